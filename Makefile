@@ -1,0 +1,61 @@
+# What one can type. Every target does its own set-up, in .venv; nothing else on the machine is touched.
+.DEFAULT_GOAL := help
+.PHONY: help install bench bench-quick bench-full report check test fmt lock ui clean
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
+	$(if $(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(name))))
+BIN := .venv/bin
+READY := .venv/.ready
+RUN := $(BIN)/twinbench run $(if $(RESUME),--resume)
+
+help:  ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "RESUME=1 after bench, bench-quick or bench-full finishes the run that was interrupted."
+
+# pip checks every download against the hashes in the lock. The stamp is written last, so an
+# installation that was cut short is done again.
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "twinbench needs Python 3.11 or newer on the PATH; or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 2; }
+	@echo "Setting up .venv, once (about a minute)"
+	@$(PYTHON) -m venv --clear .venv || { echo "python's venv module is incomplete; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+install: $(READY)  ## set up .venv
+
+bench: $(READY)  ## measure sync against async: at most 20 minutes, then a report
+	@$(RUN) loadtests/plans/bench.toml
+
+bench-quick: $(READY)  ## the same path with fewer loads: at most 90 seconds
+	@$(RUN) loadtests/plans/quick.toml
+
+bench-full: $(READY)  ## every scenario, more loads, 10 blocks: at most 60 minutes
+	@$(RUN) loadtests/plans/full.toml
+
+report: $(READY)  ## make the newest run's report again, from disk
+	@$(BIN)/twinbench report
+
+check: $(READY)  ## lint, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: $(READY)  ## the tests
+	$(BIN)/pytest
+
+fmt: $(READY)  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+ui: $(READY)  ## both apps and Locust's own web page, to try loads by hand
+	@$(BIN)/twinbench ui
+
+lock:  ## resolve requirements.lock anew (needs uv on the PATH)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --quiet --upgrade -o requirements.lock
+
+clean:  ## remove .venv and caches; runs in reports/ stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find apps loadtests twinbench tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The blog with `async def` routes: all requests share the event loop."""

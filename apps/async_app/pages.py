@@ -1,0 +1,47 @@
+"""The HTML pages, rendered on the server; not part of the API's schema."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.templating import Jinja2Templates
+
+from apps.shared import statements
+from apps.shared.schemas import POSTS_PER_PAGE, Id, page_of
+
+from apps.async_app.database import SessionDep
+from apps.async_app.posts import find_post
+from apps.async_app.users import find_user
+
+templates = Jinja2Templates(Path(__file__).parents[1] / "shared" / "templates")
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/", name="home")
+@router.get("/posts", name="posts")
+async def home_page(request: Request, session: SessionDep) -> Response:
+    total = await session.scalar(statements.count_posts()) or 0
+    result = await session.execute(statements.posts_page(0, POSTS_PER_PAGE))
+    page = page_of(result.scalars().all(), total, 0, POSTS_PER_PAGE)
+    return templates.TemplateResponse(request, "home.html", {"page": page})
+
+
+@router.get("/posts/{post_id}")
+async def post_page(request: Request, session: SessionDep, post_id: Id) -> Response:
+    post = await find_post(session, post_id)
+    return templates.TemplateResponse(request, "post.html", {"post": post})
+
+
+@router.get("/users/{user_id}/posts")
+async def user_posts_page(
+    request: Request,
+    session: SessionDep,
+    user_id: Id,
+) -> Response:
+    user = await find_user(session, user_id)
+    total = await session.scalar(statements.count_user_posts(user_id)) or 0
+    newest = statements.user_posts_page(user_id, 0, POSTS_PER_PAGE)
+    result = await session.execute(newest)
+    page = page_of(result.scalars().all(), total, 0, POSTS_PER_PAGE)
+    context = {"user": user, "page": page}
+    return templates.TemplateResponse(request, "user_posts.html", context)

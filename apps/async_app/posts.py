@@ -1,0 +1,85 @@
+"""/api/posts: list, read, write, change, remove."""
+
+from fastapi import APIRouter, HTTPException
+
+from apps.shared import statements
+from apps.shared.models import Post
+from apps.shared.schemas import (
+    POSTS_PER_PAGE,
+    Id,
+    Limit,
+    Page,
+    PostCreate,
+    PostPage,
+    PostResponse,
+    PostUpdate,
+    Skip,
+    page_of,
+)
+
+from apps.async_app.database import SessionDep
+from apps.async_app.users import find_user
+
+router = APIRouter(prefix="/api/posts", tags=["posts"])
+
+
+async def find_post(session: SessionDep, post_id: int) -> Post:
+    result = await session.execute(statements.post_by_id(post_id))
+    if post := result.scalar_one_or_none():
+        return post
+    raise HTTPException(404, "Post not found")
+
+
+@router.get("", response_model=PostPage)
+async def list_posts(
+    session: SessionDep, skip: Skip = 0, limit: Limit = POSTS_PER_PAGE
+) -> Page:
+    total = await session.scalar(statements.count_posts()) or 0
+    result = await session.execute(statements.posts_page(skip, limit))
+    return page_of(result.scalars().all(), total, skip, limit)
+
+
+@router.post("", status_code=201, response_model=PostResponse)
+async def create_post(session: SessionDep, new: PostCreate) -> Post:
+    await find_user(session, new.user_id)
+    post = Post(**new.model_dump())
+    # add() only notes the object; the INSERT is sent by commit().
+    session.add(post)
+    await session.commit()
+    await session.refresh(post, attribute_names=["author"])
+    return post
+
+
+@router.get("/{post_id}", response_model=PostResponse)
+async def read_post(session: SessionDep, post_id: Id) -> Post:
+    # The connection stays checked out until the response has been validated, which for an
+    # `async def` route happens at once, on the loop.
+    return await find_post(session, post_id)
+
+
+@router.put("/{post_id}", response_model=PostResponse)
+async def replace_post(session: SessionDep, post_id: Id, new: PostCreate) -> Post:
+    post = await find_post(session, post_id)
+    await find_user(session, new.user_id)
+    for name, value in new.model_dump().items():
+        setattr(post, name, value)
+    await session.commit()
+    await session.refresh(post, attribute_names=["author"])
+    return post
+
+
+@router.patch("/{post_id}", response_model=PostResponse)
+async def update_post(session: SessionDep, post_id: Id, changes: PostUpdate) -> Post:
+    post = await find_post(session, post_id)
+    for name, value in changes.model_dump(exclude_unset=True).items():
+        setattr(post, name, value)
+    await session.commit()
+    await session.refresh(post, attribute_names=["author"])
+    return post
+
+
+@router.delete("/{post_id}", status_code=204)
+async def delete_post(session: SessionDep, post_id: Id) -> None:
+    post = await find_post(session, post_id)
+    await session.delete(post)
+    await session.commit()

@@ -1,0 +1,102 @@
+"""What goes in and comes out over HTTP."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, TypedDict
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, EmailStr, Field
+
+from apps.shared.models import Post
+
+LARGEST_ID = 2**63 - 1  # SQLite's integer; beyond it the driver raises
+
+Id = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+Skip = Annotated[int, Query(ge=0, le=LARGEST_ID)]
+Limit = Annotated[int, Query(ge=1, le=100)]
+WaitMs = Annotated[float, Query(ge=0, le=10_000, description="milliseconds")]
+
+Username = Annotated[str, Field(min_length=1, max_length=50)]
+Email = Annotated[EmailStr, Field(max_length=120)]
+Title = Annotated[str, Field(min_length=1, max_length=100)]
+Content = Annotated[str, Field(min_length=1)]
+UserId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+
+POSTS_PER_PAGE = 10
+
+# What a field of a PATCH holds that was not sent. Being a default, it is never validated;
+# a null that was sent is refused.
+UNSENT: Any = None
+
+
+class UserCreate(BaseModel):
+    username: Username
+    email: Email
+
+
+class UserUpdate(BaseModel):
+    """Only the fields that were sent count."""
+
+    username: Username = UNSENT
+    email: Email = UNSENT
+
+
+class UserPublic(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    username: str
+    image_file: str | None
+    image_path: str
+
+
+class UserPrivate(UserPublic):
+    email: str
+
+
+class PostCreate(BaseModel):
+    title: Title
+    content: Content
+    user_id: UserId
+
+
+class PostUpdate(BaseModel):
+    """Only the fields that were sent count."""
+
+    title: Title = UNSENT
+    content: Content = UNSENT
+
+
+class PostResponse(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    title: str
+    content: str
+    user_id: int
+    date_posted: datetime
+    author: UserPublic
+
+
+class PostPage(BaseModel):
+    posts: list[PostResponse]
+    total: int
+    skip: int
+    limit: int
+    has_more: bool
+
+
+class Page(TypedDict):
+    """What a route returns for a `PostPage`; FastAPI turns the rows into `PostResponse`."""
+
+    posts: Sequence[Post]
+    total: int
+    skip: int
+    limit: int
+    has_more: bool
+
+
+def page_of(posts: Sequence[Post], total: int, skip: int, limit: int) -> Page:
+    """`posts` as the page that starts after `skip` of `total`."""
+    has_more = skip + len(posts) < total
+    return Page(posts=posts, total=total, skip=skip, limit=limit, has_more=has_more)

@@ -1,0 +1,85 @@
+"""/api/posts: list, read, write, change, remove."""
+
+from fastapi import APIRouter, HTTPException
+
+from apps.shared import statements
+from apps.shared.models import Post
+from apps.shared.schemas import (
+    POSTS_PER_PAGE,
+    Id,
+    Limit,
+    Page,
+    PostCreate,
+    PostPage,
+    PostResponse,
+    PostUpdate,
+    Skip,
+    page_of,
+)
+
+from apps.sync_app.database import SessionDep
+from apps.sync_app.users import find_user
+
+router = APIRouter(prefix="/api/posts", tags=["posts"])
+
+
+def find_post(session: SessionDep, post_id: int) -> Post:
+    result = session.execute(statements.post_by_id(post_id))
+    if post := result.scalar_one_or_none():
+        return post
+    raise HTTPException(404, "Post not found")
+
+
+@router.get("", response_model=PostPage)
+def list_posts(
+    session: SessionDep, skip: Skip = 0, limit: Limit = POSTS_PER_PAGE
+) -> Page:
+    total = session.scalar(statements.count_posts()) or 0
+    result = session.execute(statements.posts_page(skip, limit))
+    return page_of(result.scalars().all(), total, skip, limit)
+
+
+@router.post("", status_code=201, response_model=PostResponse)
+def create_post(session: SessionDep, new: PostCreate) -> Post:
+    find_user(session, new.user_id)
+    post = Post(**new.model_dump())
+    # add() only notes the object; the INSERT is sent by commit().
+    session.add(post)
+    session.commit()
+    session.refresh(post, attribute_names=["author"])
+    return post
+
+
+@router.get("/{post_id}", response_model=PostResponse)
+def read_post(session: SessionDep, post_id: Id) -> Post:
+    # The connection stays checked out until the response has been validated, which for a
+    # `def` route waits for a second turn in the thread pool.
+    return find_post(session, post_id)
+
+
+@router.put("/{post_id}", response_model=PostResponse)
+def replace_post(session: SessionDep, post_id: Id, new: PostCreate) -> Post:
+    post = find_post(session, post_id)
+    find_user(session, new.user_id)
+    for name, value in new.model_dump().items():
+        setattr(post, name, value)
+    session.commit()
+    session.refresh(post, attribute_names=["author"])
+    return post
+
+
+@router.patch("/{post_id}", response_model=PostResponse)
+def update_post(session: SessionDep, post_id: Id, changes: PostUpdate) -> Post:
+    post = find_post(session, post_id)
+    for name, value in changes.model_dump(exclude_unset=True).items():
+        setattr(post, name, value)
+    session.commit()
+    session.refresh(post, attribute_names=["author"])
+    return post
+
+
+@router.delete("/{post_id}", status_code=204)
+def delete_post(session: SessionDep, post_id: Id) -> None:
+    post = find_post(session, post_id)
+    session.delete(post)
+    session.commit()

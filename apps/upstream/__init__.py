@@ -1,0 +1,1 @@
+"""The external API that both apps call: a process of its own."""

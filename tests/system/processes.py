@@ -1,0 +1,72 @@
+"""Which processes stand below this one; which of ours are left."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from twinbench.measure.child import Child
+
+ROOT = Path(__file__).parents[2]
+MARK = "TWINBENCH_TEST_MARK"
+BEHAVING = Path(__file__).with_name("behaving.py")
+
+
+def command(*args: str) -> list[str]:
+    """The command line of `twinbench ARGS`."""
+    return [sys.executable, "-m", "twinbench", *args]
+
+
+def marked_environment(mark: str) -> dict[str, str]:
+    """An environment that marks every process started under it."""
+    return os.environ | {MARK: mark, "COLUMNS": "200"}
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """The running processes that carry `mark`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def none_left(mark: str, within_s: float = 5.0) -> bool:
+    """True once no process carries `mark`."""
+    end = time.monotonic() + within_s
+    while marked(mark):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def twinbench(*args: str, cwd: Path, mark: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run(
+        command(*args),
+        cwd=cwd,
+        env=marked_environment(mark),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+@contextmanager
+def behaving(log: Path, port: int, *behaviour: str) -> Iterator[Child]:
+    """A server of behaving.py on `port`."""
+    child = Child([sys.executable, str(BEHAVING), str(port), *behaviour], log=log)
+    try:
+        yield child
+    finally:
+        child.stop()

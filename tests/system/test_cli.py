@@ -1,0 +1,213 @@
+"""The command as a user types it, with real servers and real load."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.system.processes import (
+    BEHAVING,
+    command,
+    marked_environment,
+    none_left,
+    twinbench,
+)
+
+TINY = f"""
+name = "tiny"
+blocks = 2
+warmup_s = 0.1
+measure_s = 0.3
+collapse_s = 1.0
+
+[[targets]]
+name = "one"
+command = ["{sys.executable}", "{BEHAVING}", "{{port}}", "ok"]
+
+[[targets]]
+name = "two"
+command = ["{sys.executable}", "{BEHAVING}", "{{port}}", "wait"]
+
+[[scenarios]]
+name = "get"
+kind = "io"
+requests = [{{ path = "/" }}]
+closed = [1, 4, 8]
+"""
+CELLS = 12
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+def cells_kept(folder: Path) -> int:
+    return len(list(folder.glob("reports/runs/*/cells/*/cell.json")))
+
+
+def test_a_run_ends_with_the_path_of_its_report(plan: Path, tmp_path: Path) -> None:
+    mark = f"run-{os.getpid()}"
+    done = twinbench("run", "tiny.toml", cwd=tmp_path, mark=mark)
+    assert (done.returncode, done.stderr) == (0, "")
+    last = done.stdout.splitlines()[-1]
+    page = tmp_path / last
+    assert page.name == "report.html"
+    assert page.is_file()
+    assert (tmp_path / "reports" / "latest").resolve() == page.parent.resolve()
+    assert cells_kept(tmp_path) == CELLS
+    results = json.loads((page.parent / "results.json").read_text())
+    assert {cell["status"] for cell in results["cells"]} <= {"valid", "void"}
+    assert "two / one" in page.read_text()
+    assert none_left(mark)
+
+    # From disk alone: the same report again, also from what is left of it.
+    page.unlink()
+    again = twinbench("report", cwd=tmp_path)
+    assert again.returncode == 0
+    assert page.is_file()
+
+
+def test_a_killed_run_is_resumed_and_measures_nothing_twice(plan: Path, tmp_path: Path) -> None:
+    mark = f"kill-{os.getpid()}"
+    process = subprocess.Popen(
+        command("run", "tiny.toml"),
+        cwd=tmp_path,
+        env=marked_environment(mark),
+        stdout=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + 60
+    while cells_kept(tmp_path) < 4 and time.monotonic() < end:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert none_left(mark)
+    kept = {path: path.read_bytes() for path in tmp_path.glob("reports/runs/*/cells/*/cell.json")}
+    assert 4 <= len(kept) < CELLS
+
+    done = twinbench("run", "tiny.toml", "--resume", cwd=tmp_path, mark=mark)
+    assert done.returncode == 0, done.stderr
+    assert cells_kept(tmp_path) == CELLS
+    assert len(list(tmp_path.glob("reports/runs/*"))) == 1
+    assert all(path.read_bytes() == was for path, was in kept.items())
+    nothing = twinbench("run", "tiny.toml", "--resume", cwd=tmp_path)
+    assert nothing.returncode == 2
+    assert "there is no unfinished run of plan 'tiny'" in nothing.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on(
+    plan: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    mark = f"interrupt-{os.getpid()}"
+    process = subprocess.Popen(
+        command("run", "tiny.toml"),
+        cwd=tmp_path,
+        env=marked_environment(mark),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    while cells_kept(tmp_path) < 2 and time.monotonic() < end:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert f"of {CELLS} cells are kept" in said
+    assert "--resume" in said
+    assert "Traceback" not in said
+    assert none_left(mark)
+    assert cells_kept(tmp_path) >= 2
+
+
+def test_two_at_once_are_refused(plan: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("run", "tiny.toml"),
+        cwd=tmp_path,
+        env=marked_environment(""),
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        end = time.monotonic() + 60
+        while cells_kept(tmp_path) < 1 and time.monotonic() < end:
+            time.sleep(0.02)
+        second = twinbench("check", "tiny.toml", cwd=tmp_path)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+    assert second.returncode == 2
+    assert (
+        f"another twinbench is measuring on this machine (process {process.pid})" in second.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "said"),
+    [
+        ("measure_s", "mesure_s", 2, "unknown key 'mesure_s'; did you mean 'measure_s'?"),
+        ("[1, 4, 8]", "[0]", 2, "scenarios[0].closed[0]"),
+        ('"ok"]', '"silent"]\n', 3, "targets[0] ('one') could not be started: it was not ready"),
+        ('"ok"]', '"error"]\n', 3, "was answered with 500, the plan expects 200"),
+        ('"ok"]', '"die", "1"]\n', 3, "out of luck"),
+        ('"ok"]', '"garbage"]\n', 3, "no HTTP answer"),
+        ("collapse_s = 1.0", "collapse_s = 0.03", 3, "set collapse_s ="),
+    ],
+)
+def test_bad_input_is_one_sentence_and_the_right_code(
+    plan: Path, tmp_path: Path, old: str, new: str, code: int, said: str
+) -> None:
+    mark = f"bad-{os.getpid()}"
+    plan.write_text(TINY.replace(old, new, 1).replace("blocks = 2", "blocks = 2\nready_s = 1"))
+    refused = twinbench("run", "tiny.toml", cwd=tmp_path, mark=mark)
+    assert refused.returncode == code
+    assert said in refused.stderr
+    assert "tiny.toml" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert none_left(mark)
+    assert cells_kept(tmp_path) == 0
+
+
+def test_an_import_that_is_not_there_is_a_plan_error(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(
+        'name = "p"\n[[targets]]\nname = "x"\napp = "nowhere.main:app"\n'
+        '[[scenarios]]\nuse = "noop"\nclosed = [1]\n'
+    )
+    refused = twinbench("run", "p.toml", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        "p.toml: targets[0] ('x').app = 'nowhere.main:app': there is no module 'nowhere'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "args", [["run", "none.toml"], ["report", "nowhere"], ["report"], ["run", "--nope"], ["walk"]]
+)
+def test_usage_errors_exit_with_2_and_no_stack_trace(tmp_path: Path, args: list[str]) -> None:
+    refused = twinbench(*args, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert refused.stderr
+
+
+def test_a_target_that_dies_while_measured_costs_its_cells_only(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY.replace('"ok"]', '"die", "40"]', 1))
+    done = twinbench("run", "tiny.toml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "cells were lost" in done.stderr
+    assert "out of luck" in done.stderr
+    assert cells_kept(tmp_path) == CELLS
+    assert (tmp_path / "reports/latest/report.html").is_file()
+
+
+def test_check_measures_nothing(plan: Path, tmp_path: Path) -> None:
+    done = twinbench("check", "tiny.toml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert cells_kept(tmp_path) == 0

@@ -1,0 +1,103 @@
+"""Order, resume and interruption, with a measurement that takes no time."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import runs
+from twinbench import campaign
+from twinbench.plan import Cell, cells
+from twinbench.store import CellRecord, Store, StoreError, unfinished
+
+
+class Bench:
+    """Measures at once, remembers what, and fails where it is told to."""
+
+    def __init__(self, fail_at: int = 0, error: BaseException | None = None) -> None:
+        self.measured: list[Cell] = []
+        self._fail_at, self._error = fail_at, error
+
+    def __call__(self, cell: Cell, folder: Path) -> CellRecord:
+        assert folder.is_dir()
+        assert not list(folder.iterdir())
+        if len(self.measured) == self._fail_at and self._error:
+            (folder / "requests.parquet").write_text("half")
+            raise self._error
+        self.measured.append(cell)
+        return runs.record(cell)
+
+
+def new_run(folder: Path) -> Store:
+    return Store.create(runs.manifest(runs.plan()), folder)
+
+
+def go(store: Store, bench: Bench) -> list[int]:
+    seen: list[int] = []
+    campaign.run(store, campaign.pending(store), bench, lambda record: seen.append(record.number))
+    return seen
+
+
+def test_every_cell_is_measured_in_order_and_kept(tmp_path: Path) -> None:
+    store, bench = new_run(tmp_path), Bench()
+    seen = go(store, bench)
+    assert bench.measured == cells(runs.plan())
+    assert seen == [record.number for record in store.records()] == list(range(1, 13))
+    assert campaign.pending(store) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("boom")])
+def test_what_was_finished_survives_an_interruption_and_is_not_measured_again(
+    tmp_path: Path, error: BaseException
+) -> None:
+    store = new_run(tmp_path)
+    with pytest.raises(type(error)):
+        go(store, Bench(fail_at=5, error=error))
+    assert [record.number for record in store.records()] == [1, 2, 3, 4, 5]
+    assert store.manifest().sessions[-1].ended
+    resumed = Bench()
+    go(store, resumed)
+    assert resumed.measured == cells(runs.plan())[5:]
+
+
+def test_a_session_that_was_killed_ends_with_its_last_cell(tmp_path: Path) -> None:
+    store = new_run(tmp_path)
+    manifest = store.manifest()
+    manifest.sessions[-1].ended = None
+    store.write_manifest(manifest)
+    store.begin(cells(runs.plan())[0])
+    store.finish(runs.record(cells(runs.plan())[0]))
+    campaign.begin_session(store)
+    killed, current = store.manifest().sessions
+    assert killed.ended == store.last_written()
+    assert current.ended is None
+
+
+def test_the_newest_unfinished_run_of_a_plan_is_found(tmp_path: Path) -> None:
+    assert unfinished(tmp_path, "made-up") is None
+    store = new_run(tmp_path)
+    found = unfinished(tmp_path, "made-up")
+    assert found
+    assert found.folder == store.folder.resolve()
+    assert unfinished(tmp_path, "other") is None
+    go(store, Bench())
+    assert unfinished(tmp_path, "made-up") is None
+
+
+def test_latest_points_to_the_run_and_moves(tmp_path: Path) -> None:
+    store = new_run(tmp_path / "runs")
+    latest = tmp_path / "latest"
+    for _ in range(2):
+        store.point_latest_here(latest)
+        assert latest.resolve() == store.folder.resolve()
+    assert latest.readlink() == Path("runs") / store.folder.name
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no run here"):
+        Store.open(tmp_path)
+
+
+def test_a_manifest_that_is_not_ours_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(StoreError, match="not a manifest of this version"):
+        Store.open(tmp_path).manifest()

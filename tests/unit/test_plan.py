@@ -1,0 +1,125 @@
+"""Plans: what is refused and in which words, and the order of cells."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import runs
+from twinbench.plan import PLANS, PlanError, cells, read_plan, read_scenario, scenario_names
+
+GOOD = """
+name = "p"
+[[targets]]
+name = "sync"
+app = "apps.sync_app.main:app"
+[[scenarios]]
+use = "noop"
+closed = [1, 8]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "plan.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("closed", "clsoed", "scenarios[0]: unknown key 'clsoed'; did you mean 'closed'?"),
+        (
+            'name = "p"',
+            'name = "p"\nmesure_s = 1',
+            "unknown key 'mesure_s'; did you mean 'measure_s'?",
+        ),
+        ("app =", "ap =", "targets[0]: unknown key 'ap'; did you mean 'app'?"),
+        ('"noop"', '"nop"', "scenarios[0].use: there is no scenario 'nop'; did you mean 'noop'?"),
+        (
+            "[1, 8]",
+            "[0, 8]",
+            "scenarios[0].closed[0]: Input should be greater than or equal to 1, not 0",
+        ),
+        ("[1, 8]", "[8, 8]", "scenarios[0]: a load is named twice in closed"),
+        ("[1, 8]", "[]", "scenarios[0].closed: List should have at least 1 item"),
+        ("[1, 8]", '[1]\ntargets = ["snyc"]', "unknown target 'snyc'; did you mean 'sync'?"),
+        ('app = "apps.sync_app.main:app"', "", "targets[0]: give either app or command"),
+        ('name = "sync"\n', "", "targets[0]: 'name' is missing"),
+        ('name = "sync"', 'name = "../x"', "targets[0].name: String should match pattern"),
+        ('name = "sync"', 'name = "sync"\ncwd = "nowhere"', "targets[0].cwd: there is no nowhere"),
+        ('name = "p"', 'name = "p', "not valid TOML"),
+        ('name = "p"', 'name = "p"\nblocks = 0', "blocks: Input should be greater than 0, not 0"),
+        ("[[scenarios]]", '[[scenarios]]\nname = "x"\nkind = "gpu"', "scenarios[0].kind"),
+    ],
+)
+def test_a_bad_plan_is_refused_in_one_sentence(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    path = written(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(PlanError) as refused:
+        read_plan(path)
+    sentence = str(refused.value)
+    assert sentence.startswith(str(path))
+    assert said in sentence
+    assert "\n" not in sentence
+
+
+def test_a_missing_plan_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="there is no such plan file"):
+        read_plan(tmp_path / "none.toml")
+
+
+def test_a_target_named_twice_is_refused(tmp_path: Path) -> None:
+    twice = GOOD.replace(
+        "[[scenarios]]", '[[targets]]\nname = "sync"\napp = "b:app"\n[[scenarios]]'
+    )
+    with pytest.raises(PlanError, match="target 'sync' stands twice"):
+        read_plan(written(tmp_path, twice))
+
+
+def test_what_a_scenario_file_says_can_be_changed_in_the_plan(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD + 'name = "other"\nabout = "Mine."\n')
+    scenario = read_plan(path).scenarios[0]
+    assert (scenario.name, scenario.about) == ("other", "Mine.")
+    assert scenario.requests[0].path == "/workload/noop"
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_plans_that_ship_are_valid(path: Path) -> None:
+    plan = read_plan(path)
+    assert plan.name == path.stem
+    assert plan.about
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_every_scenario_says_what_it_is(name: str) -> None:
+    table = read_scenario(name)
+    assert table["kind"] in {"io", "cpu", "mixed"}
+    assert table["about"].endswith((".", "ten."))
+
+
+def test_the_same_seed_gives_the_same_order_and_another_another() -> None:
+    assert cells(runs.plan(seed=1)) == cells(runs.plan(seed=1))
+    assert any(cells(runs.plan(seed=1)) != cells(runs.plan(seed=seed)) for seed in (2, 3, 4))
+
+
+def test_each_block_holds_every_cell_once() -> None:
+    plan = read_plan(PLANS / "bench.toml")
+    order = cells(plan)
+    assert [cell.number for cell in order] == list(range(1, len(order) + 1))
+    first = {cell[2:] for cell in order if cell.block == 1}
+    assert len(first) == len(order) / plan.blocks
+    for block in range(2, plan.blocks + 1):
+        assert {cell[2:] for cell in order if cell.block == block} == first
+
+
+def test_targets_of_a_scenario_follow_one_another_with_the_same_order_of_loads() -> None:
+    order = cells(read_plan(PLANS / "bench.toml"))
+    by_visit: dict[tuple[int, str], list[tuple[str, int]]] = {}
+    for cell in order:
+        by_visit.setdefault((cell.block, cell.scenario), []).append((cell.target, cell.load.value))
+    assert len(by_visit) == 5 * 7
+    for visited in by_visit.values():
+        half = len(visited) // 2
+        assert len({target for target, _ in visited[:half]}) == 1
+        assert [load for _, load in visited[:half]] == [load for _, load in visited[half:]]

@@ -1,0 +1,38 @@
+"""What the recorder keeps is what is written."""
+
+from pathlib import Path
+
+import polars as pl
+
+from loadtests.recorder import Recorder
+from loadtests.wire import Answer
+
+
+def test_every_answer_becomes_a_row(tmp_path: Path) -> None:
+    recorder = Recorder()
+    assert recorder.add(0, Answer(10, 20, 30, 200, 5, ""), expected=200)
+    assert not recorder.add(1, Answer(11, 21, 31, 500, 6, ""), expected=200)
+    assert not recorder.add(1, Answer(12, 0, 32, 0, 0, "Connection refused"), expected=200)
+    recorder.write(tmp_path / "requests.parquet")
+    rows = pl.read_parquet(tmp_path / "requests.parquet").rows(named=True)
+    assert rows == [
+        {
+            "intended_ns": 10, "sent_ns": 10, "first_byte_ns": 20, "done_ns": 30,
+            "request": 0, "status": 200, "bytes": 5, "error": "",
+        },
+        {
+            "intended_ns": 11, "sent_ns": 11, "first_byte_ns": 21, "done_ns": 31,
+            "request": 1, "status": 500, "bytes": 6, "error": "status 500, expected 200",
+        },
+        {
+            "intended_ns": 12, "sent_ns": 12, "first_byte_ns": 0, "done_ns": 32,
+            "request": 1, "status": 0, "bytes": 0, "error": "Connection refused",
+        },
+    ]  # fmt: skip
+    assert recorder.good == 1
+    assert recorder.last_good_ns == 30
+
+
+def test_nothing_recorded_is_a_table_without_rows(tmp_path: Path) -> None:
+    Recorder().write(tmp_path / "requests.parquet")
+    assert pl.read_parquet(tmp_path / "requests.parquet").height == 0

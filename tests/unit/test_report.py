@@ -1,0 +1,156 @@
+"""Charts by their data, sentences by known runs, pages by what they load and escape."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from tests import runs
+from twinbench.analyse.results import METRICS, Results
+from twinbench.analyse.run import analyse
+from twinbench.plan import Cell
+from twinbench.report import style, words
+from twinbench.report.charts import curve_figure, overview_figure, ratio_figure
+from twinbench.report.markdown import markdown
+from twinbench.report.tables import overview_rows, scenario_rows
+from twinbench.report.write import write_report
+from twinbench.store import CellRecord
+
+
+def made(tmp_path: Path, **plan: object) -> Results:
+    """sync twice as fast at 1 user; at 8 it stops answering in two of three blocks."""
+
+    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+        record, requests = runs.steady(cell, 2000 if cell.target == "sync" else 1000)
+        if cell.target == "sync" and cell.load.value == 8 and cell.block < 3:
+            record = runs.record(cell, outcome="collapsed", unanswered=8)
+        return record, requests
+
+    return analyse(runs.write_run(tmp_path, runs.plan(**plan), make))
+
+
+def lines_of(figure: Figure) -> dict[str, list[tuple[float, float]]]:
+    found = {}
+    for line in figure.axes[0].get_lines():
+        xs, ys = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        found[str(line.get_label())] = list(zip(xs.tolist(), ys.tolist(), strict=True))
+    return found
+
+
+def texts_of(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_a_curve_runs_through_the_estimates_of_each_target(tmp_path: Path) -> None:
+    figure = curve_figure(made(tmp_path), "noop", "throughput")
+    lines = lines_of(figure)
+    assert [y for _, y in lines["async"]] == pytest.approx([1000, 1000])
+    assert [x for x, _ in lines["async"]] == [1, 8]
+    assert figure.axes[0].get_xlabel() == "users"
+    assert figure.axes[0].get_ylim()[0] == 0
+
+
+def test_every_block_is_a_dot_and_a_collapse_a_cross(tmp_path: Path) -> None:
+    figure = curve_figure(made(tmp_path), "noop", "throughput")
+    by_marker: dict[str, list[object]] = {}
+    for line in figure.axes[0].get_lines():
+        if line.get_linestyle() == "None":
+            by_marker.setdefault(str(line.get_marker()), []).append(line.get_color())
+    assert len(by_marker["o"]) == 6
+    assert len(by_marker["s"]) == 4  # two of six collapsed
+    assert by_marker["X"] == [style.BASELINE]
+    assert texts_of(figure) == ["stops in\n2 of 3"]
+
+
+def test_void_blocks_are_grey(tmp_path: Path) -> None:
+    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+        return runs.record(cell), runs.answers(1000, cell.load.value, wrong=500)
+
+    results = analyse(runs.write_run(tmp_path, runs.plan(), make))
+    figure = curve_figure(results, "noop", "throughput")
+    dots = [line for line in figure.axes[0].get_lines() if line.get_linestyle() == "None"]
+    assert {dot.get_color() for dot in dots} == {style.GREY}
+
+
+def test_the_ratio_chart_shows_ratios_and_who_goes_on(tmp_path: Path) -> None:
+    figure = ratio_figure(made(tmp_path), "noop")
+    points = [
+        (float(np.asarray(line.get_xdata())[0]), float(np.asarray(line.get_ydata())[0]))
+        for line in figure.axes[0].get_lines()
+        if line.get_marker() == "o"
+    ]
+    [(users, ratio)] = points
+    assert users == 1
+    assert ratio == pytest.approx(0.5)
+    assert "async\nonly" in texts_of(figure)
+
+
+def test_the_overview_has_a_tile_for_every_load(tmp_path: Path) -> None:
+    figure = overview_figure(made(tmp_path))
+    assert texts_of(figure) == ["0.50×", "async\nonly"]
+    colours = [patch.get_facecolor() for patch in figure.axes[0].patches]
+    assert len(colours) == 2
+    assert colours[0] != colours[1]
+
+
+def test_the_sentences_say_what_happened(tmp_path: Path) -> None:
+    assert words.summary(made(tmp_path), "noop") == [
+        "sync stops answering at 8 (2 of 3 blocks) users.",
+        "sync has the higher throughput at 1 user: 2.00×.",
+    ]
+
+
+def test_where_nothing_can_be_said_nothing_is_said(tmp_path: Path) -> None:
+    results = made(tmp_path, blocks=1)
+    assert not any("higher throughput" in line for line in words.summary(results, "noop"))
+
+
+def test_the_tables_hold_the_figures(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    assert scenario_rows(results, "noop") == [
+        ["1", "2,000", "0.5", "0.5", "1,000", "1", "1", "0.50× ▼", "0.50 to 0.50"],
+        ["8", "2,000 (stops in 2 of 3)", "4", "4", "1,000", "8", "8", "async only", ""],
+    ]
+    assert overview_rows(results) == (
+        ["scenario", "1", "8"],
+        [["noop", "0.50× ▼", "async only"]],
+    )
+
+
+def test_a_report_is_whole_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    page = write_report(results, tmp_path, lambda _: None)
+    html = page.read_text()
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", html)
+    assert "http" not in re.sub(r"data:image/svg\+xml;base64,[\w+/=]+", "", html)
+    assert html.count("<img") == html.count('alt="') == 5
+    names = {path.name for path in (tmp_path / "charts").iterdir()}
+    charts = ["overview", *(f"noop.{metric}" for metric in METRICS), "noop.ratio"]
+    assert names == {f"{name}.{kind}" for name in charts for kind in ("svg", "png")}
+    assert "sync stops answering at 8" in (tmp_path / "report.md").read_text()
+
+
+def test_equal_results_give_equal_reports(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    once = write_report(results, tmp_path, lambda _: None).read_bytes()
+    assert write_report(results, tmp_path, lambda _: None).read_bytes() == once
+
+
+def test_what_a_plan_says_is_escaped(tmp_path: Path) -> None:
+    scenario = runs.plan().scenarios[0].model_dump()
+    scenario["about"] = "<script>alert(1)</script> *bold* [x](y)"
+    results = made(tmp_path, scenarios=[scenario])
+    assert "<script>" not in write_report(results, tmp_path, lambda _: None).read_text()
+    assert r"\<script\>alert(1)\</script\> \*bold\* \[x\](y)" in markdown(results)
+
+
+def test_a_scenario_with_one_target_has_curves_and_no_ratio(tmp_path: Path) -> None:
+    scenario = runs.plan().scenarios[0].model_dump() | {"targets": ["async"]}
+    results = made(tmp_path, scenarios=[scenario])
+    assert results.comparisons == []
+    assert words.summary(results, "noop") == [
+        "async answers at most 1,000 requests a second, at a load of 1."
+    ]
+    assert write_report(results, tmp_path, lambda _: None).exists()

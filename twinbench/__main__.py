@@ -1,0 +1,5 @@
+"""`python -m twinbench` is `twinbench`."""
+
+from twinbench.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""What was measured, turned into curves and comparisons: pure functions of a run folder."""

@@ -1,0 +1,63 @@
+"""One measure of one target and scenario over the loads, pooled and spread over blocks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from twinbench.analyse.cells import Cell, percentile
+from twinbench.analyse.intervals import geometric
+from twinbench.analyse.results import Curve, Estimate, Point
+from twinbench.plan import Plan
+
+
+def curves(plan: Plan, cells: Sequence[Cell]) -> list[Curve]:
+    """A curve for each scenario and each of its targets, in the plan's order."""
+    return [
+        Curve(
+            target=target,
+            scenario=scenario.name,
+            load_kind="closed",
+            points=[
+                _point(users, _cells_at(cells, scenario.name, target, users))
+                for users in sorted(scenario.closed)
+            ],
+        )
+        for scenario in plan.scenarios
+        for target in plan.targets_of(scenario)
+    ]
+
+
+def _cells_at(cells: Sequence[Cell], scenario: str, target: str, users: int) -> list[Cell]:
+    wanted = (scenario, target, users)
+    return [
+        cell
+        for cell in cells
+        if (cell.result.scenario, cell.result.target, cell.result.load.value) == wanted
+    ]
+
+
+def _point(users: int, cells: Sequence[Cell]) -> Point:
+    valid = [cell for cell in cells if cell.result.status == "valid"]
+    collapsed = sum(cell.result.status == "collapsed" for cell in cells)
+    return Point(
+        value=users,
+        status="collapsed" if collapsed else "valid" if valid else "void",
+        blocks=len(valid),
+        collapsed=collapsed,
+        throughput_rps=geometric([cell.result.throughput_rps for cell in valid]),
+        p50_ms=_percentile(valid, 50),
+        p99_ms=_percentile(valid, 99),
+    )
+
+
+def _percentile(cells: Sequence[Cell], p: int) -> Estimate | None:
+    """Over blocks where each has samples enough; else from all blocks' requests together,
+    without an interval; else nothing."""
+    own = [percentile(cell.latencies_ms, p) for cell in cells]
+    told = [value for value in own if value is not None]
+    if told and len(told) == len(cells):
+        return geometric(told)
+    if not cells:
+        return None
+    pooled = percentile(np.concatenate([cell.latencies_ms for cell in cells]), p)
+    return None if pooled is None else Estimate(estimate=pooled)

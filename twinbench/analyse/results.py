@@ -1,0 +1,134 @@
+"""What an analysis says: the only thing that reports see. Units are in the names.
+
+`results.json` is this, and `twinbench schema` prints its JSON Schema (docs/results.schema.json).
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from twinbench.plan import Load, Plan
+from twinbench.store import Machine
+
+Metric = Literal["throughput", "p50", "p99"]
+METRICS: tuple[Metric, ...] = ("throughput", "p50", "p99")
+CellStatus = Literal["valid", "void", "collapsed"]
+Decision = Literal["faster", "slower", "no difference shown", "not comparable"]
+
+
+class Result(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Estimate(Result):
+    """A figure and its 95 % interval over blocks; without bounds where there is one block."""
+
+    estimate: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Spectrum(Result):
+    """Milliseconds; None where fewer than 20 samples lie beyond the percentile."""
+
+    mean: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class Generator(Result):
+    """`cpu`: share of its core, 0 to 1. `lag_p99_ms`: sent later than intended."""
+
+    cpu: float
+    lag_p99_ms: float | None
+
+
+class CellResult(Result):
+    """One measurement. `reasons` say why it is void or collapsed, or what to mind.
+
+    Counts are of the measuring window. `latency_ms` is done - intended, `service_ms`
+    done - sent; `server_cpu_ms` is CPU time per good answer.
+    """
+
+    id: int
+    block: int
+    target: str
+    scenario: str
+    load: Load
+    status: CellStatus
+    reasons: list[str]
+    requests: int
+    errors: int
+    throughput_rps: float
+    latency_ms: Spectrum
+    service_ms: Spectrum
+    generator: Generator
+    server_cpu: float
+    server_cpu_ms: float | None
+    server_memory_mib: float
+
+
+class Point(Result):
+    """One load of a curve. `blocks` are the valid ones behind its figures, `collapsed` those in
+    which the server stopped answering; one of these marks the point as collapsed."""
+
+    value: int
+    status: CellStatus
+    blocks: int
+    collapsed: int
+    throughput_rps: Estimate | None
+    p50_ms: Estimate | None
+    p99_ms: Estimate | None
+
+
+class Curve(Result):
+    target: str
+    scenario: str
+    load_kind: Literal["closed"]
+    points: list[Point]
+
+
+class Comparison(Result):
+    """Candidate against baseline at one load. `ratio` is candidate / baseline, paired by block;
+    `decision` is about the candidate. Where one of the two stopped answering there is no ratio,
+    and `survivor` names the other."""
+
+    scenario: str
+    load: Load
+    metric: Metric
+    baseline: str
+    candidate: str
+    ratio: Estimate | None
+    blocks: int
+    decision: Decision
+    survivor: str | None = None
+    reasons: list[str]
+
+
+class Timing(Result):
+    """How long the run took, and how much of that lies inside measuring windows."""
+
+    started: str
+    elapsed_s: float
+    window_s: float
+    sessions: int
+
+
+class Results(Result):
+    format: Literal[1] = 1
+    run: str
+    plan: Plan
+    timing: Timing
+    missing_cells: int
+    cells: list[CellResult]
+    curves: list[Curve]
+    comparisons: list[Comparison]
+    machine: Machine
+    versions: dict[str, str]
+
+    def compared(self, scenario: str, metric: Metric) -> list[Comparison]:
+        """The comparisons of one scenario, by load."""
+        return [c for c in self.comparisons if (c.scenario, c.metric) == (scenario, metric)]

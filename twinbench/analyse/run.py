@@ -1,0 +1,50 @@
+"""A run folder analysed: a pure function of what is on disk."""
+
+import polars as pl
+
+from twinbench.analyse.cells import Cell, analyse_cell
+from twinbench.analyse.comparisons import comparisons
+from twinbench.analyse.curves import curves
+from twinbench.analyse.gates import mark_collapses
+from twinbench.analyse.results import Results, Timing
+from twinbench.plan import Plan
+from twinbench.store import CellRecord, Store, write_whole
+
+# A lost cell has no records; its row in the results says why.
+NO_REQUESTS = pl.DataFrame(
+    schema=dict.fromkeys(("intended_ns", "sent_ns", "done_ns"), pl.Int64) | {"error": pl.String}
+)
+
+
+def analyse(store: Store) -> Results:
+    """Everything that can be said of the run in `store`, finished or not."""
+    manifest = store.manifest()
+    records = store.records()
+    cells = [_cell(store, record, manifest.plan) for record in records]
+    mark_collapses(cell.result for cell in cells)
+    results = [cell.result for cell in cells]
+    return Results(
+        run=store.folder.name,
+        plan=manifest.plan,
+        timing=Timing(
+            started=manifest.sessions[0].started.isoformat(timespec="seconds"),
+            elapsed_s=round(manifest.elapsed_s, 1),
+            window_s=round(sum(record.window_s for record in records), 1),
+            sessions=len(manifest.sessions),
+        ),
+        missing_cells=manifest.cells - len(records),
+        cells=results,
+        curves=curves(manifest.plan, cells),
+        comparisons=comparisons(manifest.plan, results),
+        machine=manifest.machine,
+        versions=manifest.versions,
+    )
+
+
+def write_results(store: Store, results: Results) -> None:
+    write_whole(store.folder / "results.json", results.model_dump_json(indent=1))
+
+
+def _cell(store: Store, record: CellRecord, plan: Plan) -> Cell:
+    requests = NO_REQUESTS if record.outcome == "lost" else store.requests(record)
+    return analyse_cell(record, requests, plan)

@@ -1,0 +1,45 @@
+"""A plan carried out: every cell in its order, each kept the moment it ends."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from twinbench.plan import Cell, cells
+from twinbench.store import CellRecord, Session, Store, now
+
+Measure = Callable[[Cell, Path], CellRecord]
+Watch = Callable[[CellRecord], None]
+
+
+def pending(store: Store) -> list[Cell]:
+    """The cells of the run that are not finished yet, in the order of measuring."""
+    finished = {record.number for record in store.records()}
+    return [cell for cell in cells(store.manifest().plan) if cell.number not in finished]
+
+
+def run(store: Store, todo: Sequence[Cell], measure: Measure, watch: Watch) -> None:
+    """Measure `todo` and keep each record; `watch` is told of each.
+
+    Whatever ends this early, an exception or Ctrl-C, leaves all finished cells on disk, and
+    the end of the session in the manifest.
+    """
+    manifest = store.manifest()
+    try:
+        for cell in todo:
+            record = measure(cell, store.begin(cell))
+            store.finish(record)
+            watch(record)
+    finally:
+        manifest.sessions[-1].ended = now()
+        store.write_manifest(manifest)
+
+
+def begin_session(store: Store) -> None:
+    """Note that measuring goes on now, in a run that exists.
+
+    A session that was killed has no end: its last finished cell is the best that is known.
+    """
+    manifest = store.manifest()
+    last = manifest.sessions[-1]
+    last.ended = last.ended or store.last_written()
+    manifest.sessions.append(Session(started=now()))
+    store.write_manifest(manifest)

@@ -1,0 +1,121 @@
+"""Arguments in, one call out, and one sentence for whatever goes wrong.
+
+Exit codes: 0 done; 1 a cell was lost; 2 usage or plan error; 3 preflight refused; 130 interrupted.
+"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from twinbench.analyse.results import Results
+from twinbench.analyse.run import analyse, write_results
+from twinbench.by_hand import serve_by_hand
+from twinbench.plan import PLANS, PlanError
+from twinbench.preflight import PreflightError
+from twinbench.progress import telling
+from twinbench.report.terminal import show
+from twinbench.report.write import write_report
+from twinbench.run import InterruptedRunError, carry_out, check_only
+from twinbench.store import LATEST, RUNS, Store, StoreError
+
+app = typer.Typer(
+    help="def or async def? Measures two implementations of one FastAPI app under the same load.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out, err = (
+    Console(highlight=False, soft_wrap=True),
+    Console(stderr=True, highlight=False, soft_wrap=True),
+)
+
+PlanFile = Annotated[
+    Path, typer.Argument(metavar="PLAN", help="A plan (TOML), such as loadtests/plans/bench.toml.")
+]
+Runs = Annotated[Path, typer.Option(help="The folder that run folders are kept in.")]
+
+
+@app.command()
+def run(
+    plan: PlanFile = PLANS / "bench.toml",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Finish the newest unfinished run of this plan.")
+    ] = False,
+    runs: Runs = RUNS,
+) -> None:
+    """Measure what a plan says, then make the report. Its path is the last line printed."""
+    store = carry_out(plan, runs, resume=resume, console=out)
+    _report(store)
+    if lost := [record for record in store.records() if record.outcome == "lost"]:
+        err.print(f"{len(lost)} cells were lost: {lost[0].label}: {lost[0].reason}", markup=False)
+    _name_report(store)
+    raise typer.Exit(1 if lost else 0)
+
+
+@app.command()
+def report(
+    run_folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run folder; the newest if left out.")
+    ] = LATEST,
+) -> None:
+    """Make a run's report again, from what is on disk."""
+    store = Store.open(run_folder)
+    _report(store)
+    _name_report(store)
+
+
+@app.command()
+def check(plan: PlanFile) -> None:
+    """Start every target of a plan and send it every request once; measure nothing."""
+    check_only(plan, out)
+    out.print("Every target starts and answers every request as the plan expects.")
+
+
+@app.command()
+def ui() -> None:
+    """Serve both apps and Locust's web page, to try loads by hand; Ctrl-C ends all of it."""
+    serve_by_hand(out)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of results.json."""
+    out.print_json(json.dumps(Results.model_json_schema()))
+
+
+def _report(store: Store) -> None:
+    tell = telling(out)
+    tell("analysing")
+    results = analyse(store)
+    write_results(store, results)
+    write_report(results, store.folder, tell)
+    tell("")
+    show(results, out)
+
+
+def _name_report(store: Store) -> None:
+    out.print(str(store.folder / "report.html"), markup=False)
+
+
+def main() -> None:
+    """The command `twinbench`."""
+    # A terminated run is put in order like an interrupted one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app()
+    except (PlanError, StoreError) as error:
+        _fail(str(error), 2)
+    except PreflightError as error:
+        _fail(str(error), 3)
+    except InterruptedRunError as error:
+        _fail(str(error), 130)
+
+
+def _fail(sentence: str, code: int) -> None:
+    err.print(sentence, markup=False)
+    sys.exit(code)

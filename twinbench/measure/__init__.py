@@ -1,0 +1,1 @@
+"""One cell, start to finish: processes, cores, server, driver."""

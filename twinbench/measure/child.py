@@ -1,0 +1,107 @@
+"""A child process on a leash: its own process group, its own cores, its output in a file."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+LEASH = Path(__file__).with_name("leash.py")
+LAST_OUTPUT_CHARS = 300
+
+
+class Child:
+    """Starts `command`; stdin and stdout are pipes where asked for, the rest goes to `log`."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        cores: Sequence[int] = (),
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+        piped: bool = False,
+    ) -> None:
+        self.log = log
+        reading, self._leash_fd = os.pipe()
+        fds = ",".join(str(fd) for fd in pass_fds)
+        leash = [sys.executable, "-I", "-S", str(LEASH), str(reading), _listed(cores)]
+        with log.open("ab") as output:
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(
+                [*leash, *command],
+                cwd=cwd,
+                env={**os.environ, **(env or {}), "LEASH_FDS": fds},
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if piped else output,
+                stderr=output,
+                pass_fds=[reading, *pass_fds],
+                start_new_session=True,
+            )
+        os.close(reading)
+
+    @property
+    def pid(self) -> int:
+        """The leash's; the command and all it starts are its children."""
+        return self._process.pid
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        assert self._process.stdin  # noqa: S101  # asked for with piped=True
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        assert self._process.stdout  # noqa: S101  # asked for with piped=True
+        return self._process.stdout
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def memory_bytes(self) -> int:
+        """Resident memory of the command and all it started; 0 if it is gone."""
+        try:
+            children = psutil.Process(self.pid).children(recursive=True)
+            return sum(process.memory_info().rss for process in children)
+        except psutil.NoSuchProcess:
+            return 0
+
+    def last_output(self) -> str:
+        """The end of what it printed, as one line: what a person would look at first."""
+        lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
+        told = [line.strip() for line in lines if line.strip()]
+        return told[-1][:LAST_OUTPUT_CHARS] if told else "it printed nothing"
+
+    def stop(self, grace_s: float = 0.0) -> None:
+        """End the whole group: SIGTERM and `grace_s` to obey, then SIGKILL. Twice is fine."""
+        if self._leash_fd < 0:
+            return
+        if grace_s and self._signal(signal.SIGTERM):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(grace_s)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        os.close(self._leash_fd)
+        self._leash_fd = -1
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+
+    def _signal(self, number: signal.Signals) -> bool:
+        """Signal the group, which may outlive its leader; False if nobody is left."""
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def _listed(cores: Sequence[int]) -> str:
+    return ",".join(str(core) for core in cores) or "-"

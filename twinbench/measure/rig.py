@@ -1,0 +1,130 @@
+"""Everything that a campaign keeps running: the upstream API, the generator, one server.
+
+A server is fresh for every block, scenario and target. It stays for the loads of these, unless
+it collapsed, died, or did not come to rest: what one cell left behind must not be measured in
+the next.
+"""
+
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from twinbench.measure.driver import Driver, DriverFailedError, Summary
+from twinbench.measure.machine import Cores, share_cores, stay_on
+from twinbench.measure.server import Server, ServerFailedError
+from twinbench.plan import Cell, Plan, Target
+from twinbench.store import CellRecord
+
+UPSTREAM = Target(name="upstream", app="apps.upstream.main:app", cwd=Path(__file__).parents[2])
+UPSTREAM_READY_S = 20.0
+DRAIN_S = 2.0
+
+
+class Rig:
+    """Use it as a context: at its end no process of ours is left."""
+
+    def __init__(self, plan: Plan, log_folder: Path) -> None:
+        self.plan = plan
+        self.cores = cores_for(plan)
+        self._log_folder = log_folder
+        self._driver = Driver(log_folder / "generator.log", self.cores.generator)
+        self._server: Server | None = None
+        self._serving: tuple[int, str, str] | None = None
+
+    def __enter__(self) -> Self:
+        # The harness itself stays off the server's core.
+        stay_on(self.cores.generator)
+        self.upstream = Server(UPSTREAM, cores=self.cores.generator)
+        try:
+            self.upstream.wait_until_ready(UPSTREAM_READY_S)
+        except BaseException:
+            self.upstream.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop_server(at_once=kind is not None)
+        self._driver.stop()
+        self.upstream.stop()
+
+    def start(self, target: Target) -> Server:
+        """A fresh server of `target`, ready. Raises ServerFailedError."""
+        cores = share_cores(target.workers)
+        server = Server(target, cores=cores.server, env={"UPSTREAM_URL": self.upstream.url})
+        try:
+            return server.wait_until_ready(self.plan.ready_s)
+        except BaseException:
+            server.stop(at_once=True)
+            raise
+
+    def measure(self, cell: Cell, folder: Path) -> CellRecord:
+        """Measure `cell`; its requests go to `folder`. What goes wrong is in the record."""
+        about = cell._asdict()
+        try:
+            server = self._server_for(cell)
+        except ServerFailedError as error:
+            reason = f"the server of '{cell.target}' could not be started: {error}"
+            return CellRecord(**about, outcome="lost", reason=reason)
+        try:
+            summary = self._drive(cell, server, folder)
+        except DriverFailedError as error:
+            self._stop_server(at_once=True)
+            return CellRecord(**about, outcome="lost", reason=str(error))
+        drained = not summary.collapsed and server.drained(DRAIN_S)
+        record = CellRecord(
+            **about,
+            **summary.model_dump(),
+            outcome="collapsed" if summary.collapsed else "done",
+            drained=drained,
+            server_memory_mib=round(server.child.memory_bytes() / 2**20, 1),
+        )
+        try:
+            server.check_alive()
+        except ServerFailedError as error:
+            record.outcome = "lost"
+            record.reason = f"the server of '{cell.target}' died while it was measured: {error}"
+            shutil.copyfile(server.child.log, folder / "server.log")
+        if record.outcome != "done" or not drained:
+            self._stop_server(at_once=True)
+        return record
+
+    def _server_for(self, cell: Cell) -> Server:
+        wanted = (cell.block, cell.scenario, cell.target)
+        if self._server is None or self._serving != wanted:
+            self._stop_server()
+            self._server = self.start(self.plan.target(cell.target))
+            self._serving = wanted
+        return self._server
+
+    def _stop_server(self, *, at_once: bool = False) -> None:
+        if self._server:
+            self._server.stop(at_once=at_once)
+            self._server = None
+
+    def _drive(self, cell: Cell, server: Server, folder: Path) -> Summary:
+        plan = self.plan
+        requests = plan.scenario(cell.scenario).requests
+        job = {
+            "host": server.url,
+            "requests": [request.model_dump() for request in requests],
+            "users": cell.load.value,
+            "warmup_s": plan.warmup_s,
+            "measure_s": plan.measure_s,
+            "collapse_s": plan.collapse_s,
+            # The same requests for both targets of a pair, others in the next block.
+            "seed": plan.seed + cell.block,
+            "server_pid": server.child.pid,
+            "records": str((folder / "requests.parquet").resolve()),
+        }
+        return self._driver.run(job, plan.warmup_s + plan.measure_s + 2 * plan.collapse_s)
+
+
+def cores_for(plan: Plan) -> Cores:
+    """What the generator gets when the server with the most workers has its share."""
+    return share_cores(max(target.workers for target in plan.targets))

@@ -1,0 +1,96 @@
+"""The server under test: one self-contained file, run by the interpreter of the app's own
+environment. It needs only what the app has itself: uvicorn and anyio.
+
+`python serve.py OPTIONS`, where OPTIONS is JSON: `app` (import string), `folder` (imported
+from), `fd` (the listening socket), `control_fd` (where questions are answered), `workers`,
+`limit_concurrency`. Exits with 2, and one sentence, if `app` names nothing.
+"""
+
+import asyncio
+import importlib
+import json
+import os
+import socket
+import sys
+from typing import Any
+
+import uvicorn
+from anyio.to_thread import current_default_thread_limiter
+
+NAMES_NOTHING = 2
+
+
+class Server(uvicorn.Server):
+    """Answers each line on the control socket with its state, as JSON."""
+
+    def __init__(self, config: uvicorn.Config, control_fd: int) -> None:
+        super().__init__(config)
+        self._control = socket.socket(fileno=control_fd)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._answering = asyncio.create_task(self._answer())
+
+    async def _answer(self) -> None:
+        reader, writer = await asyncio.open_connection(sock=self._control)
+        while await reader.readline():
+            writer.write(json.dumps(self._state()).encode() + b"\n")
+            await writer.drain()
+
+    def _state(self) -> dict[str, int]:
+        threads = current_default_thread_limiter().statistics()
+        return {
+            "open_requests": len(self.server_state.tasks),
+            "busy_threads": int(threads.borrowed_tokens),
+            "waiting_for_thread": threads.tasks_waiting,
+        }
+
+
+def check(app: str) -> None:
+    """Exit with a sentence if `app` names nothing; a module that fails raises as it is."""
+    module_name, _, attribute = app.partition(":")
+    if not attribute:
+        _refuse(f"'{app}' has no ':': write it as module:attribute")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # A module that the app itself lacks is the app's failure, not the plan's.
+        if error.name and (module_name + ".").startswith(error.name + "."):
+            _refuse(f"there is no module '{error.name}'")
+        raise
+    found: Any = module
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            _refuse(f"module '{module_name}' has no '{attribute}'")
+        found = getattr(found, name)
+
+
+def _refuse(sentence: str) -> None:
+    sys.stderr.write(sentence + "\n")
+    sys.exit(NAMES_NOTHING)
+
+
+def main() -> None:
+    options = json.loads(sys.argv[1])
+    sys.path.insert(0, options["folder"])
+    # Workers are fresh interpreters: they find the app in the same place.
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (options["folder"], os.environ.get("PYTHONPATH")))
+    )
+    check(options["app"])
+    told = {
+        "log_level": "warning",
+        "access_log": False,
+        "limit_concurrency": options["limit_concurrency"],
+    }
+    if options["workers"] > 1:
+        uvicorn.run(options["app"], fd=options["fd"], workers=options["workers"], **told)
+        return
+    server = Server(uvicorn.Config(options["app"], **told), options["control_fd"])
+    server.run([socket.socket(fileno=options["fd"])])
+    if not server.started:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""A server under test, from its socket to its end."""
+
+import json
+import select
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from twinbench.measure.child import Child
+from twinbench.measure.serve import NAMES_NOTHING
+from twinbench.plan import Target
+
+SERVE = Path(__file__).with_name("serve.py")
+HOST = "127.0.0.1"
+BACKLOG = 2048  # uvicorn's own
+POLL_S = 0.02
+STOP_GRACE_S = 2.0
+PROBE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+class ServerFailedError(Exception):
+    """The server did not start, never became ready, or died. `names_nothing`: the plan's
+    import string is wrong."""
+
+    def __init__(self, sentence: str, *, names_nothing: bool = False) -> None:
+        super().__init__(sentence)
+        self.names_nothing = names_nothing
+
+
+class Server:
+    """Started on creation; `wait_until_ready` before use; `stop` at the end."""
+
+    def __init__(
+        self, target: Target, *, cores: Sequence[int] = (), env: Mapping[str, str] | None = None
+    ) -> None:
+        self.target = target
+        self._scratch = Path(tempfile.mkdtemp(prefix="twinbench-"))
+        work = self._scratch / "work"
+        work.mkdir()
+        own = {name: value.replace("{scratch}", str(work)) for name, value in target.env.items()}
+        listener = socket.create_server((HOST, 0), backlog=BACKLOG)
+        self.port: int = listener.getsockname()[1]
+        self._control, control = socket.socketpair()
+        self._asked = False  # a question is on its way
+        fds = [listener.fileno(), control.fileno()]
+        if target.command:
+            # Another program opens its own socket: the port is free now, and told to it.
+            listener.close()
+            command = [part.replace("{port}", str(self.port)) for part in target.command]
+            fds = []
+        else:
+            command = self._serve_command(*fds)
+        self.child = Child(
+            command,
+            log=self._scratch / "server.log",
+            cores=cores,
+            cwd=target.cwd or work,
+            env={**(env or {}), **own},
+            pass_fds=fds,
+        )
+        listener.close()
+        control.close()
+
+    def _serve_command(self, fd: int, control_fd: int) -> list[str]:
+        target = self.target
+        options = {
+            "app": target.app,
+            "folder": str((target.cwd or Path.cwd()).resolve()),
+            "fd": fd,
+            "control_fd": control_fd,
+            "workers": target.workers,
+            "limit_concurrency": target.limit_concurrency,
+        }
+        return [str(target.python or sys.executable), str(SERVE), json.dumps(options)]
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def _can_be_asked(self) -> bool:
+        return self.target.command is None and self.target.workers == 1
+
+    def wait_until_ready(self, seconds: float) -> Self:
+        """Return once it has started. Raises ServerFailedError.
+
+        A server that can be asked is asked; only another is sent a request (GET /), because
+        the first request warms a server up, and how it fares cold is part of the result.
+        """
+        end = time.monotonic() + seconds
+        while not (self.state(end) if self._can_be_asked else self._answers(end)):
+            self.check_alive()
+            if time.monotonic() > end:
+                raise ServerFailedError(
+                    f"it was not ready within {seconds:g} s (ready_s);"
+                    f" its last output: {self.child.last_output()}"
+                )
+            time.sleep(POLL_S)
+        return self
+
+    def check_alive(self) -> None:
+        """Raises ServerFailedError if the server has exited."""
+        code = self.child.exit_code()
+        if code is None:
+            return
+        last = self.child.last_output()
+        if code == NAMES_NOTHING and self.target.app:
+            raise ServerFailedError(last, names_nothing=True)
+        number = -code if code < 0 else code - 128  # of the leash, or told by it
+        ended = f"was ended by signal {number}" if number > 0 else f"exited with code {code}"
+        raise ServerFailedError(f"it {ended}; its last output: {last}")
+
+    def drained(self, within_s: float) -> bool:
+        """True once no request is open and no thread is busy or waited for.
+
+        Asked of the server itself; one that cannot be asked (a command, several workers)
+        counts as drained, since the driver had an answer to everything it sent.
+        """
+        if not self._can_be_asked:
+            return True
+        end = time.monotonic() + within_s
+        while (state := self.state(end)) and any(state.values()):
+            time.sleep(POLL_S)
+        return bool(state)
+
+    def state(self, until: float) -> dict[str, int]:
+        """What the server says of itself; empty if it is gone or does not answer in time."""
+        try:
+            if not self._asked:
+                self._control.sendall(b"?\n")
+            self._asked = True
+            while self.child.exit_code() is None and time.monotonic() < until:
+                if select.select([self._control], [], [], POLL_S)[0]:
+                    self._asked = False
+                    answer: dict[str, int] = json.loads(self._control.recv(4096))
+                    return answer
+        except (OSError, ValueError):
+            pass
+        return {}
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """End it with all it started, and remove its scratch folder.
+
+        Ours has nothing to put in order; a command of somebody else's may.
+        """
+        self.child.stop(0.0 if at_once or not self.target.command else STOP_GRACE_S)
+        self._control.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _answers(self, end: float) -> bool:
+        try:
+            with socket.create_connection((HOST, self.port), timeout=POLL_S) as probe:
+                probe.sendall(PROBE)
+                while time.monotonic() < end and self.child.exit_code() is None:
+                    try:
+                        return bool(probe.recv(1))
+                    except TimeoutError:
+                        continue
+        except OSError:
+            pass
+        return False

@@ -1,0 +1,146 @@
+"""Targets, scenarios, loads: what a plan may say."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
+
+# Names become file names and anchors.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
+Kind = Literal["io", "cpu", "mixed"]
+MOST_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
+PLACEHOLDER = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Request(Strict):
+    """One kind of request. `{1..2000}` in path or body stands for a random whole number."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
+    headers: dict[str, str] = {}
+    body: dict[str, Any] | None = Field(default=None, description="sent as JSON")
+    expect: int = Field(default=200, ge=100, le=599, description="the status of a good answer")
+    weight: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> Self:
+        for low, high in PLACEHOLDER.findall(f"{self.path} {self.body}"):
+            if int(low) > int(high):
+                raise ValueError(f"{{{low}..{high}}} is empty: write the smaller number first")
+        return self
+
+    @property
+    def label(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class Target(Strict):
+    """One app under test: an import string, or a command that serves on `{port}`."""
+
+    name: Name
+    app: str | None = None
+    command: list[str] | None = Field(default=None, min_length=1)
+    cwd: Path | None = Field(
+        default=None,
+        description="where it runs and is imported from; left out: it runs in a fresh, empty"
+        " folder, and is imported from where twinbench was started",
+    )
+    python: Path | None = Field(default=None, description="the interpreter of its environment")
+    env: dict[str, str] = Field(
+        default={}, description="{scratch} in a value: a fresh folder for every server"
+    )
+    workers: PositiveInt = 1
+    limit_concurrency: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_start(self) -> Self:
+        if (self.app is None) == (self.command is None):
+            raise ValueError("give either app or command")
+        return self
+
+
+class Scenario(Strict):
+    """A request mix, and the loads that the plan puts on it."""
+
+    name: Name
+    kind: Kind
+    about: str = ""
+    requests: list[Request] = Field(min_length=1)
+    closed: list[Annotated[int, Field(ge=1, le=MOST_USERS)]] = Field(
+        min_length=1, description="users, each with one request in flight"
+    )
+    targets: list[str] = Field(default=[], description="left out: all of the plan's")
+
+    @model_validator(mode="after")
+    def _loads_differ(self) -> Self:
+        if len(set(self.closed)) < len(self.closed):
+            raise ValueError("a load is named twice in closed")
+        return self
+
+
+class Plan(Strict):
+    name: Name
+    about: str = ""
+    seed: int = 1
+    blocks: PositiveInt = 5
+    warmup_s: float = Field(default=0.5, ge=0)
+    measure_s: PositiveFloat = 3.0
+    collapse_s: PositiveFloat = Field(
+        default=2.0, description="so long without a good answer, requests in flight: collapsed"
+    )
+    ready_s: PositiveFloat = Field(default=20.0, description="a server must answer within")
+    targets: list[Target] = Field(min_length=1)
+    scenarios: list[Scenario] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        known = _unique([target.name for target in self.targets], "target")
+        _unique([scenario.name for scenario in self.scenarios], "scenario")
+        for scenario in self.scenarios:
+            _unique(scenario.targets, f"scenario '{scenario.name}' names target")
+            for name in scenario.targets:
+                if name not in known:
+                    raise ValueError(
+                        f"scenario '{scenario.name}' names an unknown target '{name}'"
+                        f"{nearest(name, known)}"
+                    )
+        return self
+
+    def target(self, name: str) -> Target:
+        return next(target for target in self.targets if target.name == name)
+
+    def scenario(self, name: str) -> Scenario:
+        return next(scenario for scenario in self.scenarios if scenario.name == name)
+
+    def targets_of(self, scenario: Scenario) -> list[str]:
+        """Names of the targets that `scenario` is measured on; the first is its baseline."""
+        return scenario.targets or [target.name for target in self.targets]
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """The end of an error sentence: what `word` was perhaps meant to be."""
+    if near := difflib.get_close_matches(word, known, n=1):
+        return f"; did you mean '{near[0]}'?"
+    return f"; known: {', '.join(known)}"
+
+
+def _unique(names: list[str], what: str) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{what} '{name}' stands twice; give each a name of its own")
+    return names

@@ -1,0 +1,118 @@
+"""Plans and scenarios from TOML files.
+
+A plan that is not understood is refused whole, with the file, the key and the nearest known
+key: a misspelt `measure_s` that silently fell back to a default would be a false result.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from twinbench.plan.models import Plan, Request, Scenario, Target, nearest
+
+ROOT = Path(__file__).parents[2]
+SCENARIOS = ROOT / "loadtests" / "scenarios"
+PLANS = ROOT / "loadtests" / "plans"
+
+
+class PlanError(Exception):
+    """A plan that cannot be carried out: one sentence that names the file and the key."""
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in the TOML file `path`, scenarios filled in. Raises PlanError."""
+    data = _read_toml(path, "plan")
+    scenarios = data.get("scenarios")
+    if isinstance(scenarios, list):
+        data["scenarios"] = [_resolve(item, n, path) for n, item in enumerate(scenarios)]
+    return _anchored(_validated(data, path), path)
+
+
+def read_scenario(name: str) -> dict[str, Any]:
+    """The table in `loadtests/scenarios/<name>.toml`. Raises PlanError."""
+    return _read_toml(SCENARIOS / f"{name}.toml", "scenario")
+
+
+def scenario_names() -> list[str]:
+    return sorted(path.stem for path in SCENARIOS.glob("*.toml"))
+
+
+def _anchored(plan: Plan, path: Path) -> Plan:
+    """`plan` with the paths of its targets made absolute: they are meant from its file."""
+    targets = []
+    for n, target in enumerate(plan.targets):
+        found = {}
+        for key, given in (("cwd", target.cwd), ("python", target.python)):
+            if given:
+                # Not resolved: the python of a virtual environment is a link that must stay one.
+                found[key] = (path.parent / given).absolute()
+                if not found[key].exists():
+                    raise PlanError(f"{path}: targets[{n}].{key}: there is no {given} there")
+        targets.append(target.model_copy(update=found))
+    return plan.model_copy(update={"targets": targets})
+
+
+def _resolve(item: Any, n: int, path: Path) -> Any:
+    """A scenario of the plan, with what its `use` names filled in beneath it."""
+    if not isinstance(item, dict) or "use" not in item:
+        return item
+    item = dict(item)
+    use = str(item.pop("use"))
+    if use not in scenario_names():
+        raise PlanError(
+            f"{path}: scenarios[{n}].use: there is no scenario '{use}'"
+            f"{nearest(use, scenario_names())}"
+        )
+    return {"name": use} | read_scenario(use) | item
+
+
+def _read_toml(path: Path, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PlanError(f"{path}: there is no such {what} file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path}: this {what} cannot be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(f"{path}: not valid TOML: {error}") from None
+
+
+def _validated(data: dict[str, Any], path: Path) -> Plan:
+    try:
+        return Plan.model_validate(data)
+    except ValidationError as error:
+        # A misspelt key also misses the right one: the misspelling is what helps.
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        where = _dotted(first["loc"])
+        if first["type"] == "extra_forbidden":
+            key = str(first["loc"][-1])
+            what = f"unknown key '{key}'{nearest(key, _keys_at(first['loc'][:-1]))}"
+            where = _dotted(first["loc"][:-1])
+        elif first["type"] == "missing":
+            what = f"'{first['loc'][-1]}' is missing"
+            where = _dotted(first["loc"][:-1])
+        else:
+            what = first["msg"].removeprefix("Value error, ")
+            if not first["type"].startswith("value_error"):
+                what += f", not {first['input']!r}"
+        raise PlanError(": ".join(part for part in (str(path), where, what) if part)) from None
+
+
+def _keys_at(loc: Sequence[str | int]) -> list[str]:
+    """The keys that may stand at `loc`, whose last name is a field holding models."""
+    inner: dict[str, type[BaseModel]] = {
+        "targets": Target,
+        "scenarios": Scenario,
+        "requests": Request,
+    }
+    names = [part for part in loc if isinstance(part, str)]
+    keys = list(inner[names[-1]].model_fields if names else Plan.model_fields)
+    return [*keys, "use"] if names == ["scenarios"] else keys
+
+
+def _dotted(loc: Sequence[str | int]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    return text.removeprefix(".")

@@ -1,0 +1,84 @@
+"""What a person sees while it measures: a bar in a terminal, a line now and then in a log."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from twinbench.store import CellRecord
+
+# Drawing costs CPU on the generator's core.
+DRAWS_A_SECOND = 2
+LOG_EVERY_S = 15.0
+
+
+class CampaignProgress:
+    """Use it as a context; call `update` with each finished cell."""
+
+    def __init__(self, console: Console, total: int, done: int) -> None:
+        self._console = console
+        self._total, self._done = total, done
+        self._logged = self._began = time.monotonic()
+        self._began_with = done
+        self._bar = Progress(
+            TextColumn("measuring"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            TextColumn("{task.fields[newest]}"),
+            console=console,
+            refresh_per_second=DRAWS_A_SECOND,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=total, completed=done, newest="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, record: CellRecord) -> None:
+        """Count `record` and show its result."""
+        self._done += 1
+        done = record.outcome == "done" and record.window_s > 0
+        result = f"{record.good / record.window_s:,.0f} req/s" if done else record.outcome
+        newest = f"{record.label}: {result}"
+        self._bar.update(self._task, completed=self._done, newest=newest)
+        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_EVERY_S:
+            self._logged = time.monotonic()
+            self._console.print(f"{self._done} of {self._total} cells, {self._left()}; {newest}")
+
+    def _left(self) -> str:
+        spent_s = time.monotonic() - self._began
+        left_s = spent_s / (self._done - self._began_with) * (self._total - self._done)
+        return f"{left_s / 60:.0f} min left" if left_s > 90 else f"{left_s:.0f} s left"
+
+
+def telling(console: Console) -> Callable[[str], None]:
+    """For steps before and after: shown in passing in a terminal, left out of a log."""
+
+    def tell(text: str) -> None:
+        if console.is_terminal:
+            console.print(f"{text} ...", end="\r\x1b[K", highlight=False, markup=False)
+
+    return tell

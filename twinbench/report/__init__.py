@@ -1,0 +1,1 @@
+"""Charts, pages and tables: pure functions of the results."""

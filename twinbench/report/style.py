@@ -1,0 +1,59 @@
+"""What all charts, pages and tables share: colours, and how numbers and verdicts are written."""
+
+from twinbench.analyse.results import Comparison, Estimate
+
+# Told apart by everybody, and in grey: they differ in lightness, and so do their markers.
+BASELINE, CANDIDATE, THIRD = "#c2570c", "#1565c0", "#2e7d32"
+COLOURS = (BASELINE, CANDIDATE, THIRD)
+MARKERS = ("s", "o", "^")
+GREY, PALE, INK = "#7a7f87", "#e4e6e9", "#30343a"
+
+
+def colour(n: int) -> str:
+    """Of a scenario's n-th target; the first is the baseline."""
+    return COLOURS[n % len(COLOURS)]
+
+
+def of_target(target: str, comparison: Comparison) -> str:
+    """Colour of `target` in a comparison; grey for nobody."""
+    return {comparison.baseline: BASELINE, comparison.candidate: CANDIDATE}.get(target, GREY)
+
+
+def number(value: float | None) -> str:
+    """Three digits, or all before the point."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def times(ratio: Estimate | None) -> str:
+    """A ratio as a factor: 1.25×."""
+    return "–" if ratio is None else f"{ratio.estimate:.2f}×"
+
+
+def bounds(ratio: Estimate | None) -> str:
+    """The interval of a ratio; empty where there is none."""
+    if ratio is None or ratio.low is None or ratio.high is None:
+        return ""
+    return f"{ratio.low:.2f} to {ratio.high:.2f}"
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def advantage(comparison: Comparison) -> str:
+    """Who is better by this comparison; empty if nothing was shown."""
+    ahead = {"faster": comparison.candidate, "slower": comparison.baseline}
+    return ahead.get(comparison.decision, "")
+
+
+def verdict(comparison: Comparison) -> str:
+    """One phrase for a table: who is ahead, by how much."""
+    if comparison.survivor:
+        return f"{comparison.survivor} only"
+    if comparison.ratio is None:
+        return "not comparable"
+    mark = {"faster": " ▲", "slower": " ▼"}.get(comparison.decision, "")
+    return times(comparison.ratio) + mark

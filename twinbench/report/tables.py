@@ -1,0 +1,44 @@
+"""Rows of text for the page, the markdown and the terminal."""
+
+from twinbench.analyse.results import Point, Results
+from twinbench.report import style
+
+
+def scenario_rows(results: Results, scenario: str) -> list[list[str]]:
+    """One row a load: users; per target requests a second, p50 and p99 in ms; per candidate the
+    ratio and its interval."""
+    curves = [curve for curve in results.curves if curve.scenario == scenario]
+    compared = results.compared(scenario, "throughput")
+    rows = []
+    for n, point in enumerate(curves[0].points):
+        row = [str(point.value)]
+        for curve in curves:
+            row += _figures(curve.points[n])
+        for comparison in compared:
+            if comparison.load.value == point.value:
+                row += [style.verdict(comparison), style.bounds(comparison.ratio)]
+        rows.append(row)
+    return rows
+
+
+def overview_rows(results: Results) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: each scenario's candidate / baseline at each load."""
+    loads = sorted({comparison.load.value for comparison in results.comparisons})
+    rows = []
+    for scenario in results.plan.scenarios:
+        at = {c.load.value: style.verdict(c) for c in results.compared(scenario.name, "throughput")}
+        if at:
+            rows.append([scenario.name, *(at.get(load, "") for load in loads)])
+    return ["scenario", *(str(load) for load in loads)], rows
+
+
+def _figures(point: Point) -> list[str]:
+    if point.status == "void":
+        return ["void", "", ""]
+    if not point.blocks:
+        return ["stops answering", "", ""]
+    shown = [point.throughput_rps, point.p50_ms, point.p99_ms]
+    texts = [style.number(estimate.estimate if estimate else None) for estimate in shown]
+    if point.collapsed:
+        texts[0] += f" (stops in {point.collapsed} of {point.blocks + point.collapsed})"
+    return texts

@@ -1,0 +1,111 @@
+"""What the curves say, in sentences made from comparisons and cells alone."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from twinbench.analyse.results import Comparison, Results
+from twinbench.report import style
+
+LIMITS = (
+    "One machine, one Python, one day: the ratios carry over better than the absolute figures.",
+    "Server and generator share the machine; each has its own core where the system allows.",
+    "Closed loads: each user waits for its answer before it sends again. The latencies are those"
+    " of so many users, not of a given arrival rate; when a server slows down, so do its users.",
+    "Each interval stands for itself (95 %); with so many of them a few will miss the truth.",
+    "A percentile is given only where at least 20 samples lie beyond it.",
+    "SQLite has no asynchronous driver: aiosqlite runs one thread per connection.",
+)
+
+
+def summary(results: Results, scenario: str) -> list[str]:
+    """Who has the higher throughput at which loads, and who stops answering."""
+    found = results.compared(scenario, "throughput")
+    said = _advantages(found) if found else _alone(results, scenario)
+    return [*_collapses(results, scenario), *said] or ["Nothing can be said."]
+
+
+def validity(results: Results) -> str:
+    """How many cells count."""
+    cells = results.cells
+    void = sum(cell.status == "void" for cell in cells)
+    collapsed = sum(cell.status == "collapsed" for cell in cells)
+    parts = [f"{len(cells)} cells measured in {results.plan.blocks} blocks"]
+    parts.append(f"{collapsed} collapsed" if collapsed else "none collapsed")
+    parts.append(f"{void} void" if void else "none void")
+    if results.missing_cells:
+        parts.append(f"{results.missing_cells} not measured yet")
+    return ", ".join(parts) + "."
+
+
+def timing(results: Results) -> str:
+    timing = results.timing
+    share = timing.window_s / timing.elapsed_s if timing.elapsed_s else 0.0
+    return (
+        f"{style.duration(timing.elapsed_s)} of measuring, {share:.0%} of it inside measuring"
+        f" windows of {results.plan.measure_s:g} s."
+    )
+
+
+def reasons(results: Results) -> list[tuple[str, int]]:
+    """Every reason that a cell was given, with how many cells have it, most common first."""
+    counts: dict[str, int] = {}
+    for cell in results.cells:
+        for reason in cell.reasons:
+            text = f"{cell.scenario}, {cell.target}, {cell.load.value} users: {reason}"
+            counts[text] = counts.get(text, 0) + 1
+    return sorted(counts.items(), key=lambda item: -item[1])
+
+
+def alt(results: Results, scenario: str, what: str) -> str:
+    """What a chart shows, for those who cannot see it."""
+    return f"{what} for {scenario}. " + " ".join(summary(results, scenario))
+
+
+def _collapses(results: Results, scenario: str) -> Iterable[str]:
+    for curve in results.curves:
+        if curve.scenario != scenario:
+            continue
+        fallen = [point for point in curve.points if point.collapsed]
+        if fallen:
+            where = ", ".join(
+                f"{point.value} ({point.collapsed} of {point.blocks + point.collapsed} blocks)"
+                for point in fallen
+            )
+            yield f"{curve.target} stops answering at {where} users."
+
+
+def _advantages(found: Sequence[Comparison]) -> Iterable[str]:
+    for ahead, group in groupby(found, key=style.advantage):
+        compared = [c for c in group if c.ratio and c.decision != "not comparable"]
+        if not compared:
+            continue
+        at = _span([c.load.value for c in compared])
+        ratios = [c.ratio.estimate for c in compared if c.ratio]
+        if ahead == compared[0].baseline:
+            ratios = [1 / ratio for ratio in ratios]
+        if ahead:
+            yield f"{ahead} has the higher throughput at {at}: {_times(ratios)}."
+        else:
+            yield f"No difference shown at {at}."
+
+
+def _alone(results: Results, scenario: str) -> Iterable[str]:
+    """For a scenario with one target: the best it did."""
+    for curve in results.curves:
+        known = [point for point in curve.points if point.throughput_rps]
+        if curve.scenario == scenario and known:
+            rates = {p.value: p.throughput_rps.estimate for p in known if p.throughput_rps}
+            users = max(rates, key=rates.__getitem__)
+            best = style.number(rates[users])
+            yield f"{curve.target} answers at most {best} requests a second, at a load of {users}."
+
+
+def _span(loads: Sequence[int]) -> str:
+    if len(loads) == 1:
+        return f"{loads[0]} user{'s' if loads[0] > 1 else ''}"
+    return f"{loads[0]} to {loads[-1]} users"
+
+
+def _times(ratios: Sequence[float]) -> str:
+    low, high = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
+    return f"{low}×" if low == high else f"{low} to {high}×"

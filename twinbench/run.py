@@ -1,0 +1,134 @@
+"""A run from its plan to its last cell: new or resumed, alone on the machine, interruptible."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from twinbench import campaign, preflight
+from twinbench.measure import machine
+from twinbench.measure.rig import Rig, cores_for
+from twinbench.plan import Plan, PlanError, cells, read_plan
+from twinbench.progress import CampaignProgress, telling
+from twinbench.store import CellRecord, Manifest, Session, Store, StoreError, now, unfinished
+
+# Per cell, beside warm-up and window: its share of server starts, connecting, draining, writing
+# (seen on two cores; for the announcement only).
+CELL_OVERHEAD_S = 0.35
+LOCK = Path(tempfile.gettempdir()) / "twinbench.lock"
+
+
+class InterruptedRunError(Exception):
+    """Ctrl-C: what is kept, and how to go on."""
+
+
+def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> Store:
+    """Measure all cells of a plan that are not measured yet; the run's folder.
+
+    Raises PlanError, PreflightError, StoreError and InterruptedRunError.
+    """
+    plan = read_plan(plan_file)
+    store = _to_resume(plan, plan_file, runs) if resume else None
+    with alone(), contextlib.ExitStack() as stack:
+        try:
+            rig = stack.enter_context(Rig(plan, _logs(stack)))
+            preflight.check(plan, str(plan_file), rig, telling(console))
+        except KeyboardInterrupt:
+            raise InterruptedRunError("Interrupted before anything was measured.") from None
+        if store:
+            campaign.begin_session(store)
+        else:
+            store = Store.create(_manifest(plan, plan_file), runs)
+        store.point_latest_here(runs.parent / "latest")
+        console.print(f"{_intent(plan)} Run folder: {store.folder}", markup=False)
+        _measure(store, rig, console)
+    return store
+
+
+def check_only(plan_file: Path, console: Console) -> None:
+    """The preflight of a plan, and nothing else."""
+    plan = read_plan(plan_file)
+    with alone(), contextlib.ExitStack() as stack:
+        rig = stack.enter_context(Rig(plan, _logs(stack)))
+        preflight.check(plan, str(plan_file), rig, telling(console))
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Hold the machine's one place for measuring: two at once would measure each other."""
+    with LOCK.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise StoreError(
+                f"another twinbench is measuring on this machine (process {file.read() or '?'});"
+                " wait for it or stop it: two at once would measure each other"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _measure(store: Store, rig: Rig, console: Console) -> None:
+    todo = campaign.pending(store)
+    total = store.manifest().cells
+    progress = CampaignProgress(console, total, total - len(todo))
+
+    def watch(record: CellRecord) -> None:
+        progress.update(record)
+        if record.outcome == "lost":
+            console.print(f"lost: {record.label}: {record.reason}", markup=False)
+
+    try:
+        with progress:
+            campaign.run(store, todo, rig.measure, watch)
+    except KeyboardInterrupt:
+        kept = total - len(campaign.pending(store))
+        raise InterruptedRunError(
+            f"Interrupted: {kept} of {total} cells are kept in {store.folder}; the same command"
+            " with --resume (make: RESUME=1) measures the rest."
+        ) from None
+    except OSError as error:
+        raise StoreError(
+            f"{store.folder}: cannot be written ({error.strerror or error});"
+            " what was finished is kept, --resume goes on from there"
+        ) from None
+
+
+def _to_resume(plan: Plan, plan_file: Path, runs: Path) -> Store:
+    store = unfinished(runs, plan.name)
+    if store is None:
+        raise StoreError(f"{runs}: there is no unfinished run of plan '{plan.name}' to resume")
+    if store.manifest().plan != plan:
+        raise PlanError(
+            f"{plan_file}: changed since {store.folder.name} was begun; undo the change to"
+            " resume that run, or start anew without --resume"
+        )
+    return store
+
+
+def _manifest(plan: Plan, plan_file: Path) -> Manifest:
+    return Manifest(
+        plan=plan,
+        plan_file=str(plan_file),
+        cells=len(cells(plan)),
+        machine=machine.describe(cores_for(plan)),
+        versions=machine.versions(),
+        sessions=[Session(started=now())],
+    )
+
+
+def _intent(plan: Plan) -> str:
+    order = cells(plan)
+    minutes = len(order) * (plan.warmup_s + plan.measure_s + CELL_OVERHEAD_S) / 60
+    return f"{len(order)} cells in {plan.blocks} blocks, about {minutes:.0f} min."
+
+
+def _logs(stack: contextlib.ExitStack) -> Path:
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twinbench-log-")))

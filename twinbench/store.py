@@ -1,0 +1,190 @@
+"""The run folder: the one contract between measuring and analysing.
+
+    manifest.json                     the plan as run, machine, versions, times
+    cells/NNNN/cell.json              what happened; written last, so it marks a finished cell
+    cells/NNNN/requests.parquet       one row a request
+    results.json report.html ...      made from the above, at any time again
+
+A cell is written the moment it ends: a run that is killed loses the cell in flight at most.
+"""
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Self
+
+import polars as pl
+from pydantic import BaseModel
+
+from twinbench.plan import Cell, Load, Plan
+
+RUNS = Path("reports/runs")
+LATEST = Path("reports/latest")
+FORMAT = 1
+
+
+class StoreError(Exception):
+    """A run folder that cannot be read or written: one sentence."""
+
+
+class Machine(BaseModel):
+    """Where it was measured; no core numbers where processes could not be pinned."""
+
+    cpu: str
+    cores: int
+    memory_gib: float
+    system: str
+    python: str
+    server_cores: tuple[int, ...]
+    generator_cores: tuple[int, ...]
+
+
+class CellRecord(BaseModel):
+    """What happened in one cell. `done`: measured to the end; `collapsed`: the server stopped
+    answering; `lost`: there is nothing to analyse, `reason` says why. `good`: right answers inside
+    the window, as the generator counted them."""
+
+    number: int
+    block: int
+    scenario: str
+    target: str
+    load: Load
+    outcome: Literal["done", "collapsed", "lost"]
+    reason: str = ""
+    window_ns: tuple[int, int] = (0, 0)
+    users_unserved: int = 0
+    unanswered: int = 0
+    good: int = 0
+    drained: bool = True
+    server_cpu_s: float = 0.0
+    server_memory_mib: float = 0.0
+    generator_cpu_s: float = 0.0
+
+    @property
+    def label(self) -> str:
+        return f"{self.scenario}, {self.target}, {self.load.value} users, block {self.block}"
+
+    @property
+    def window_s(self) -> float:
+        return (self.window_ns[1] - self.window_ns[0]) / 1e9
+
+
+class Session(BaseModel):
+    """One stretch of measuring; a run that was resumed has several."""
+
+    started: datetime
+    ended: datetime | None = None
+
+
+class Manifest(BaseModel):
+    format: int = FORMAT
+    plan: Plan
+    plan_file: str
+    cells: int
+    machine: Machine
+    versions: dict[str, str]
+    sessions: list[Session]
+
+    @property
+    def elapsed_s(self) -> float:
+        return sum((s.ended - s.started).total_seconds() for s in self.sessions if s.ended)
+
+
+class Store:
+    """One run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, manifest: Manifest, runs: Path) -> Self:
+        """A new folder under `runs`, named after the time and the plan. Raises StoreError."""
+        stamp = manifest.sessions[0].started.astimezone().strftime("%Y%m%d-%H%M%S")
+        store = cls(runs / f"{stamp}-{manifest.plan.name}")
+        try:
+            (store.folder / "cells").mkdir(parents=True)
+            store.write_manifest(manifest)
+        except OSError as error:
+            raise StoreError(f"{store.folder}: cannot be written ({error.strerror})") from None
+        return store
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """An existing run. Raises StoreError."""
+        if not (folder / "manifest.json").is_file():
+            raise StoreError(f"{folder}: there is no run here (no manifest.json)")
+        return cls(folder.resolve())
+
+    def manifest(self) -> Manifest:
+        path = self.folder / "manifest.json"
+        try:
+            return Manifest.model_validate_json(path.read_text())
+        except ValueError as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(f"{path}: not a manifest of this version ({reason})") from None
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        write_whole(self.folder / "manifest.json", manifest.model_dump_json(indent=1))
+
+    def begin(self, cell: Cell) -> Path:
+        """An empty folder for `cell`, whatever an interrupted attempt left there."""
+        folder = self._cell_folder(cell.number)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def finish(self, record: CellRecord) -> None:
+        write_whole(self._cell_folder(record.number) / "cell.json", record.model_dump_json())
+
+    def records(self) -> list[CellRecord]:
+        """All finished cells, in the order of measuring."""
+        paths = sorted(self.folder.glob("cells/*/cell.json"))
+        return [CellRecord.model_validate_json(path.read_text()) for path in paths]
+
+    def requests(self, record: CellRecord) -> pl.DataFrame:
+        """Every request of a cell, warm-up included (columns: loadtests/recorder.py)."""
+        return pl.read_parquet(self._cell_folder(record.number) / "requests.parquet")
+
+    def last_written(self) -> datetime:
+        """When the newest finished cell was kept; when the run began if there is none."""
+        times = [path.stat().st_mtime for path in self.folder.glob("cells/*/cell.json")]
+        if not times:
+            return self.manifest().sessions[0].started
+        return datetime.fromtimestamp(max(times), UTC)
+
+    def point_latest_here(self, latest: Path = LATEST) -> None:
+        """Make `reports/latest` a link to this run."""
+        latest.parent.mkdir(parents=True, exist_ok=True)
+        fresh = latest.with_name(f".{latest.name}.{os.getpid()}")
+        fresh.symlink_to(os.path.relpath(self.folder.resolve(), latest.parent.resolve()))
+        fresh.replace(latest)
+
+    def _cell_folder(self, number: int) -> Path:
+        return self.folder / "cells" / f"{number:04d}"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def unfinished(runs: Path, plan_name: str) -> Store | None:
+    """The newest run of the plan `plan_name` that lacks cells."""
+    for folder in sorted(runs.glob(f"*-{plan_name}"), reverse=True):
+        if (folder / "manifest.json").is_file():
+            store = Store.open(folder)
+            manifest = store.manifest()
+            same = manifest.plan.name == plan_name
+            if same and len(store.records()) < manifest.cells:
+                return store
+    return None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `path` so that it is there whole or not at all, even after a power cut."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
