@@ -70,7 +70,11 @@ def answers(count: int, latency_ms: float, *, wrong: int = 0) -> Requests:
 
 
 def record(cell: Cell, **changes: object) -> CellRecord:
-    values: dict[str, object] = {"outcome": "done", "window_ns": WINDOW_NS}
+    values: dict[str, object] = {
+        "outcome": "done",
+        "window_ns": WINDOW_NS,
+        "server_cpu_s": 0.2,
+    }
     return CellRecord.model_validate(cell._asdict() | values | changes)
 
 

@@ -102,6 +102,17 @@ def test_the_sentences_say_what_happened(tmp_path: Path) -> None:
     ]
 
 
+def test_a_full_core_is_named_with_what_a_request_costs(tmp_path: Path) -> None:
+    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+        record, requests = runs.steady(cell, 1000)
+        return record.model_copy(update={"server_cpu_s": 0.99}), requests
+
+    results = analyse(runs.write_run(tmp_path, runs.plan(), make))
+    assert words.summary(results, "noop")[-1] == (
+        "async fills its core from 1 user on, at 0.99 ms of CPU a request."
+    )
+
+
 def test_where_nothing_can_be_said_nothing_is_said(tmp_path: Path) -> None:
     results = made(tmp_path, blocks=1)
     assert not any("higher throughput" in line for line in words.summary(results, "noop"))
@@ -110,8 +121,20 @@ def test_where_nothing_can_be_said_nothing_is_said(tmp_path: Path) -> None:
 def test_the_tables_hold_the_figures(tmp_path: Path) -> None:
     results = made(tmp_path)
     assert scenario_rows(results, "noop") == [
-        ["1", "2,000", "0.5", "0.5", "1,000", "1", "1", "0.50× ▼", "0.50 to 0.50"],
-        ["8", "2,000 (stops in 2 of 3)", "4", "4", "1,000", "8", "8", "async only", ""],
+        ["1", "2,000", "0.5", "0.5", "0.1", "1,000", "1", "1", "0.2", "0.50× ▼", "0.50 to 0.50"],
+        [
+            "8",
+            "2,000 (stops in 2 of 3)",
+            "4",
+            "4",
+            "0.1",
+            "1,000",
+            "8",
+            "8",
+            "0.2",
+            "async only",
+            "",
+        ],
     ]
     assert overview_rows(results) == (
         ["scenario", "1", "8"],

@@ -47,6 +47,8 @@ def _point(users: int, cells: Sequence[Cell]) -> Point:
         throughput_rps=geometric([cell.result.throughput_rps for cell in valid]),
         p50_ms=_percentile(valid, 50),
         p99_ms=_percentile(valid, 99),
+        server_cpu=_mean([cell.result.server_cpu for cell in valid]),
+        server_cpu_ms=_mean([cell.result.server_cpu_ms for cell in valid]),
     )
 
 
@@ -61,3 +63,8 @@ def _percentile(cells: Sequence[Cell], p: int) -> Estimate | None:
         return None
     pooled = percentile(np.concatenate([cell.latencies_ms for cell in cells]), p)
     return None if pooled is None else Estimate(estimate=pooled)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

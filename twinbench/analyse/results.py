@@ -73,7 +73,9 @@ class CellResult(Result):
 
 class Point(Result):
     """One load of a curve. `blocks` are the valid ones behind its figures, `collapsed` those in
-    which the server stopped answering; one of these marks the point as collapsed."""
+    which the server stopped answering; one of these marks the point as collapsed. `server_cpu` is
+    the share of one core that the server used, `server_cpu_ms` its CPU time per good answer: the
+    means of the valid blocks."""
 
     value: int
     status: CellStatus
@@ -82,6 +84,8 @@ class Point(Result):
     throughput_rps: Estimate | None
     p50_ms: Estimate | None
     p99_ms: Estimate | None
+    server_cpu: float | None
+    server_cpu_ms: float | None
 
 
 class Curve(Result):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from twinbench.analyse.results import Results
 from twinbench.report import words
-from twinbench.report.tables import overview_rows, scenario_rows
+from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
 
 
 def markdown(results: Results) -> str:
@@ -19,18 +19,13 @@ def markdown(results: Results) -> str:
     if rows:
         parts += ["Throughput, candidate / baseline, by number of users:", _table(header, rows)]
     for scenario in results.plan.scenarios:
-        targets = results.plan.targets_of(scenario)
-        columns = ["users"]
-        for target in targets:
-            columns += [f"{target} req/s", "p50 ms", "p99 ms"]
-        for candidate in targets[1:]:
-            columns += [f"{candidate} / {targets[0]}", "95 %"]
+        header = scenario_header(results.plan.targets_of(scenario))
         parts += [
             f"## {scenario.name}",
             _plain(scenario.about),
             "\n".join(f"- {line}" for line in words.summary(results, scenario.name)),
             f"![{scenario.name}](charts/{scenario.name}.throughput.svg)",
-            _table(columns, scenario_rows(results, scenario.name)),
+            _table(header, scenario_rows(results, scenario.name)),
         ]
     parts += ["## Limits", "\n".join(f"- {limit}" for limit in words.LIMITS)]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -9,7 +9,7 @@ from twinbench.analyse.comparisons import MARGIN
 from twinbench.analyse.results import METRICS, Results
 from twinbench.report import style, words
 from twinbench.report.charts import TITLES
-from twinbench.report.tables import overview_rows, scenario_rows
+from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
 
 
 def page(results: Results, charts: Mapping[str, bytes]) -> str:
@@ -25,6 +25,7 @@ def page(results: Results, charts: Mapping[str, bytes]) -> str:
         scenarios=results.plan.scenarios,
         charts={name: _data_uri(svg) for name, svg in charts.items()},
         charts_of=lambda scenario: chart_names(results, scenario),
+        header=scenario_header,
         table=lambda scenario: scenario_rows(results, scenario),
         overview_alt=_overview_alt(results),
         reasons=words.reasons(results),

@@ -1,12 +1,14 @@
 """Rows of text for the page, the markdown and the terminal."""
 
+from collections.abc import Sequence
+
 from twinbench.analyse.results import Point, Results
 from twinbench.report import style
 
 
 def scenario_rows(results: Results, scenario: str) -> list[list[str]]:
-    """One row a load: users; per target requests a second, p50 and p99 in ms; per candidate the
-    ratio and its interval."""
+    """One row a load: users; per target requests a second, p50 and p99 in ms, CPU ms a request;
+    per candidate the ratio and its interval."""
     curves = [curve for curve in results.curves if curve.scenario == scenario]
     compared = results.compared(scenario, "throughput")
     rows = []
@@ -19,6 +21,16 @@ def scenario_rows(results: Results, scenario: str) -> list[list[str]]:
                 row += [style.verdict(comparison), style.bounds(comparison.ratio)]
         rows.append(row)
     return rows
+
+
+def scenario_header(targets: Sequence[str]) -> list[str]:
+    """What stands above `scenario_rows`."""
+    header = ["users"]
+    for target in targets:
+        header += [f"{target}, req/s", "p50 ms", "p99 ms", "CPU ms/req"]
+    for candidate in targets[1:]:
+        header += [f"{candidate} / {targets[0]}", "95 %"]
+    return header
 
 
 def overview_rows(results: Results) -> tuple[list[str], list[list[str]]]:
@@ -34,11 +46,12 @@ def overview_rows(results: Results) -> tuple[list[str], list[list[str]]]:
 
 def _figures(point: Point) -> list[str]:
     if point.status == "void":
-        return ["void", "", ""]
+        return ["void", "", "", ""]
     if not point.blocks:
-        return ["stops answering", "", ""]
+        return ["stops answering", "", "", ""]
     shown = [point.throughput_rps, point.p50_ms, point.p99_ms]
     texts = [style.number(estimate.estimate if estimate else None) for estimate in shown]
+    texts.append(style.number(point.server_cpu_ms))
     if point.collapsed:
         texts[0] += f" (stops in {point.collapsed} of {point.blocks + point.collapsed})"
     return texts

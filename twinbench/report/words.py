@@ -6,6 +6,9 @@ from itertools import groupby
 from twinbench.analyse.results import Comparison, Results
 from twinbench.report import style
 
+# Share of a core above which a server is at its limit; 1.00 is never quite read.
+FULL_CORE = 0.95
+
 LIMITS = (
     "One machine, one Python, one day: the ratios carry over better than the absolute figures.",
     "Server and generator share the machine; each has its own core where the system allows.",
@@ -21,7 +24,8 @@ def summary(results: Results, scenario: str) -> list[str]:
     """Who has the higher throughput at which loads, and who stops answering."""
     found = results.compared(scenario, "throughput")
     said = _advantages(found) if found else _alone(results, scenario)
-    return [*_collapses(results, scenario), *said] or ["Nothing can be said."]
+    sentences = [*_collapses(results, scenario), *said, *_full_cores(results, scenario)]
+    return sentences or ["Nothing can be said."]
 
 
 def validity(results: Results) -> str:
@@ -72,6 +76,20 @@ def _collapses(results: Results, scenario: str) -> Iterable[str]:
                 for point in fallen
             )
             yield f"{curve.target} stops answering at {where} users."
+
+
+def _full_cores(results: Results, scenario: str) -> Iterable[str]:
+    """From which load on a server has no CPU left: then the cost of a request decides."""
+    for curve in results.curves:
+        if curve.scenario != scenario:
+            continue
+        full = [p for p in curve.points if p.server_cpu and p.server_cpu > FULL_CORE]
+        if full:
+            cost = style.number(full[0].server_cpu_ms)
+            yield (
+                f"{curve.target} fills its core from {_span([full[0].value])} on,"
+                f" at {cost} ms of CPU a request."
+            )
 
 
 def _advantages(found: Sequence[Comparison]) -> Iterable[str]:
