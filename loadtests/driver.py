@@ -76,7 +76,7 @@ def run(job: Job) -> Summary:
     gc.disable()
     try:
         _gather(runner, user_class, job.users)
-        recorder.last_good_ns = time.perf_counter_ns()
+        recorder.last_answer_ns = time.perf_counter_ns()
         user_class.go.set()
         collapsed = _warm_up(job, runner, recorder)
         unserved = sum(not user.answers for user in _users(runner))
@@ -163,7 +163,7 @@ def _drain(collapse_s: float, recorder: Recorder) -> bool:
 
 
 def _silent(collapse_s: float, recorder: Recorder) -> bool:
-    return time.perf_counter_ns() - recorder.last_good_ns > collapse_s * 1e9
+    return time.perf_counter_ns() - recorder.last_answer_ns > collapse_s * 1e9
 
 
 def _keep_unanswered(users: list[ScenarioUser], recorder: Recorder) -> int:

@@ -22,15 +22,16 @@ class Recorder:
         self._errors = {"": 0}
         self.in_flight = 0
         self.good = 0
-        self.last_good_ns = time.perf_counter_ns()
+        self.last_answer_ns = time.perf_counter_ns()
 
     def add(self, request: int, answer: Answer, expected: int) -> bool:
         """Keep one answer; True if it was a good one."""
         sent, first, done, status, size, error = answer
         good = status == expected
+        if status != NO_ANSWER:
+            self.last_answer_ns = done
         if good:
             self.good += 1
-            self.last_good_ns = done
         elif status != NO_ANSWER:
             error = f"status {status}, expected {expected}"
         # In a closed load a request is meant to be sent when it is sent.

@@ -1,5 +1,6 @@
 """`twinbench ui`: both apps and Locust's web page, for trying loads by hand."""
 
+import contextlib
 import sys
 import tempfile
 import time
@@ -10,8 +11,10 @@ from rich.console import Console
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
 from twinbench.plan import PLANS, ROOT, read_plan
+from twinbench.run import alone
 from twinbench.store import StoreError
 
+PAGE_HOST = "127.0.0.1"
 PAGE_PORT = 8089  # Locust's own
 LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
 
@@ -19,24 +22,24 @@ LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
 def serve_by_hand(console: Console) -> None:
     """Serve the bench plan's targets and Locust's page until Ctrl-C or until Locust ends."""
     plan = read_plan(PLANS / "bench.toml")
-    with (
-        tempfile.TemporaryDirectory(prefix="twinbench-log-") as folder,
-        Rig(plan, Path(folder)) as rig,
-    ):
-        servers = [rig.start(target) for target in plan.targets]
-        command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE)]
-        command += ["--host", servers[0].url, "--web-port", str(PAGE_PORT)]
-        page = Child(command, log=Path(folder) / "locust.log", cores=rig.cores.generator, cwd=ROOT)
+    with alone(), contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twinbench-log-")))
+        rig = stack.enter_context(Rig(plan, folder))
+        servers = []
+        for target in plan.targets:
+            servers.append(rig.start(target))
+            stack.callback(servers[-1].stop, at_once=True)
+        command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", servers[0].url]
+        command += ["--web-host", PAGE_HOST, "--web-port", str(PAGE_PORT)]
+        page = Child(command, log=folder / "locust.log", cores=rig.cores.generator, cwd=ROOT)
+        stack.callback(page.stop)
+        console.print(f"Locust's page:  http://{PAGE_HOST}:{PAGE_PORT}   (Ctrl-C ends all)")
+        for server in servers:
+            console.print(f"host for {server.target.name:12} {server.url}")
         try:
-            console.print(f"Locust's page:  http://localhost:{PAGE_PORT}   (Ctrl-C ends all)")
-            for server in servers:
-                console.print(f"host for {server.target.name:12} {server.url}")
             while page.exit_code() is None:
                 time.sleep(0.2)
-            raise StoreError(f"Locust ended; its last output: {page.last_output()}")
         except KeyboardInterrupt:
             console.print("Stopped.")
-        finally:
-            page.stop()
-            for server in servers:
-                server.stop(at_once=True)
+            return
+        raise StoreError(f"Locust ended; its last output: {page.last_output()}")

@@ -11,8 +11,8 @@ Watch = Callable[[CellRecord], None]
 
 
 def pending(store: Store) -> list[Cell]:
-    """The cells of the run that are not finished yet, in the order of measuring."""
-    finished = {record.number for record in store.records()}
+    """The cells of the run to be measured yet, lost ones among them, in their order."""
+    finished = {record.number for record in store.finished()}
     return [cell for cell in cells(store.manifest().plan) if cell.number not in finished]
 
 
@@ -40,6 +40,6 @@ def begin_session(store: Store) -> None:
     """
     manifest = store.manifest()
     last = manifest.sessions[-1]
-    last.ended = last.ended or store.last_written()
+    last.ended = last.ended or max(last.started, store.last_written())
     manifest.sessions.append(Session(started=now()))
     store.write_manifest(manifest)

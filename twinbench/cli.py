@@ -15,6 +15,7 @@ from rich.console import Console
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse, write_results
 from twinbench.by_hand import serve_by_hand
+from twinbench.measure.server import ServerFailedError
 from twinbench.plan import PLANS, PlanError
 from twinbench.preflight import PreflightError
 from twinbench.progress import telling
@@ -89,12 +90,11 @@ def schema() -> None:
 
 
 def _report(store: Store) -> None:
-    tell = telling(out)
-    tell("analysing")
-    results = analyse(store)
-    write_results(store, results)
-    write_report(results, store.folder, tell)
-    tell("")
+    with telling(out) as tell:
+        tell("analysing")
+        results = analyse(store)
+        write_results(store, results)
+        write_report(results, store.folder, tell)
     show(results, out)
 
 
@@ -110,7 +110,7 @@ def main() -> None:
         app()
     except (PlanError, StoreError) as error:
         _fail(str(error), 2)
-    except PreflightError as error:
+    except (PreflightError, ServerFailedError) as error:
         _fail(str(error), 3)
     except InterruptedRunError as error:
         _fail(str(error), 130)

@@ -30,13 +30,13 @@ def check(plan: Plan, plan_file: str, rig: Rig, tell: Callable[[str], None]) -> 
     """
     for number, target in enumerate(plan.targets):
         tell(f"checking target '{target.name}'")
-        where = f"{plan_file}: targets[{number}] ('{target.name}')"
+        where = f"{plan_file}: targets[{number}]"
         try:
             server = rig.start(target)
         except ServerFailedError as error:
             if error.names_nothing:
                 raise PlanError(f"{where}.app = '{target.app}': {error}") from None
-            raise PreflightError(f"{where} could not be started: {error}") from None
+            raise PreflightError(f"{where}: {error}") from None
         try:
             _check_requests(plan, target, server, where)
         finally:
@@ -51,7 +51,7 @@ def _check_requests(plan: Plan, target: Target, server: Server, where: str) -> N
             began = time.monotonic()
             said = _send(request, server.port, plan.collapse_s)
             took_s = time.monotonic() - began
-            what = f"{where}, scenario '{scenario.name}': {request.label}"
+            what = f"{where}: '{target.name}', scenario '{scenario.name}': {request.label}"
             if said != request.expect:
                 last = server.child.last_output()
                 raise PreflightError(

@@ -1,7 +1,8 @@
 """What a person sees while it measures: a bar in a terminal, a line now and then in a log."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -74,11 +75,8 @@ class CampaignProgress:
         return f"{left_s / 60:.0f} min left" if left_s > 90 else f"{left_s:.0f} s left"
 
 
-def telling(console: Console) -> Callable[[str], None]:
-    """For steps before and after: shown in passing in a terminal, left out of a log."""
-
-    def tell(text: str) -> None:
-        if console.is_terminal:
-            console.print(f"{text} ...", end="\r\x1b[K", highlight=False, markup=False)
-
-    return tell
+@contextmanager
+def telling(console: Console) -> Iterator[Callable[[str], None]]:
+    """For steps before and after measuring: shown in passing in a terminal, left out of a log."""
+    with console.status("") as status:
+        yield status.update

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from twinbench import campaign, preflight
 from twinbench.measure import machine
-from twinbench.measure.rig import Rig, cores_for
+from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
 from twinbench.progress import CampaignProgress, telling
 from twinbench.store import CellRecord, Manifest, Session, Store, StoreError, now, unfinished
@@ -19,7 +19,7 @@ from twinbench.store import CellRecord, Manifest, Session, Store, StoreError, no
 # Per cell, beside warm-up and window: its share of server starts, connecting, draining, writing
 # (seen on two cores; for the announcement only).
 CELL_OVERHEAD_S = 0.35
-LOCK = Path(tempfile.gettempdir()) / "twinbench.lock"
+LOCK = Path(tempfile.gettempdir()) / f"twinbench-{os.getuid()}.lock"
 
 
 class InterruptedRunError(Exception):
@@ -36,13 +36,15 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
     with alone(), contextlib.ExitStack() as stack:
         try:
             rig = stack.enter_context(Rig(plan, _logs(stack)))
-            preflight.check(plan, str(plan_file), rig, telling(console))
+            with telling(console) as tell:
+                preflight.check(plan, str(plan_file), rig, tell)
         except KeyboardInterrupt:
             raise InterruptedRunError("Interrupted before anything was measured.") from None
         if store:
+            _check_same_place(store, rig)
             campaign.begin_session(store)
         else:
-            store = Store.create(_manifest(plan, plan_file), runs)
+            store = Store.create(_manifest(plan, plan_file, rig), runs)
         store.point_latest_here(runs.parent / "latest")
         console.print(f"{_intent(plan)} Run folder: {store.folder}", markup=False)
         _measure(store, rig, console)
@@ -54,13 +56,18 @@ def check_only(plan_file: Path, console: Console) -> None:
     plan = read_plan(plan_file)
     with alone(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, _logs(stack)))
-        preflight.check(plan, str(plan_file), rig, telling(console))
+        with telling(console) as tell:
+            preflight.check(plan, str(plan_file), rig, tell)
 
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """Hold the machine's one place for measuring: two at once would measure each other."""
-    with LOCK.open("a+") as file:
+    try:
+        file = LOCK.open("a+")
+    except OSError as error:
+        raise StoreError(f"{LOCK}: cannot be opened ({error.strerror}); remove it") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -102,9 +109,13 @@ def _measure(store: Store, rig: Rig, console: Console) -> None:
 
 
 def _to_resume(plan: Plan, plan_file: Path, runs: Path) -> Store:
+    """The run to go on with. Raises PlanError or StoreError where it would not be one run."""
     store = unfinished(runs, plan.name)
     if store is None:
-        raise StoreError(f"{runs}: there is no unfinished run of plan '{plan.name}' to resume")
+        raise StoreError(
+            f"{runs}: there is no unfinished run of plan '{plan.name}' to resume;"
+            " the report of a finished one: twinbench report"
+        )
     if store.manifest().plan != plan:
         raise PlanError(
             f"{plan_file}: changed since {store.folder.name} was begun; undo the change to"
@@ -113,12 +124,24 @@ def _to_resume(plan: Plan, plan_file: Path, runs: Path) -> Store:
     return store
 
 
-def _manifest(plan: Plan, plan_file: Path) -> Manifest:
+def _check_same_place(store: Store, rig: Rig) -> None:
+    """One run is measured on one machine with one set of packages."""
+    manifest = store.manifest()
+    then = {**manifest.versions, **manifest.machine.model_dump()}
+    now_ = {**machine.versions(), **machine.describe(rig.cores).model_dump()}
+    if changed := [name for name in then if then[name] != now_.get(name)]:
+        raise StoreError(
+            f"{store.folder.name}: begun with another {', '.join(changed)};"
+            " start anew without --resume"
+        )
+
+
+def _manifest(plan: Plan, plan_file: Path, rig: Rig) -> Manifest:
     return Manifest(
         plan=plan,
         plan_file=str(plan_file),
         cells=len(cells(plan)),
-        machine=machine.describe(cores_for(plan)),
+        machine=machine.describe(rig.cores),
         versions=machine.versions(),
         sessions=[Session(started=now())],
     )
@@ -126,8 +149,9 @@ def _manifest(plan: Plan, plan_file: Path) -> Manifest:
 
 def _intent(plan: Plan) -> str:
     order = cells(plan)
-    minutes = len(order) * (plan.warmup_s + plan.measure_s + CELL_OVERHEAD_S) / 60
-    return f"{len(order)} cells in {plan.blocks} blocks, about {minutes:.0f} min."
+    seconds = len(order) * (plan.warmup_s + plan.measure_s + CELL_OVERHEAD_S)
+    about = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
+    return f"{len(order)} cells in {plan.blocks} blocks, about {about}."
 
 
 def _logs(stack: contextlib.ExitStack) -> Path:

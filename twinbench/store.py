@@ -12,7 +12,7 @@ import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import polars as pl
 from pydantic import BaseModel
@@ -70,6 +70,9 @@ class CellRecord(BaseModel):
         return (self.window_ns[1] - self.window_ns[0]) / 1e9
 
 
+Model = TypeVar("Model", bound=BaseModel)
+
+
 class Session(BaseModel):
     """One stretch of measuring; a run that was resumed has several."""
 
@@ -85,10 +88,6 @@ class Manifest(BaseModel):
     machine: Machine
     versions: dict[str, str]
     sessions: list[Session]
-
-    @property
-    def elapsed_s(self) -> float:
-        return sum((s.ended - s.started).total_seconds() for s in self.sessions if s.ended)
 
 
 class Store:
@@ -117,12 +116,7 @@ class Store:
         return cls(folder.resolve())
 
     def manifest(self) -> Manifest:
-        path = self.folder / "manifest.json"
-        try:
-            return Manifest.model_validate_json(path.read_text())
-        except ValueError as error:
-            reason = str(error).splitlines()[0]
-            raise StoreError(f"{path}: not a manifest of this version ({reason})") from None
+        return self._read(self.folder / "manifest.json", Manifest)
 
     def write_manifest(self, manifest: Manifest) -> None:
         write_whole(self.folder / "manifest.json", manifest.model_dump_json(indent=1))
@@ -135,16 +129,30 @@ class Store:
         return folder
 
     def finish(self, record: CellRecord) -> None:
+        """Keep a finished cell; what `begin` gave the folder for is on disk before it counts."""
+        for path in self._cell_folder(record.number).iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
         write_whole(self._cell_folder(record.number) / "cell.json", record.model_dump_json())
 
     def records(self) -> list[CellRecord]:
         """All finished cells, in the order of measuring."""
-        paths = sorted(self.folder.glob("cells/*/cell.json"))
-        return [CellRecord.model_validate_json(path.read_text()) for path in paths]
+        return [
+            self._read(path, CellRecord) for path in sorted(self.folder.glob("cells/*/cell.json"))
+        ]
 
     def requests(self, record: CellRecord) -> pl.DataFrame:
         """Every request of a cell, warm-up included (columns: loadtests/recorder.py)."""
-        return pl.read_parquet(self._cell_folder(record.number) / "requests.parquet")
+        path = self._cell_folder(record.number) / "requests.parquet"
+        try:
+            return pl.read_parquet(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(f"{path}: cannot be read ({reason})") from None
+
+    def finished(self) -> list[CellRecord]:
+        """The cells that a resumed run need not measure again: all but the lost ones."""
+        return [record for record in self.records() if record.outcome != "lost"]
 
     def last_written(self) -> datetime:
         """When the newest finished cell was kept; when the run began if there is none."""
@@ -153,12 +161,28 @@ class Store:
             return self.manifest().sessions[0].started
         return datetime.fromtimestamp(max(times), UTC)
 
+    def elapsed_s(self) -> float:
+        """How long was measured in all; a killed session counts to its last cell."""
+        last = self.last_written()
+        ends = [(s.started, s.ended or max(last, s.started)) for s in self.manifest().sessions]
+        return sum((ended - started).total_seconds() for started, ended in ends)
+
     def point_latest_here(self, latest: Path = LATEST) -> None:
-        """Make `reports/latest` a link to this run."""
-        latest.parent.mkdir(parents=True, exist_ok=True)
+        """Make `latest` a link to this run. Raises StoreError."""
         fresh = latest.with_name(f".{latest.name}.{os.getpid()}")
-        fresh.symlink_to(os.path.relpath(self.folder.resolve(), latest.parent.resolve()))
-        fresh.replace(latest)
+        try:
+            fresh.symlink_to(os.path.relpath(self.folder.resolve(), latest.parent.resolve()))
+            fresh.replace(latest)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise StoreError(f"{latest}: cannot be made a link ({error.strerror})") from None
+
+    def _read(self, path: Path, model: type[Model]) -> Model:
+        try:
+            return model.model_validate_json(path.read_text())
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(f"{path}: not of this version of twinbench ({reason})") from None
 
     def _cell_folder(self, number: int) -> Path:
         return self.folder / "cells" / f"{number:04d}"
@@ -175,7 +199,7 @@ def unfinished(runs: Path, plan_name: str) -> Store | None:
             store = Store.open(folder)
             manifest = store.manifest()
             same = manifest.plan.name == plan_name
-            if same and len(store.records()) < manifest.cells:
+            if same and len(store.finished()) < manifest.cells:
                 return store
     return None
 

@@ -154,7 +154,7 @@ def test_two_at_once_are_refused(plan: Path, tmp_path: Path) -> None:
     [
         ("measure_s", "mesure_s", 2, "unknown key 'mesure_s'; did you mean 'measure_s'?"),
         ("[1, 4, 8]", "[0]", 2, "scenarios[0].closed[0]"),
-        ('"ok"]', '"silent"]\n', 3, "targets[0] ('one') could not be started: it was not ready"),
+        ('"ok"]', '"silent"]\n', 3, "targets[0]: 'one' could not be started: it was not ready"),
         ('"ok"]', '"error"]\n', 3, "was answered with 500, the plan expects 200"),
         ('"ok"]', '"die", "1"]\n', 3, "out of luck"),
         ('"ok"]', '"garbage"]\n', 3, "no HTTP answer"),
@@ -183,7 +183,8 @@ def test_an_import_that_is_not_there_is_a_plan_error(tmp_path: Path) -> None:
     refused = twinbench("run", "p.toml", cwd=tmp_path)
     assert refused.returncode == 2
     assert refused.stderr == (
-        "p.toml: targets[0] ('x').app = 'nowhere.main:app': there is no module 'nowhere'\n"
+        "p.toml: targets[0].app = 'nowhere.main:app': 'x' could not be started:"
+        " there is no module 'nowhere'\n"
     )
 
 

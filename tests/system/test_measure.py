@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import psutil
 import pytest
 
@@ -68,17 +69,42 @@ def test_a_wait_of_20_ms_gives_at_most_50_answers_a_second_and_user(
     assert record.server_memory_mib > 1
 
 
-@pytest.mark.parametrize("target", ["freeze", "silent_later", "error"])
-def test_a_server_without_good_answers_has_collapsed(rig: Rig, tmp_path: Path, target: str) -> None:
+@pytest.mark.parametrize("target", ["freeze", "silent_later"])
+def test_a_server_without_answers_has_collapsed(rig: Rig, tmp_path: Path, target: str) -> None:
     record = measured(rig, target, 10, tmp_path)
     assert record.outcome == "collapsed"
     assert (tmp_path / "requests.parquet").exists()
 
 
+def test_wrong_answers_are_measured_as_such(rig: Rig, tmp_path: Path) -> None:
+    record = measured(rig, "error", 10, tmp_path)
+    assert (record.outcome, record.good) == ("done", 0)
+    rows = pl.read_parquet(tmp_path / "requests.parquet")
+    assert set(rows["error"]) == {"status 500, expected 200"}
+
+
+def test_server_and_generator_have_cores_of_their_own(rig: Rig, tmp_path: Path) -> None:
+    if not rig.cores.server:
+        pytest.skip("this machine has one core, or cannot pin")
+    measured(rig, "ok", 1, tmp_path)
+    seen: dict[str, set[int]] = {}
+    for process in psutil.Process().children(recursive=True):
+        for name in ("behaving.py", "loadtests.driver", "apps.upstream"):
+            if any(name in part for part in process.cmdline()):
+                seen.setdefault(name, set()).update(process.cpu_affinity())
+    assert seen == {
+        "behaving.py": set(rig.cores.server),
+        "loadtests.driver": set(rig.cores.generator),
+        "apps.upstream": set(rig.cores.generator),
+    }
+    assert not set(rig.cores.server) & set(rig.cores.generator)
+    assert set(psutil.Process().cpu_affinity()) == set(rig.cores.generator)
+
+
 def test_a_server_that_dies_is_lost_with_its_last_words(rig: Rig, tmp_path: Path) -> None:
     record = measured(rig, "die", 10, tmp_path)
     assert record.outcome == "lost"
-    assert "the server of 'die' died while it was measured: it exited with code 7" in record.reason
+    assert "'die' died while it was measured: it exited with code 7" in record.reason
     assert "out of luck" in record.reason
     assert "out of luck" in (tmp_path / "server.log").read_text()
 

@@ -168,7 +168,7 @@ def test_a_collapse_is_a_result_and_names_the_survivor(tmp_path: Path) -> None:
         return record, requests
 
     results = analysed(tmp_path, make)
-    assert "no good answer for 2 s while 8 requests" in cell_of(results, "sync", 8).reasons[0]
+    assert "no answer for 2 s while 8 requests" in cell_of(results, "sync", 8).reasons[0]
     curve = next(c for c in results.curves if c.target == "sync")
     assert [(p.status, p.collapsed, p.blocks) for p in curve.points] == [
         ("valid", 0, 3),
@@ -187,6 +187,28 @@ def test_a_trickle_beside_a_lower_load_is_a_collapse(tmp_path: Path) -> None:
     cell = cell_of(analysed(tmp_path, make), "sync", 8)
     assert cell.status == "collapsed"
     assert "less than a tenth of the 1000 at a lower load" in cell.reasons[0]
+
+
+def test_errors_alone_beside_a_lower_load_are_a_collapse(tmp_path: Path) -> None:
+    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+        if cell.load.value == 1:
+            return runs.steady(cell, 1000)
+        return runs.record(cell), runs.answers(5000, 1, wrong=5000)
+
+    cell = cell_of(analysed(tmp_path, make), "sync", 8)
+    assert cell.status == "collapsed"
+    assert cell_of(analysed(tmp_path / "b", make), "sync", 1).status == "valid"
+
+
+def test_nobody_survives_who_never_answered(tmp_path: Path) -> None:
+    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+        _, requests = runs.steady(cell, 1000)
+        if cell.target == "sync":
+            return runs.record(cell, outcome="collapsed"), requests
+        return runs.record(cell), runs.answers(1000, cell.load.value, wrong=500)
+
+    found = analysed(tmp_path, make).compared("noop", "throughput")
+    assert [comparison.survivor for comparison in found] == [None, None]
 
 
 def test_what_is_no_steady_state_is_said(tmp_path: Path) -> None:

@@ -59,6 +59,29 @@ def test_what_was_finished_survives_an_interruption_and_is_not_measured_again(
     assert resumed.measured == cells(runs.plan())[5:]
 
 
+def test_a_lost_cell_is_measured_again(tmp_path: Path) -> None:
+    store = new_run(tmp_path)
+    go(store, Bench())
+    store.finish(runs.record(cells(runs.plan())[6], outcome="lost", reason="it died"))
+    assert [cell.number for cell in campaign.pending(store)] == [7]
+    found = unfinished(tmp_path, "made-up")
+    assert found
+    assert found.folder == store.folder.resolve()
+
+
+def test_time_never_runs_backwards(tmp_path: Path) -> None:
+    """Interrupted, then killed before the first cell of the second session."""
+    store = new_run(tmp_path)
+    store.begin(cells(runs.plan())[0])
+    store.finish(runs.record(cells(runs.plan())[0]))
+    campaign.begin_session(store)
+    campaign.begin_session(store)
+    for session in store.manifest().sessions[:-1]:
+        assert session.ended
+        assert session.ended >= session.started
+    assert store.elapsed_s() >= 0
+
+
 def test_a_session_that_was_killed_ends_with_its_last_cell(tmp_path: Path) -> None:
     store = new_run(tmp_path)
     manifest = store.manifest()
@@ -99,5 +122,5 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
 
 def test_a_manifest_that_is_not_ours_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(StoreError, match="not a manifest of this version"):
+    with pytest.raises(StoreError, match="not of this version of twinbench"):
         Store.open(tmp_path).manifest()

@@ -46,7 +46,11 @@ def written(folder: Path, text: str) -> Path:
         ('app = "apps.sync_app.main:app"', "", "targets[0]: give either app or command"),
         ('name = "sync"\n', "", "targets[0]: 'name' is missing"),
         ('name = "sync"', 'name = "../x"', "targets[0].name: String should match pattern"),
-        ('name = "sync"', 'name = "sync"\ncwd = "nowhere"', "targets[0].cwd: there is no nowhere"),
+        (
+            'name = "sync"',
+            'name = "sync"\ncwd = "nowhere"',
+            "cwd: there is no folder nowhere",
+        ),
         ('name = "p"', 'name = "p', "not valid TOML"),
         ('name = "p"', 'name = "p"\nblocks = 0', "blocks: Input should be greater than 0, not 0"),
         ("[[scenarios]]", '[[scenarios]]\nname = "x"\nkind = "gpu"', "scenarios[0].kind"),

@@ -30,7 +30,7 @@ def test_every_answer_becomes_a_row(tmp_path: Path) -> None:
         },
     ]  # fmt: skip
     assert recorder.good == 1
-    assert recorder.last_good_ns == 30
+    assert recorder.last_answer_ns == 31  # a wrong answer is an answer
 
 
 def test_nothing_recorded_is_a_table_without_rows(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from twinbench.plan import Cell
 from twinbench.report import style, words
 from twinbench.report.charts import curve_figure, overview_figure, ratio_figure
 from twinbench.report.markdown import markdown
-from twinbench.report.tables import overview_rows, scenario_rows
+from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
 from twinbench.report.write import write_report
-from twinbench.store import CellRecord
+from twinbench.store import CellRecord, Store
 
 
 def made(tmp_path: Path, **plan: object) -> Results:
@@ -97,7 +97,7 @@ def test_the_overview_has_a_tile_for_every_load(tmp_path: Path) -> None:
 
 def test_the_sentences_say_what_happened(tmp_path: Path) -> None:
     assert words.summary(made(tmp_path), "noop") == [
-        "sync stops answering at 8 (2 of 3 blocks) users.",
+        "sync stops answering at 8 users (2 of 3 blocks).",
         "sync has the higher throughput at 1 user: 2.00×.",
     ]
 
@@ -177,3 +177,33 @@ def test_a_scenario_with_one_target_has_curves_and_no_ratio(tmp_path: Path) -> N
         "async answers at most 1,000 requests a second, at a load of 1."
     ]
     assert write_report(results, tmp_path, lambda _: None).exists()
+
+
+def test_three_targets_make_two_pairs(tmp_path: Path) -> None:
+    targets = [{"name": name, "app": "a:app"} for name in ("sync", "async", "third")]
+
+    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+        return runs.steady(cell, {"sync": 1000, "async": 2000, "third": 4000}[cell.target])
+
+    results = analyse(runs.write_run(tmp_path, runs.plan(targets=targets), make))
+    assert overview_rows(results)[1] == [
+        ["noop: async", "2.00× ▲", "2.00× ▲"],
+        ["noop: third", "4.00× ▲", "4.00× ▲"],
+    ]
+    assert words.summary(results, "noop") == [
+        "async has the higher throughput at 1 to 8 users: 2.00×.",
+        "third has the higher throughput at 1 to 8 users: 4.00×.",
+    ]
+    assert texts_of(overview_figure(results)) == ["2.00×", "2.00×", "4.00×", "4.00×"]
+    rows = scenario_rows(results, "noop")
+    assert rows[0][-4:] == ["2.00× ▲", "2.00 to 2.00", "4.00× ▲", "4.00 to 4.00"]
+    assert len(scenario_header(["sync", "async", "third"])) == len(rows[0])
+    assert write_report(results, tmp_path, lambda _: None).exists()
+
+
+def test_a_run_without_cells_has_a_report_that_says_so(tmp_path: Path) -> None:
+    store = Store.create(runs.manifest(runs.plan()), tmp_path)
+    results = analyse(store)
+    assert words.summary(results, "noop") == ["Nothing can be said."]
+    assert "12 not measured yet" in words.validity(results)
+    assert write_report(results, store.folder, lambda _: None).exists()

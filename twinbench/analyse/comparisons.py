@@ -33,6 +33,7 @@ def comparisons(plan: Plan, cells: Sequence[CellResult]) -> list[Comparison]:
                 for metric in METRICS:
                     ratio, blocks, decision, reasons = _compare(metric, *pair)
                     standing = _standing(there, (baseline, candidate))
+                    fallen = any(cell.status == "collapsed" for part in pair for cell in part)
                     found.append(
                         Comparison(
                             scenario=scenario.name,
@@ -43,7 +44,7 @@ def comparisons(plan: Plan, cells: Sequence[CellResult]) -> list[Comparison]:
                             ratio=ratio,
                             blocks=blocks,
                             decision=decision,
-                            survivor=standing[0] if len(standing) == 1 else None,
+                            survivor=standing[0] if fallen and len(standing) == 1 else None,
                             reasons=reasons,
                         )
                     )
@@ -89,9 +90,9 @@ def _collapsed(cells: Sequence[CellResult]) -> Iterable[str]:
 
 
 def _standing(cells: Sequence[CellResult], pair: tuple[str, str]) -> list[str]:
-    """Who of the pair answered in every block."""
-    fallen = {cell.target for cell in cells if cell.status == "collapsed"}
-    return [target for target in pair if target not in fallen]
+    """Who of the pair answered, and never stopped."""
+    statuses = {t: {cell.status for cell in cells if cell.target == t} for t in pair}
+    return [t for t in pair if "valid" in statuses[t] and "collapsed" not in statuses[t]]
 
 
 def _by_block(metric: Metric, cells: Sequence[CellResult]) -> dict[int, float]:

@@ -27,8 +27,7 @@ def judge(cell: CellResult, record: CellRecord, errors: pl.Series, plan: Plan) -
     if record.outcome == "collapsed":
         cell.status = "collapsed"
         cell.reasons = [
-            f"no good answer for {plan.collapse_s:g} s"
-            f" while {record.unanswered} requests were in flight"
+            f"no answer for {plan.collapse_s:g} s while {record.unanswered} requests were in flight"
         ]
         return
     void = list(_void(cell, errors))
@@ -37,10 +36,11 @@ def judge(cell: CellResult, record: CellRecord, errors: pl.Series, plan: Plan) -
 
 
 def mark_collapses(cells: Iterable[CellResult]) -> None:
-    """Mark cells with next to no throughput beside a lower load of the same server."""
+    """Mark cells with next to no good answers beside a lower load of the same server: those who
+    answer with errors alone among them."""
     best: dict[tuple[int, str, str], float] = {}
     for cell in sorted(cells, key=lambda cell: cell.load.value):
-        if cell.status != "valid":
+        if not cell.requests or cell.status == "collapsed":
             continue
         key = (cell.block, cell.scenario, cell.target)
         if cell.throughput_rps < COLLAPSED_SHARE * best.get(key, 0.0):
@@ -49,7 +49,8 @@ def mark_collapses(cells: Iterable[CellResult]) -> None:
                 f"{cell.throughput_rps:.0f} good answers a second,"
                 f" less than a tenth of the {best[key]:.0f} at a lower load"
             ]
-        best[key] = max(best.get(key, 0.0), cell.throughput_rps)
+        if cell.status == "valid":
+            best[key] = max(best.get(key, 0.0), cell.throughput_rps)
 
 
 def _void(cell: CellResult, errors: pl.Series) -> Iterable[str]:

@@ -49,7 +49,8 @@ class Generator(Result):
 class CellResult(Result):
     """One measurement. `reasons` say why it is void or collapsed, or what to mind.
 
-    Counts are of the measuring window. `latency_ms` is done - intended, `service_ms`
+    `requests` are the good answers inside the measuring window and the `errors` since it began,
+    the unanswered ones after it included. `latency_ms` is done - intended, `service_ms`
     done - sent; `server_cpu_ms` is CPU time per good answer.
     """
 
@@ -133,6 +134,24 @@ class Results(Result):
     machine: Machine
     versions: dict[str, str]
 
-    def compared(self, scenario: str, metric: Metric) -> list[Comparison]:
-        """The comparisons of one scenario, by load."""
-        return [c for c in self.comparisons if (c.scenario, c.metric) == (scenario, metric)]
+    def compared(
+        self, scenario: str, metric: Metric, candidate: str | None = None
+    ) -> list[Comparison]:
+        """The comparisons of one scenario (and of one candidate), by load."""
+        return [
+            comparison
+            for comparison in self.comparisons
+            if (comparison.scenario, comparison.metric) == (scenario, metric)
+            and candidate in (None, comparison.candidate)
+        ]
+
+    def pairs(self) -> list[tuple[str, list[Comparison]]]:
+        """A name and the throughput comparisons of each scenario and candidate; the name is the
+        scenario's, with the candidate's where there are several."""
+        found = []
+        for scenario in self.plan.scenarios:
+            candidates = self.plan.targets_of(scenario)[1:]
+            for candidate in candidates:
+                name = scenario.name if len(candidates) == 1 else f"{scenario.name}: {candidate}"
+                found.append((name, self.compared(scenario.name, "throughput", candidate)))
+        return found

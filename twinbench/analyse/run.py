@@ -28,7 +28,7 @@ def analyse(store: Store) -> Results:
         plan=manifest.plan,
         timing=Timing(
             started=manifest.sessions[0].started.isoformat(timespec="seconds"),
-            elapsed_s=round(manifest.elapsed_s, 1),
+            elapsed_s=round(store.elapsed_s(), 1),
             window_s=round(sum(record.window_s for record in records), 1),
             sessions=len(manifest.sessions),
         ),

@@ -6,6 +6,7 @@ it. Standard library only. Exits as the command did.
 """
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ def main() -> int:
         signal.signal(number, lambda *_: None)
     if cores != "-":
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+    # A socket for every user; the default soft limit is often 1024.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     inherited = [int(number) for number in os.environ.pop("LEASH_FDS", "").split(",") if number]
     try:
         process = subprocess.Popen(command, pass_fds=inherited)

@@ -36,10 +36,13 @@ def share_cores(workers: int = 1) -> Cores:
     return Cores(tuple(usable[:most]), tuple(usable[most:]))
 
 
-def stay_on(cores: tuple[int, ...]) -> None:
-    """Keep this process on `cores`; nothing where they are unknown."""
-    if cores:
-        os.sched_setaffinity(0, cores)
+def stay_on(cores: tuple[int, ...]) -> tuple[int, ...]:
+    """Keep this process on `cores`, and say where it was; nothing where they are unknown."""
+    if not cores:
+        return ()
+    before = tuple(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores)
+    return before
 
 
 def describe(cores: Cores) -> Machine:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from twinbench.measure.driver import Driver, DriverFailedError, Summary
-from twinbench.measure.machine import Cores, share_cores, stay_on
+from twinbench.measure.machine import share_cores, stay_on
 from twinbench.measure.server import Server, ServerFailedError
 from twinbench.plan import Cell, Plan, Target
 from twinbench.store import CellRecord
@@ -26,21 +26,16 @@ class Rig:
 
     def __init__(self, plan: Plan, log_folder: Path) -> None:
         self.plan = plan
-        self.cores = cores_for(plan)
+        self.cores = share_cores(max(target.workers for target in plan.targets))
         self._log_folder = log_folder
         self._driver = Driver(log_folder / "generator.log", self.cores.generator)
         self._server: Server | None = None
         self._serving: tuple[int, str, str] | None = None
 
     def __enter__(self) -> Self:
-        # The harness itself stays off the server's core.
-        stay_on(self.cores.generator)
-        self.upstream = Server(UPSTREAM, cores=self.cores.generator)
-        try:
-            self.upstream.wait_until_ready(UPSTREAM_READY_S)
-        except BaseException:
-            self.upstream.stop()
-            raise
+        # The harness itself stays off the server's cores.
+        self._was_on = stay_on(self.cores.generator)
+        self.upstream = self._start_upstream()
         return self
 
     def __exit__(
@@ -52,25 +47,22 @@ class Rig:
         self._stop_server(at_once=kind is not None)
         self._driver.stop()
         self.upstream.stop()
+        stay_on(self._was_on)
 
     def start(self, target: Target) -> Server:
         """A fresh server of `target`, ready. Raises ServerFailedError."""
-        cores = share_cores(target.workers)
-        server = Server(target, cores=cores.server, env={"UPSTREAM_URL": self.upstream.url})
-        try:
-            return server.wait_until_ready(self.plan.ready_s)
-        except BaseException:
-            server.stop(at_once=True)
-            raise
+        cores = self.cores.server[: target.workers]
+        server = Server(target, cores=cores, env={"UPSTREAM_URL": self.upstream.url})
+        return _ready(server, self.plan.ready_s)
 
     def measure(self, cell: Cell, folder: Path) -> CellRecord:
         """Measure `cell`; its requests go to `folder`. What goes wrong is in the record."""
         about = cell._asdict()
         try:
+            self._keep_upstream()
             server = self._server_for(cell)
         except ServerFailedError as error:
-            reason = f"the server of '{cell.target}' could not be started: {error}"
-            return CellRecord(**about, outcome="lost", reason=reason)
+            return CellRecord(**about, outcome="lost", reason=str(error))
         try:
             summary = self._drive(cell, server, folder)
         except DriverFailedError as error:
@@ -88,11 +80,21 @@ class Rig:
             server.check_alive()
         except ServerFailedError as error:
             record.outcome = "lost"
-            record.reason = f"the server of '{cell.target}' died while it was measured: {error}"
+            record.reason = f"'{cell.target}' died while it was measured: {error}"
             shutil.copyfile(server.child.log, folder / "server.log")
         if record.outcome != "done" or not drained:
             self._stop_server(at_once=True)
         return record
+
+    def _start_upstream(self) -> Server:
+        return _ready(Server(UPSTREAM, cores=self.cores.generator), UPSTREAM_READY_S)
+
+    def _keep_upstream(self) -> None:
+        """A new upstream API if it has gone; servers know the old one's address."""
+        if self.upstream.child.exit_code() is not None:
+            self._stop_server(at_once=True)
+            self.upstream.stop()
+            self.upstream = self._start_upstream()
 
     def _server_for(self, cell: Cell) -> Server:
         wanted = (cell.block, cell.scenario, cell.target)
@@ -125,6 +127,14 @@ class Rig:
         return self._driver.run(job, plan.warmup_s + plan.measure_s + 2 * plan.collapse_s)
 
 
-def cores_for(plan: Plan) -> Cores:
-    """What the generator gets when the server with the most workers has its share."""
-    return share_cores(max(target.workers for target in plan.targets))
+def _ready(server: Server, seconds: float) -> Server:
+    """`server` once it is ready; stopped where it fails. Raises ServerFailedError."""
+    try:
+        return server.wait_until_ready(seconds)
+    except ServerFailedError as error:
+        server.stop(at_once=True)
+        sentence = f"'{server.target.name}' could not be started: {error}"
+        raise ServerFailedError(sentence, names_nothing=error.names_nothing) from None
+    except BaseException:
+        server.stop(at_once=True)
+        raise

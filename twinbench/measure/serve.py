@@ -12,12 +12,14 @@ import json
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
 
 NAMES_NOTHING = 2
+OWN_FOLDER = str(Path(__file__).parent)
 
 
 class Server(uvicorn.Server):
@@ -72,6 +74,8 @@ def _refuse(sentence: str) -> None:
 
 def main() -> None:
     options = json.loads(sys.argv[1])
+    # Not this file's own folder, whose modules are none of the app's business.
+    sys.path[:] = [path for path in sys.path if path != OWN_FOLDER]
     sys.path.insert(0, options["folder"])
     # Workers are fresh interpreters: they find the app in the same place.
     os.environ["PYTHONPATH"] = os.pathsep.join(

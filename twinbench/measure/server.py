@@ -24,8 +24,8 @@ PROBE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 class ServerFailedError(Exception):
-    """The server did not start, never became ready, or died. `names_nothing`: the plan's
-    import string is wrong."""
+    """The server did not start, never became ready, or died: a sentence about "it".
+    `names_nothing`: the plan's import string is wrong."""
 
     def __init__(self, sentence: str, *, names_nothing: bool = False) -> None:
         super().__init__(sentence)

@@ -4,12 +4,13 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     PositiveFloat,
     PositiveInt,
     StringConstraints,
@@ -24,7 +25,7 @@ PLACEHOLDER = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Request(Strict):
@@ -33,7 +34,7 @@ class Request(Strict):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
     headers: dict[str, str] = {}
-    body: dict[str, Any] | None = Field(default=None, description="sent as JSON")
+    body: dict[str, JsonValue] | None = Field(default=None, description="sent as JSON")
     expect: int = Field(default=200, ge=100, le=599, description="the status of a good answer")
     weight: PositiveInt = 1
 
@@ -101,7 +102,7 @@ class Plan(Strict):
     warmup_s: float = Field(default=0.5, ge=0)
     measure_s: PositiveFloat = 3.0
     collapse_s: PositiveFloat = Field(
-        default=2.0, description="so long without a good answer, requests in flight: collapsed"
+        default=2.0, description="so long without any answer, requests in flight: collapsed"
     )
     ready_s: PositiveFloat = Field(default=20.0, description="a server must answer within")
     targets: list[Target] = Field(min_length=1)

@@ -45,12 +45,15 @@ def _anchored(plan: Plan, path: Path) -> Plan:
     targets = []
     for n, target in enumerate(plan.targets):
         found = {}
-        for key, given in (("cwd", target.cwd), ("python", target.python)):
-            if given:
-                # Not resolved: the python of a virtual environment is a link that must stay one.
-                found[key] = (path.parent / given).absolute()
-                if not found[key].exists():
-                    raise PlanError(f"{path}: targets[{n}].{key}: there is no {given} there")
+        if target.cwd:
+            found["cwd"] = (path.parent / target.cwd).absolute()
+            if not found["cwd"].is_dir():
+                raise PlanError(f"{path}: targets[{n}].cwd: there is no folder {target.cwd}")
+        if target.python:
+            # Not resolved: the python of a virtual environment is a link that must stay one.
+            found["python"] = (path.parent / target.python).absolute()
+            if not found["python"].is_file():
+                raise PlanError(f"{path}: targets[{n}].python: there is no file {target.python}")
         targets.append(target.model_copy(update=found))
     return plan.model_copy(update={"targets": targets})
 

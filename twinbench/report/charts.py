@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -64,39 +63,39 @@ def curve_figure(results: Results, scenario: str, metric: Metric) -> Figure:
 
 
 def ratio_figure(results: Results, scenario: str) -> Figure:
-    """Throughput of candidate / baseline over the users, with the interval of each ratio; the
-    grey strip is the margin within which a difference does not matter."""
+    """Throughput of each candidate / baseline over the users, with the interval of each ratio;
+    the grey strip is the margin within which a difference does not matter."""
     found = results.compared(scenario, "throughput")
-    first = found[0]
-    figure, axes = _figure(f"Throughput, {first.candidate} / {first.baseline}")
+    candidates = list(dict.fromkeys(comparison.candidate for comparison in found))
+    figure, axes = _figure(
+        f"Throughput, {' and '.join(candidates)} / {found[0].baseline}"
+        f"  (below 1: {found[0].baseline} ahead)"
+    )
     for comparison in found:
-        _draw_ratio(axes, comparison)
+        _draw_ratio(axes, comparison, style.marker(1 + candidates.index(comparison.candidate)))
     ratios = [comparison.ratio.estimate for comparison in found if comparison.ratio]
     reach = max([1.3, *(max(ratio, 1 / ratio) for ratio in ratios)])
     _log_axis(axes, [1 / reach, reach])
-    _users_axis(axes, [comparison.load.value for comparison in found])
+    _users_axis(axes, sorted({comparison.load.value for comparison in found}))
     axes.axhspan(1 / (1 + MARGIN), 1 + MARGIN, color=style.GREY, alpha=0.25, linewidth=0)
     axes.axhline(1, color=style.GREY, linewidth=0.8)
-    at: dict[str, Any] = {"x": 0.99, "transform": axes.transAxes, "ha": "right", "fontsize": 8.5}
-    axes.text(y=0.97, s=f"{first.candidate} ahead", va="top", color=style.CANDIDATE, **at)
-    axes.text(y=0.03, s=f"{first.baseline} ahead", va="bottom", color=style.BASELINE, **at)
     return figure
 
 
 def overview_figure(results: Results) -> Figure:
     """All scenarios in one picture: who has the higher throughput, at each load."""
-    rows = [s.name for s in results.plan.scenarios if results.compared(s.name, "throughput")]
+    pairs = results.pairs()
     loads = sorted({comparison.load.value for comparison in results.comparisons})
-    figure = Figure(figsize=(1.9 + 0.95 * len(loads), 0.9 + 0.55 * len(rows)))
+    figure = Figure(figsize=(1.9 + 0.95 * len(loads), 0.9 + 0.55 * len(pairs)))
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
     axes.set_xlim(-0.5, len(loads) - 0.5)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    for y, scenario in enumerate(rows):
-        for comparison in results.compared(scenario, "throughput"):
+    axes.set_ylim(len(pairs) - 0.5, -0.5)
+    for y, (_, comparisons) in enumerate(pairs):
+        for comparison in comparisons:
             _draw_tile(axes, loads.index(comparison.load.value), y, comparison)
     axes.set_xticks(range(len(loads)), [str(load) for load in loads])
-    axes.set_yticks(range(len(rows)), rows)
+    axes.set_yticks(range(len(pairs)), [name for name, _ in pairs])
     axes.tick_params(length=0)
     axes.set_xlabel("users")
     axes.spines[:].set_visible(False)
@@ -114,21 +113,20 @@ def _figure(title: str) -> tuple[Figure, Axes]:
 
 def _draw_curve(axes: Axes, curve: Curve, metric: Metric, n: int) -> None:
     drawn = [(point.value, OF_POINT[metric](point)) for point in curve.points]
-    known = [(x, estimate) for x, estimate in drawn if estimate]
-    colour, marker = style.colour(n), style.MARKERS[n % len(style.MARKERS)]
+    colour, marker = style.colour(n), style.marker(n)
     axes.plot(
-        [x for x, _ in known],
-        [estimate.estimate for _, estimate in known],
+        [x for x, _ in drawn],
+        # No line through a load that has no figure.
+        [estimate.estimate if estimate else math.nan for _, estimate in drawn],
         color=colour,
         marker=marker,
         markersize=5,
         linewidth=1.6,
         label=curve.target,
     )
-    bounded = [(x, e.low, e.high) for x, e in known if e.low is not None and e.high is not None]
-    if bounded:
-        xs, lows, highs = zip(*bounded, strict=True)
-        axes.fill_between(xs, lows, highs, color=colour, alpha=0.15, linewidth=0)
+    lows = [math.nan if e is None or e.low is None else e.low for _, e in drawn]
+    highs = [math.nan if e is None or e.high is None else e.high for _, e in drawn]
+    axes.fill_between([x for x, _ in drawn], lows, highs, color=colour, alpha=0.15, linewidth=0)
 
 
 def _draw_block(axes: Axes, cell: CellResult, metric: Metric, n: int) -> None:
@@ -142,7 +140,7 @@ def _draw_block(axes: Axes, cell: CellResult, metric: Metric, n: int) -> None:
     axes.plot(
         [x],
         [value],
-        marker=style.MARKERS[n % len(style.MARKERS)],
+        marker=style.marker(n),
         markersize=3,
         linestyle="none",
         alpha=0.55,
@@ -180,7 +178,7 @@ def _mark_collapses(axes: Axes, curve: Curve, n: int) -> None:
         )
 
 
-def _draw_ratio(axes: Axes, comparison: Comparison) -> None:
+def _draw_ratio(axes: Axes, comparison: Comparison, marker: str) -> None:
     x, ratio = comparison.load.value, comparison.ratio
     if ratio is None:
         survivor = comparison.survivor
@@ -202,7 +200,7 @@ def _draw_ratio(axes: Axes, comparison: Comparison) -> None:
     colour = style.of_target(ahead, comparison)
     if ratio.low is not None and ratio.high is not None:
         axes.plot([x, x], [ratio.low, ratio.high], color=colour, linewidth=2, alpha=0.6)
-    axes.plot([x], [ratio.estimate], marker="o", markersize=6, color=colour, linestyle="none")
+    axes.plot([x], [ratio.estimate], marker=marker, markersize=6, color=colour, linestyle="none")
 
 
 def _draw_tile(axes: Axes, x: int, y: int, comparison: Comparison) -> None:

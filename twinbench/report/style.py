@@ -3,15 +3,20 @@
 from twinbench.analyse.results import Comparison, Estimate
 
 # Told apart by everybody, and in grey: they differ in lightness, and so do their markers.
-BASELINE, CANDIDATE, THIRD = "#c2570c", "#1565c0", "#2e7d32"
-COLOURS = (BASELINE, CANDIDATE, THIRD)
-MARKERS = ("s", "o", "^")
+BASELINE, CANDIDATE = "#c2570c", "#1565c0"
+COLOURS = (BASELINE, CANDIDATE, "#2e7d32", "#8e24aa")
+MARKERS = ("s", "o", "^", "D", "v", "P", "*", "p")
 GREY, PALE, INK = "#7a7f87", "#e4e6e9", "#30343a"
 
 
 def colour(n: int) -> str:
     """Of a scenario's n-th target; the first is the baseline."""
     return COLOURS[n % len(COLOURS)]
+
+
+def marker(n: int) -> str:
+    """Of a scenario's n-th target."""
+    return MARKERS[n % len(MARKERS)]
 
 
 def of_target(target: str, comparison: Comparison) -> str:

@@ -34,13 +34,12 @@ def scenario_header(targets: Sequence[str]) -> list[str]:
 
 
 def overview_rows(results: Results) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: each scenario's candidate / baseline at each load."""
+    """Header and rows: candidate / baseline of each scenario at each load."""
     loads = sorted({comparison.load.value for comparison in results.comparisons})
     rows = []
-    for scenario in results.plan.scenarios:
-        at = {c.load.value: style.verdict(c) for c in results.compared(scenario.name, "throughput")}
-        if at:
-            rows.append([scenario.name, *(at.get(load, "") for load in loads)])
+    for name, comparisons in results.pairs():
+        at = {comparison.load.value: style.verdict(comparison) for comparison in comparisons}
+        rows.append([name, *(at.get(load, "") for load in loads)])
     return ["scenario", *(str(load) for load in loads)], rows
 
 

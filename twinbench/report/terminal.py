@@ -15,13 +15,12 @@ def show(results: Results, console: Console) -> None:
     table = Table(
         title="Throughput, candidate / baseline, by number of users", title_justify="left"
     )
-    table.add_column("scenario")
+    table.add_column("scenario", no_wrap=True)
     for load in loads:
         table.add_column(str(load), justify="right")
-    for scenario in results.plan.scenarios:
-        at = {c.load.value: _coloured(c) for c in results.compared(scenario.name, "throughput")}
-        if at:
-            table.add_row(scenario.name, *(at.get(load, "") for load in loads))
+    for name, comparisons in results.pairs():
+        at = {comparison.load.value: _coloured(comparison) for comparison in comparisons}
+        table.add_row(name, *(at.get(load, "") for load in loads))
     if table.rows:
         console.print(table)
         console.print("▲ candidate ahead, ▼ baseline ahead, by more than the margin", style="dim")

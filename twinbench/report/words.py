@@ -1,7 +1,7 @@
 """What the curves say, in sentences made from comparisons and cells alone."""
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from twinbench.analyse.results import Comparison, Results
 from twinbench.report import style
@@ -22,8 +22,12 @@ LIMITS = (
 
 def summary(results: Results, scenario: str) -> list[str]:
     """Who has the higher throughput at which loads, and who stops answering."""
-    found = results.compared(scenario, "throughput")
-    said = _advantages(found) if found else _alone(results, scenario)
+    candidates = results.plan.targets_of(results.plan.scenario(scenario))[1:]
+    said: list[str] = []
+    for candidate in candidates:
+        said += _advantages(results.compared(scenario, "throughput", candidate))
+    if not candidates:
+        said += _alone(results, scenario)
     sentences = [*_collapses(results, scenario), *said, *_full_cores(results, scenario)]
     return sentences or ["Nothing can be said."]
 
@@ -71,11 +75,12 @@ def _collapses(results: Results, scenario: str) -> Iterable[str]:
             continue
         fallen = [point for point in curve.points if point.collapsed]
         if fallen:
-            where = ", ".join(
-                f"{point.value} ({point.collapsed} of {point.blocks + point.collapsed} blocks)"
+            where = ", at ".join(
+                f"{_span([point.value])}"
+                f" ({point.collapsed} of {point.blocks + point.collapsed} blocks)"
                 for point in fallen
             )
-            yield f"{curve.target} stops answering at {where} users."
+            yield f"{curve.target} stops answering at {where}."
 
 
 def _full_cores(results: Results, scenario: str) -> Iterable[str]:
@@ -83,19 +88,20 @@ def _full_cores(results: Results, scenario: str) -> Iterable[str]:
     for curve in results.curves:
         if curve.scenario != scenario:
             continue
-        full = [p for p in curve.points if p.server_cpu and p.server_cpu > FULL_CORE]
+        used = [point for point in curve.points if point.server_cpu is not None]
+        full = list(takewhile(lambda p: (p.server_cpu or 0) > FULL_CORE, reversed(used)))
         if full:
-            cost = style.number(full[0].server_cpu_ms)
+            cost = style.number(full[-1].server_cpu_ms)
             yield (
-                f"{curve.target} fills its core from {_span([full[0].value])} on,"
+                f"{curve.target} fills its core from {_span([full[-1].value])} on,"
                 f" at {cost} ms of CPU a request."
             )
 
 
 def _advantages(found: Sequence[Comparison]) -> Iterable[str]:
-    for ahead, group in groupby(found, key=style.advantage):
-        compared = [c for c in group if c.ratio and c.decision != "not comparable"]
-        if not compared:
+    for (ahead, decision), group in groupby(found, key=lambda c: (style.advantage(c), c.decision)):
+        compared = list(group)
+        if decision == "not comparable":
             continue
         at = _span([c.load.value for c in compared])
         ratios = [c.ratio.estimate for c in compared if c.ratio]
@@ -104,7 +110,8 @@ def _advantages(found: Sequence[Comparison]) -> Iterable[str]:
         if ahead:
             yield f"{ahead} has the higher throughput at {at}: {_times(ratios)}."
         else:
-            yield f"No difference shown at {at}."
+            pair = f"{compared[0].baseline} and {compared[0].candidate}"
+            yield f"No difference between {pair} shown at {at}."
 
 
 def _alone(results: Results, scenario: str) -> Iterable[str]:
