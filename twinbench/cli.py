@@ -114,6 +114,8 @@ def main() -> None:
         _fail(str(error), 3)
     except InterruptedRunError as error:
         _fail(str(error), 130)
+    except OSError as error:
+        _fail(f"{error.filename or 'twinbench'}: {error.strerror or error}", 2)
 
 
 def _fail(sentence: str, code: int) -> None:

@@ -61,7 +61,7 @@ def test_every_block_is_a_dot_and_a_collapse_a_cross(tmp_path: Path) -> None:
     assert len(by_marker["o"]) == 6
     assert len(by_marker["s"]) == 4  # two of six collapsed
     assert by_marker["X"] == [style.BASELINE]
-    assert texts_of(figure) == ["stops in\n2 of 3"]
+    assert texts_of(figure) == ["stops\n2 of 3"]
 
 
 def test_void_blocks_are_grey(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_full_core_is_named_with_what_a_request_costs(tmp_path: Path) -> None:
         return record.model_copy(update={"server_cpu_s": 0.99}), requests
 
     results = analyse(runs.write_run(tmp_path, runs.plan(), make))
-    assert words.summary(results, "noop")[-1] == (
+    assert list(words.costs(results, "noop"))[-1] == (
         "async fills its core from 1 user on, at 0.99 ms of CPU a request."
     )
 
@@ -124,7 +124,7 @@ def test_the_tables_hold_the_figures(tmp_path: Path) -> None:
         ["1", "2,000", "0.5", "0.5", "0.1", "1,000", "1", "1", "0.2", "0.50× ▼", "0.50 to 0.50"],
         [
             "8",
-            "2,000 (stops in 2 of 3)",
+            "2,000 (stops 2/3)",
             "4",
             "4",
             "0.1",

@@ -155,7 +155,7 @@ def _mark_collapses(axes: Axes, curve: Curve, n: int) -> None:
         if not point.collapsed:
             continue
         of = point.blocks + point.collapsed
-        note = "stops\nanswering" if not point.blocks else f"stops in\n{point.collapsed} of {of}"
+        note = f"stops\n{point.collapsed} of {of}"
         axes.plot(
             [point.value],
             [bottom],

@@ -19,11 +19,12 @@ def markdown(results: Results) -> str:
     if rows:
         parts += ["Throughput, candidate / baseline, by number of users:", _table(header, rows)]
     for scenario in results.plan.scenarios:
+        said = [*words.summary(results, scenario.name), *words.costs(results, scenario.name)]
         header = scenario_header(results.plan.targets_of(scenario))
         parts += [
             f"## {scenario.name}",
             _plain(scenario.about),
-            "\n".join(f"- {line}" for line in words.summary(results, scenario.name)),
+            "\n".join(f"- {line}" for line in said),
             f"![{scenario.name}](charts/{scenario.name}.throughput.svg)",
             _table(header, scenario_rows(results, scenario.name)),
         ]

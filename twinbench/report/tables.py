@@ -47,10 +47,10 @@ def _figures(point: Point) -> list[str]:
     if point.status == "void":
         return ["void", "", "", ""]
     if not point.blocks:
-        return ["stops answering", "", "", ""]
+        return ["stops", "", "", ""]
     shown = [point.throughput_rps, point.p50_ms, point.p99_ms]
     texts = [style.number(estimate.estimate if estimate else None) for estimate in shown]
     texts.append(style.number(point.server_cpu_ms))
     if point.collapsed:
-        texts[0] += f" (stops in {point.collapsed} of {point.blocks + point.collapsed})"
+        texts[0] += f" (stops {point.collapsed}/{point.blocks + point.collapsed})"
     return texts

@@ -1,5 +1,6 @@
 """The answer in the terminal: one table, one line a finding."""
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -13,7 +14,10 @@ def show(results: Results, console: Console) -> None:
     """Print the summary of `results`."""
     loads = sorted({comparison.load.value for comparison in results.comparisons})
     table = Table(
-        title="Throughput, candidate / baseline, by number of users", title_justify="left"
+        title="Throughput, candidate / baseline, by number of users",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 0, 0, 1),
     )
     table.add_column("scenario", no_wrap=True)
     for load in loads:

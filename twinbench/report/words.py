@@ -28,8 +28,22 @@ def summary(results: Results, scenario: str) -> list[str]:
         said += _advantages(results.compared(scenario, "throughput", candidate))
     if not candidates:
         said += _alone(results, scenario)
-    sentences = [*_collapses(results, scenario), *said, *_full_cores(results, scenario)]
-    return sentences or ["Nothing can be said."]
+    return [*_collapses(results, scenario), *said] or ["Nothing can be said."]
+
+
+def costs(results: Results, scenario: str) -> Iterable[str]:
+    """From which load on a server has no CPU left: then the cost of a request decides."""
+    for curve in results.curves:
+        if curve.scenario != scenario:
+            continue
+        used = [point for point in curve.points if point.server_cpu is not None]
+        full = list(takewhile(lambda p: (p.server_cpu or 0) > FULL_CORE, reversed(used)))
+        if full:
+            cost = style.number(full[-1].server_cpu_ms)
+            yield (
+                f"{curve.target} fills its core from {_span([full[-1].value])} on,"
+                f" at {cost} ms of CPU a request."
+            )
 
 
 def validity(results: Results) -> str:
@@ -81,21 +95,6 @@ def _collapses(results: Results, scenario: str) -> Iterable[str]:
                 for point in fallen
             )
             yield f"{curve.target} stops answering at {where}."
-
-
-def _full_cores(results: Results, scenario: str) -> Iterable[str]:
-    """From which load on a server has no CPU left: then the cost of a request decides."""
-    for curve in results.curves:
-        if curve.scenario != scenario:
-            continue
-        used = [point for point in curve.points if point.server_cpu is not None]
-        full = list(takewhile(lambda p: (p.server_cpu or 0) > FULL_CORE, reversed(used)))
-        if full:
-            cost = style.number(full[-1].server_cpu_ms)
-            yield (
-                f"{curve.target} fills its core from {_span([full[-1].value])} on,"
-                f" at {cost} ms of CPU a request."
-            )
 
 
 def _advantages(found: Sequence[Comparison]) -> Iterable[str]:
