@@ -5,7 +5,6 @@ Exit codes: 0 done; 1 a cell was lost; 2 usage or plan error; 3 preflight refuse
 
 import json
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -102,22 +101,25 @@ def _name_report(store: Store) -> None:
     out.print(str(store.folder / "report.html"), markup=False)
 
 
-def main() -> None:
-    """The command `twinbench`."""
+def main() -> int:
+    """Carry out the command line; the exit code."""
     # A terminated run is put in order like an interrupted one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
+    except SystemExit as ended:  # typer's way to return
+        return ended.code if isinstance(ended.code, int) else 0
     except (PlanError, StoreError) as error:
-        _fail(str(error), 2)
+        return _failed(str(error), 2)
     except (PreflightError, ServerFailedError) as error:
-        _fail(str(error), 3)
+        return _failed(str(error), 3)
     except InterruptedRunError as error:
-        _fail(str(error), 130)
+        return _failed(str(error), 130)
     except OSError as error:
-        _fail(f"{error.filename or 'twinbench'}: {error.strerror or error}", 2)
+        return _failed(f"{error.filename or 'twinbench'}: {error.strerror or error}", 2)
+    return 0
 
 
-def _fail(sentence: str, code: int) -> None:
+def _failed(sentence: str, code: int) -> int:
     err.print(sentence, markup=False)
-    sys.exit(code)
+    return code

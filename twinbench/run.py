@@ -18,7 +18,7 @@ from twinbench.store import CellRecord, Manifest, Session, Store, StoreError, no
 
 # Per cell, beside warm-up and window: its share of server starts, connecting, draining, writing
 # (seen on two cores; for the announcement only).
-CELL_OVERHEAD_S = 0.35
+CELL_OVERHEAD_S = 0.65
 LOCK = Path(tempfile.gettempdir()) / f"twinbench-{os.getuid()}.lock"
 
 
@@ -46,7 +46,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
         else:
             store = Store.create(_manifest(plan, plan_file, rig), runs)
         store.point_latest_here(runs.parent / "latest")
-        console.print(f"{_intent(plan)} Run folder: {store.folder}", markup=False)
+        console.print(f"{_intent(store)} Run folder: {store.folder}", markup=False)
         _measure(store, rig, console)
     return store
 
@@ -147,11 +147,12 @@ def _manifest(plan: Plan, plan_file: Path, rig: Rig) -> Manifest:
     )
 
 
-def _intent(plan: Plan) -> str:
-    order = cells(plan)
-    seconds = len(order) * (plan.warmup_s + plan.measure_s + CELL_OVERHEAD_S)
+def _intent(store: Store) -> str:
+    manifest, todo = store.manifest(), len(campaign.pending(store))
+    seconds = todo * (manifest.plan.warmup_s + manifest.plan.measure_s + CELL_OVERHEAD_S)
     about = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
-    return f"{len(order)} cells in {plan.blocks} blocks, about {about}."
+    kept = f"{manifest.cells - todo} of {manifest.cells} cells are kept, " * (todo < manifest.cells)
+    return f"{kept}{todo} cells to measure, about {about}."
 
 
 def _logs(stack: contextlib.ExitStack) -> Path:

@@ -112,7 +112,7 @@ class Store:
     def open(cls, folder: Path) -> Self:
         """An existing run. Raises StoreError."""
         if not (folder / "manifest.json").is_file():
-            raise StoreError(f"{folder}: there is no run here (no manifest.json)")
+            raise StoreError(f"{folder.absolute()}: there is no run here (no manifest.json)")
         return cls(folder.resolve())
 
     def manifest(self) -> Manifest:

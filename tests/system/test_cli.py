@@ -128,6 +128,17 @@ def test_an_interrupted_run_says_how_to_go_on(
     assert cells_kept(tmp_path) >= 2
 
 
+def test_ctrl_c_in_the_first_second_leaves_no_stack_trace(plan: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("run", "tiny.toml"), cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(1.0)  # importing, or at its preflight, as the machine is fast
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+
+
 def test_two_at_once_are_refused(plan: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         command("run", "tiny.toml"),

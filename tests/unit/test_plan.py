@@ -40,6 +40,8 @@ def written(folder: Path, text: str) -> Path:
             "[0, 8]",
             "scenarios[0].closed[0]: Input should be greater than or equal to 1, not 0",
         ),
+        ("[1, 8]", '["8"]', "scenarios[0].closed[0]: Input should be a valid integer"),
+        ("[1, 8]", "[true]", "scenarios[0].closed[0]: Input should be a valid integer"),
         ("[1, 8]", "[8, 8]", "scenarios[0]: a load is named twice in closed"),
         ("[1, 8]", "[]", "scenarios[0].closed: List should have at least 1 item"),
         ("[1, 8]", '[1]\ntargets = ["snyc"]', "unknown target 'snyc'; did you mean 'sync'?"),
@@ -52,7 +54,11 @@ def written(folder: Path, text: str) -> Path:
             "cwd: there is no folder nowhere",
         ),
         ('name = "p"', 'name = "p', "not valid TOML"),
-        ('name = "p"', 'name = "p"\nblocks = 0', "blocks: Input should be greater than 0, not 0"),
+        (
+            'name = "p"',
+            'name = "p"\nblocks = 0',
+            "blocks: Input should be greater than or equal to 1, not 0",
+        ),
         ("[[scenarios]]", '[[scenarios]]\nname = "x"\nkind = "gpu"', "scenarios[0].kind"),
     ],
 )

@@ -12,13 +12,15 @@ from pydantic import (
     Field,
     JsonValue,
     PositiveFloat,
-    PositiveInt,
     StringConstraints,
     model_validator,
 )
 
 # Names become file names and anchors.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
+# In TOML a number is a number: neither "8" nor true.
+Whole = Annotated[int, Field(strict=True)]
+Count = Annotated[Whole, Field(ge=1)]
 Kind = Literal["io", "cpu", "mixed"]
 MOST_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
 PLACEHOLDER = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -35,8 +37,8 @@ class Request(Strict):
     path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
     headers: dict[str, str] = {}
     body: dict[str, JsonValue] | None = Field(default=None, description="sent as JSON")
-    expect: int = Field(default=200, ge=100, le=599, description="the status of a good answer")
-    weight: PositiveInt = 1
+    expect: Whole = Field(default=200, ge=100, le=599, description="the status of a good answer")
+    weight: Count = 1
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> Self:
@@ -65,8 +67,8 @@ class Target(Strict):
     env: dict[str, str] = Field(
         default={}, description="{scratch} in a value: a fresh folder for every server"
     )
-    workers: PositiveInt = 1
-    limit_concurrency: PositiveInt | None = None
+    workers: Count = 1
+    limit_concurrency: Count | None = None
 
     @model_validator(mode="after")
     def _one_way_to_start(self) -> Self:
@@ -82,7 +84,7 @@ class Scenario(Strict):
     kind: Kind
     about: str = ""
     requests: list[Request] = Field(min_length=1)
-    closed: list[Annotated[int, Field(ge=1, le=MOST_USERS)]] = Field(
+    closed: list[Annotated[Count, Field(le=MOST_USERS)]] = Field(
         min_length=1, description="users, each with one request in flight"
     )
     targets: list[str] = Field(default=[], description="left out: all of the plan's")
@@ -97,8 +99,8 @@ class Scenario(Strict):
 class Plan(Strict):
     name: Name
     about: str = ""
-    seed: int = 1
-    blocks: PositiveInt = 5
+    seed: Whole = 1
+    blocks: Count = 5
     warmup_s: float = Field(default=0.5, ge=0)
     measure_s: PositiveFloat = 3.0
     collapse_s: PositiveFloat = Field(

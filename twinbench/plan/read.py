@@ -77,8 +77,10 @@ def _read_toml(path: Path, what: str) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PlanError(f"{path}: there is no such {what} file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanError(f"{path}: this {what} cannot be read ({error})") from None
+    except OSError as error:
+        raise PlanError(f"{path}: this {what} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise PlanError(f"{path}: not a text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise PlanError(f"{path}: not valid TOML: {error}") from None
 

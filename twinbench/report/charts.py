@@ -38,26 +38,30 @@ OF_POINT: dict[Metric, Callable[[Point], Estimate | None]] = {
 
 
 def curve_figure(results: Results, scenario: str, metric: Metric) -> Figure:
-    """One measure of every target over the users: a line through the estimates, a band for
-    their intervals, a dot for every block, a cross where the server stopped answering."""
+    """One measure of every target over the users: a line through the estimates, a dot for every
+    block, a band from the lowest to the highest, a cross where the server stopped answering."""
     figure, axes = _figure(TITLES[metric])
     curves = [curve for curve in results.curves if curve.scenario == scenario]
     for n, curve in enumerate(curves):
         _draw_curve(axes, curve, metric, n)
-        for cell in results.cells:
-            if (cell.scenario, cell.target) == (scenario, curve.target):
-                _draw_block(axes, cell, metric, n)
+        blocks = [c for c in results.cells if (c.scenario, c.target) == (scenario, curve.target)]
+        _draw_spread(axes, blocks, metric, n)
+        for cell in blocks:
+            _draw_block(axes, cell, metric, n)
     _users_axis(axes, [point.value for point in curves[0].points])
     drawn = _drawn(results, scenario, metric)
-    if metric == "throughput":
-        axes.set_ylim(0, 1.15 * max(drawn, default=1.0))
-    elif drawn:
-        _log_axis(axes, drawn)
-    else:
+    if not drawn:
         axes.set_yticks([])
         axes.text(0.5, 0.5, "too few samples", transform=axes.transAxes, ha="center")
+        return figure
+    if metric == "throughput":
+        axes.set_ylim(0, 1.15 * max(drawn))
+    else:
+        fallen = any(point.collapsed for curve in curves for point in curve.points)
+        # Room above the highest latency for the crosses.
+        _log_axis(axes, [*drawn, max(drawn) * 3] if fallen else drawn)
     for n, curve in enumerate(curves):
-        _mark_collapses(axes, curve, n)
+        _mark_collapses(axes, curve, n, at_top=metric != "throughput")
     axes.legend(loc="best", frameon=False, fontsize=9)
     return figure
 
@@ -124,9 +128,19 @@ def _draw_curve(axes: Axes, curve: Curve, metric: Metric, n: int) -> None:
         linewidth=1.6,
         label=curve.target,
     )
-    lows = [math.nan if e is None or e.low is None else e.low for _, e in drawn]
-    highs = [math.nan if e is None or e.high is None else e.high for _, e in drawn]
-    axes.fill_between([x for x, _ in drawn], lows, highs, color=colour, alpha=0.15, linewidth=0)
+
+
+def _draw_spread(axes: Axes, cells: Sequence[CellResult], metric: Metric, n: int) -> None:
+    """A band from the lowest block to the highest."""
+    values: dict[int, list[float]] = {cell.load.value: [] for cell in cells}
+    for cell in cells:
+        value = OF_CELL[metric](cell)
+        if cell.status == "valid" and value is not None:
+            values[cell.load.value].append(value)
+    loads = sorted(values)
+    lows = [min(values[load], default=math.nan) for load in loads]
+    highs = [max(values[load], default=math.nan) for load in loads]
+    axes.fill_between(loads, lows, highs, color=style.colour(n), alpha=0.15, linewidth=0)
 
 
 def _draw_block(axes: Axes, cell: CellResult, metric: Metric, n: int) -> None:
@@ -149,16 +163,16 @@ def _draw_block(axes: Axes, cell: CellResult, metric: Metric, n: int) -> None:
     )
 
 
-def _mark_collapses(axes: Axes, curve: Curve, n: int) -> None:
-    bottom = axes.get_ylim()[0]
+def _mark_collapses(axes: Axes, curve: Curve, n: int, *, at_top: bool) -> None:
+    """A cross where no answer is best seen: at no throughput, at endless latency."""
+    edge = axes.get_ylim()[1 if at_top else 0]
+    away = (-1 if at_top else 1) * (8 + 24 * n)
     for point in curve.points:
         if not point.collapsed:
             continue
-        of = point.blocks + point.collapsed
-        note = f"stops\n{point.collapsed} of {of}"
         axes.plot(
             [point.value],
-            [bottom],
+            [edge],
             marker="X",
             markersize=9,
             color=style.colour(n),
@@ -167,11 +181,12 @@ def _mark_collapses(axes: Axes, curve: Curve, n: int) -> None:
             linestyle="none",
         )
         axes.annotate(
-            note,
-            (point.value, bottom),
-            xytext=(0, 8 + 24 * n),
+            f"stops\n{point.collapsed} of {point.blocks + point.collapsed}",
+            (point.value, edge),
+            xytext=(0, away),
             textcoords="offset points",
             ha="center",
+            va="top" if at_top else "bottom",
             fontsize=7.5,
             linespacing=0.9,
             color=style.colour(n),

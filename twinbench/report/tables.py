@@ -7,18 +7,18 @@ from twinbench.report import style
 
 
 def scenario_rows(results: Results, scenario: str) -> list[list[str]]:
-    """One row a load: users; per target requests a second, p50 and p99 in ms, CPU ms a request;
-    per candidate the ratio and its interval."""
+    """One row a load: users; per candidate the ratio and its interval; per target requests a
+    second, p50 and p99 in ms, CPU ms a request."""
     curves = [curve for curve in results.curves if curve.scenario == scenario]
     compared = results.compared(scenario, "throughput")
     rows = []
     for n, point in enumerate(curves[0].points):
         row = [str(point.value)]
-        for curve in curves:
-            row += _figures(curve.points[n])
         for comparison in compared:
             if comparison.load.value == point.value:
                 row += [style.verdict(comparison), style.bounds(comparison.ratio)]
+        for curve in curves:
+            row += _figures(curve.points[n])
         rows.append(row)
     return rows
 
@@ -26,10 +26,10 @@ def scenario_rows(results: Results, scenario: str) -> list[list[str]]:
 def scenario_header(targets: Sequence[str]) -> list[str]:
     """What stands above `scenario_rows`."""
     header = ["users"]
-    for target in targets:
-        header += [f"{target}, req/s", "p50 ms", "p99 ms", "CPU ms/req"]
     for candidate in targets[1:]:
         header += [f"{candidate} / {targets[0]}", "95 %"]
+    for target in targets:
+        header += [f"{target}, req/s", "p50 ms", "p99 ms", "CPU ms/req"]
     return header
 
 

@@ -40,10 +40,8 @@ def costs(results: Results, scenario: str) -> Iterable[str]:
         full = list(takewhile(lambda p: (p.server_cpu or 0) > FULL_CORE, reversed(used)))
         if full:
             cost = style.number(full[-1].server_cpu_ms)
-            yield (
-                f"{curve.target} fills its core from {_span([full[-1].value])} on,"
-                f" at {cost} ms of CPU a request."
-            )
+            since = f"from {_span([full[-1].value])} on" if full != used[::-1] else "at every load"
+            yield f"{curve.target} fills its core {since}, at {cost} ms of CPU a request."
 
 
 def validity(results: Results) -> str:
@@ -51,7 +49,8 @@ def validity(results: Results) -> str:
     cells = results.cells
     void = sum(cell.status == "void" for cell in cells)
     collapsed = sum(cell.status == "collapsed" for cell in cells)
-    parts = [f"{len(cells)} cells measured in {results.plan.blocks} blocks"]
+    blocks = results.plan.blocks
+    parts = [f"{len(cells)} cells in {blocks} block{'s' if blocks > 1 else ''}"]
     parts.append(f"{collapsed} collapsed" if collapsed else "none collapsed")
     parts.append(f"{void} void" if void else "none void")
     if results.missing_cells:
@@ -110,7 +109,10 @@ def _advantages(found: Sequence[Comparison]) -> Iterable[str]:
             yield f"{ahead} has the higher throughput at {at}: {_times(ratios)}."
         else:
             pair = f"{compared[0].baseline} and {compared[0].candidate}"
-            yield f"No difference between {pair} shown at {at}."
+            yield (
+                f"No difference between {pair} shown at {at};"
+                f" one of up to {_hidden(compared):.0%} may hide in the noise."
+            )
 
 
 def _alone(results: Results, scenario: str) -> Iterable[str]:
@@ -122,6 +124,13 @@ def _alone(results: Results, scenario: str) -> Iterable[str]:
             users = max(rates, key=rates.__getitem__)
             best = style.number(rates[users])
             yield f"{curve.target} answers at most {best} requests a second, at a load of {users}."
+
+
+def _hidden(compared: Sequence[Comparison]) -> float:
+    """The largest difference that the intervals leave possible, as a share."""
+    reach = [c.ratio.high or 1 for c in compared if c.ratio]
+    reach += [1 / c.ratio.low for c in compared if c.ratio and c.ratio.low]
+    return max(reach) - 1
 
 
 def _span(loads: Sequence[int]) -> str:
