@@ -29,7 +29,7 @@ LOOK_S = 0.05
 LONGEST_GATHERING_S = 5.0
 # The warm-up goes on for so long, at the most, until every user has had an answer: some apps
 # never serve all of 256 users while the others keep them busy, and that is told as it is.
-LONGEST_WARM_UP_S = 2.5
+LONGEST_WARM_UP_S = 1.5
 NO_ANSWER_AT_END = "no answer when the load ended"
 
 
