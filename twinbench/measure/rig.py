@@ -27,7 +27,6 @@ class Rig:
     def __init__(self, plan: Plan, log_folder: Path) -> None:
         self.plan = plan
         self.cores = share_cores(max(target.workers for target in plan.targets))
-        self._log_folder = log_folder
         self._driver = Driver(log_folder / "generator.log", self.cores.generator)
         self._server: Server | None = None
         self._serving: tuple[int, str, str] | None = None
