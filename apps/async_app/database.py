@@ -5,11 +5,17 @@ from typing import Annotated
 
 from fastapi import Depends
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 
 from apps.shared.seed import create_and_seed
 from apps.shared.settings import settings
 from apps.shared.sqlite import prepare_connection
+
+PICTURES = settings.media_folder("async_app") / "profile_pics"
 
 engine = create_async_engine(
     settings.sqlite_url("sqlite+aiosqlite", "async_app"),
@@ -19,8 +25,8 @@ engine = create_async_engine(
 )
 event.listen(engine.sync_engine, "connect", prepare_connection)
 
-# Without expire_on_commit=False, reading a column after a commit would be IO in a place
-# where nothing can be awaited.
+# Without expire_on_commit=False, reading a column after a commit would be IO
+# in a place where nothing can be awaited.
 new_session = async_sessionmaker(engine, expire_on_commit=False)
 
 
@@ -30,13 +36,16 @@ async def get_session() -> AsyncIterator[AsyncSession]:
         yield session
 
 
-SessionDep = Annotated[AsyncSession, Depends(get_session)]
+SessionDep = Annotated[
+    AsyncSession,
+    Depends(get_session, max_concurrency=settings.sessions_at_once),
+]
 
 
 async def prepare_database() -> None:
     async with engine.begin() as connection:
         # Code written for a plain connection runs as it is.
-        await connection.run_sync(create_and_seed)
+        await connection.run_sync(create_and_seed, PICTURES)
     # The last connection to close writes the WAL back into the database file.
     await engine.dispose()
 

@@ -2,27 +2,28 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Request, Response
-from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from httpx2 import AsyncClient
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
+from apps.shared.body_limit import BodyLimit
+from apps.shared.rendering import STATIC, error_answer, invalid_fields
 from apps.shared.settings import settings
 from apps.shared.upstream import CLIENT_OPTIONS
 
-from apps.async_app import pages, posts, users, workload
-from apps.async_app.database import close_database, prepare_database
+from apps.async_app import pages, pictures, posts, users, workload
+from apps.async_app.database import PICTURES, close_database, prepare_database
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, AsyncClient]]:
-    # Runs once, before the first request. The threads still serve static files.
+    # Runs once, before the first request. Threads serve the static files.
     limiter = current_default_thread_limiter()
     limiter.total_tokens = settings.thread_tokens
     await prepare_database()
@@ -32,36 +33,34 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, AsyncClient]]:
 
 
 app = FastAPI(title="Blog", lifespan=lifespan)
-static = Path(__file__).parents[1] / "shared" / "static"
-app.mount("/static", StaticFiles(directory=static), name="static")
+app.add_middleware(BodyLimit)
+app.mount("/static", StaticFiles(directory=STATIC), name="static")
+media = StaticFiles(directory=PICTURES.parent, check_dir=False)
+app.mount("/media", media, name="media")
 app.include_router(users.router)
+app.include_router(pictures.router)
 app.include_router(posts.router)
 app.include_router(workload.router)
 app.include_router(pages.router)
 
 
-def wants_json(request: Request) -> bool:
-    return request.url.path.startswith(("/api/", "/workload/"))
-
-
 @app.exception_handler(HTTPException)
 async def http_error(request: Request, error: HTTPException) -> Response:
     code, headers = error.status_code, error.headers
-    if wants_json(request):
-        content = {"detail": error.detail}
-        return JSONResponse(content, status_code=code, headers=headers)
-    context = {"code": code, "message": error.detail}
-    return pages.templates.TemplateResponse(
-        request, "error.html", context, status_code=code, headers=headers
-    )
+    return error_answer(request, code, error.detail, headers)
 
 
 @app.exception_handler(RequestValidationError)
-async def invalid_request(request: Request, error: RequestValidationError) -> Response:
-    if wants_json(request):
-        content = {"detail": jsonable_encoder(error.errors())}
-        return JSONResponse(content, status_code=422)
-    context = {"code": 422, "message": "The address is not valid"}
-    return pages.templates.TemplateResponse(
-        request, "error.html", context, status_code=422
+async def invalid_request(
+    request: Request, error: RequestValidationError
+) -> Response:
+    return error_answer(request, 422, invalid_fields(error.errors()))
+
+
+@app.exception_handler(IntegrityError)
+@app.exception_handler(StaleDataError)
+async def changed_meanwhile(request: Request, error: Exception) -> Response:
+    # A row that this request had read was deleted by another one since.
+    return error_answer(
+        request, 409, "Somebody else has changed this meanwhile"
     )

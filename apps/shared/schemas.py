@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Annotated, Any, TypedDict
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, EmailStr, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
 
 from apps.shared.models import Post
+from apps.shared.settings import settings
 
 LARGEST_ID = 2**63 - 1  # SQLite's integer; beyond it the driver raises
 
@@ -17,12 +18,13 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 WaitMs = Annotated[float, Query(ge=0, le=10_000, description="milliseconds")]
 
 Username = Annotated[str, Field(min_length=1, max_length=50)]
-Email = Annotated[EmailStr, Field(max_length=120)]
+# One account an address, however it is typed.
+Email = Annotated[EmailStr, Field(max_length=120), AfterValidator(str.lower)]
+Password = Annotated[str, Field(min_length=8, max_length=128)]
 Title = Annotated[str, Field(min_length=1, max_length=100)]
 Content = Annotated[str, Field(min_length=1)]
-UserId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
-POSTS_PER_PAGE = 10
+POSTS_PER_PAGE = settings.posts_per_page
 
 # What a field of a PATCH holds that was not sent. Being a default, it is never validated;
 # a null that was sent is refused.
@@ -32,6 +34,7 @@ UNSENT: Any = None
 class UserCreate(BaseModel):
     username: Username
     email: Email
+    password: Password
 
 
 class UserUpdate(BaseModel):
@@ -54,10 +57,14 @@ class UserPrivate(UserPublic):
     email: str
 
 
+class Token(BaseModel):
+    access_token: str
+    token_type: str = "bearer"
+
+
 class PostCreate(BaseModel):
     title: Title
     content: Content
-    user_id: UserId
 
 
 class PostUpdate(BaseModel):
@@ -99,4 +106,15 @@ class Page(TypedDict):
 def page_of(posts: Sequence[Post], total: int, skip: int, limit: int) -> Page:
     """`posts` as the page that starts after `skip` of `total`."""
     has_more = skip + len(posts) < total
-    return Page(posts=posts, total=total, skip=skip, limit=limit, has_more=has_more)
+    return Page(
+        posts=posts, total=total, skip=skip, limit=limit, has_more=has_more
+    )
+
+
+class Problem(BaseModel):
+    detail: str
+
+
+def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer instead, for the API's description."""
+    return {code: {"model": Problem} for code in codes}

@@ -1,14 +1,19 @@
 """The data that both apps start from: the same rows every time, on every machine."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from sqlalchemy import Connection, exists, insert, select
 
+from apps.shared.images import demo_picture
 from apps.shared.models import Base, Post, User
+from apps.shared.security import DEMO_PASSWORD_HASH
+from apps.shared.settings import settings
 
 USERS = 50
+PICTURE_EVERY = 3  # users; the others show the default
 POSTS = 2_000
 SEED = 7
 FIRST_POST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -24,21 +29,46 @@ WORDS = [
         "index",
         "commit",
     ),
-    *("route", "request", "response", "latency", "socket", "driver", "engine", "model"),
-    *("schema", "template", "page", "author", "cache", "queue", "worker", "signal"),
+    *(
+        "route",
+        "request",
+        "response",
+        "latency",
+        "socket",
+        "driver",
+        "engine",
+        "model",
+    ),
+    *(
+        "schema",
+        "template",
+        "page",
+        "author",
+        "cache",
+        "queue",
+        "worker",
+        "signal",
+    ),
 ]
 
 
-def create_and_seed(connection: Connection) -> None:
-    """Make the tables, and fill them if there is no user yet.
+def create_and_seed(connection: Connection, pictures: Path) -> None:
+    """Make the tables; for the demo fill them if there is no user yet.
 
-    The write lock is taken first: several workers may start on one file at once.
+    `pictures` is the folder of the users' pictures. The write lock is taken first: several
+    workers may start on one file at once.
     """
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     Base.metadata.create_all(connection)
-    if not connection.scalar(select(exists().where(User.id.is_not(None)))):
+    pictures.mkdir(parents=True, exist_ok=True)
+    if settings.demo and not connection.scalar(
+        select(exists().where(User.id > 0))
+    ):
         connection.execute(insert(User), _users())
         connection.execute(insert(Post), _posts())
+        for user in _users():
+            if name := user["image_file"]:
+                (pictures / name).write_bytes(demo_picture(user["id"]))
 
 
 def _users() -> list[dict[str, Any]]:
@@ -47,7 +77,8 @@ def _users() -> list[dict[str, Any]]:
             "id": n,
             "username": f"user{n}",
             "email": f"user{n}@example.com",
-            "image_file": None,
+            "image_file": None if n % PICTURE_EVERY else f"user{n}.jpg",
+            "password_hash": DEMO_PASSWORD_HASH,
         }
         for n in range(1, USERS + 1)
     ]
@@ -59,7 +90,8 @@ def _posts() -> list[dict[str, Any]]:
         {
             "id": n,
             "title": " ".join(random.choices(WORDS, k=4)).capitalize(),
-            "content": " ".join(random.choices(WORDS, k=60)).capitalize() + ".",
+            "content": " ".join(random.choices(WORDS, k=60)).capitalize()
+            + ".",
             "user_id": random.randint(1, USERS),
             "date_posted": FIRST_POST + timedelta(minutes=n),
         }

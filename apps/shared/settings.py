@@ -4,9 +4,19 @@ The defaults are the libraries' own, as somebody gets them who follows the tutor
 """
 
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Published, so that the demo's tokens can be made by anybody; refused outside the demo.
+DEMO_KEY = SecretStr("demo key, published with its source")
 
 
 class Settings(BaseSettings):
@@ -14,14 +24,31 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BLOG_", frozen=True)
 
+    # The demo: users with a published password, tokens signed with a published key.
+    # Off, there is no data at the start, and a key of one's own is required.
+    demo: bool = True
+    # Signs tokens (HS256: as many bytes as the hash has, at least).
+    secret_key: SecretStr = Field(default=DEMO_KEY, min_length=32)
+    token_minutes: PositiveInt = 30
+    posts_per_page: PositiveInt = Field(default=10, le=100)
+    # The largest picture that is taken, and about the largest body of any request.
+    upload_bytes: PositiveInt = 5 * 2**20
+
     # The SQLite file; left out: a file named after the app, in the working directory.
     database: Path | None = None
+    # Where pictures are kept; left out: a folder named after the app, likewise.
+    media: Path | None = None
     # SQLAlchemy's defaults: 5 connections kept, 10 more on demand, then wait 30 s for one.
     pool_size: PositiveInt = 5
     max_overflow: int = Field(default=10, ge=0)
     pool_timeout_s: PositiveFloat = 30.0
+    # How many requests may have a session at once; left out: all (docs/pitfalls.md).
+    sessions_at_once: PositiveInt | None = None
     # AnyIO's default number of worker threads for `def` routes.
     thread_tokens: PositiveInt = 40
+    # Where the async app runs the CPU-bound workload routes: on the loop, as most people
+    # write them, in a thread, or in a process.
+    cpu_offload: Literal["none", "thread", "process"] = "none"
     # The external API; `uvicorn apps.upstream.main:app --port 8900` serves it by hand.
     upstream_url: str = Field(
         default="http://127.0.0.1:8900", validation_alias="UPSTREAM_URL"
@@ -29,9 +56,21 @@ class Settings(BaseSettings):
     # Longer than any wait that a route may ask for (10 s).
     upstream_timeout_s: PositiveFloat = 15.0
 
+    @model_validator(mode="after")
+    def _key_is_secret(self) -> Self:
+        if not self.demo and self.secret_key == DEMO_KEY:
+            raise ValueError(
+                "BLOG_SECRET_KEY is missing: outside the demo it must be set"
+            )
+        return self
+
     def sqlite_url(self, driver: str, app: str) -> str:
         """SQLAlchemy URL of the database of `app`, through `driver`."""
         return f"{driver}:///{self.database or Path(f'{app}.db')}"
+
+    def media_folder(self, app: str) -> Path:
+        """Where the files are kept that `app` serves under /media."""
+        return self.media or Path(f"{app}_media")
 
 
 settings = Settings()

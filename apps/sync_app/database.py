@@ -11,6 +11,8 @@ from apps.shared.seed import create_and_seed
 from apps.shared.settings import settings
 from apps.shared.sqlite import prepare_connection
 
+PICTURES = settings.media_folder("sync_app") / "profile_pics"
+
 engine = create_engine(
     settings.sqlite_url("sqlite+pysqlite", "sync_app"),
     pool_size=settings.pool_size,
@@ -28,12 +30,15 @@ def get_session() -> Iterator[Session]:
         yield session
 
 
-SessionDep = Annotated[Session, Depends(get_session)]
+SessionDep = Annotated[
+    Session,
+    Depends(get_session, max_concurrency=settings.sessions_at_once),
+]
 
 
 def prepare_database() -> None:
     with engine.begin() as connection:
-        create_and_seed(connection)
+        create_and_seed(connection, PICTURES)
     # The last connection to close writes the WAL back into the database file.
     engine.dispose()
 

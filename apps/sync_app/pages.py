@@ -1,18 +1,14 @@
 """The HTML pages, rendered on the server; not part of the API's schema."""
 
-from pathlib import Path
-
 from fastapi import APIRouter, Request, Response
-from fastapi.templating import Jinja2Templates
 
 from apps.shared import statements
+from apps.shared.rendering import templates
 from apps.shared.schemas import POSTS_PER_PAGE, Id, page_of
 
 from apps.sync_app.database import SessionDep
 from apps.sync_app.posts import find_post
 from apps.sync_app.users import find_user
-
-templates = Jinja2Templates(Path(__file__).parents[1] / "shared" / "templates")
 
 router = APIRouter(include_in_schema=False)
 
@@ -27,7 +23,11 @@ def home_page(request: Request, session: SessionDep) -> Response:
 
 
 @router.get("/posts/{post_id}")
-def post_page(request: Request, session: SessionDep, post_id: Id) -> Response:
+def post_page(
+    request: Request,
+    session: SessionDep,
+    post_id: Id,
+) -> Response:
     post = find_post(session, post_id)
     return templates.TemplateResponse(request, "post.html", {"post": post})
 
@@ -45,3 +45,18 @@ def user_posts_page(
     page = page_of(result.scalars().all(), total, 0, POSTS_PER_PAGE)
     context = {"user": user, "page": page}
     return templates.TemplateResponse(request, "user_posts.html", context)
+
+
+@router.get("/login")
+def login_page(request: Request) -> Response:
+    return templates.TemplateResponse(request, "login.html")
+
+
+@router.get("/register")
+def register_page(request: Request) -> Response:
+    return templates.TemplateResponse(request, "register.html")
+
+
+@router.get("/account")
+def account_page(request: Request) -> Response:
+    return templates.TemplateResponse(request, "account.html")

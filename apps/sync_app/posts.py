@@ -15,10 +15,12 @@ from apps.shared.schemas import (
     PostUpdate,
     Skip,
     page_of,
+    problems,
 )
+from apps.shared.security import require_self
 
 from apps.sync_app.database import SessionDep
-from apps.sync_app.users import find_user
+from apps.sync_app.dependencies import CurrentUser
 
 router = APIRouter(prefix="/api/posts", tags=["posts"])
 
@@ -39,10 +41,13 @@ def list_posts(
     return page_of(result.scalars().all(), total, skip, limit)
 
 
-@router.post("", status_code=201, response_model=PostResponse)
-def create_post(session: SessionDep, new: PostCreate) -> Post:
-    find_user(session, new.user_id)
-    post = Post(**new.model_dump())
+@router.post(
+    "", status_code=201, response_model=PostResponse, responses=problems(401)
+)
+def create_post(
+    session: SessionDep, current_user: CurrentUser, new: PostCreate
+) -> Post:
+    post = Post(**new.model_dump(), user_id=current_user.id)
     # add() only notes the object; the INSERT is sent by commit().
     session.add(post)
     session.commit()
@@ -50,17 +55,26 @@ def create_post(session: SessionDep, new: PostCreate) -> Post:
     return post
 
 
-@router.get("/{post_id}", response_model=PostResponse)
+@router.get("/{post_id}", response_model=PostResponse, responses=problems(404))
 def read_post(session: SessionDep, post_id: Id) -> Post:
-    # The connection stays checked out until the response has been validated, which for a
-    # `def` route waits for a second turn in the thread pool.
+    # The connection stays checked out until the response has been
+    # validated, which for a `def` route waits for a second thread.
     return find_post(session, post_id)
 
 
-@router.put("/{post_id}", response_model=PostResponse)
-def replace_post(session: SessionDep, post_id: Id, new: PostCreate) -> Post:
+@router.put(
+    "/{post_id}",
+    response_model=PostResponse,
+    responses=problems(401, 403, 404),
+)
+def replace_post(
+    session: SessionDep,
+    current_user: CurrentUser,
+    post_id: Id,
+    new: PostCreate,
+) -> Post:
     post = find_post(session, post_id)
-    find_user(session, new.user_id)
+    require_self(current_user, post.user_id)
     for name, value in new.model_dump().items():
         setattr(post, name, value)
     session.commit()
@@ -68,9 +82,19 @@ def replace_post(session: SessionDep, post_id: Id, new: PostCreate) -> Post:
     return post
 
 
-@router.patch("/{post_id}", response_model=PostResponse)
-def update_post(session: SessionDep, post_id: Id, changes: PostUpdate) -> Post:
+@router.patch(
+    "/{post_id}",
+    response_model=PostResponse,
+    responses=problems(401, 403, 404),
+)
+def update_post(
+    session: SessionDep,
+    current_user: CurrentUser,
+    post_id: Id,
+    changes: PostUpdate,
+) -> Post:
     post = find_post(session, post_id)
+    require_self(current_user, post.user_id)
     for name, value in changes.model_dump(exclude_unset=True).items():
         setattr(post, name, value)
     session.commit()
@@ -78,8 +102,13 @@ def update_post(session: SessionDep, post_id: Id, changes: PostUpdate) -> Post:
     return post
 
 
-@router.delete("/{post_id}", status_code=204)
-def delete_post(session: SessionDep, post_id: Id) -> None:
+@router.delete(
+    "/{post_id}", status_code=204, responses=problems(401, 403, 404)
+)
+def delete_post(
+    session: SessionDep, current_user: CurrentUser, post_id: Id
+) -> None:
     post = find_post(session, post_id)
+    require_self(current_user, post.user_id)
     session.delete(post)
     session.commit()

@@ -1,18 +1,21 @@
 """/workload: routes that each isolate one cause.
 
-None has a response model: for a `def` route FastAPI would validate the response in the
-thread pool, a second hop that would be measured along with the cause.
+None has a response model: FastAPI would validate the response, for a `def`
+route on a second hop into the thread pool, and that would be measured along
+with the cause.
 """
 
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, BackgroundTasks, HTTPException, Query, Request
 from httpx2 import HTTPError
 
 from apps.shared import statements
 from apps.shared.compute import digest
-from apps.shared.schemas import WaitMs
+from apps.shared.images import fixed_thumbnail
+from apps.shared.schemas import WaitMs, problems
+from apps.shared.security import verify_demo_password
 
 from apps.sync_app.database import SessionDep
 
@@ -31,7 +34,7 @@ def wait(ms: WaitMs = 50) -> dict[str, float]:
     return {"waited_ms": ms}
 
 
-@router.get("/fetch", response_model=None)
+@router.get("/fetch", response_model=None, responses=problems(502))
 def fetch(request: Request, ms: WaitMs = 50) -> dict[str, int]:
     # Holds one pool thread while it waits for the answer.
     try:
@@ -52,5 +55,32 @@ def query(session: SessionDep, ms: WaitMs = 50) -> dict[str, float]:
 def compute(
     n: Annotated[int, Query(ge=1, le=1_000_000)] = 10_000,
 ) -> dict[str, int]:
-    # Runs on a pool thread; the other threads and the loop take turns for the GIL.
+    # In a pool thread; the others and the loop take turns for the GIL.
     return {"digest": digest(n)}
+
+
+@router.get("/hash", response_model=None)
+def argon2() -> dict[str, bool]:
+    # In a pool thread. Argon2 lets go of the GIL: the others go on.
+    return {"right": verify_demo_password()}
+
+
+@router.get("/thumbnail", response_model=None)
+def thumbnail() -> dict[str, int]:
+    # Pillow, likewise.
+    return {"bytes": len(fixed_thumbnail())}
+
+
+def work_afterwards(ms: float) -> None:
+    # Holds one pool thread, which no request can have meanwhile.
+    time.sleep(ms / 1_000)
+
+
+@router.post("/background", status_code=202, response_model=None)
+def background(
+    tasks: BackgroundTasks,
+    ms: WaitMs = 50,
+) -> dict[str, float]:
+    # Answered at once; the work begins when the answer has been sent.
+    tasks.add_task(work_afterwards, ms)
+    return {"working_ms": ms}

@@ -26,7 +26,8 @@ def wait_ms(query: str) -> float | None:
     """The wait that `query` asks for, in milliseconds; None where it is not valid."""
     try:
         values = {
-            name: float(value) for name, value in parse_qsl(query, strict_parsing=True)
+            name: float(value)
+            for name, value in parse_qsl(query, strict_parsing=True)
         }
     except ValueError:
         return None
@@ -57,6 +58,11 @@ async def app(
         else:
             await asyncio.sleep(ms / 1_000)
             status, body = 200, b"done\n"
-    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    headers = [
+        (b"content-type", b"text/plain"),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    await send(
+        {"type": "http.response.start", "status": status, "headers": headers}
+    )
     await send({"type": "http.response.body", "body": body})

@@ -1,14 +1,18 @@
-"""Gives the apps a database of the tests' own, before either is imported."""
+"""Gives the apps a database and a folder of the tests' own, before either is imported."""
 
 import os
 import tempfile
 from pathlib import Path
 
 FOLDER = tempfile.TemporaryDirectory(prefix="twinbench-apps-")
-DATABASE = Path(FOLDER.name) / "blog.db"
+DATABASE = Path(FOLDER.name) / "database" / "blog.db"
+MEDIA = Path(FOLDER.name) / "media"
+DATABASE.parent.mkdir()
 
 # Read once, when the settings are imported; not left behind for servers that other tests start.
-os.environ["BLOG_DATABASE"] = str(DATABASE)
+OWN = {"BLOG_DATABASE": str(DATABASE), "BLOG_MEDIA": str(MEDIA)}
+os.environ.update(OWN)
 import apps.shared.settings  # noqa: E402, F401
 
-del os.environ["BLOG_DATABASE"]
+for name in OWN:
+    del os.environ[name]

@@ -1,0 +1,37 @@
+"""Templates, and what an error looks like: JSON under the API, a page elsewhere."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.templating import Jinja2Templates
+
+STATIC = Path(__file__).with_name("static")
+JSON_PATHS = ("/api/", "/workload/")
+
+templates = Jinja2Templates(Path(__file__).with_name("templates"))
+
+
+def error_answer(
+    request: Request,
+    code: int,
+    detail: Any,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """`detail` as JSON, or on a page where a person is looking."""
+    if request.url.path.startswith(JSON_PATHS):
+        return JSONResponse({"detail": detail}, code, headers)
+    message = detail if isinstance(detail, str) else "The address is not valid"
+    context = {"code": code, "message": message}
+    return templates.TemplateResponse(
+        request, "error.html", context, status_code=code, headers=headers
+    )
+
+
+def invalid_fields(errors: Any) -> list[dict[str, Any]]:
+    """What was wrong, without repeating what was sent: it may be a password."""
+    return [
+        {key: error[key] for key in ("type", "loc", "msg")} for error in errors
+    ]

@@ -1,0 +1,86 @@
+"""Passwords, tokens, and who may do what. Pure: no session, no socket.
+
+`hash_password` and `verify_password` are CPU-bound (about 20 to 50 ms, 64 MiB each): Argon2
+is slow on purpose. The async app must not run them on the loop.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+from fastapi import HTTPException
+from pwdlib import PasswordHash
+
+from apps.shared.models import User
+from apps.shared.schemas import LARGEST_ID
+from apps.shared.settings import settings
+
+ALGORITHM = "HS256"
+
+# Argon2id with the library's own parameters.
+password_hash = PasswordHash.recommended()
+
+# Every user of the demo data has it. Its hash is written down because fifty of them would
+# take seconds at each start.
+DEMO_PASSWORD = "correct horse"
+DEMO_PASSWORD_HASH = (
+    "$argon2id$v=19$m=65536,t=3,p=4$VANOsmH4zZusTjH0JZrIrw$"
+    "IgZiHThz2cThwrCm829yb9HwTKM1LJwP6wA0tJblIYk"
+)
+
+
+def hash_password(password: str) -> str:
+    return password_hash.hash(password)
+
+
+def verify_password(password: str, hashed: str | None) -> bool:
+    """Whether `password` is the one that was hashed.
+
+    Without a hash (there is no such user) it is False after the same work: how long the
+    answer takes must not tell which addresses are registered.
+    """
+    right = password_hash.verify(password, hashed or DEMO_PASSWORD_HASH)
+    return right and hashed is not None
+
+
+def verify_demo_password() -> bool:
+    """Argon2 and nothing else, for /workload/hash."""
+    return verify_password(DEMO_PASSWORD, DEMO_PASSWORD_HASH)
+
+
+def create_token(user_id: int) -> str:
+    expires = datetime.now(UTC) + timedelta(minutes=settings.token_minutes)
+    claims = {"sub": str(user_id), "exp": expires}
+    return jwt.encode(
+        claims, settings.secret_key.get_secret_value(), ALGORITHM
+    )
+
+
+def read_token(token: str) -> int:
+    """The id of the user it was made for. Raises HTTPException (401) if it is not valid."""
+    try:
+        claims = jwt.decode(
+            token,
+            settings.secret_key.get_secret_value(),
+            algorithms=[ALGORITHM],
+            options={"require": ["exp", "sub"]},
+        )
+        user_id = int(claims["sub"])
+    except (jwt.InvalidTokenError, ValueError):
+        raise not_logged_in() from None
+    if not 1 <= user_id <= LARGEST_ID:
+        raise not_logged_in()
+    return user_id
+
+
+def not_logged_in(
+    detail: str = "Could not validate credentials",
+) -> HTTPException:
+    return HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def require_self(current: User, user_id: int) -> None:
+    """Raises HTTPException (403) unless `user_id` is the current user's own."""
+    if current.id != user_id:
+        raise HTTPException(
+            403, "Not authorized to change what is another user's"
+        )

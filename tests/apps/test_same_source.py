@@ -1,0 +1,76 @@
+"""Guard 1: each file of the async app is its twin, converted, and nothing more."""
+
+import pytest
+
+from twinbench.plan import ROOT
+from twinbench.twins.conversion import differences
+
+SYNC, ASYNC = (
+    {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    for folder in (ROOT / "apps" / "sync_app", ROOT / "apps" / "async_app")
+)
+
+
+def test_the_twins_are_a_conversion_apart() -> None:
+    assert differences(SYNC, ASYNC) == []
+
+
+# In which file of the async app, what is there, what it becomes.
+DRIFTS = [
+    ("posts.py", "await session.commit()", "session.commit()"),
+    ("posts.py", 'attribute_names=["author"]', 'attribute_names=["author", "title"]'),
+    ("posts.py", "limit: Limit = POSTS_PER_PAGE", "limit: Limit = 20"),
+    ("posts.py", "require_self(current_user, post.user_id)", "pass"),
+    ("posts.py", "status_code=201", "status_code=200"),
+    ("posts.py", "async def delete_post", "def delete_post"),
+    ("posts.py", "exclude_unset=True", "exclude_none=True"),
+    (
+        "users.py",
+        "await run_in_threadpool(hash_password, new.password)",
+        "hash_password(new.password)",
+    ),
+    ("users.py", "form.username.lower()", "form.username"),
+    ("users.py", '@router.get("/me"', '@router.get("/me", include_in_schema=False'),
+    ("pictures.py", "await run_in_threadpool((PICTURES / name).write_bytes, picture)", "pass"),
+    ("pictures.py", "except BaseException", "except Exception"),
+    ("pictures.py", "problems(400, 401, 403, 404, 413)", "problems(400, 401)"),
+    ("database.py", "(engine, expire_on_commit=False", "(engine, autoflush=False"),
+    ("database.py", "pool_size=settings.pool_size", "pool_size=20"),
+    ("database.py", "event.listen(engine.sync_engine", "event.contains(engine.sync_engine"),
+    ("dependencies.py", "statements.user_by_id", "statements.post_by_id"),
+    ("workload.py", "await asyncio.sleep(ms / 1_000)", "time.sleep(ms / 1_000)"),
+    ("workload.py", "await run_cpu(digest, n)", "digest(n)"),
+    ("workload.py", "import asyncio", "import asyncio\nimport json"),
+    ("main.py", "app.add_middleware(BodyLimit)", ""),
+    ("pages.py", "home.html", "post.html"),
+]
+
+
+@pytest.mark.parametrize(("name", "there", "becomes"), DRIFTS)
+def test_a_drift_is_caught(name: str, there: str, becomes: str) -> None:
+    assert there in ASYNC[name]
+    drifted = ASYNC | {name: ASYNC[name].replace(there, becomes, 1)}
+    [found] = differences(SYNC, drifted)
+    assert found.startswith(f"--- sync_app/{name}, converted")
+
+
+def test_a_file_without_a_twin_is_caught() -> None:
+    [found] = differences(SYNC, ASYNC | {"extra.py": ""})
+    assert found == "extra.py: only in one of the twins"
+
+
+def test_a_rule_that_is_used_nowhere_is_caught() -> None:
+    without = {name: source for name, source in SYNC.items() if name != "workload.py"}
+    found = differences(without, {name: ASYNC[name] for name in without})
+    assert "rule used nowhere: time.sleep" in found
+
+
+def test_a_comment_and_a_docstring_of_a_file_may_differ() -> None:
+    drifted = ASYNC | {
+        "posts.py": '"""Other words."""\n# and more\n' + ASYNC["posts.py"].partition('"""\n')[2]
+    }
+    assert differences(SYNC, drifted) == []
