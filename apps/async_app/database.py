@@ -33,7 +33,13 @@ new_session = async_sessionmaker(engine, expire_on_commit=False)
 async def get_session() -> AsyncIterator[AsyncSession]:
     # Entering and leaving happen on the loop.
     async with new_session() as session:
-        yield session
+        try:
+            yield session
+        except BaseException:
+            # If a COMMIT failed, closing the session is not enough: the
+            # connection would go back with its transaction open.
+            await session.rollback()
+            raise
 
 
 SessionDep = Annotated[

@@ -27,7 +27,13 @@ new_session = sessionmaker(engine, expire_on_commit=False)
 def get_session() -> Iterator[Session]:
     # Entering and leaving each cost a hop into the thread pool.
     with new_session() as session:
-        yield session
+        try:
+            yield session
+        except BaseException:
+            # If a COMMIT failed, closing the session is not enough: the
+            # connection would go back with its transaction open.
+            session.rollback()
+            raise
 
 
 SessionDep = Annotated[

@@ -1,0 +1,278 @@
+"""Uploads: what is refused, what is kept, and that nothing is lost or left behind."""
+
+import io
+import sqlite3
+import struct
+import threading
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from sqlalchemy import event
+
+from apps.shared.settings import settings
+from tests.apps.conftest import DATABASE
+from tests.apps.serving import PICTURES, TWINS, kept_pictures, logged_in, picture, serving
+
+PATH = "/api/users/1/picture"
+ME = logged_in(1)
+
+
+@pytest.fixture(params=TWINS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def client(name: str) -> Iterator[TestClient]:
+    with serving(name, raise_server_exceptions=False) as found:
+        yield found
+
+
+def upload(client: TestClient, content: bytes, name: str = "me.png") -> Any:
+    return client.patch(PATH, files={"file": (name, content)}, headers=ME)
+
+
+def _execute(*statements: str) -> None:
+    """Run `statements` beside the app, and commit."""
+    database = sqlite3.connect(DATABASE)
+    for statement in statements:
+        database.execute(statement)
+    database.commit()
+    database.close()
+
+
+def image_file(client: TestClient) -> str | None:
+    found: str | None = client.get("/api/users/1").json()["image_file"]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_a_picture_becomes_a_square_jpeg(client: TestClient, kind: str) -> None:
+    user = upload(client, picture(kind, (700, 300))).json()
+    assert kept_pictures() == [user["image_file"]]
+    answer = client.get(user["image_path"])
+    assert answer.headers["content-type"] == "image/jpeg"
+    with Image.open(io.BytesIO(answer.content)) as shown:
+        assert (shown.format, shown.size, shown.mode) == ("JPEG", (300, 300), "RGB")
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "I;16", "CMYK"])
+def test_every_kind_of_pixel_is_understood(client: TestClient, mode: str) -> None:
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    assert upload(client, picture(kind, mode=mode)).status_code == 200
+
+
+def test_a_photo_is_shown_upright_and_tells_nothing_else(client: TestClient) -> None:
+    photo = Image.new("RGB", (200, 100), "red")
+    photo.paste("blue", (0, 0, 100, 100))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn a quarter clockwise
+    exif[0x010F] = "camera of mine"
+    out = io.BytesIO()
+    photo.save(out, "JPEG", exif=exif)
+    path = upload(client, out.getvalue()).json()["image_path"]
+    content = client.get(path).content
+    assert b"camera of mine" not in content
+    with Image.open(io.BytesIO(content)) as shown:
+        top: Any = shown.getpixel((150, 10))
+        bottom: Any = shown.getpixel((150, 290))
+    assert top[2] > 200 > 60 > top[0]
+    assert bottom[0] > 200 > 60 > bottom[2]
+
+
+def test_the_old_picture_goes_when_the_new_one_is_there(client: TestClient) -> None:
+    first = upload(client, picture()).json()["image_file"]
+    second = upload(client, picture()).json()["image_file"]
+    assert first != second
+    assert kept_pictures() == [second]
+    assert client.delete(PATH, headers=ME).json()["image_file"] is None
+    assert kept_pictures() == []
+
+
+def test_a_user_who_leaves_takes_the_picture_along(client: TestClient) -> None:
+    upload(client, picture())
+    assert client.delete("/api/users/1", headers=ME).status_code == 204
+    assert kept_pictures() == []
+
+
+def _bomb() -> bytes:
+    """A PNG of a few hundred bytes that says it has 40,000 x 40,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    data = zlib.compress(bytes(100_000))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+def _many_pixels() -> bytes:
+    """A real picture of 8,000 x 8,000 pixels in a small file."""
+    return picture("PNG", (8_000, 8_000), "1")
+
+
+NO_PICTURES = {
+    "text": b"no picture",
+    "nothing": b"",
+    "svg": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    "html": b"<!doctype html><script>alert(1)</script>",
+    "truncated jpeg": picture("JPEG", (400, 400))[:-400],
+    "truncated png": picture("PNG", (400, 400))[:60],
+    "only a header": picture("GIF")[:6],
+    "bmp": picture("BMP"),
+    "bomb": _bomb(),
+    "too many pixels": _many_pixels(),
+}
+
+
+@pytest.mark.parametrize("kind", NO_PICTURES)
+def test_what_is_no_picture_is_refused(client: TestClient, kind: str) -> None:
+    answer = upload(client, NO_PICTURES[kind])
+    assert answer.status_code == 400
+    assert answer.json() == {"detail": "The file is not a picture that can be read"}
+    assert kept_pictures() == []
+    assert image_file(client) is None
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "../../blog.db",
+        "/etc/passwd",
+        "a\\..\\b.png",
+        "x.php",
+        "<script>.png",
+        "a" * 1_000,
+        "é\u202e.png",
+    ],
+)
+def test_the_name_of_a_file_has_no_say(client: TestClient, hostile: str) -> None:
+    user = upload(client, picture(), hostile).json()
+    assert kept_pictures() == [user["image_file"]]
+    assert user["image_file"].endswith(".jpg")
+    assert len(user["image_file"]) == 36
+
+
+def test_just_small_enough_and_just_too_large(client: TestClient) -> None:
+    most = settings.upload_bytes
+    assert upload(client, bytes(most)).status_code == 400  # read, and no picture
+    assert upload(client, bytes(most + 1)).status_code == 413
+    assert kept_pictures() == []
+
+
+def test_what_is_too_large_is_refused_while_it_is_read(client: TestClient) -> None:
+    """Neither announced nor all read: of 200 MiB only the first few are taken."""
+    sent = 0
+
+    def body() -> Iterator[bytes]:
+        nonlocal sent
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        for _ in range(200):
+            sent += 2**20
+            yield bytes(2**20)
+
+    headers = ME | {"Content-Type": "multipart/form-data; boundary=x"}
+    app: Any = client.app
+    messages = body()
+    answer: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": next(messages), "more_body": True}
+
+    async def send(message: Any) -> None:
+        answer.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "PATCH",
+        "path": PATH,
+        "raw_path": PATH.encode(),
+        "query_string": b"",
+        "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
+        "app": app,
+        "state": {},
+    }
+    portal: Any = client.portal
+    tracemalloc.start()
+    portal.call(app, scope, receive, send)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert answer[0]["status"] == 413
+    assert sent <= settings.upload_bytes + 2 * 2**20
+    assert peak < 2 * settings.upload_bytes
+
+
+def test_a_json_body_is_limited_likewise(client: TestClient) -> None:
+    body = {"title": "t", "content": "c" * (settings.upload_bytes + 2**16)}
+    assert client.post("/api/posts", json=body, headers=ME).status_code == 413
+
+
+def test_a_failed_commit_leaves_neither_file_nor_row(client: TestClient) -> None:
+    before = upload(client, picture()).json()["image_file"]
+    # A constraint that is checked when the transaction ends, broken by every new picture.
+    _execute(
+        "CREATE TABLE doom (id REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER doomed AFTER UPDATE OF image_file ON users"
+        " WHEN new.image_file IS NOT old.image_file BEGIN INSERT INTO doom VALUES (999); END",
+    )
+    assert upload(client, picture()).status_code == 409
+    assert client.delete(PATH, headers=ME).status_code == 409
+    assert image_file(client) == before
+    assert kept_pictures() == [before]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(client: TestClient) -> None:
+    before = upload(client, picture()).json()["image_file"]
+    moved = PICTURES.with_name("moved")
+    PICTURES.rename(moved)
+    try:
+        assert upload(client, picture()).status_code == 500
+    finally:
+        moved.rename(PICTURES)
+    assert image_file(client) == before
+    assert kept_pictures() == [before]
+
+
+def test_two_at_once_leave_one(client: TestClient) -> None:
+    """The one that lost the race must not leave its file, nor the row name a file that is gone."""
+    at_once = 6
+    barrier = threading.Barrier(at_once)
+
+    def one(_number: int) -> int:
+        barrier.wait()
+        status: int = upload(client, picture()).status_code
+        return status
+
+    with ThreadPoolExecutor(at_once) as pool:
+        assert list(pool.map(one, range(at_once))) == [200] * at_once
+    assert kept_pictures() == [image_file(client)]
+
+
+def test_an_upload_while_the_user_leaves_is_refused_and_leaves_nothing(
+    client: TestClient, name: str
+) -> None:
+    engine = TWINS[name].engine
+    gone: list[bool] = []
+
+    def leave(_c: Any, _k: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE users") and not gone:
+            gone.append(True)
+            _execute("DELETE FROM posts WHERE user_id = 1", "DELETE FROM users WHERE id = 1")
+
+    event.listen(engine, "before_cursor_execute", leave)
+    try:
+        answer = upload(client, picture())
+    finally:
+        event.remove(engine, "before_cursor_execute", leave)
+    assert gone
+    assert answer.status_code == 404
+    assert kept_pictures() == []
