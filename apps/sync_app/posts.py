@@ -42,7 +42,10 @@ def list_posts(
 
 
 @router.post(
-    "", status_code=201, response_model=PostResponse, responses=problems(401)
+    "",
+    status_code=201,
+    response_model=PostResponse,
+    responses=problems(400, 401),
 )
 def create_post(
     session: SessionDep, current_user: CurrentUser, new: PostCreate
@@ -65,7 +68,7 @@ def read_post(session: SessionDep, post_id: Id) -> Post:
 @router.put(
     "/{post_id}",
     response_model=PostResponse,
-    responses=problems(401, 403, 404),
+    responses=problems(400, 401, 403, 404),
 )
 def replace_post(
     session: SessionDep,
@@ -85,7 +88,7 @@ def replace_post(
 @router.patch(
     "/{post_id}",
     response_model=PostResponse,
-    responses=problems(401, 403, 404),
+    responses=problems(400, 401, 403, 404),
 )
 def update_post(
     session: SessionDep,

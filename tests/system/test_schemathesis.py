@@ -1,0 +1,74 @@
+"""Schemathesis sends to each app, served for real, what its schema allows and what it does not."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from apps.shared.security import create_token
+from twinbench.measure.rig import UPSTREAM
+from twinbench.measure.server import Server
+from twinbench.plan import Target
+
+READY_S = 30.0
+SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+    "negative_data_rejection",
+    "missing_required_header",
+)
+# Waits of ten seconds are allowed, and tell nothing.
+SHORT_WAITS = """
+[[operations]]
+include-path-regex = "^/workload/(wait|fetch|query|background)$"
+parameters = { ms = 5 }
+"""
+# So that a token's owner is met, and stays.
+OWN = """
+[[operations]]
+include-path-regex = "user_id"
+parameters = { user_id = 5 }
+
+[[operations]]
+include-operation-id = "delete_user_api_users__user_id__delete"
+enabled = false
+"""
+
+
+@pytest.fixture(params=["sync", "async"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    upstream = Server(UPSTREAM)
+    server = None
+    try:
+        upstream.wait_until_ready(READY_S)
+        target = Target(name=request.param, app=f"apps.{request.param}_app.main:app")
+        server = Server(target, env={"UPSTREAM_URL": upstream.url})
+        yield server.wait_until_ready(READY_S)
+    finally:
+        upstream.stop()
+        if server:
+            server.stop()
+
+
+@pytest.mark.parametrize(
+    ("config", "phases"),
+    [(SHORT_WAITS, "coverage,fuzzing,stateful"), (SHORT_WAITS + OWN, "fuzzing")],
+    ids=["everything", "what is one's own"],
+)
+def test_no_request_breaks_the_app_or_its_schema(
+    server: Server, config: str, phases: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "schemathesis.toml"
+    file.write_text(config)
+    command = [SCHEMATHESIS, "--config-file", str(file), "run", f"{server.url}/openapi.json"]
+    command += ["--checks", ",".join(CHECKS), "--phases", phases, "--seed", "1"]
+    command += ["--max-examples", "10", "--header", f"Authorization: Bearer {create_token(5)}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
