@@ -1,5 +1,6 @@
 """Real servers: how they start, what they are given, how they fail, and that none is left."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from apps.shared.security import create_token
 from tests.system.processes import (
     BEHAVING,
     MARK,
@@ -52,8 +54,11 @@ def test_an_app_is_served_on_fresh_data_each_time(name: str) -> None:
         server = Server(target)
         try:
             server.wait_until_ready(READY_S)
-            assert b'"total":2000' in get(server, "/api/posts?limit=1")
-            request = urllib.request.Request(server.url + "/api/posts/1", method="DELETE")
+            newest = json.loads(get(server, "/api/posts?limit=1"))
+            assert newest["total"] == 2000
+            request = urllib.request.Request(server.url + "/api/posts/2000", method="DELETE")
+            token = create_token(newest["posts"][0]["user_id"])
+            request.add_header("Authorization", f"Bearer {token}")
             with urllib.request.urlopen(request, timeout=10) as answer:
                 assert answer.status == 204
             assert b'"total":1999' in get(server, "/api/posts?limit=1")
@@ -171,13 +176,28 @@ def test_stopping_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
     assert not scratch.exists()
 
 
+def test_the_worker_processes_of_an_app_are_stopped_with_it() -> None:
+    mark = f"offload-{os.getpid()}"
+    env = {MARK: mark, "BLOG_CPU_OFFLOAD": "process"}
+    server = Server(Target(name="async", app="apps.async_app.main:app", env=env))
+    try:
+        server.wait_until_ready(READY_S)
+        before = len(marked(mark))
+        assert b"digest" in get(server, "/workload/compute?n=10")
+        assert len(marked(mark)) > before
+    finally:
+        server.stop()
+    assert none_left(mark)
+
+
 def test_a_killed_harness_takes_its_servers_with_it(tmp_path: Path) -> None:
     mark = f"leash-{os.getpid()}"
     script = (
         "import sys, time; from pathlib import Path\n"
         "from twinbench.measure.server import Server; from twinbench.plan import Target\n"
         f"target = Target(name='x', app='apps.async_app.main:app', workers=2, cwd={str(ROOT)!r},"
-        f" env={{'BLOG_DATABASE': {str(tmp_path / 'blog.db')!r}}})\n"
+        f" env={{'BLOG_DATABASE': {str(tmp_path / 'blog.db')!r},"
+        f" 'BLOG_MEDIA': {str(tmp_path / 'media')!r}}})\n"
         "Server(target).wait_until_ready(30); print('ready', flush=True); time.sleep(60)\n"
     )
     harness = subprocess.Popen(
