@@ -6,6 +6,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 py
 	$(if $(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(name))))
 BIN := .venv/bin
 READY := .venv/.ready
+SQLALCHEMY_2_0 := .venv/sqlalchemy-2.0/.ready
 RUN := $(BIN)/twinbench run $(if $(RESUME),--resume)
 
 help:  ## print this list
@@ -42,8 +43,15 @@ check: $(READY)  ## lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: $(READY)  ## the tests
+test: $(READY) $(SQLALCHEMY_2_0)  ## the tests
 	$(BIN)/pytest
+
+# An older SQLAlchemy beside the one in use: tests/pitfalls shows what each of them says.
+$(SQLALCHEMY_2_0): tests/pitfalls/sqlalchemy-2.0.lock $(READY)
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes --target $(@D) -r $<
+	@touch $@
 
 fmt: $(READY)  ## format the code
 	$(BIN)/ruff check --fix .
@@ -55,9 +63,11 @@ docs: $(READY)  ## make docs/side-by-side.md anew from the twins
 ui: $(READY)  ## both apps and Locust's own web page, to try loads by hand
 	@$(BIN)/twinbench ui
 
-lock:  ## resolve requirements.lock anew (needs uv on the PATH)
+lock:  ## resolve the locks anew (needs uv on the PATH)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --quiet --upgrade -o requirements.lock
+	echo 'sqlalchemy>=2.0,<2.1' | uv pip compile - --no-deps --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --quiet --upgrade -o tests/pitfalls/sqlalchemy-2.0.lock
 
 clean:  ## remove .venv and caches; runs in reports/ stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
