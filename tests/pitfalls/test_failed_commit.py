@@ -1,0 +1,78 @@
+"""Trap 9: after a COMMIT that failed, closing the session leaves the transaction open."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from tests.pitfalls.blog import DATABASE, Post, outside
+
+TITLE = text("SELECT title FROM posts WHERE id = 1")
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """One pooled connection, and a constraint that is checked, and broken, by the COMMIT."""
+    with outside.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE broken (post REFERENCES posts DEFERRABLE INITIALLY DEFERRED)"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER breaking AFTER UPDATE ON posts "
+            "BEGIN INSERT INTO broken VALUES (99); END"
+        )
+    engine = create_engine(f"sqlite+pysqlite:///{DATABASE}", pool_size=1, max_overflow=0)
+    yield engine
+    engine.dispose()
+    with outside.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER breaking")
+        connection.exec_driver_sql("DROP TABLE broken")
+
+
+def change_and_close(engine: Engine) -> None:
+    with Session(engine) as session:
+        session.execute(text("PRAGMA foreign_keys = ON"))
+        post = session.get_one(Post, 1)
+        post.title = "refused"
+        session.commit()
+
+
+def change_or_roll_back(engine: Engine) -> None:
+    with Session(engine) as session:
+        try:
+            session.execute(text("PRAGMA foreign_keys = ON"))
+            post = session.get_one(Post, 1)
+            post.title = "refused"
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+
+
+def test_closed_only_the_next_user_of_the_connection_sees_what_was_refused(engine: Engine) -> None:
+    with pytest.raises(IntegrityError):
+        change_and_close(engine)
+    with Session(engine) as session:
+        assert session.scalar(TITLE) == "refused"
+    with Session(outside) as session:
+        assert session.scalar(TITLE) == "first"
+
+
+def test_closed_only_nobody_else_can_write(engine: Engine) -> None:
+    with pytest.raises(IntegrityError):
+        change_and_close(engine)
+    options = {"timeout": 0}  # gives up at once
+    impatient = create_engine(outside.url, poolclass=NullPool, connect_args=options)
+    with Session(impatient) as session:
+        session.add(Post(title="other", user_id=2))
+        with pytest.raises(OperationalError, match="database is locked"):
+            session.commit()
+
+
+def test_rolled_back_nothing_is_left(engine: Engine) -> None:
+    with pytest.raises(IntegrityError):
+        change_or_roll_back(engine)
+    with Session(engine) as session:
+        assert session.scalar(TITLE) == "first"
