@@ -18,8 +18,9 @@ from locust.env import Environment
 from locust.runners import LocalRunner
 from pydantic import BaseModel
 
+from loadtests.draw import draw
 from loadtests.recorder import Recorder
-from loadtests.users import ScenarioUser, draw
+from loadtests.users import ScenarioUser
 from loadtests.wire import NO_ANSWER, Answer
 from twinbench.plan import Request
 
@@ -38,6 +39,7 @@ class Job(BaseModel):
 
     host: str
     requests: list[Request]
+    taken: dict[str, str]
     users: int
     warmup_s: float
     measure_s: float
@@ -104,7 +106,7 @@ def run(job: Job) -> Summary:
 
 def _user_class(job: Job, recorder: Recorder) -> type[ScenarioUser]:
     attributes = {
-        "drawn": draw(job.requests, job.host, job.seed),
+        "drawn": draw(job.requests, job.host, job.seed, job.taken),
         "keeper": recorder,
         "born": itertools.count(),
         "go": Event(),

@@ -5,18 +5,27 @@ use twinbench.
 """
 
 import itertools
+import logging
 from argparse import ArgumentParser
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
+import gevent
 from gevent.event import Event
 from locust import events
 from locust.env import Environment
 
-from loadtests.users import ScenarioUser, draw
+from loadtests.draw import Drawn, draw
+from loadtests.users import ScenarioUser
 from loadtests.wire import NO_ANSWER, Answer
-from twinbench.plan import Request, read_scenario, scenario_names
+from twinbench.exchange import ExchangeError, send_before
+from twinbench.plan import Before, Request, read_scenario, scenario_names
 
 NS_PER_MS = 1e6
+SEED = 1
+# For each request that is sent before the load; a person waits for it.
+BEFORE_S = 10.0
 
 
 @events.init_command_line_parser.add_listener
@@ -59,13 +68,27 @@ class TwinUser(ScenarioUser):
     host = "http://127.0.0.1:8000"
     born = itertools.count()
     go = Event()
+    # Until a scenario is chosen: nobody goes before that.
+    drawn: ClassVar[Sequence[Drawn]] = ((0, 0, b""),)
 
 
 @events.test_start.add_listener
-def choose_scenario(environment: Environment, **_: Any) -> None:
+def choose_scenario(environment: Any, **_: Any) -> None:
     options: Any = environment.parsed_options
     table = read_scenario(options.scenario)
     requests = [Request.model_validate(item) for item in table["requests"]]
-    TwinUser.drawn = draw(requests, environment.host or TwinUser.host, seed=1)
+    before = [Before.model_validate(item) for item in table.get("before", [])]
+    host = environment.host or TwinUser.host
+    parts = urlsplit(host)
+    try:
+        taken = send_before(before, parts.hostname or "", parts.port or 80, BEFORE_S, SEED)
+    except ExchangeError as error:
+        logging.error("%s: %s", host, error)
+        environment.process_exit_code = 1
+        TwinUser.go.clear()
+        # Not from within its own start.
+        gevent.spawn_later(0, environment.runner.quit)
+        return
+    TwinUser.drawn = draw(requests, host, SEED, taken)
     TwinUser.keeper = LocustStatistics(environment, requests)
     TwinUser.go.set()

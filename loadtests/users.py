@@ -1,6 +1,5 @@
 """Locust users that send a scenario's requests, one after the other, without think time."""
 
-import random
 import time
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Protocol
@@ -11,20 +10,13 @@ from gevent.event import Event
 from locust import User, task
 from locust.exception import StopUser
 
+from loadtests.draw import Drawn
 from loadtests.wire import NO_ANSWER, Answer, Connection
-from twinbench.plan import Request, render
 
 # A refused connection comes back at once: without a pause, users would spin on it.
 PAUSE_AFTER_NO_ANSWER_S = 0.05
-# Requests drawn before a load begins, for all users together; then they come round again.
-DRAWN_AHEAD = 4096
-
-
 # A prime: users do not start where others have just been.
 RING_STEP = 1009
-
-# Index into the scenario's requests, the status of a good answer, the bytes to send.
-Drawn = tuple[int, int, bytes]
 
 
 class Keeper(Protocol):
@@ -79,12 +71,3 @@ class ScenarioUser(User):
 
     def on_stop(self) -> None:
         self._connection.close()
-
-
-def draw(requests: Sequence[Request], host: str, seed: int) -> list[Drawn]:
-    """The requests to `host` (a URL) that users send, by weight and in order."""
-    rng = random.Random(seed)
-    netloc = urlsplit(host).netloc
-    weights = [request.weight for request in requests]
-    chosen = rng.choices(range(len(requests)), weights, k=DRAWN_AHEAD)
-    return [(n, requests[n].expect, render(requests[n], netloc, rng)) for n in chosen]

@@ -67,7 +67,7 @@ def _check_requests(plan: Plan, target: Target, server: Server, where: str) -> N
 
 def _send(request: Request, port: int, collapse_s: float) -> int | str:
     """The status of the answer, or what came instead."""
-    payload = render(request, f"{HOST}:{port}", random.Random(0))
+    payload = render(request, f"{HOST}:{port}", random.Random(0)).whole
     try:
         with socket.create_connection((HOST, port), timeout=5 * collapse_s) as connection:
             connection.sendall(payload)

@@ -133,3 +133,84 @@ def test_targets_of_a_scenario_follow_one_another_with_the_same_order_of_loads()
         half = len(visited) // 2
         assert len({target for target, _ in visited[:half]}) == 1
         assert [load for _, load in visited[:half]] == [load for _, load in visited[half:]]
+
+
+LOGIN = """
+before = [
+    { method = "POST", path = "/token", form = { username = "u" }, take = { token = "access" } },
+    { path = "/me", headers = { Authorization = "Bearer {token}" }, take = { mine = "id" } },
+]
+requests = [{ path = "/posts/{mine}/{1..9}", headers = { Authorization = "Bearer {token}" } }]
+"""
+
+
+def with_login(old: str = "", new: str = "") -> str:
+    return GOOD + LOGIN.replace(old, new, 1)
+
+
+def test_what_comes_before_a_load_is_read(tmp_path: Path) -> None:
+    scenario = read_plan(written(tmp_path, with_login())).scenarios[0]
+    assert scenario.before[0].form == {"username": "u"}
+    assert scenario.before[1].take == {"mine": "id"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("/{mine}/", "/{mien}/", "holds {mien}, which no before-request ahead of it takes; did"),
+        ("{token}", "{mine}", "'before: GET /me' holds {mine}, which no before-request ahead"),
+        ('path = "/token"', 'path = "/{user}"', "holds {user}, which no before-request ahead of"),
+        ("take =", "tak =", "scenarios[0].before[0]: unknown key 'tak'; did you mean 'take'?"),
+        ("form", "weight = 2, form", "scenarios[0].before[0]: unknown key 'weight'; known: "),
+        ("form", "body = {}, form", "scenarios[0].before[0]: give only one of body and form"),
+        ("{ token =", "{ Token =", "scenarios[0].before[0].take.Token"),
+        ("Bearer {token}", "a\\nb", "scenarios[0].before[1].headers.Authorization"),
+        ('path = "/me",', 'path = "/me", upload = {},', "scenarios[0].before[1].upload"),
+    ],
+)
+def test_what_comes_before_a_load_is_checked(tmp_path: Path, old: str, new: str, said: str) -> None:
+    path = written(tmp_path, with_login(old, new))
+    with pytest.raises(PlanError) as refused:
+        read_plan(path)
+    assert said in str(refused.value)
+
+
+def test_without_before_braces_are_left_to_the_app(tmp_path: Path) -> None:
+    requests = 'requests = [{ path = "/{token}", body = { q = "{ user { name } }" } }]\n'
+    assert read_plan(written(tmp_path, GOOD + requests)).scenarios[0].requests[0].names()
+
+
+def test_a_file_to_upload_is_meant_from_the_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "me.png").write_bytes(b"picture")
+    upload = 'requests = [{ method = "POST", path = "/", upload = { file = "me.png" } }]\n'
+    [request] = read_plan(written(tmp_path, GOOD + upload)).scenarios[0].requests
+    assert request.upload == {"file": tmp_path / "me.png"}
+    with pytest.raises(PlanError) as refused:
+        read_plan(written(tmp_path, GOOD + upload.replace("me.png", "us.png")))
+    said = "scenarios[0].requests[0].upload.file: there is no file us.png"
+    assert str(refused.value) == f"{tmp_path / 'plan.toml'}: {said}"
+
+
+def test_a_scenario_file_names_its_uploads_from_its_own_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "scenarios"
+    folder.mkdir()
+    monkeypatch.setattr("twinbench.plan.read.SCENARIOS", folder)
+    (folder / "me.png").write_bytes(b"picture")
+    scenario = folder / "noop.toml"
+    scenario.write_text(
+        'kind = "io"\nrequests = [{ method = "PUT", path = "/", upload = { file = "me.png" } }]'
+    )
+    [request] = read_plan(written(tmp_path, GOOD)).scenarios[0].requests
+    assert request.upload == {"file": folder / "me.png"}
+    (folder / "me.png").unlink()
+    with pytest.raises(PlanError, match=r"noop\.toml: requests\[0\]\.upload\.file: there is no"):
+        read_plan(written(tmp_path, GOOD))
+
+
+def test_a_plan_with_uploads_is_kept_and_read_back(tmp_path: Path) -> None:
+    (tmp_path / "me.png").write_bytes(b"picture")
+    upload = 'requests = [{ method = "POST", path = "/", upload = { file = "me.png" } }]\n'
+    plan = read_plan(written(tmp_path, GOOD + upload))
+    assert type(plan).model_validate_json(plan.model_dump_json()) == plan

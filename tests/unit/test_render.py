@@ -2,15 +2,19 @@
 
 import json
 import random
+from email import message_from_bytes
+from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from pydantic import ValidationError
 
+from loadtests.draw import DRAWN_AHEAD, draw
 from twinbench.plan import Request, render
 
 
 def test_a_get_is_one_whole_http_request() -> None:
-    sent = render(Request(path="/a?b=1"), "host:80", random.Random(1))
+    sent = render(Request(path="/a?b=1"), "host:80", random.Random(1)).whole
     assert sent == (
         b"GET /a?b=1 HTTP/1.1\r\nHost: host:80\r\nAccept: */*\r\nUser-Agent: twinbench\r\n\r\n"
     )
@@ -20,7 +24,7 @@ def test_placeholders_are_drawn_from_their_range_in_path_and_body() -> None:
     request = Request(method="POST", path="/{3..5}", body={"t": ["a {7..7}"], "n": 1})
     drawn = set()
     for seed in range(30):
-        head, _, body = render(request, "h", random.Random(seed)).partition(b"\r\n\r\n")
+        head, _, body = render(request, "h", random.Random(seed)).whole.partition(b"\r\n\r\n")
         drawn.add(int(head.split()[1][1:]))
         assert json.loads(body) == {"t": ["a 7"], "n": 1}
         assert f"Content-Length: {len(body)}".encode() in head
@@ -36,3 +40,72 @@ def test_an_empty_range_is_refused() -> None:
 def test_a_path_that_would_break_the_request_is_refused(path: str) -> None:
     with pytest.raises(ValidationError):
         Request(path=path)
+
+
+def parts(sent: bytes) -> tuple[bytes, dict[str, str], bytes]:
+    """Request line, headers and body."""
+    head, _, body = sent.partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    return first, dict(line.decode().split(": ", 1) for line in lines), body
+
+
+def test_a_form_is_sent_url_encoded() -> None:
+    request = Request(method="POST", path="/", form={"username": "a@b.c", "n": "{4..4} & 5"})
+    _, headers, body = parts(render(request, "h", random.Random(1)).whole)
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert headers["Content-Length"] == str(len(body))
+    assert parse_qs(body.decode()) == {"username": ["a@b.c"], "n": ["4 & 5"]}
+
+
+def test_an_upload_is_sent_as_multipart_and_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    picture = tmp_path / 'my "own".png'
+    picture.write_bytes(b"\x89PNG\r\n\x00\xff")
+    note = tmp_path / "note.unknown"
+    note.write_text("hello")
+    request = Request(method="POST", path="/", upload={"file": picture, "note": note})
+    sent = render(request, "h", random.Random(1))
+    assert sent == render(request, "h", random.Random(2))
+    _, headers, body = parts(sent.whole)
+    assert headers["Content-Length"] == str(len(body))
+    head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
+    one, other = list(message_from_bytes(head + body).walk())[1:]
+    assert one["content-type"] == "image/png"
+    assert one.get_payload(decode=True) == picture.read_bytes()
+    assert one["content-disposition"] == ('form-data; name="file"; filename="my %22own%22.png"')
+    assert other["content-type"] == "application/octet-stream"
+
+
+def test_what_was_taken_is_filled_in_and_the_rest_left_as_it_is() -> None:
+    request = Request(
+        method="POST",
+        path="/{id}/{other}",
+        headers={"Authorization": "Bearer {token}"},
+        body={"a": ["{token}", "{x}", "{1..x}"]},
+    )
+    taken = {"token": "{1..9}", "id": "a/b c"}
+    first, headers, body = parts(render(request, "h", random.Random(1), taken).whole)
+    assert first == b"POST /a%2Fb%20c/{other} HTTP/1.1"
+    # In one pass: what was taken is not taken for a placeholder.
+    assert headers["Authorization"] == "Bearer {1..9}"
+    assert json.loads(body) == {"a": ["{1..9}", "{x}", "{1..x}"]}
+
+
+def test_ranges_in_headers_and_forms_are_drawn_and_checked() -> None:
+    request = Request(path="/", headers={"X-N": "{6..6}"})
+    assert request.is_drawn
+    assert b"X-N: 6" in render(request, "h", random.Random(1)).head
+    assert not Request(path="/{id}").is_drawn
+    with pytest.raises(ValidationError, match="write the smaller number first"):
+        Request(path="/", form={"n": "{6..5}"})
+
+
+def test_equal_requests_share_their_bytes(tmp_path: Path) -> None:
+    big = tmp_path / "big.bin"
+    big.write_bytes(b"x" * 1_000_000)
+    requests = [
+        Request(method="POST", path="/u/{1..3}", upload={"file": big}),
+        Request(path="/", weight=3),
+    ]
+    drawn = draw(requests, "http://h:1", seed=1)
+    assert len(drawn) == DRAWN_AHEAD
+    assert len({id(payload) for _, _, payload in drawn}) == len({p for _, _, p in drawn}) == 4

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from twinbench.exchange import ExchangeError, send_before
 from twinbench.measure.driver import Driver, DriverFailedError, Summary
 from twinbench.measure.machine import share_cores, stay_on
-from twinbench.measure.server import Server, ServerFailedError
+from twinbench.measure.server import HOST, Server, ServerFailedError
 from twinbench.plan import Cell, Plan, Target
 from twinbench.store import CellRecord
 
@@ -30,6 +31,7 @@ class Rig:
         self._driver = Driver(log_folder / "generator.log", self.cores.generator)
         self._server: Server | None = None
         self._serving: tuple[int, str, str] | None = None
+        self._taken: dict[str, str] = {}  # by the before-requests of the scenario being served
 
     def __enter__(self) -> Self:
         # The harness itself stays off the server's cores.
@@ -60,7 +62,7 @@ class Rig:
         try:
             self._keep_upstream()
             server = self._server_for(cell)
-        except ServerFailedError as error:
+        except (ServerFailedError, ExchangeError) as error:
             return CellRecord(**about, outcome="lost", reason=str(error))
         try:
             summary = self._drive(cell, server, folder)
@@ -101,7 +103,20 @@ class Rig:
             self._stop_server()
             self._server = self.start(self.plan.target(cell.target))
             self._serving = wanted
+            self._taken = self._send_before(cell, self._server)
         return self._server
+
+    def _send_before(self, cell: Cell, server: Server) -> dict[str, str]:
+        """What the scenario sends to a fresh server; the values that it takes."""
+        before = self.plan.scenario(cell.scenario).before
+        try:
+            return send_before(
+                before, HOST, server.port, self.plan.ready_s, self.plan.seed + cell.block
+            )
+        except ExchangeError as error:
+            # Half prepared: the next cell shall have a fresh one.
+            self._stop_server(at_once=True)
+            raise ExchangeError(f"'{cell.target}': {error}") from None
 
     def _stop_server(self, *, at_once: bool = False) -> None:
         if self._server:
@@ -113,7 +128,8 @@ class Rig:
         requests = plan.scenario(cell.scenario).requests
         job = {
             "host": server.url,
-            "requests": [request.model_dump() for request in requests],
+            "requests": [request.model_dump(mode="json") for request in requests],
+            "taken": self._taken,
             "users": cell.load.value,
             "warmup_s": plan.warmup_s,
             "measure_s": plan.measure_s,

@@ -1,6 +1,6 @@
 """Plans: read, checked, and expanded into cells."""
 
-from twinbench.plan.models import Plan, Request, Scenario, Target
+from twinbench.plan.models import Plan, Scenario, Target
 from twinbench.plan.order import Cell, Load, cells
 from twinbench.plan.read import (
     PLANS,
@@ -10,17 +10,23 @@ from twinbench.plan.read import (
     read_scenario,
     scenario_names,
 )
-from twinbench.plan.render import render
+from twinbench.plan.render import NOTHING, Rendered, Taken, render
+from twinbench.plan.requests import BaseRequest, Before, Request
 
 __all__ = [
+    "NOTHING",
     "PLANS",
     "ROOT",
+    "BaseRequest",
+    "Before",
     "Cell",
     "Load",
     "Plan",
     "PlanError",
+    "Rendered",
     "Request",
     "Scenario",
+    "Taken",
     "Target",
     "cells",
     "read_plan",

@@ -1,55 +1,18 @@
 """Targets, scenarios, loads: what a plan may say."""
 
 import difflib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    PositiveFloat,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import Field, PositiveFloat, StringConstraints, model_validator
+
+from twinbench.plan.requests import Before, Count, Request, Strict, Whole
 
 # Names become file names and anchors.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
-# In TOML a number is a number: neither "8" nor true.
-Whole = Annotated[int, Field(strict=True)]
-Count = Annotated[Whole, Field(ge=1)]
 Kind = Literal["io", "cpu", "mixed"]
 MOST_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
-PLACEHOLDER = re.compile(r"\{(\d+)\.\.(\d+)\}")
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Request(Strict):
-    """One kind of request. `{1..2000}` in path or body stands for a random whole number."""
-
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
-    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
-    headers: dict[str, str] = {}
-    body: dict[str, JsonValue] | None = Field(default=None, description="sent as JSON")
-    expect: Whole = Field(default=200, ge=100, le=599, description="the status of a good answer")
-    weight: Count = 1
-
-    @model_validator(mode="after")
-    def _ranges_ascend(self) -> Self:
-        for low, high in PLACEHOLDER.findall(f"{self.path} {self.body}"):
-            if int(low) > int(high):
-                raise ValueError(f"{{{low}..{high}}} is empty: write the smaller number first")
-        return self
-
-    @property
-    def label(self) -> str:
-        return f"{self.method} {self.path}"
 
 
 class Target(Strict):
@@ -69,6 +32,11 @@ class Target(Strict):
     )
     workers: Count = 1
     limit_concurrency: Count | None = None
+    differs: str | None = Field(
+        default=None,
+        min_length=1,
+        description="why it is meant to do other work than the baseline; it is not compared then",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_start(self) -> Self:
@@ -83,6 +51,7 @@ class Scenario(Strict):
     name: Name
     kind: Kind
     about: str = ""
+    before: list[Before] = Field(default=[], description="sent once to each fresh server")
     requests: list[Request] = Field(min_length=1)
     closed: list[Annotated[Count, Field(le=MOST_USERS)]] = Field(
         min_length=1, description="users, each with one request in flight"
@@ -93,6 +62,21 @@ class Scenario(Strict):
     def _loads_differ(self) -> Self:
         if len(set(self.closed)) < len(self.closed):
             raise ValueError("a load is named twice in closed")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_taken(self) -> Self:
+        """Without `before` nothing is filled in, and braces are the app's own business."""
+        taken: list[str] = []
+        for request in (*self.before, *self.requests) if self.before else ():
+            for name in request.names():
+                if name not in taken:
+                    near = nearest(name, taken) if taken else ""
+                    raise ValueError(
+                        f"'{request.label}' holds {{{name}}}, which no before-request ahead of it"
+                        f" takes{near}"
+                    )
+            taken += request.take if isinstance(request, Before) else ()
         return self
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from twinbench.plan.models import Plan, Request, Scenario, Target, nearest
+from twinbench.plan.models import Plan, Scenario, Target, nearest
+from twinbench.plan.requests import Before, Request
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = ROOT / "loadtests" / "scenarios"
@@ -33,7 +34,8 @@ def read_plan(path: Path) -> Plan:
 
 def read_scenario(name: str) -> dict[str, Any]:
     """The table in `loadtests/scenarios/<name>.toml`. Raises PlanError."""
-    return _read_toml(SCENARIOS / f"{name}.toml", "scenario")
+    path = SCENARIOS / f"{name}.toml"
+    return _with_uploads(_read_toml(path, "scenario"), path, "")
 
 
 def scenario_names() -> list[str]:
@@ -60,9 +62,11 @@ def _anchored(plan: Plan, path: Path) -> Plan:
 
 def _resolve(item: Any, n: int, path: Path) -> Any:
     """A scenario of the plan, with what its `use` names filled in beneath it."""
-    if not isinstance(item, dict) or "use" not in item:
+    if not isinstance(item, dict):
         return item
-    item = dict(item)
+    item = _with_uploads(item, path, f"scenarios[{n}].")
+    if "use" not in item:
+        return item
     use = str(item.pop("use"))
     if use not in scenario_names():
         raise PlanError(
@@ -70,6 +74,31 @@ def _resolve(item: Any, n: int, path: Path) -> Any:
             f"{nearest(use, scenario_names())}"
         )
     return {"name": use} | read_scenario(use) | item
+
+
+def _with_uploads(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
+    """`scenario` as it stands in `path`, the files to upload made absolute: they are meant from
+    there. What is not of the right type is left for the models to refuse."""
+    found = dict(scenario)
+    for key in ("before", "requests"):
+        if isinstance(requests := scenario.get(key), list):
+            found[key] = [
+                _with_files(request, path, f"{where}{key}[{n}].upload")
+                for n, request in enumerate(requests)
+            ]
+    return found
+
+
+def _with_files(request: Any, path: Path, where: str) -> Any:
+    if not isinstance(request, dict) or not isinstance(request.get("upload"), dict):
+        return request
+    files = dict(request["upload"])
+    for field, name in files.items():
+        if isinstance(name, str):
+            files[field] = (path.parent / name).absolute()
+            if not files[field].is_file():
+                raise PlanError(f"{path}: {where}.{field}: there is no file {name}")
+    return request | {"upload": files}
 
 
 def _read_toml(path: Path, what: str) -> dict[str, Any]:
@@ -111,6 +140,7 @@ def _keys_at(loc: Sequence[str | int]) -> list[str]:
     inner: dict[str, type[BaseModel]] = {
         "targets": Target,
         "scenarios": Scenario,
+        "before": Before,
         "requests": Request,
     }
     names = [part for part in loc if isinstance(part, str)]

@@ -1,35 +1,97 @@
 """A request as it goes over the wire, its placeholders filled in."""
 
+import functools
 import json
+import mimetypes
 import random
 import re
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 
-from twinbench.plan.models import PLACEHOLDER, Request
+from twinbench.plan.requests import PLACEHOLDER, BaseRequest
+
+Taken = Mapping[str, str]
+NOTHING: Taken = MappingProxyType({})
+# Fixed, so that the same request is the same bytes; random enough to be in no file.
+BOUNDARY = "twinbench-8f3a1c5e7d9b2046"
+# Uploads kept as they go over the wire: more than a scenario has, so that each is read once.
+KEPT_UPLOADS = 32
 
 
-def render(request: Request, netloc: str, rng: random.Random) -> bytes:
-    """`request` to the host `netloc` as HTTP/1.1; `{1..9}` becomes a number drawn from `rng`."""
-    headers = {"Host": netloc, "Accept": "*/*", "User-Agent": "twinbench"} | request.headers
-    body = b""
-    if request.body is not None:
-        body = json.dumps(_fill(request.body, rng)).encode()
-        headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
-    lines = [f"{request.method} {_fill(request.path, rng)} HTTP/1.1"]
+class Rendered(NamedTuple):
+    """Equal uploads share one body: only `whole` copies it."""
+
+    head: bytes
+    body: bytes
+
+    @property
+    def whole(self) -> bytes:
+        return self.head + self.body
+
+
+def render(
+    request: BaseRequest, netloc: str, rng: random.Random, taken: Taken = NOTHING
+) -> Rendered:
+    """`request` to the host `netloc` as HTTP/1.1; `{1..9}` becomes a number drawn from `rng`,
+    `{token}` the value of that name in `taken`, where there is one."""
+    headers = {"Host": netloc, "Accept": "*/*", "User-Agent": "twinbench"}
+    headers |= _fill(request.headers, rng, taken)
+    kind, body = _payload(request, rng, taken)
+    if kind:
+        headers |= {"Content-Type": kind, "Content-Length": str(len(body))}
+    in_path = {name: quote(value, safe="") for name, value in taken.items()}
+    lines = [f"{request.method} {_fill(request.path, rng, in_path)} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    return Rendered("\r\n".join([*lines, "", ""]).encode(), body)
 
 
-def _fill(value: Any, rng: random.Random) -> Any:
+def _payload(request: BaseRequest, rng: random.Random, taken: Taken) -> tuple[str, bytes]:
+    """Content type and body; the type is empty where there is none."""
+    if request.body is not None:
+        return "application/json", json.dumps(_fill(request.body, rng, taken)).encode()
+    if request.form is not None:
+        form = urlencode(_fill(request.form, rng, taken))
+        return "application/x-www-form-urlencoded", form.encode()
+    if request.upload is not None:
+        return f"multipart/form-data; boundary={BOUNDARY}", _multipart(*request.upload.items())
+    return "", b""
+
+
+@functools.lru_cache(maxsize=KEPT_UPLOADS)
+def _multipart(*files: tuple[str, Path]) -> bytes:
+    parts = []
+    for field, path in files:
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        head = (
+            f"--{BOUNDARY}\r\n"
+            f'Content-Disposition: form-data; name="{_quoted(field)}";'
+            f' filename="{_quoted(path.name)}"\r\n'
+            f"Content-Type: {kind}\r\n\r\n"
+        )
+        parts += [head.encode(), path.read_bytes(), b"\r\n"]
+    return b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
+
+
+def _quoted(text: str) -> str:
+    """As browsers write names in a multipart head."""
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _fill(value: Any, rng: random.Random, taken: Taken) -> Any:
     if isinstance(value, str):
-        return PLACEHOLDER.sub(lambda found: _number(found, rng), value)
+        # In one pass: a value that was taken is never taken for a placeholder.
+        return PLACEHOLDER.sub(lambda found: _filled(found, rng, taken), value)
     if isinstance(value, Mapping):
-        return {name: _fill(item, rng) for name, item in value.items()}
+        return {name: _fill(item, rng, taken) for name, item in value.items()}
     if isinstance(value, list):
-        return [_fill(item, rng) for item in value]
+        return [_fill(item, rng, taken) for item in value]
     return value
 
 
-def _number(found: re.Match[str], rng: random.Random) -> str:
-    return str(rng.randint(int(found[1]), int(found[2])))
+def _filled(found: re.Match[str], rng: random.Random, taken: Taken) -> str:
+    if found["name"]:
+        return taken.get(found["name"], found[0])
+    return str(rng.randint(int(found["low"]), int(found["high"])))

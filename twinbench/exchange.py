@@ -1,0 +1,89 @@
+"""One HTTP exchange outside the load: blocking, on a connection of its own, read whole.
+
+For what comes before a load: the preflight, and what a scenario sends to a fresh server (log in,
+keep the token). The load itself has a client of its own (loadtests/wire.py).
+"""
+
+import http.client
+import json
+import random
+import socket
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from twinbench.plan import Before, Taken, render
+
+
+class ExchangeError(Exception):
+    """What came instead of an answer, or what is wrong with it."""
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def exchange(request: bytes, host: str, port: int, timeout_s: float) -> Answer:
+    """Send `request` and read the whole answer; `timeout_s` is for each wait on the socket.
+    Raises ExchangeError."""
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s) as connection:
+            connection.sendall(request)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            return Answer(answer.status, tuple(answer.getheaders()), answer.read())
+    except TimeoutError:
+        raise ExchangeError(f"nothing within {timeout_s:g} s") from None
+    except (OSError, http.client.HTTPException) as error:
+        said = " ".join(str(error).split())
+        raise ExchangeError(f"no HTTP answer ({said or type(error).__name__})") from None
+
+
+def send_before(
+    requests: Sequence[Before], host: str, port: int, timeout_s: float, seed: int
+) -> dict[str, str]:
+    """Send a scenario's before-requests in order; the values taken. Raises ExchangeError."""
+    rng = random.Random(seed)
+    taken: dict[str, str] = {}
+    for request in requests:
+        try:
+            payload = render(request, f"{host}:{port}", rng, taken).whole
+            answer = exchange(payload, host, port, timeout_s)
+        except ExchangeError as error:
+            raise ExchangeError(f"{request.label} was answered with {error}") from None
+        if answer.status != request.expect:
+            raise ExchangeError(
+                f"{request.label} was answered with {answer.status}, the plan expects"
+                f" {request.expect}"
+            )
+        taken |= take(request, answer)
+    return taken
+
+
+def take(request: Before, answer: Answer) -> Taken:
+    """The values that `request` takes from its `answer`. Raises ExchangeError."""
+    if not request.take:
+        return {}
+    try:
+        said = json.loads(answer.body)
+    except ValueError:
+        raise ExchangeError(f"{request.label} has a take, but its answer is not JSON") from None
+    return {name: _value(said, path, request.label) for name, path in request.take.items()}
+
+
+def _value(said: Any, path: str, label: str) -> str:
+    found = said
+    for key in path.split("."):
+        if isinstance(found, dict) and key in found:
+            found = found[key]
+        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            raise ExchangeError(f"{label}: there is no '{path}' in its answer to take")
+    # One line: it may go into a header.
+    if isinstance(found, str) and found.isprintable():
+        return found
+    if isinstance(found, int | float):
+        return json.dumps(found)
+    raise ExchangeError(f"{label}: '{path}' of its answer is neither a line of text nor a number")
