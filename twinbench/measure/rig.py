@@ -50,10 +50,11 @@ class Rig:
         self.upstream.stop()
         stay_on(self._was_on)
 
-    def start(self, target: Target) -> Server:
+    def start(self, target: Target, *, observe: bool = False) -> Server:
         """A fresh server of `target`, ready. Raises ServerFailedError."""
         cores = self.cores.server[: target.workers]
-        server = Server(target, cores=cores, env={"UPSTREAM_URL": self.upstream.url})
+        env = {"UPSTREAM_URL": self.upstream.url}
+        server = Server(target, cores=cores, env=env, observe=observe)
         return _ready(server, self.plan.ready_s)
 
     def measure(self, cell: Cell, folder: Path) -> CellRecord:

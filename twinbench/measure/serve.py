@@ -3,11 +3,13 @@ environment. It needs only what the app has itself: uvicorn and anyio.
 
 `python serve.py OPTIONS`, where OPTIONS is JSON: `app` (import string), `folder` (imported
 from), `fd` (the listening socket), `control_fd` (where questions are answered), `workers`,
-`limit_concurrency`. Exits with 2, and one sentence, if `app` names nothing.
+`limit_concurrency`, `observe` (tell what is done in the database: slower, so never while
+measuring). Exits with 2, and one sentence, if `app` names nothing.
 """
 
 import asyncio
 import importlib
+import importlib.util
 import json
 import os
 import socket
@@ -23,21 +25,31 @@ OWN_FOLDER = str(Path(__file__).parent)
 
 
 class Server(uvicorn.Server):
-    """Answers each line on the control socket with its state, as JSON."""
+    """Answers each line on the control socket: `work` with what it did since the last time,
+    anything else with its state; both as JSON."""
 
-    def __init__(self, config: uvicorn.Config, control_fd: int) -> None:
+    def __init__(self, config: uvicorn.Config, control_fd: int, observer: Any = None) -> None:
         super().__init__(config)
         self._control = socket.socket(fileno=control_fd)
+        self._observer = observer
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._observer:
+            self._observer.listen()  # an app may import SQLAlchemy as late as in its lifespan
         self._answering = asyncio.create_task(self._answer())
 
     async def _answer(self) -> None:
         reader, writer = await asyncio.open_connection(sock=self._control)
-        while await reader.readline():
-            writer.write(json.dumps(self._state()).encode() + b"\n")
+        while question := await reader.readline():
+            working = question == b"work\n"
+            answer = self._work() if working else self._state()
+            writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
+
+    def _work(self) -> dict[str, Any]:
+        work: dict[str, Any] = self._observer.work() if self._observer else {}
+        return work
 
     def _state(self) -> dict[str, int]:
         threads = current_default_thread_limiter().statistics()
@@ -67,6 +79,17 @@ def check(app: str) -> None:
         found = getattr(found, name)
 
 
+def observer() -> Any:
+    """An Observer, from the file beside this one: under a name that no app has."""
+    path = Path(__file__).with_name("observe.py")
+    spec: Any = importlib.util.spec_from_file_location("twinbench_observe", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = module.Observer()
+    found.listen()
+    return found
+
+
 def _refuse(sentence: str) -> None:
     sys.stderr.write(sentence + "\n")
     sys.exit(NAMES_NOTHING)
@@ -90,7 +113,8 @@ def main() -> None:
     if options["workers"] > 1:
         uvicorn.run(options["app"], fd=options["fd"], workers=options["workers"], **told)
         return
-    server = Server(uvicorn.Config(options["app"], **told), options["control_fd"])
+    seen = observer() if options["observe"] else None
+    server = Server(uvicorn.Config(options["app"], **told), options["control_fd"], seen)
     server.run([socket.socket(fileno=options["fd"])])
     if not server.started:
         sys.exit(1)

@@ -1,7 +1,6 @@
 """A server under test, from its socket to its end."""
 
 import json
-import select
 import shutil
 import socket
 import sys
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import Self
 
 from twinbench.measure.child import Child
+from twinbench.measure.control import POLL_S, Control, Work
 from twinbench.measure.serve import NAMES_NOTHING
 from twinbench.plan import Target
 
 SERVE = Path(__file__).with_name("serve.py")
 HOST = "127.0.0.1"
 BACKLOG = 2048  # uvicorn's own
-POLL_S = 0.02
 STOP_GRACE_S = 2.0
 PROBE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
@@ -33,20 +32,28 @@ class ServerFailedError(Exception):
 
 
 class Server:
-    """Started on creation; `wait_until_ready` before use; `stop` at the end."""
+    """Started on creation; `wait_until_ready` before use; `stop` at the end.
+
+    `observe`: it can be asked for its `work`; slower, so never to be measured.
+    """
 
     def __init__(
-        self, target: Target, *, cores: Sequence[int] = (), env: Mapping[str, str] | None = None
+        self,
+        target: Target,
+        *,
+        cores: Sequence[int] = (),
+        env: Mapping[str, str] | None = None,
+        observe: bool = False,
     ) -> None:
         self.target = target
+        self._observe = observe
         self._scratch = Path(tempfile.mkdtemp(prefix="twinbench-"))
         work = self._scratch / "work"
         work.mkdir()
         own = {name: value.replace("{scratch}", str(work)) for name, value in target.env.items()}
         listener = socket.create_server((HOST, 0), backlog=BACKLOG)
         self.port: int = listener.getsockname()[1]
-        self._control, control = socket.socketpair()
-        self._asked = False  # a question is on its way
+        ours, control = socket.socketpair()
         fds = [listener.fileno(), control.fileno()]
         if target.command:
             # Another program opens its own socket: the port is free now, and told to it.
@@ -63,6 +70,7 @@ class Server:
             env={**(env or {}), **own},
             pass_fds=fds,
         )
+        self._control = Control(ours, lambda: self.child.exit_code() is None)
         listener.close()
         control.close()
 
@@ -75,6 +83,7 @@ class Server:
             "control_fd": control_fd,
             "workers": target.workers,
             "limit_concurrency": target.limit_concurrency,
+            "observe": self._observe,
         }
         return [str(target.python or sys.executable), str(SERVE), json.dumps(options)]
 
@@ -83,7 +92,8 @@ class Server:
         return f"http://{HOST}:{self.port}"
 
     @property
-    def _can_be_asked(self) -> bool:
+    def can_be_asked(self) -> bool:
+        """Of a command, or of several workers, nothing is known but its answers."""
         return self.target.command is None and self.target.workers == 1
 
     def wait_until_ready(self, seconds: float) -> Self:
@@ -93,7 +103,7 @@ class Server:
         the first request warms a server up, and how it fares cold is part of the result.
         """
         end = time.monotonic() + seconds
-        while not (self.state(end) if self._can_be_asked else self._answers(end)):
+        while not (self.state(end) if self.can_be_asked else self._answers(end)):
             self.check_alive()
             if time.monotonic() > end:
                 raise ServerFailedError(
@@ -121,7 +131,7 @@ class Server:
         Asked of the server itself; one that cannot be asked (a command, several workers)
         counts as drained, since the driver had an answer to everything it sent.
         """
-        if not self._can_be_asked:
+        if not self.can_be_asked:
             return True
         end = time.monotonic() + within_s
         while (state := self.state(end)) and any(state.values()):
@@ -130,18 +140,16 @@ class Server:
 
     def state(self, until: float) -> dict[str, int]:
         """What the server says of itself; empty if it is gone or does not answer in time."""
-        try:
-            if not self._asked:
-                self._control.sendall(b"?\n")
-            self._asked = True
-            while self.child.exit_code() is None and time.monotonic() < until:
-                if select.select([self._control], [], [], POLL_S)[0]:
-                    self._asked = False
-                    answer: dict[str, int] = json.loads(self._control.recv(4096))
-                    return answer
-        except (OSError, ValueError):
-            pass
-        return {}
+        return self._control.ask("state", until)
+
+    def work(self, within_s: float) -> Work | None:
+        """What it did since it was asked last, background tasks included: it is asked once no
+        request is open. None if it is not at rest in time, or was not started to be observed."""
+        end = time.monotonic() + within_s
+        while (state := self.state(end)) and state["open_requests"]:
+            time.sleep(POLL_S)
+        said = self._control.ask("work", end) if state else {}
+        return Work.model_validate(said) if said else None
 
     def stop(self, *, at_once: bool = False) -> None:
         """End it with all it started, and remove its scratch folder.
