@@ -71,8 +71,9 @@ def report(
 
 @app.command()
 def check(plan: PlanFile) -> None:
-    """Start every target of a plan and send it every request once; measure nothing."""
-    check_only(plan, out)
+    """Does every target of a plan start, answer, and do the same work? Measure nothing."""
+    for pair in check_only(plan, out):
+        out.print(pair.sentence, markup=False)
     out.print("Every target starts and answers every request as the plan expects.")
 
 

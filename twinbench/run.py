@@ -13,6 +13,7 @@ from twinbench import campaign, preflight
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
+from twinbench.preflight import Pair
 from twinbench.progress import CampaignProgress, telling
 from twinbench.store import CellRecord, Manifest, Session, Store, StoreError, now, unfinished
 
@@ -37,7 +38,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
         try:
             rig = stack.enter_context(Rig(plan, _logs(stack)))
             with telling(console) as tell:
-                preflight.check(plan, str(plan_file), rig, tell)
+                pairs = preflight.check(plan, str(plan_file), rig, tell)
         except KeyboardInterrupt:
             raise InterruptedRunError("Interrupted before anything was measured.") from None
         if store:
@@ -46,18 +47,21 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
         else:
             store = Store.create(_manifest(plan, plan_file, rig), runs)
         store.point_latest_here(runs.parent / "latest")
+        for pair in pairs:
+            if pair.differs or pair.missing:
+                console.print(pair.sentence, markup=False)
         console.print(f"{_intent(store)} Run folder: {store.folder}", markup=False)
         _measure(store, rig, console)
     return store
 
 
-def check_only(plan_file: Path, console: Console) -> None:
-    """The preflight of a plan, and nothing else."""
+def check_only(plan_file: Path, console: Console) -> list[Pair]:
+    """The preflight of a plan, and nothing else: what was compared."""
     plan = read_plan(plan_file)
     with alone(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, _logs(stack)))
         with telling(console) as tell:
-            preflight.check(plan, str(plan_file), rig, tell)
+            return preflight.check(plan, str(plan_file), rig, tell)
 
 
 @contextlib.contextmanager

@@ -45,7 +45,7 @@ class Control:
             self._socket.sendall(question.encode() + b"\n")
             self._unanswered += 1
             while self._alive() and time.monotonic() < until:
-                if answer := self._newest():
+                if (answer := self._newest()) is not None:
                     return answer
                 if select.select([self._socket], [], [], POLL_S)[0]:
                     if not (data := self._socket.recv(RECV_BYTES)):
@@ -58,11 +58,11 @@ class Control:
     def close(self) -> None:
         self._socket.close()
 
-    def _newest(self) -> dict[str, Any]:
+    def _newest(self) -> dict[str, Any] | None:
         """The answer to the newest question, once its whole line is here."""
         lines = self._read.count(b"\n")
         if not lines or lines < self._unanswered:
-            return {}
+            return None
         line = bytes(self._read).splitlines()[-1]
         self._unanswered = 0
         self._read.clear()

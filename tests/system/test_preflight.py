@@ -1,0 +1,238 @@
+"""Two real servers that do the same work, and what is said of two that do not.
+
+The second app is the first with one drift planted in it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import runs
+from tests.system.processes import twinbench
+from twinbench.measure.rig import Rig
+from twinbench.plan import read_plan
+from twinbench.preflight import Pair, PreflightError, check
+
+APP = """
+import os
+import secrets
+import sqlite3
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import BackgroundTasks, FastAPI, Header, HTTPException, Response
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert, select
+
+FILE = Path(os.environ["FOLDER"]) / "own.db"
+engine = create_engine(f"sqlite:///{FILE}")
+metadata = MetaData()
+rows = Table(
+    "rows", metadata, Column("id", Integer, primary_key=True), Column("name", String)
+)
+metadata.create_all(engine)
+with engine.begin() as connection:
+    connection.execute(insert(rows), [{"name": "row {n}"} for n in range(1, 10)])
+TOKEN = secrets.token_urlsafe(24)
+
+app = FastAPI()
+
+
+def finish() -> None:
+    time.sleep(0.1)  # later than the answer
+    with sqlite3.connect(FILE) as connection:  # past SQLAlchemy
+        connection.execute("UPDATE rows SET name = 'finished' WHERE id = 1")
+    connection.close()
+
+
+@app.get("/rows/{n}")
+def read(n: int, response: Response) -> dict[str, int | str | None]:
+    with engine.connect() as connection:
+        # a SELECT more
+        name = connection.scalar(select(rows.c.name).where(rows.c.id == n))
+    # a header more
+    return {"id": n, "name": name}
+
+
+@app.post("/rows", status_code=201)
+def write(tasks: BackgroundTasks) -> dict[str, bool]:
+    with engine.connect() as connection:
+        connection.execute(insert(rows).values(name="one"))
+        # a COMMIT more
+        connection.execute(insert(rows).values(name="two"))
+        connection.commit()
+    tasks.add_task(finish)
+    return {"done": True}
+
+
+@app.get("/token")
+def token() -> dict[str, str]:
+    return {"token": TOKEN}
+
+
+@app.post("/uploads")
+def upload(authorization: str = Header()) -> dict[str, str]:
+    if authorization != f"Bearer {TOKEN}":
+        raise HTTPException(401)
+    name = secrets.token_hex(8)
+    with engine.begin() as connection:
+        connection.execute(insert(rows).values(name=name))
+    return {"file": name + ".jpg", "at": datetime.now(UTC).isoformat(timespec="seconds")}
+"""
+PLAN = """
+name = "twins"
+[[targets]]
+name = "one"
+app = "one:app"
+cwd = "."
+env = { FOLDER = "{scratch}" }
+[[targets]]
+name = "two"
+app = "two:app"
+cwd = "."
+env = { FOLDER = "{scratch}" }
+[[scenarios]]
+name = "rows"
+kind = "io"
+closed = [1]
+requests = [
+    { path = "/rows/{1..5}" },
+    { method = "POST", path = "/rows", expect = 201 },
+]
+"""
+CHANGING = """
+[[scenarios]]
+name = "uploads"
+kind = "io"
+closed = [1]
+before = [{ path = "/token", take = { token = "token" } }]
+[[scenarios.requests]]
+method = "POST"
+path = "/uploads"
+headers = { Authorization = "Bearer {token}" }
+"""
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with Rig(runs.plan(), tmp_path_factory.mktemp("logs")) as found:
+        yield found
+
+
+def written(folder: Path, old: str, new: str, plan: str = PLAN) -> Path:
+    """The plan file for the app, and for its copy in which `new` stands for `old`."""
+    assert old in APP
+    (folder / "one.py").write_text(APP)
+    (folder / "two.py").write_text(APP.replace(old, new) if old else APP)
+    (folder / "plan.toml").write_text(plan)
+    return folder / "plan.toml"
+
+
+def checked(rig: Rig, plan_file: Path) -> Pair:
+    [pair] = check(read_plan(plan_file), plan_file.name, rig, lambda _: None)
+    return pair
+
+
+def refused(rig: Rig, plan_file: Path) -> str:
+    with pytest.raises(PreflightError) as found:
+        checked(rig, plan_file)
+    return str(found.value)
+
+
+def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig: Rig) -> None:
+    told: list[str] = []
+    plan_file = written(tmp_path, "", "")
+    [pair] = check(read_plan(plan_file), "plan.toml", rig, told.append)
+    assert told == ["checking target 'one'", "checking target 'two'"]
+    assert pair.sentence == (
+        "two against one: 4 requests: status, headers, bytes, SQL, commits, final database: equal"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "shown"),
+    [
+        ('"id": n', '"id": n + 1', "requests[0], draw 1): bytes differ", '+ "id": '),
+        ("# a header more", 'response.headers["x-more"] = "y"', "headers differ", "+x-more: y"),
+        (
+            "# a SELECT more",
+            "connection.execute(select(rows.c.id).limit(3))",
+            "scenario 'rows': GET /rows/{1..5} (requests[0], draw 1): SQL differ",
+            "+ LIMIT ? OFFSET ?",
+        ),
+        (
+            "# a COMMIT more",
+            "connection.commit()",
+            "scenario 'rows': POST /rows (requests[1]): commits differ",
+            "+2 commits",
+        ),
+        (
+            "'finished'",
+            "'Finished'",
+            "after the last request: final database differ",
+            "+rows: id=1, name='Finished'",
+        ),
+    ],
+)
+def test_twins_that_drifted_are_refused(
+    tmp_path: Path, rig: Rig, old: str, new: str, where: str, shown: str
+) -> None:
+    sentence, *diff = refused(rig, written(tmp_path, old, new)).splitlines()
+    assert sentence.startswith("plan.toml: targets[1]: 'two' does not do the same work as 'one': ")
+    assert where in sentence
+    assert [line.partition(",")[0] for line in diff[:2]] == ["--- one", "+++ two"]
+    assert any(line.startswith(shown) for line in diff), diff
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_the_command_measures_nothing_then_and_exits_with_3(tmp_path: Path, command: str) -> None:
+    written(tmp_path, "'finished'", "'Finished'")
+    done = twinbench(command, "plan.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "-rows: id=1, name='finished'\n+rows: id=1, name='Finished'\n" in done.stderr
+    assert not (tmp_path / "reports").exists()
+
+
+def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -> None:
+    pair = checked(rig, written(tmp_path, "", "", PLAN + CHANGING))
+    assert (pair.requests, pair.missing) == (6, {})
+    # At least: the token, the file's name in the answer, in the SQL and in the database.
+    assert pair.volatile >= 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("token_hex(8)", "token_hex(7)", "'two' does not do the same work as 'one'"),
+        (
+            'return {"token": TOKEN}',
+            'return {"token": TOKEN, **dict.fromkeys(TOKEN, TOKEN)}',
+            "'two' does not give the same answer twice and cannot be compared",
+        ),
+    ],
+)
+def test_what_changes_must_still_be_of_one_shape(
+    tmp_path: Path, rig: Rig, old: str, new: str, said: str
+) -> None:
+    assert said in refused(rig, written(tmp_path, old, new, PLAN + CHANGING))
+
+
+def test_a_target_that_is_meant_to_differ_passes_with_its_reason(tmp_path: Path) -> None:
+    plan = PLAN.replace('app = "two:app"', 'app = "two:app"\ndiffers = "tuned by hand"')
+    written(tmp_path, '"id": n', '"id": n + 1', plan)
+    done = twinbench("check", "plan.toml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == (
+        "two against one: not compared, meant to do other work: tuned by hand"
+    )
+
+
+def test_a_measured_server_does_not_observe(tmp_path: Path, rig: Rig) -> None:
+    plan = read_plan(written(tmp_path, "", ""))
+    for observe in (False, True):
+        server = rig.start(plan.targets[0], observe=observe)
+        try:
+            assert (server.work(10) is not None) == observe
+        finally:
+            server.stop(at_once=True)

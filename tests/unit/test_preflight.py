@@ -1,0 +1,195 @@
+"""The comparison of two targets by what was seen of them."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import pytest
+
+from twinbench.preflight.compare import split
+from twinbench.preflight.diff import SHOWN_LINES, unified
+from twinbench.preflight.facts import Aspect, Key, Seen
+from twinbench.preflight.pair import Pair, UnequalError, compare
+
+WHERE = "scenario 'write': POST /posts (requests[0])"
+HASH = "$argon2id$v=19$m={memory},t=3,p=4$c29tZXNhbHQ$" + "{salted}"
+FACTS: dict[Aspect, str] = {
+    "status": "201",
+    "headers": "content-length: 40\ncontent-type: application/json",
+    "bytes": '{"id":1,"at":"2026-01-17T10:00:00.000001Z"}',
+    "SQL": "INSERT INTO posts (id, at) VALUES (?, ?)\n    with (1, '2026-01-17 10:00:00')",
+    "commits": "1 commits, 0 rollbacks",
+    "final database": "database 1\nposts: id=1, at='2026-01-17'\nposts: id=2, at='2026-01-17'",
+}
+
+
+def seen(name: str, changes: Mapping[Aspect, str] | None = None, **about: Any) -> Seen:
+    facts = {Key(WHERE, aspect): text for aspect, text in {**FACTS, **(changes or {})}.items()}
+    known: dict[str, Any] = {"uses_sql": True, "styles": ("qmark",), "files": 1}
+    return Seen(name, 1, facts, **(known | about))
+
+
+def never(name: str) -> Seen:
+    raise AssertionError(f"{name} was started again, though nothing differs")
+
+
+def compared(aspect: Aspect, sync: tuple[str, str], other: tuple[str, str]) -> Pair:
+    """Two targets that differ in one aspect, each with its text at the first and second start."""
+    again = {"sync": seen("sync", {aspect: sync[1]}), "async": seen("async", {aspect: other[1]})}
+    return compare(
+        seen("sync", {aspect: sync[0]}), seen("async", {aspect: other[0]}), again.__getitem__
+    )
+
+
+def test_equal_targets_are_started_once() -> None:
+    pair = compare(seen("sync"), seen("async"), never)
+    assert pair.sentence == (
+        "async against sync: 1 request: status, headers, bytes, SQL, commits, final database: equal"
+    )
+
+
+@pytest.mark.parametrize(
+    ("aspect", "old", "new"),
+    [
+        ("status", "201", "200"),
+        ("headers", "content-length: 40", "content-length: 41"),
+        ("headers", "\ncontent-type: application/json", ""),
+        ("bytes", '"id":1', '"id":2'),
+        ("bytes", "Z", ""),
+        ("bytes", ',"at"', ', "at"'),
+        ("SQL", "(1, ", "(2, "),
+        ("SQL", "INSERT", "SELECT 1\n    with ()\nINSERT"),
+        ("commits", "1 commits", "2 commits"),
+        ("commits", "0 rollbacks", "1 rollbacks"),
+        ("final database", "\nposts: id=2, at='2026-01-17'", ""),
+        ("final database", "id=2", "id=3"),
+    ],
+)
+def test_a_difference_is_refused_and_shown(aspect: Aspect, old: str, new: str) -> None:
+    one, other = FACTS[aspect], FACTS[aspect].replace(old, new, 1)
+    assert one != other
+    with pytest.raises(UnequalError) as refused:
+        compared(aspect, (one, one), (other, other))
+    assert str(refused.value) == (
+        f"'async' does not do the same work as 'sync': {WHERE}: {aspect} differ"
+    )
+    first, second, *rest = refused.value.diff.splitlines()
+    assert (first, second) == (f"--- sync, {aspect}", f"+++ async, {aspect}")
+    assert any(line[0] in "+-" for line in rest)
+
+
+def test_every_aspect_is_among_the_differences_tried() -> None:
+    [mark] = [
+        mark
+        for mark in test_a_difference_is_refused_and_shown.pytestmark  # type: ignore[attr-defined]
+        if mark.name == "parametrize"
+    ]
+    assert {case[0] for case in mark.args[1]} == set(get_args(Aspect))
+
+
+def test_what_a_target_does_not_say_twice_alike_is_let_pass() -> None:
+    def text(minute: str, name: str) -> str:
+        return f'{{"at":"2026-01-17T10:{minute}:05.123456Z","file":"/media/{name}.jpg","id":7}}'
+
+    pair = compared(
+        "bytes", (text("00", "a1b2"), text("01", "c3d4")), (text("00", "e5f6"), text("01", "a7b8"))
+    )
+    assert pair.volatile == 1
+    assert pair.sentence.endswith(": equal but for 1 value that change from start to start")
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ((HASH.format(memory=8192, salted="QQ"), HASH.format(memory=8192, salted="RR")), "m=8192"),
+        # As volatile as the baseline's, but shorter.
+        ((HASH.format(memory=65536, salted="Q"), HASH.format(memory=65536, salted="R")), "$~\n"),
+    ],
+)
+def test_a_hash_may_differ_in_its_salt_but_not_in_its_cost_or_length(
+    other: tuple[str, str], said: str
+) -> None:
+    first, again, theirs = (HASH.format(memory=65536, salted=salt) for salt in ("AA", "BB", "CC"))
+    assert compared("SQL", (first, again), (theirs, first)).volatile == 1
+    with pytest.raises(UnequalError) as refused:
+        compared("SQL", (first, again), other)
+    assert said in refused.value.diff + "\n"
+
+
+def test_a_diff_does_not_show_what_is_volatile() -> None:
+    one, other = ("at=10:00:01 id=1", "at=10:00:04 id=1"), ("at=10:00:02 id=2", "at=10:00:05 id=2")
+    with pytest.raises(UnequalError) as refused:
+        compared("final database", one, other)
+    assert refused.value.diff.splitlines()[-2:] == ["-at=10:00:99 id=1", "+at=10:00:99 id=2"]
+
+
+def test_a_value_whose_own_length_varies_may_vary() -> None:
+    assert compared("headers", ("took: 9", "took: 10"), ("took: 110", "took: 7")).volatile == 1
+    with pytest.raises(UnequalError):
+        compared("headers", ("took: 8", "took: 9"), ("took: 110", "took: 111"))
+
+
+@pytest.mark.parametrize("unstable", ["sync", "async"])
+def test_a_target_that_differs_from_itself_in_structure_cannot_be_compared(unstable: str) -> None:
+    steady, changing = ("a b", "a b"), ("a c", "a b c")
+    sync, other = (changing, steady) if unstable == "sync" else (steady, changing)
+    with pytest.raises(
+        UnequalError, match=f"'{unstable}' does not give the same answer twice and cannot be"
+    ) as refused:
+        compared("bytes", sync, other)
+    assert f"--- {unstable}, first start" in refused.value.diff
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("2026-01-17T10:00:59.5Z", ["2026-01-17T10", "00", "59", "5Z"]),
+        ("eyJ0.eyJz-_.c2ln", ["eyJ0", "eyJz-_", "c2ln"]),
+        (
+            "$argon2id$v=19$m=65536,t=3,p=4$c2/+A$a+/b",
+            ["argon2id", "v", "19", "m", "65536", "t", "3", "p", "4", "c2/+A", "a+/b"],
+        ),
+        ("", []),
+    ],
+)
+def test_texts_are_split_where_what_is_volatile_ends(text: str, tokens: list[str]) -> None:
+    assert split(text).tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (
+            {"blind": "'sync' is a command"},
+            {},
+            "status, headers, bytes: equal. Not compared: SQL, commits, final database"
+            " ('sync' is a command)",
+        ),
+        ({"uses_sql": False}, {"uses_sql": False}, "(neither app uses SQLAlchemy)"),
+        ({"others": ("postgresql",)}, {}, "final database (postgresql: only SQLite files"),
+        ({"files": 0}, {"files": 0}, "final database (no SQLite file was used)"),
+        ({}, {"styles": ("pyformat",)}, "Not compared: SQL (their drivers write parameters"),
+    ],
+)
+def test_what_was_not_compared_is_said(
+    one: dict[str, Any], other: dict[str, Any], said: str
+) -> None:
+    assert said in compare(seen("sync", **one), seen("async", **other), never).sentence
+
+
+def test_an_app_without_sql_is_compared_with_one_that_has_it() -> None:
+    without: dict[Aspect, str] = {"SQL": "", "commits": "0 commits, 0 rollbacks"}
+    bare = seen("async", without, uses_sql=False, styles=(), files=0)
+    with pytest.raises(UnequalError, match="SQL differ"):
+        compare(seen("sync"), bare, {"sync": seen("sync"), "async": bare}.__getitem__)
+
+
+def test_a_diff_of_much_is_short_and_lays_json_out() -> None:
+    one = "\n".join(f"row {n}" for n in range(100_000))
+    shown = unified(one, one.replace("row", "raw"), ("a", "b")).splitlines()
+    assert len(shown) == SHOWN_LINES + 1
+    assert "-row 5" in shown
+    assert shown[-1].endswith("lines more")
+    laid_out = unified('{"a":1,"b":[2,3]}', '{"a":1,"b":[2,4]}', ("a", "b"))
+    assert laid_out.splitlines()[-4:] == ["-  3", "+  4", "  ]", " }"]
+    # Equal as JSON, unequal as bytes.
+    assert unified('{"a": 1}', '{"a":1}', ("a", "b")).splitlines()[-2:] == ['-{"a": 1}', '+{"a":1}']

@@ -1,0 +1,7 @@
+"""Before anything is measured: the same work, or no measurement."""
+
+from twinbench.preflight.check import check
+from twinbench.preflight.collect import PreflightError
+from twinbench.preflight.pair import Pair
+
+__all__ = ["Pair", "PreflightError", "check"]

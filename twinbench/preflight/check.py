@@ -1,0 +1,77 @@
+"""The same work, or no measurement: every target against the baseline of its scenarios.
+
+Otherwise a ratio between two apps would say which of them does less.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from twinbench.measure.rig import Rig
+from twinbench.plan import Plan, Scenario
+from twinbench.preflight.collect import PreflightError, collect
+from twinbench.preflight.facts import Seen
+from twinbench.preflight.pair import Pair, UnequalError, compare
+
+Tell = Callable[[str], None]
+
+# Between the first starts and the second: times in whole seconds must have moved on.
+APART_S = 1.1
+
+
+def check(plan: Plan, plan_file: str, rig: Rig, tell: Tell) -> list[Pair]:
+    """Start each target, send it every request, and compare it with its baseline.
+
+    Scenarios that are measured on the same targets share their servers. Raises PlanError where
+    the plan names what is not there, PreflightError where a target does not start, does not
+    answer as the plan expects, or does not do the same work as its baseline.
+    """
+    groups: dict[tuple[str, ...], list[Scenario]] = {}
+    for scenario in plan.scenarios:
+        groups.setdefault(tuple(plan.targets_of(scenario)), []).append(scenario)
+    return [
+        pair
+        for targets, scenarios in groups.items()
+        for pair in _Group(plan, plan_file, rig, tell, scenarios).pairs(targets)
+    ]
+
+
+class _Group:
+    """Scenarios that are measured on the same targets."""
+
+    def __init__(
+        self, plan: Plan, plan_file: str, rig: Rig, tell: Tell, scenarios: Sequence[Scenario]
+    ) -> None:
+        self._plan, self._plan_file, self._rig, self._tell = plan, plan_file, rig, tell
+        self._scenarios = scenarios
+        self._first_ended = 0.0
+        self._second: dict[str, Seen] = {}
+
+    def pairs(self, targets: Sequence[str]) -> list[Pair]:
+        seen = [self._collect(name, f"checking target '{name}'") for name in targets]
+        self._first_ended = time.monotonic()
+        return [self._compare(seen[0], other) for other in seen[1:]]
+
+    def _compare(self, one: Seen, other: Seen) -> Pair:
+        # Also where the baseline is the one that is meant to differ from all others.
+        for target in (self._plan.target(other.target), self._plan.target(one.target)):
+            if target.differs:
+                return Pair(one.target, other.target, one.requests, differs=target.differs)
+        try:
+            return compare(one, other, self._again)
+        except UnequalError as error:
+            number = self._plan.targets.index(self._plan.target(other.target))
+            raise PreflightError(
+                f"{self._plan_file}: targets[{number}]: {error}; make them do the same, or say in"
+                f' the plan why not (differs = "...")\n{error.diff}'
+            ) from None
+
+    def _again(self, name: str) -> Seen:
+        if name not in self._second:
+            time.sleep(max(0.0, self._first_ended + APART_S - time.monotonic()))
+            what = f"checking target '{name}' again: what does it not do twice alike?"
+            self._second[name] = self._collect(name, what)
+        return self._second[name]
+
+    def _collect(self, name: str, what: str) -> Seen:
+        self._tell(what)
+        return collect(self._plan, self._plan_file, self._scenarios, name, self._rig)

@@ -1,0 +1,160 @@
+"""One target, started fresh and sent every request: what it answered, and what it did."""
+
+import random
+import time
+from collections.abc import Sequence
+
+from twinbench.exchange import Answer, ExchangeError, exchange, take
+from twinbench.measure.control import Work
+from twinbench.measure.rig import Rig
+from twinbench.measure.server import HOST, Server, ServerFailedError
+from twinbench.plan import BaseRequest, Before, Plan, PlanError, Request, Scenario, Target, render
+from twinbench.preflight.database import DatabaseError, contents
+from twinbench.preflight.facts import Key, Seen
+
+# The answer to one request, alone, must come within this share of collapse_s: otherwise an
+# honest but slow server would be taken for a collapsed one.
+SLOWEST_SHARE = 0.5
+# A request that holds a range is not one request: a lookup that fails, the first and the last
+# row, a page without a successor are different work. Three of them are a sample, no proof.
+DRAWS = 3
+# When it was answered, which is not what it did.
+UNLIKE_HEADERS = {"date"}
+
+
+class PreflightError(Exception):
+    """Why nothing was measured: one sentence, and a diff where there is one."""
+
+
+def collect(plan: Plan, plan_file: str, scenarios: Sequence[Scenario], name: str, rig: Rig) -> Seen:
+    """All that is seen of target `name` when it is sent the requests of `scenarios`.
+
+    Raises PlanError where the plan names what is not there, PreflightError where the target does
+    not start or does not answer as the plan expects.
+    """
+    target = plan.target(name)
+    where = f"{plan_file}: targets[{plan.targets.index(target)}]"
+    try:
+        server = rig.start(target, observe=True)
+    except ServerFailedError as error:
+        if error.names_nothing:
+            raise PlanError(f"{where}.app = '{target.app}': {error}") from None
+        raise PreflightError(f"{where}: {error}") from None
+    try:
+        return _Visit(plan, f"{where}: '{name}'", target, server).all_of(scenarios)
+    except DatabaseError as error:
+        raise PreflightError(f"{where}: '{name}': {error}") from None
+    finally:
+        server.stop(at_once=True)
+
+
+class _Visit:
+    """One server from its start to its last request."""
+
+    def __init__(self, plan: Plan, who: str, target: Target, server: Server) -> None:
+        self._plan, self._who, self._target, self._server = plan, who, target, server
+        # Every target draws the same.
+        self._rng = random.Random(plan.seed)
+        self._facts: dict[Key, str] = {}
+        self._requests = 0
+
+    def all_of(self, scenarios: Sequence[Scenario]) -> Seen:
+        # What it did to start is not compared; what that left is in the final database.
+        work = self._work("its start")
+        for scenario in scenarios:
+            self._taken: dict[str, str] = {}
+            for number, before in enumerate(scenario.before):
+                work = self._send(scenario, before, f"before[{number}]")
+            for number, request in enumerate(scenario.requests):
+                work = self._send(scenario, request, f"requests[{number}]")
+        if work:
+            self._facts[Key("after the last request", "final database")] = contents(work.files)
+        return Seen(
+            self._target.name,
+            self._requests,
+            self._facts,
+            blind="" if work else _why_blind(self._target),
+            uses_sql=bool(work and work.observed),
+            styles=tuple(work.styles) if work else (),
+            files=len(work.files) if work else 0,
+            others=tuple(work.others) if work else (),
+        )
+
+    def _send(self, scenario: Scenario, request: BaseRequest, place: str) -> Work | None:
+        """Send `request`, drawn several times if it can be; what the server did last."""
+        what = f"scenario '{scenario.name}': {request.label}"
+        for draw, payload in enumerate(self._payloads(request), 1):
+            answer = self._exchange(request, payload, f"{self._who}, {what}")
+            if isinstance(request, Before):
+                self._taken |= self._values(request, answer)
+            where = f"{what} ({place}{f', draw {draw}' if request.is_drawn else ''})"
+            work = self._work(where)
+            self._keep(where, answer, work)
+        return work
+
+    def _payloads(self, request: BaseRequest) -> list[bytes]:
+        """Different draws; fewer where the range has fewer."""
+        drawn: dict[bytes, None] = {}
+        for _ in range(DRAWS if request.is_drawn else 1):
+            # Not with the port of this server, which an app may write into its links.
+            drawn[render(request, HOST, self._rng, self._taken).whole] = None
+        return list(drawn)
+
+    def _exchange(self, request: BaseRequest, payload: bytes, what: str) -> Answer:
+        collapse_s = self._plan.collapse_s
+        began = time.monotonic()
+        try:
+            answer = exchange(payload, HOST, self._server.port, 5 * collapse_s)
+            said: int | str = answer.status
+        except ExchangeError as error:
+            said = str(error)
+        took_s = time.monotonic() - began
+        if said != request.expect:
+            raise PreflightError(
+                f"{what} was answered with {said}, the plan expects {request.expect};"
+                f" the server's last output: {self._server.child.last_output()}"
+            )
+        # What comes before a load may take its time.
+        if took_s > SLOWEST_SHARE * collapse_s and isinstance(request, Request):
+            raise PreflightError(
+                f"{what} took {took_s:.1f} s, too near to collapse_s = {collapse_s:g}:"
+                f" set collapse_s = {2 * took_s / SLOWEST_SHARE:.0f} in the plan"
+            )
+        return answer
+
+    def _values(self, request: Before, answer: Answer) -> dict[str, str]:
+        try:
+            return dict(take(request, answer))
+        except ExchangeError as error:
+            raise PreflightError(f"{self._who}, {error}") from None
+
+    def _work(self, after: str) -> Work | None:
+        """What the server did; None if it is not one that can be asked."""
+        if not self._server.can_be_asked:
+            return None
+        if work := self._server.work(self._plan.ready_s):
+            return work
+        raise PreflightError(
+            f"{self._who} was still busy {self._plan.ready_s:g} s (ready_s) after {after}:"
+            " what it does cannot be compared; end its work sooner or set a longer ready_s"
+        )
+
+    def _keep(self, where: str, answer: Answer, work: Work | None) -> None:
+        self._requests += 1
+        headers = sorted((name.lower(), value) for name, value in answer.headers)
+        shown = [f"{name}: {value}" for name, value in headers if name not in UNLIKE_HEADERS]
+        self._facts[Key(where, "status")] = str(answer.status)
+        # Before the headers: where both differ, a content-length explains nothing.
+        self._facts[Key(where, "bytes")] = answer.body.decode(errors="backslashreplace")
+        self._facts[Key(where, "headers")] = "\n".join(shown)
+        if work:
+            lines = (f"{sql}\n    with {parameters}" for sql, parameters in work.statements)
+            self._facts[Key(where, "SQL")] = "\n".join(lines)
+            ended = f"{work.commits} commits, {work.rollbacks} rollbacks"
+            self._facts[Key(where, "commits")] = ended
+
+
+def _why_blind(target: Target) -> str:
+    if target.command:
+        return f"'{target.name}' is a command, which cannot be asked"
+    return f"'{target.name}' has {target.workers} workers, which cannot be asked"

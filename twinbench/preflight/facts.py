@@ -1,0 +1,54 @@
+"""What was seen of a target: every fact a text, so that one comparison serves them all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+Aspect = Literal["status", "headers", "bytes", "SQL", "commits", "final database"]
+ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
+# Only a server that can be asked tells these.
+INSIDE: tuple[Aspect, ...] = ("SQL", "commits", "final database")
+
+
+class Key(NamedTuple):
+    """Where something was seen, and what."""
+
+    where: str
+    aspect: Aspect
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that was seen of one target from its start to its last request, in that order.
+
+    `blind` is why the server could not be asked, empty if it could; `uses_sql` whether its app
+    has SQLAlchemy; `styles` how its drivers write parameters; `files` and `others` how many
+    SQLite files it used, and which other databases.
+    """
+
+    target: str
+    requests: int
+    facts: Mapping[Key, str]
+    blind: str = ""
+    uses_sql: bool = False
+    styles: tuple[str, ...] = ()
+    files: int = 0
+    others: tuple[str, ...] = ()
+
+
+def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
+    """The aspects in which two targets cannot be compared, each with the reason."""
+    for seen in (one, other):
+        if seen.blind:
+            return dict.fromkeys(INSIDE, seen.blind)
+    if not (one.uses_sql or other.uses_sql):
+        return dict.fromkeys(INSIDE, "neither app uses SQLAlchemy")
+    found: dict[Aspect, str] = {}
+    if one.styles and other.styles and one.styles != other.styles:
+        styles = " and ".join(" + ".join(seen.styles) for seen in (one, other))
+        found["SQL"] = f"their drivers write parameters in different ways: {styles}"
+    if others := sorted({*one.others, *other.others}):
+        found["final database"] = f"{', '.join(others)}: only SQLite files can be read"
+    elif not (one.files or other.files):
+        found["final database"] = "no SQLite file was used"
+    return found

@@ -1,0 +1,102 @@
+"""A target against the baseline: in what they were compared, and the first difference."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from twinbench.preflight.compare import Twice, Volatile, alike, masked, split, volatile
+from twinbench.preflight.diff import unified
+from twinbench.preflight.facts import ASPECTS, Aspect, Key, Seen, not_comparable
+
+# Starts a target again and sees the same.
+Again = Callable[[str], Seen]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What came of one comparison; without `differs` and with no difference they are equal, but
+    for so many `volatile` values. `missing`: what was not compared, and why."""
+
+    baseline: str
+    candidate: str
+    requests: int
+    differs: str = ""
+    missing: Mapping[Aspect, str] = field(default_factory=dict)
+    volatile: int = 0
+
+    @property
+    def sentence(self) -> str:
+        who = f"{self.candidate} against {self.baseline}"
+        if self.differs:
+            return f"{who}: not compared, meant to do other work: {self.differs}"
+        compared = [aspect for aspect in ASPECTS if aspect not in self.missing]
+        said = f"{who}: {_count(self.requests, 'request')}: {', '.join(compared)}: equal"
+        if self.volatile:
+            said += f" but for {_count(self.volatile, 'value')} that change from start to start"
+        return ". Not compared: ".join([said, *_grouped(self.missing)])
+
+
+class UnequalError(Exception):
+    """The first difference: a clause about the two, and a diff."""
+
+    def __init__(self, clause: str, diff: str) -> None:
+        super().__init__(clause)
+        self.diff = diff
+
+
+def compare(one: Seen, other: Seen, again: Again) -> Pair:
+    """The baseline `one` against `other`; both are started `again` only if something differs.
+    Raises UnequalError."""
+    missing = not_comparable(one, other)
+    unequal = [
+        key
+        for key, text in one.facts.items()
+        if key.aspect not in missing and other.facts[key] != text
+    ]
+    changing = 0
+    if unequal:
+        ones, others = again(one.target), again(other.target)
+        for key in unequal:
+            changing += _settled(
+                key,
+                (one.target, Twice(one.facts[key], ones.facts[key])),
+                (other.target, Twice(other.facts[key], others.facts[key])),
+            )
+    return Pair(one.target, other.target, one.requests, missing=missing, volatile=changing)
+
+
+def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
+    """The number of volatile tokens in which the two differ, which is all. Raises UnequalError."""
+    learned: list[Volatile] = []
+    for name, fact in (one, other):
+        if (found := volatile(fact)) is None:
+            starts = (f"{name}, first start", f"{name}, second start")
+            raise UnequalError(
+                f"'{name}' does not give the same answer twice and cannot be compared:"
+                f" {key.where}: {key.aspect} differ in structure from one start to the next"
+                " (does data survive from start to start? {scratch} in env names a fresh folder)",
+                unified(*fact, starts),
+            )
+        learned.append(found)
+    texts = one[1].first, other[1].first
+    if (differing := alike(*texts, *learned)) is not None:
+        return differing
+    if len(split(texts[0]).tokens) == len(split(texts[1]).tokens):
+        learned = [{**learned[0], **learned[1]}] * 2
+    shown = [masked(text, found) for text, found in zip(texts, learned, strict=True)]
+    raise UnequalError(
+        f"'{other[0]}' does not do the same work as '{one[0]}': {key.where}: {key.aspect} differ",
+        unified(shown[0], shown[1], (f"{one[0]}, {key.aspect}", f"{other[0]}, {key.aspect}")),
+    )
+
+
+def _grouped(missing: Mapping[Aspect, str]) -> Iterable[str]:
+    """The aspects that share a reason, together; nothing if there is none."""
+    by_reason: dict[str, list[str]] = {}
+    for aspect, reason in missing.items():
+        by_reason.setdefault(reason, []).append(aspect)
+    if by_reason:
+        yield "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
