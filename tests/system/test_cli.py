@@ -57,6 +57,10 @@ def test_a_run_ends_with_the_path_of_its_report(plan: Path, tmp_path: Path) -> N
     mark = f"run-{os.getpid()}"
     done = twinbench("run", "tiny.toml", cwd=tmp_path, mark=mark)
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(
+        "two against one: 1 request: status, headers, bytes: equal."
+        " Not compared: SQL, commits, final database ('one' is a command, which cannot be asked)\n"
+    )
     last = done.stdout.splitlines()[-1]
     page = tmp_path / last
     assert page.name == "report.html"
@@ -222,4 +226,5 @@ def test_a_target_that_dies_while_measured_costs_its_cells_only(tmp_path: Path) 
 def test_check_measures_nothing(plan: Path, tmp_path: Path) -> None:
     done = twinbench("check", "tiny.toml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+    assert "two against one: 1 request: status, headers, bytes: equal." in done.stdout
     assert cells_kept(tmp_path) == 0

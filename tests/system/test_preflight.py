@@ -195,8 +195,10 @@ def test_the_command_measures_nothing_then_and_exits_with_3(tmp_path: Path, comm
 
 
 def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -> None:
-    pair = checked(rig, written(tmp_path, "", "", PLAN + CHANGING))
-    assert (pair.requests, pair.missing) == (6, {})
+    plan = PLAN + CHANGING + CHANGING.replace('name = "uploads"', 'name = "again"')
+    pair = checked(rig, written(tmp_path, "", "", plan))
+    # One token for both scenarios: what comes before is the same.
+    assert (pair.requests, pair.missing) == (4 + 1 + 2, {})
     # At least: the token, the file's name in the answer, in the SQL and in the database.
     assert pair.volatile >= 4
 
@@ -216,6 +218,14 @@ def test_what_changes_must_still_be_of_one_shape(
     tmp_path: Path, rig: Rig, old: str, new: str, said: str
 ) -> None:
     assert said in refused(rig, written(tmp_path, old, new, PLAN + CHANGING))
+
+
+def test_what_cannot_be_taken_is_refused(tmp_path: Path, rig: Rig) -> None:
+    said = refused(rig, written(tmp_path, '{"token"', '{"access"', PLAN + CHANGING))
+    assert said == (
+        "plan.toml: targets[1]: 'two', before: GET /token: there is no 'token' in its answer"
+        " to take"
+    )
 
 
 def test_a_target_that_is_meant_to_differ_passes_with_its_reason(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import runs
-from twinbench.plan import PLANS, PlanError, cells, read_plan, read_scenario, scenario_names
+from twinbench.plan import PLANS, ROOT, PlanError, cells, read_plan, read_scenario, scenario_names
 
 GOOD = """
 name = "p"
@@ -214,3 +214,11 @@ def test_a_plan_with_uploads_is_kept_and_read_back(tmp_path: Path) -> None:
     upload = 'requests = [{ method = "POST", path = "/", upload = { file = "me.png" } }]\n'
     plan = read_plan(written(tmp_path, GOOD + upload))
     assert type(plan).model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_the_login_in_the_readme_is_a_good_plan(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    [example] = [part for part in readme.split("```") if "[[scenarios.before]]" in part]
+    head = GOOD.partition("[[scenarios]]")[0]
+    plan = read_plan(written(tmp_path, head + example.removeprefix("toml\n")))
+    assert plan.scenarios[0].before[0].take == {"token": "access_token"}

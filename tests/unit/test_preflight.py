@@ -193,3 +193,5 @@ def test_a_diff_of_much_is_short_and_lays_json_out() -> None:
     assert laid_out.splitlines()[-4:] == ["-  3", "+  4", "  ]", " }"]
     # Equal as JSON, unequal as bytes.
     assert unified('{"a": 1}', '{"a":1}', ("a", "b")).splitlines()[-2:] == ['-{"a": 1}', '+{"a":1}']
+    # So do the ends of lines.
+    assert "+'a\\r'" in unified("a\nb", "a\r\nb", ("a", "b")).splitlines()

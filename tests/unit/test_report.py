@@ -1,11 +1,13 @@
 """Charts by their data, sentences by known runs, pages by what they load and escape."""
 
+import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from tests import runs
 from twinbench.analyse.results import METRICS, Results
@@ -15,6 +17,7 @@ from twinbench.report import style, words
 from twinbench.report.charts import curve_figure, overview_figure, ratio_figure
 from twinbench.report.markdown import markdown
 from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
+from twinbench.report.terminal import show
 from twinbench.report.write import write_report
 from twinbench.store import CellRecord, Store
 
@@ -195,3 +198,20 @@ def test_a_run_without_cells_has_a_report_that_says_so(tmp_path: Path) -> None:
     assert words.summary(results, "noop") == ["Nothing can be said."]
     assert "12 not measured yet" in words.validity(results)
     assert write_report(results, store.folder, lambda _: None).exists()
+
+
+def test_a_target_that_is_meant_to_differ_is_shown_with_its_reason(tmp_path: Path) -> None:
+    targets = [
+        {"name": "sync", "app": "a:app"},
+        {"name": "async", "app": "b:app", "differs": "it caches <everything>"},
+    ]
+    results = made(tmp_path, targets=targets)
+    assert {comparison.differs for comparison in results.comparisons} == {"it caches <everything>"}
+    sentence = "async is meant to do other work than its baseline: it caches "
+    assert f"- {sentence}\\<everything\\>" in markdown(results)
+    html = write_report(results, tmp_path, lambda _: None).read_text()
+    assert f"<li>{sentence}&lt;everything&gt;</li>" in html
+    console = Console(file=io.StringIO(), width=200)
+    show(results, console)
+    assert f"{sentence}<everything>" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert words.unequal(made(tmp_path / "equal")) == []

@@ -45,6 +45,7 @@ def comparisons(plan: Plan, cells: Sequence[CellResult]) -> list[Comparison]:
                             blocks=blocks,
                             decision=decision,
                             survivor=standing[0] if fallen and len(standing) == 1 else None,
+                            differs=_differs(plan, (candidate, baseline)),
                             reasons=reasons,
                         )
                     )
@@ -93,6 +94,11 @@ def _standing(cells: Sequence[CellResult], pair: tuple[str, str]) -> list[str]:
     """Who of the pair answered, and never stopped."""
     statuses = {t: {cell.status for cell in cells if cell.target == t} for t in pair}
     return [t for t in pair if "valid" in statuses[t] and "collapsed" not in statuses[t]]
+
+
+def _differs(plan: Plan, pair: tuple[str, str]) -> str | None:
+    """The first reason that the plan gives for one of the pair to do other work."""
+    return next((why for name in pair if (why := plan.target(name).differs)), None)
 
 
 def _by_block(metric: Metric, cells: Sequence[CellResult]) -> dict[int, float]:

@@ -99,7 +99,8 @@ class Curve(Result):
 class Comparison(Result):
     """Candidate against baseline at one load. `ratio` is candidate / baseline, paired by block;
     `decision` is about the candidate. Where one of the two stopped answering there is no ratio,
-    and `survivor` names the other."""
+    and `survivor` names the other. `differs` is the plan's reason why the two are meant to do
+    different work; without one they passed the preflight as doing the same."""
 
     scenario: str
     load: Load
@@ -110,6 +111,7 @@ class Comparison(Result):
     blocks: int
     decision: Decision
     survivor: str | None = None
+    differs: str | None = None
     reasons: list[str]
 
 

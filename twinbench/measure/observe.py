@@ -41,6 +41,7 @@ class Observer:
 
     def work(self) -> dict[str, Any]:
         """What was done since the last call, as JSON has it (control.Work)."""
+        self.listen()  # an app may import SQLAlchemy as late as in a request
         statements, self._statements = self._statements, []
         commits, self._commits = self._commits, 0
         rollbacks, self._rollbacks = self._rollbacks, 0

@@ -57,14 +57,14 @@ class _Visit:
         self._rng = random.Random(plan.seed)
         self._facts: dict[Key, str] = {}
         self._requests = 0
+        self._taken: dict[str, str] = {}
+        self._prepared: list[tuple[list[Before], dict[str, str]]] = []
 
     def all_of(self, scenarios: Sequence[Scenario]) -> Seen:
         # What it did to start is not compared; what that left is in the final database.
         work = self._work("its start")
         for scenario in scenarios:
-            self._taken: dict[str, str] = {}
-            for number, before in enumerate(scenario.before):
-                work = self._send(scenario, before, f"before[{number}]")
+            work = self._prepare(scenario) or work
             for number, request in enumerate(scenario.requests):
                 work = self._send(scenario, request, f"requests[{number}]")
         if work:
@@ -80,8 +80,21 @@ class _Visit:
             others=tuple(work.others) if work else (),
         )
 
+    def _prepare(self, scenario: Scenario) -> Work | None:
+        """Send what comes before; what another scenario has sent already (register, log in) is
+        not sent twice, as no server is when it is measured."""
+        for before, taken in self._prepared:
+            if before == scenario.before:
+                self._taken = taken
+                return None
+        work, self._taken = None, {}
+        for number, request in enumerate(scenario.before):
+            work = self._send(scenario, request, f"before[{number}]")
+        self._prepared.append((scenario.before, self._taken))
+        return work
+
     def _send(self, scenario: Scenario, request: BaseRequest, place: str) -> Work | None:
-        """Send `request`, drawn several times if it can be; what the server did last."""
+        """Send `request`, in different draws if it has a range; what the server did last."""
         what = f"scenario '{scenario.name}': {request.label}"
         for draw, payload in enumerate(self._payloads(request), 1):
             answer = self._exchange(request, payload, f"{self._who}, {what}")
@@ -93,9 +106,9 @@ class _Visit:
         return work
 
     def _payloads(self, request: BaseRequest) -> list[bytes]:
-        """Different draws; fewer where the range has fewer."""
+        """Different draws; fewer where the range has fewer, one of what is sent once."""
         drawn: dict[bytes, None] = {}
-        for _ in range(DRAWS if request.is_drawn else 1):
+        for _ in range(DRAWS if request.is_drawn and isinstance(request, Request) else 1):
             # Not with the port of this server, which an app may write into its links.
             drawn[render(request, HOST, self._rng, self._taken).whole] = None
         return list(drawn)
@@ -141,7 +154,8 @@ class _Visit:
 
     def _keep(self, where: str, answer: Answer, work: Work | None) -> None:
         self._requests += 1
-        headers = sorted((name.lower(), value) for name, value in answer.headers)
+        named = [(name.lower(), value) for name, value in answer.headers]
+        headers = sorted(named, key=lambda header: header[0])
         shown = [f"{name}: {value}" for name, value in headers if name not in UNLIKE_HEADERS]
         self._facts[Key(where, "status")] = str(answer.status)
         # Before the headers: where both differ, a content-length explains nothing.

@@ -38,7 +38,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _cut(text: str) -> Iterator[str]:
-    for line in text.splitlines():
+    for line in text.split("\n"):
         # Invisible differences are shown too: a carriage return, a space at the end.
         visible = line if line.isprintable() and line == line.rstrip() else repr(line)
         yield from (visible[n : n + WIDTH] for n in range(0, max(len(visible), 1), WIDTH))

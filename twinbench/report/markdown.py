@@ -16,6 +16,7 @@ def markdown(results: Results) -> str:
         f"{_plain(machine.cpu)}, {machine.cores} cores; Python {results.versions['python']},"
         f" FastAPI {results.versions['fastapi']}.",
     ]
+    parts.append("\n".join(f"- {_plain(sentence)}" for sentence in words.unequal(results)))
     if rows:
         parts += ["Throughput, candidate / baseline, by number of users:", _table(header, rows)]
     for scenario in results.plan.scenarios:

@@ -32,6 +32,8 @@ def show(results: Results, console: Console) -> None:
     for scenario in results.plan.scenarios:
         if not results.compared(scenario.name, "throughput"):
             console.print(f"{scenario.name}: {' '.join(words.summary(results, scenario.name))}")
+    for sentence in words.unequal(results):
+        console.print(sentence, markup=False)
     console.print(f"{words.validity(results)} {words.timing(results)}")
 
 

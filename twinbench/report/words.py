@@ -58,6 +58,15 @@ def validity(results: Results) -> str:
     return ", ".join(parts) + "."
 
 
+def unequal(results: Results) -> list[str]:
+    """Which targets are not meant to do the same work: their ratios are about two things."""
+    return [
+        f"{target.name} is meant to do other work than its baseline: {target.differs}"
+        for target in results.plan.targets
+        if target.differs
+    ]
+
+
 def timing(results: Results) -> str:
     timing = results.timing
     share = timing.window_s / timing.elapsed_s if timing.elapsed_s else 0.0
