@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -47,9 +47,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
         else:
             store = Store.create(_manifest(plan, plan_file, rig), runs)
         store.point_latest_here(runs.parent / "latest")
-        for pair in pairs:
-            if pair.differs or pair.missing:
-                console.print(pair.sentence, markup=False)
+        _tell_unequal(pairs, console)
         console.print(f"{_intent(store)} Run folder: {store.folder}", markup=False)
         _measure(store, rig, console)
     return store
@@ -84,6 +82,13 @@ def alone() -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _tell_unequal(pairs: Sequence[Pair], console: Console) -> None:
+    """Which pairs were not compared, or not in everything: nobody shall take them for equal."""
+    for pair in pairs:
+        if pair.differs or pair.missing:
+            console.print(pair.sentence, markup=False)
 
 
 def _measure(store: Store, rig: Rig, console: Console) -> None:

@@ -153,24 +153,24 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
 @pytest.mark.parametrize(
     ("old", "new", "where", "shown"),
     [
-        ('"id": n', '"id": n + 1', "requests[0], draw 1): bytes differ", '+ "id": '),
-        ("# a header more", 'response.headers["x-more"] = "y"', "headers differ", "+x-more: y"),
+        ('"id": n', '"id": n + 1', "requests[0], draw 1): unequal bytes", '+ "id": '),
+        ("# a header more", 'response.headers["x-more"] = "y"', "unequal headers", "+x-more: y"),
         (
             "# a SELECT more",
             "connection.execute(select(rows.c.id).limit(3))",
-            "scenario 'rows': GET /rows/{1..5} (requests[0], draw 1): SQL differ",
+            "scenario 'rows': GET /rows/{1..5} (requests[0], draw 1): unequal SQL",
             "+ LIMIT ? OFFSET ?",
         ),
         (
             "# a COMMIT more",
             "connection.commit()",
-            "scenario 'rows': POST /rows (requests[1]): commits differ",
+            "scenario 'rows': POST /rows (requests[1]): unequal commits",
             "+2 commits",
         ),
         (
             "'finished'",
             "'Finished'",
-            "after the last request: final database differ",
+            "after the last request: unequal final database",
             "+rows: id=1, name='Finished'",
         ),
     ],

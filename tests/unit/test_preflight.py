@@ -70,7 +70,7 @@ def test_a_difference_is_refused_and_shown(aspect: Aspect, old: str, new: str) -
     with pytest.raises(UnequalError) as refused:
         compared(aspect, (one, one), (other, other))
     assert str(refused.value) == (
-        f"'async' does not do the same work as 'sync': {WHERE}: {aspect} differ"
+        f"'async' does not do the same work as 'sync': {WHERE}: unequal {aspect}"
     )
     first, second, *rest = refused.value.diff.splitlines()
     assert (first, second) == (f"--- sync, {aspect}", f"+++ async, {aspect}")
@@ -94,7 +94,7 @@ def test_what_a_target_does_not_say_twice_alike_is_let_pass() -> None:
         "bytes", (text("00", "a1b2"), text("01", "c3d4")), (text("00", "e5f6"), text("01", "a7b8"))
     )
     assert pair.volatile == 1
-    assert pair.sentence.endswith(": equal but for 1 value that change from start to start")
+    assert pair.sentence.endswith(": equal but for what changes at every start (1 value)")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_what_was_not_compared_is_said(
 def test_an_app_without_sql_is_compared_with_one_that_has_it() -> None:
     without: dict[Aspect, str] = {"SQL": "", "commits": "0 commits, 0 rollbacks"}
     bare = seen("async", without, uses_sql=False, styles=(), files=0)
-    with pytest.raises(UnequalError, match="SQL differ"):
+    with pytest.raises(UnequalError, match="unequal SQL"):
         compare(seen("sync"), bare, {"sync": seen("sync"), "async": bare}.__getitem__)
 
 

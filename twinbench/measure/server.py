@@ -54,14 +54,7 @@ class Server:
         listener = socket.create_server((HOST, 0), backlog=BACKLOG)
         self.port: int = listener.getsockname()[1]
         ours, control = socket.socketpair()
-        fds = [listener.fileno(), control.fileno()]
-        if target.command:
-            # Another program opens its own socket: the port is free now, and told to it.
-            listener.close()
-            command = [part.replace("{port}", str(self.port)) for part in target.command]
-            fds = []
-        else:
-            command = self._serve_command(*fds)
+        command, fds = self._command(listener, control)
         self.child = Child(
             command,
             log=self._scratch / "server.log",
@@ -73,6 +66,17 @@ class Server:
         self._control = Control(ours, lambda: self.child.exit_code() is None)
         listener.close()
         control.close()
+
+    def _command(
+        self, listener: socket.socket, control: socket.socket
+    ) -> tuple[list[str], list[int]]:
+        """What starts it, and the sockets that it is handed."""
+        if self.target.command:
+            # Another program opens its own socket: the port is free now, and told to it.
+            listener.close()
+            return [part.replace("{port}", str(self.port)) for part in self.target.command], []
+        fds = [listener.fileno(), control.fileno()]
+        return self._serve_command(*fds), fds
 
     def _serve_command(self, fd: int, control_fd: int) -> list[str]:
         target = self.target

@@ -114,10 +114,11 @@ class _Visit:
         return list(drawn)
 
     def _exchange(self, request: BaseRequest, payload: bytes, what: str) -> Answer:
-        collapse_s = self._plan.collapse_s
+        collapse_s, under_load = self._plan.collapse_s, isinstance(request, Request)
+        patience_s = 5 * collapse_s if under_load else self._plan.ready_s
         began = time.monotonic()
         try:
-            answer = exchange(payload, HOST, self._server.port, 5 * collapse_s)
+            answer = exchange(payload, HOST, self._server.port, patience_s)
             said: int | str = answer.status
         except ExchangeError as error:
             said = str(error)
@@ -127,8 +128,7 @@ class _Visit:
                 f"{what} was answered with {said}, the plan expects {request.expect};"
                 f" the server's last output: {self._server.child.last_output()}"
             )
-        # What comes before a load may take its time.
-        if took_s > SLOWEST_SHARE * collapse_s and isinstance(request, Request):
+        if under_load and took_s > SLOWEST_SHARE * collapse_s:
             raise PreflightError(
                 f"{what} took {took_s:.1f} s, too near to collapse_s = {collapse_s:g}:"
                 f" set collapse_s = {2 * took_s / SLOWEST_SHARE:.0f} in the plan"
@@ -147,6 +147,10 @@ class _Visit:
             return None
         if work := self._server.work(self._plan.ready_s):
             return work
+        try:
+            self._server.check_alive()
+        except ServerFailedError as error:
+            raise PreflightError(f"{self._who}, {after}: {error}") from None
         raise PreflightError(
             f"{self._who} was still busy {self._plan.ready_s:g} s (ready_s) after {after}:"
             " what it does cannot be compared; end its work sooner or set a longer ready_s"

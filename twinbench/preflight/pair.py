@@ -31,7 +31,7 @@ class Pair:
         compared = [aspect for aspect in ASPECTS if aspect not in self.missing]
         said = f"{who}: {_count(self.requests, 'request')}: {', '.join(compared)}: equal"
         if self.volatile:
-            said += f" but for {_count(self.volatile, 'value')} that change from start to start"
+            said += f" but for what changes at every start ({_count(self.volatile, 'value')})"
         return ". Not compared: ".join([said, *_grouped(self.missing)])
 
 
@@ -72,8 +72,8 @@ def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
             starts = (f"{name}, first start", f"{name}, second start")
             raise UnequalError(
                 f"'{name}' does not give the same answer twice and cannot be compared:"
-                f" {key.where}: {key.aspect} differ in structure from one start to the next"
-                " (does data survive from start to start? {scratch} in env names a fresh folder)",
+                f" {key.where}: the structure of its {key.aspect} changes from start to start"
+                " (if that is because data survives: {scratch} in env names a fresh folder)",
                 unified(*fact, starts),
             )
         learned.append(found)
@@ -84,7 +84,7 @@ def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
         learned = [{**learned[0], **learned[1]}] * 2
     shown = [masked(text, found) for text, found in zip(texts, learned, strict=True)]
     raise UnequalError(
-        f"'{other[0]}' does not do the same work as '{one[0]}': {key.where}: {key.aspect} differ",
+        f"'{other[0]}' does not do the same work as '{one[0]}': {key.where}: unequal {key.aspect}",
         unified(shown[0], shown[1], (f"{one[0]}, {key.aspect}", f"{other[0]}, {key.aspect}")),
     )
 
