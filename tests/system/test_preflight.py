@@ -209,7 +209,8 @@ def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -
         ("token_hex(8)", "token_hex(7)", "'two' does not do the same work as 'one'"),
         (
             'return {"token": TOKEN}',
-            'return {"token": TOKEN, **dict.fromkeys(TOKEN, TOKEN)}',
+            # Another number of entries in every second; the starts are further apart than that.
+            'return {"token": TOKEN, **{str(n): "" for n in range(int(time.time()) % 1000)}}',
             "'two' does not give the same answer twice and cannot be compared",
         ),
     ],
@@ -226,6 +227,11 @@ def test_what_cannot_be_taken_is_refused(tmp_path: Path, rig: Rig) -> None:
         "plan.toml: targets[1]: 'two', before: GET /token: there is no 'token' in its answer"
         " to take"
     )
+
+
+def test_a_server_that_dies_after_its_answer_is_refused(tmp_path: Path, rig: Rig) -> None:
+    said = refused(rig, written(tmp_path, "time.sleep(0.1)", "os._exit(7)"))
+    assert "targets[1]: 'two', scenario 'rows': POST /rows (requests[1]): it exited with" in said
 
 
 def test_a_target_that_is_meant_to_differ_passes_with_its_reason(tmp_path: Path) -> None:
