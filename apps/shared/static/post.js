@@ -1,0 +1,55 @@
+/* One post: its author can edit it in place and delete it. */
+
+import { api, current } from "./session.js";
+import { confirmed, fill, keepingDraft, keptDraft, onPress, onSubmit, typed } from "./forms.js";
+
+const post = document.querySelector("#post");
+const title = post.querySelector("h1");
+const content = post.querySelector(".content");
+const own = document.querySelector("#own");
+const message = own.querySelector(".message");
+const actions = own.querySelector("#actions");
+const editor = own.querySelector("#editor");
+const path = `/api/posts/${post.dataset.post}`;
+
+function edit(values) {
+  fill(editor, values);
+  showEditor(true);
+  editor.elements.title.focus();
+}
+
+function showEditor(shown) {
+  editor.hidden = !shown;
+  post.hidden = actions.hidden = shown;
+}
+
+async function save() {
+  const saved = await api("PATCH", path, typed(editor));
+  title.textContent = document.title = saved.title;
+  content.textContent = saved.content;
+  finish("Saved.");
+}
+
+function finish(words) {
+  showEditor(false);
+  message.textContent = words;
+  own.querySelector("#edit").focus();
+}
+
+async function remove() {
+  if (!(await confirmed(own.querySelector("#confirm")))) return;
+  await api("DELETE", path);
+  location.replace("/");
+}
+
+// Whose it is decides the server; here only what is offered.
+if (String(current()?.userId) === post.dataset.owner) {
+  own.hidden = false;
+  const written = () => ({ title: title.textContent, content: content.textContent });
+  onPress(own.querySelector("#edit"), message, () => edit(written()));
+  onPress(own.querySelector("#delete"), message, remove);
+  own.querySelector("#cancel").addEventListener("click", () => finish(""));
+  onSubmit(editor, keepingDraft(editor, save));
+  const draft = keptDraft();
+  if (draft) edit(draft);
+}
