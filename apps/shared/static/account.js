@@ -15,7 +15,7 @@ function show(user) {
   find("#name").textContent = user.username;
   find("#address").textContent = user.email;
   find("#own-posts").href = `/users/${user.id}/posts`;
-  find("#face").src = user.image_path;
+  for (const image of document.querySelectorAll("img.own")) image.src = user.image_path;
   removal.hidden = !user.image_file;
 }
 
@@ -28,7 +28,7 @@ function showEverything(user) {
 
 /** The middle of the chosen picture, as the server will cut it out. */
 async function showPreview() {
-  preview.hidden = true;
+  swapPreview(false);
   const [file] = picture.elements.file.files;
   const chosen = file && (await createImageBitmap(file).catch(() => null));
   if (!chosen) return; // the server will say why
@@ -36,13 +36,18 @@ async function showPreview() {
   const [left, top] = [(chosen.width - side) / 2, (chosen.height - side) / 2];
   const { width, height } = preview;
   preview.getContext("2d").drawImage(chosen, left, top, side, side, 0, 0, width, height);
-  preview.hidden = false;
+  swapPreview(true);
+}
+
+function swapPreview(shown) {
+  preview.hidden = !shown;
+  find("#now").hidden = shown;
 }
 
 async function upload() {
   show(await api("PATCH", `${path}/picture`, new FormData(picture)));
   picture.reset();
-  preview.hidden = true;
+  swapPreview(false);
   return "This is your picture now.";
 }
 

@@ -1,0 +1,161 @@
+"""What pages are like: alike however rendered, safe, on a phone, by keyboard, without scripts."""
+
+import re
+
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+
+from tests.browser.conftest import Visit
+from twinbench.measure.server import Server
+
+HOSTILE = (
+    "<script>document.title = 'mine'</script><img src=/static/x onerror=\"document.title='mine'\">"
+)
+# As long as they may be, and without a place to break.
+LONGEST_TITLE = "W" * 100
+PHONE: ViewportSize = {"width": 360, "height": 740}
+# With everything shown that may come to be.
+UNFOLDED_WIDTH = """() => {
+    for (const one of document.querySelectorAll("main [hidden], details, dialog")) {
+        one.hidden = false;
+        one.open = true;
+    }
+    return document.documentElement.scrollWidth;
+}"""
+
+
+def load_more(page: Page, shown: int) -> Locator:
+    """The articles, of which there are `shown` once more are loaded."""
+    page.get_by_role("button", name="Load more").click()
+    articles = page.locator("article")
+    expect(articles).to_have_count(shown)
+    expect(page.locator(".more [role=status]")).to_have_text(re.compile(f"^{shown} of "))
+    return articles
+
+
+def numbers_of(articles: Locator) -> list[str]:
+    found: list[str] = articles.evaluate_all("all => all.map(one => one.dataset.post)")
+    return found
+
+
+def looks_of(article: Locator) -> str:
+    """Its markup, less blanks and how UTC is written."""
+    html: str = article.evaluate("one => one.outerHTML")
+    return re.sub(r"\s+", " ", html).replace("+00:00", "Z")
+
+
+def test_more_posts_come_each_once_and_look_the_same(visit: Visit) -> None:
+    page = visit.page
+    author = visit.register()
+    page.goto("/")
+    # Moves all others by one: without care the last post shown would come again.
+    visit.write(author, "Meanwhile", "Somebody writes.")
+    numbers = numbers_of(load_more(page, 19))
+    assert len(set(numbers)) == 19
+    numbers = numbers_of(load_more(page, 29))
+    assert len(set(numbers)) == 29
+    assert numbers == sorted(numbers, key=int, reverse=True)
+
+    appended = page.locator("article").nth(12)
+    looks, number = looks_of(appended), numbers[12]
+    appended.locator(".byline a").click()
+    assert looks_of(page.locator(f'article[data-post="{number}"]')) == looks
+    visit.check()
+
+
+def test_a_list_ends(visit: Visit) -> None:
+    page = visit.page
+    author = visit.register()
+    page.goto(f"/users/{author.id}/posts")
+    expect(page.get_by_text("Nothing has been written yet.")).to_be_visible()
+    for n in range(12):
+        visit.write(author, f"Post {n}", f"Text {n} " * 40)
+    page.reload()
+    load_more(page, 12)
+    expect(page.get_by_role("button", name="Load more")).to_be_hidden()
+    expect(page.get_by_role("link", name="Post 0")).to_be_focused()
+    visit.check()
+
+
+def test_text_is_never_markup(visit: Visit) -> None:
+    page = visit.page
+    author = visit.register()
+    hostile = visit.write(author, HOSTILE[:100], HOSTILE)
+    page.goto(f"/posts/{hostile}")
+    expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE[:100])
+    expect(page.locator(".content")).to_have_text(HOSTILE)
+    page.goto(f"/users/{author.id}/posts")
+    expect(page.locator("article h2")).to_have_text(HOSTILE[:100])
+    expect(page.locator(".excerpt")).to_have_text(HOSTILE)
+
+    for n in range(10):  # now it is on the second page
+        visit.write(author, f"Harmless {n}", "Text.")
+    page.reload()
+    appended = load_more(page, 11).last
+    expect(appended.locator("h2")).to_have_text(HOSTILE[:100])
+    expect(appended.locator(".excerpt")).to_have_text(HOSTILE)
+    expect(page.locator("main script, main img:not(.face)")).to_have_count(0)
+    expect(page).to_have_title(f"Posts by {author.name}")
+    visit.check()
+
+
+def test_no_page_is_wider_than_a_phone(visit: Visit) -> None:
+    page = visit.page
+    page.set_viewport_size(PHONE)
+    author = visit.register()
+    name = "W" * 50
+    visit.api("PATCH", f"/api/users/{author.id}", headers=author.headers, data={"username": name})
+    post = visit.write(author, LONGEST_TITLE, LONGEST_TITLE * 5)
+    both = ["/", f"/posts/{post}", f"/users/{author.id}/posts", "/nowhere"]
+    too_wide = []
+    for person, paths in ((None, [*both, "/login", "/register"]), (author, [*both, "/account"])):
+        if person:
+            visit.enter_as(person)
+        for path in paths:
+            page.goto(path)
+            expect(page.locator("h1:visible")).to_have_count(1)
+            width = page.evaluate(UNFOLDED_WIDTH)
+            if width > PHONE["width"]:
+                too_wide.append((path, width))
+    assert too_wide == []
+    visit.api("DELETE", f"/api/users/{author.id}", headers=author.headers)
+    visit.check(404, 404)
+
+
+def test_pages_can_be_used_by_keyboard(visit: Visit) -> None:
+    page = visit.page
+    author = visit.register()
+    post = visit.write(author, "By hand", "Without a mouse.")
+    visit.enter_as(author)
+    page.goto(f"/posts/{post}")
+    keys = page.keyboard
+    keys.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    keys.press("Enter")
+    for _ in range(2):  # past the author's name
+        keys.press("Tab")
+    expect(page.get_by_role("button", name="Edit")).to_be_focused()
+    keys.press("Enter")
+    expect(page.get_by_label("Title")).to_be_focused()
+    keys.type("!")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("By hand!")
+    expect(page.get_by_role("button", name="Edit")).to_be_focused()
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    keys.press("Enter")
+    expect(page.get_by_role("button", name="Delete")).to_be_focused()
+    visit.check()
+
+
+def test_everything_can_be_read_without_scripts(browser: Browser, server: Server) -> None:
+    with browser.new_context(base_url=server.url, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/")
+        expect(page.locator("article")).to_have_count(10)
+        expect(page.locator("button:visible, form:visible")).to_have_count(0)
+        page.locator("article h2 a").first.click()
+        expect(page.locator(".content")).not_to_be_empty()
+        page.goto("/login")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
+        expect(page.locator("form")).to_be_hidden()
