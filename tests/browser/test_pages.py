@@ -98,8 +98,9 @@ def test_text_is_never_markup(visit: Visit) -> None:
     visit.check()
 
 
-def test_no_page_is_wider_than_a_phone(visit: Visit) -> None:
+def test_every_page_fits_a_phone_and_keeps_the_policy(visit: Visit) -> None:
     page = visit.page
+    visit.hold_to_policy()
     page.set_viewport_size(PHONE)
     author = visit.register()
     name = "W" * 50
