@@ -93,7 +93,7 @@ def test_write_edit_and_delete_a_post(visit: Visit) -> None:
     press(page, "Publish")
     expect(page).to_have_url(POST)
     heading = page.get_by_role("heading", level=1)
-    expect(heading).to_have_text("First words")
+    expect(heading).to_have_js_property("textContent", "First words")
     expect(page.locator(".content")).to_have_js_property("textContent", "One line,\n\nand another.")
     address = page.url
 
@@ -127,7 +127,7 @@ def test_a_picture_is_previewed_uploaded_and_removed(visit: Visit) -> None:
     visit.enter_as(author)
     visit.hold_to_policy()  # which allows no picture but the server's own
     page.goto("/account")
-    page.get_by_label("Another one").set_input_files(drawing())
+    page.get_by_label("New picture").set_input_files(drawing())
     expect(page.get_by_label("How the chosen picture will look")).to_be_visible()
     press(page, "Upload")
     expect(page.get_by_text("This is your picture now.")).to_be_visible()
@@ -140,7 +140,7 @@ def test_a_picture_is_previewed_uploaded_and_removed(visit: Visit) -> None:
 
     page.goto("/account")
     text: FilePayload = {"name": "text.png", "mimeType": "image/png", "buffer": b"no picture"}
-    page.get_by_label("Another one").set_input_files(text)
+    page.get_by_label("New picture").set_input_files(text)
     press(page, "Upload")
     expect(page.get_by_text("The file is not a picture that can be read")).to_be_visible()
     press(page, "Remove the picture")
