@@ -5,7 +5,14 @@ from datetime import datetime
 from typing import Annotated, Any, TypedDict
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    EmailStr,
+    Field,
+    StringConstraints,
+)
 
 from apps.shared.models import Post
 from apps.shared.settings import settings
@@ -17,11 +24,16 @@ Skip = Annotated[int, Query(ge=0, le=LARGEST_ID)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 WaitMs = Annotated[float, Query(ge=0, le=10_000, description="milliseconds")]
 
-Username = Annotated[str, Field(min_length=1, max_length=50)]
+# What others see and click on must not be blank.
+Username = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)
+]
 # One account an address, however it is typed.
 Email = Annotated[EmailStr, Field(max_length=120), AfterValidator(str.lower)]
 Password = Annotated[str, Field(min_length=8, max_length=128)]
-Title = Annotated[str, Field(min_length=1, max_length=100)]
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)
+]
 Content = Annotated[str, Field(min_length=1)]
 
 POSTS_PER_PAGE = settings.posts_per_page

@@ -97,6 +97,7 @@ POSTS = [
     Ask("POST", "/api/posts", 201, 51, json(**POST)),
     Ask("POST", "/api/posts", 401, None, json(**POST)),
     Ask("POST", "/api/posts", 422, 51, json(**POST | {"title": ""})),
+    Ask("POST", "/api/posts", 422, 51, json(**POST | {"title": " \n"})),
     Ask("POST", "/api/posts", 422, 51, json(**POST | {"title": "t" * 101})),
     Ask("PATCH", "/api/posts/2001", 200, 51, json(title="new")),
     Ask("PATCH", "/api/posts/2001", 422, 51, json(title=None)),
