@@ -73,7 +73,7 @@ async def commit_user(session: SessionDep) -> None:
 )
 async def create_user(session: SessionDep, new: UserCreate) -> User:
     await refuse_taken(session, new.username, new.email)
-    # Argon2: tens of milliseconds of CPU, which the loop cannot spare.
+    # Argon2 is slow on purpose, and the loop has no time to spare.
     hashed = await run_in_threadpool(hash_password, new.password)
     user = User(username=new.username, email=new.email, password_hash=hashed)
     session.add(user)

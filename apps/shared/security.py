@@ -1,7 +1,7 @@
 """Passwords, tokens, and who may do what. Pure: no session, no socket.
 
-`hash_password` and `verify_password` are CPU-bound (about 20 to 50 ms, 64 MiB each): Argon2
-is slow on purpose. The async app must not run them on the loop.
+`hash_password` and `verify_password` are CPU-bound: Argon2 is slow on purpose, and takes
+64 MiB each time. The async app must not run them on the loop.
 """
 
 from datetime import UTC, datetime, timedelta

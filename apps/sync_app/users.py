@@ -72,7 +72,7 @@ def commit_user(session: SessionDep) -> None:
 )
 def create_user(session: SessionDep, new: UserCreate) -> User:
     refuse_taken(session, new.username, new.email)
-    # Argon2: tens of milliseconds of CPU, in this thread of the pool.
+    # Argon2 is slow on purpose; here, in this thread of the pool.
     hashed = hash_password(new.password)
     user = User(username=new.username, email=new.email, password_hash=hashed)
     session.add(user)
