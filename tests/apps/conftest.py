@@ -2,7 +2,11 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
 
 FOLDER = tempfile.TemporaryDirectory(prefix="twinbench-apps-")
 DATABASE = Path(FOLDER.name) / "database" / "blog.db"
@@ -14,5 +18,20 @@ OWN = {"BLOG_DATABASE": str(DATABASE), "BLOG_MEDIA": str(MEDIA)}
 os.environ.update(OWN)
 import apps.shared.settings  # noqa: E402, F401
 
-for name in OWN:
-    del os.environ[name]
+for variable in OWN:
+    del os.environ[variable]
+
+
+@pytest.fixture(params=["sync", "async"])
+def name(request: pytest.FixtureRequest) -> str:
+    """Of one app after the other."""
+    return str(request.param)
+
+
+@pytest.fixture
+def client(name: str) -> Iterator[TestClient]:
+    """Of the app `name`, on fresh data. What it raises is answered with a 500, as in a server."""
+    from tests.apps.serving import serving
+
+    with serving(name) as found:
+        yield found

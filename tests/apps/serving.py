@@ -36,13 +36,13 @@ TWINS = {
 
 
 @contextmanager
-def serving(name: str, *, fresh: bool = True, **options: Any) -> Iterator[TestClient]:
-    """The app `name`, on fresh data or on what is there; `options` go to the client."""
+def serving(name: str, *, fresh: bool = True) -> Iterator[TestClient]:
+    """The app `name`, on fresh data or on what is there."""
     if fresh:
         for path in DATABASE.parent.iterdir():
             path.unlink()
         shutil.rmtree(MEDIA, ignore_errors=True)
-    with TestClient(TWINS[name].app, **options) as client:
+    with TestClient(TWINS[name].app, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -64,3 +64,16 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30), mode: str = "RG
 def kept_pictures() -> list[str]:
     """The names of the picture files that are there, without the demo's own."""
     return sorted(path.name for path in PICTURES.iterdir() if not path.name.startswith("user"))
+
+
+PATH = "/api/users/1/picture"
+ME = logged_in(1)
+
+
+def upload(client: TestClient, content: bytes, name: str = "me.png") -> Any:
+    return client.patch(PATH, files={"file": (name, content)}, headers=ME)
+
+
+def image_file(client: TestClient) -> str | None:
+    found: str | None = client.get("/api/users/1").json()["image_file"]
+    return found

@@ -1,6 +1,5 @@
 """The contract that each app must keep, whatever its colour."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +10,6 @@ from sqlalchemy import event
 from apps.shared.seed import POSTS, USERS
 from tests.apps.requests import ADA, POST, REQUESTS
 from tests.apps.serving import TWINS, credentials, logged_in, serving
-
-
-@pytest.fixture(params=TWINS)
-def client(request: pytest.FixtureRequest) -> Iterator[TestClient]:
-    with serving(request.param) as found:
-        yield found
 
 
 def test_every_request_has_its_status(client: TestClient) -> None:

@@ -1,6 +1,5 @@
 """Who is let in: hostile and stale tokens, and what belongs to somebody else."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from apps.shared.security import password_hash, verify_password
 from apps.shared.settings import DEMO_KEY, Settings
-from tests.apps.serving import TWINS, logged_in, serving
+from tests.apps.serving import logged_in
 
 KEY = DEMO_KEY.get_secret_value()
 SOON = datetime.now(UTC) + timedelta(minutes=5)
@@ -40,12 +39,6 @@ BAD_TOKENS = {
     "no token": "x",
     "not ascii": "\xe9.\xe9.\xe9",
 }
-
-
-@pytest.fixture(params=TWINS)
-def client(request: pytest.FixtureRequest) -> Iterator[TestClient]:
-    with serving(request.param) as found:
-        yield found
 
 
 def test_no_bad_token_opens_a_door(client: TestClient) -> None:

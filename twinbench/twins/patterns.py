@@ -92,9 +92,9 @@ loads it here, where it can be awaited.
         (("users.py", "create_user"), ("users.py", "log_in")),
         """
 Argon2 is slow on purpose (the scenario `hash` tells how slow on your machine), and for so long a
-loop would serve nobody else. There is nothing to await in it. `run_in_threadpool` hands it to the same 40 threads that
-serve `def` routes, and awaits the answer; the hash lets go of the GIL, so the loop goes on. In the
-`def` route the call stands as it is: it is in a thread already.
+loop would serve nobody else. There is nothing to await in it. `run_in_threadpool` hands it to the
+same 40 threads that serve `def` routes, and awaits the answer; the hash lets go of the GIL, so the
+loop goes on. In the `def` route the call stands as it is: it is in a thread already.
 """,
     ),
     Pattern(
