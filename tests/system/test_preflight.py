@@ -9,124 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests import runs
+from tests.system.planted import CHANGING, PLAN, written
 from tests.system.processes import twinbench
 from twinbench.measure.rig import Rig
 from twinbench.plan import read_plan
 from twinbench.preflight import Pair, PreflightError, check
-
-APP = """
-import os
-import secrets
-import sqlite3
-import time
-from datetime import UTC, datetime
-from pathlib import Path
-
-from fastapi import BackgroundTasks, FastAPI, Header, HTTPException, Response
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert, select
-
-FILE = Path(os.environ["FOLDER"]) / "own.db"
-engine = create_engine(f"sqlite:///{FILE}")
-metadata = MetaData()
-rows = Table(
-    "rows", metadata, Column("id", Integer, primary_key=True), Column("name", String)
-)
-metadata.create_all(engine)
-with engine.begin() as connection:
-    connection.execute(insert(rows), [{"name": "row {n}"} for n in range(1, 10)])
-TOKEN = secrets.token_urlsafe(24)
-
-app = FastAPI()
-
-
-def finish() -> None:
-    time.sleep(0.1)  # later than the answer
-    with sqlite3.connect(FILE) as connection:  # past SQLAlchemy
-        connection.execute("UPDATE rows SET name = 'finished' WHERE id = 1")
-    connection.close()
-
-
-@app.get("/rows/{n}")
-def read(n: int, response: Response) -> dict[str, int | str | None]:
-    with engine.connect() as connection:
-        # a SELECT more
-        name = connection.scalar(select(rows.c.name).where(rows.c.id == n))
-    # a header more
-    return {"id": n, "name": name}
-
-
-@app.post("/rows", status_code=201)
-def write(tasks: BackgroundTasks) -> dict[str, bool]:
-    with engine.connect() as connection:
-        connection.execute(insert(rows).values(name="one"))
-        # a COMMIT more
-        connection.execute(insert(rows).values(name="two"))
-        connection.commit()
-    tasks.add_task(finish)
-    return {"done": True}
-
-
-@app.get("/token")
-def token() -> dict[str, str]:
-    return {"token": TOKEN}
-
-
-@app.post("/uploads")
-def upload(authorization: str = Header()) -> dict[str, str]:
-    if authorization != f"Bearer {TOKEN}":
-        raise HTTPException(401)
-    name = secrets.token_hex(8)
-    with engine.begin() as connection:
-        connection.execute(insert(rows).values(name=name))
-    return {"file": name + ".jpg", "at": datetime.now(UTC).isoformat(timespec="seconds")}
-"""
-PLAN = """
-name = "twins"
-[[targets]]
-name = "one"
-app = "one:app"
-cwd = "."
-env = { FOLDER = "{scratch}" }
-[[targets]]
-name = "two"
-app = "two:app"
-cwd = "."
-env = { FOLDER = "{scratch}" }
-[[scenarios]]
-name = "rows"
-kind = "io"
-closed = [1]
-requests = [
-    { path = "/rows/{1..5}" },
-    { method = "POST", path = "/rows", expect = 201 },
-]
-"""
-CHANGING = """
-[[scenarios]]
-name = "uploads"
-kind = "io"
-closed = [1]
-before = [{ path = "/token", take = { token = "token" } }]
-[[scenarios.requests]]
-method = "POST"
-path = "/uploads"
-headers = { Authorization = "Bearer {token}" }
-"""
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with Rig(runs.plan(), tmp_path_factory.mktemp("logs")) as found:
         yield found
-
-
-def written(folder: Path, old: str, new: str, plan: str = PLAN) -> Path:
-    """The plan file for the app, and for its copy in which `new` stands for `old`."""
-    assert old in APP
-    (folder / "one.py").write_text(APP)
-    (folder / "two.py").write_text(APP.replace(old, new) if old else APP)
-    (folder / "plan.toml").write_text(plan)
-    return folder / "plan.toml"
 
 
 def checked(rig: Rig, plan_file: Path) -> Pair:
@@ -146,7 +39,8 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
     [pair] = check(read_plan(plan_file), "plan.toml", rig, told.append)
     assert told == ["checking target 'one'", "checking target 'two'"]
     assert pair.sentence == (
-        "two against one: 4 requests: status, headers, bytes, SQL, commits, final database: equal"
+        "two against one: 4 requests: OpenAPI, status, headers, bytes, SQL, commits,"
+        " final database, settings: equal"
     )
 
 
@@ -172,6 +66,13 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
             "'Finished'",
             "after the last request: unequal final database",
             "+rows: id=1, name='Finished'",
+        ),
+        ("FastAPI()", 'FastAPI(title="Two")', "/openapi.json: unequal OpenAPI", '+  "title": '),
+        (
+            '(f"sqlite:///{FILE}")',
+            '(f"sqlite:///{FILE}", pool_size=7)',
+            "after the last request: unequal settings",
+            "+engine 1: queue: maxsize=7",
         ),
     ],
 )
@@ -240,7 +141,7 @@ def test_a_target_that_is_meant_to_differ_passes_with_its_reason(tmp_path: Path)
     done = twinbench("check", "plan.toml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == (
-        "two against one: not compared, meant to do other work: tuned by hand"
+        "two against one: not compared, meant to differ: tuned by hand"
     )
 
 

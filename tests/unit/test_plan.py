@@ -60,6 +60,13 @@ def written(folder: Path, text: str) -> Path:
             "blocks: Input should be greater than or equal to 1, not 0",
         ),
         ("[[scenarios]]", '[[scenarios]]\nname = "x"\nkind = "gpu"', "scenarios[0].kind"),
+        (
+            "[[scenarios]]",
+            'differs = { setings = "x" }\n[[scenarios]]',
+            "unknown aspect 'setings'; did you mean 'settings'?",
+        ),
+        ("[[scenarios]]", 'differs = ""\n[[scenarios]]', "write why"),
+        ("[[scenarios]]", "differs = { SQL = 5 }\n[[scenarios]]", "write why"),
     ],
 )
 def test_a_bad_plan_is_refused_in_one_sentence(

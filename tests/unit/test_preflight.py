@@ -1,24 +1,28 @@
 """The comparison of two targets by what was seen of them."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from twinbench.plan import ASPECTS, Aspect
 from twinbench.preflight.compare import split
 from twinbench.preflight.diff import SHOWN_LINES, unified
-from twinbench.preflight.facts import Aspect, Key, Seen
+from twinbench.preflight.facts import Key, Seen
 from twinbench.preflight.pair import Pair, UnequalError, compare
 
 WHERE = "scenario 'write': POST /posts (requests[0])"
 HASH = "$argon2id$v=19$m={memory},t=3,p=4$c29tZXNhbHQ$" + "{salted}"
 FACTS: dict[Aspect, str] = {
+    "OpenAPI": '{"openapi":"3.1.0","info":{"title":"Blog"}}',
     "status": "201",
     "headers": "content-length: 40\ncontent-type: application/json",
     "bytes": '{"id":1,"at":"2026-01-17T10:00:00.000001Z"}',
     "SQL": "INSERT INTO posts (id, at) VALUES (?, ?)\n    with (1, '2026-01-17 10:00:00')",
     "commits": "1 commits, 0 rollbacks",
     "final database": "database 1\nposts: id=1, at='2026-01-17'\nposts: id=2, at='2026-01-17'",
+    "settings": "threads: 40\nengine 1: pool: size=5",
 }
 
 
@@ -43,7 +47,8 @@ def compared(aspect: Aspect, sync: tuple[str, str], other: tuple[str, str]) -> P
 def test_equal_targets_are_started_once() -> None:
     pair = compare(seen("sync"), seen("async"), never)
     assert pair.sentence == (
-        "async against sync: 1 request: status, headers, bytes, SQL, commits, final database: equal"
+        "async against sync: 1 request: OpenAPI, status, headers, bytes, SQL, commits,"
+        " final database, settings: equal"
     )
 
 
@@ -62,6 +67,8 @@ def test_equal_targets_are_started_once() -> None:
         ("commits", "0 rollbacks", "1 rollbacks"),
         ("final database", "\nposts: id=2, at='2026-01-17'", ""),
         ("final database", "id=2", "id=3"),
+        ("OpenAPI", "Blog", "Log"),
+        ("settings", "40", "41"),
     ],
 )
 def test_a_difference_is_refused_and_shown(aspect: Aspect, old: str, new: str) -> None:
@@ -83,7 +90,7 @@ def test_every_aspect_is_among_the_differences_tried() -> None:
         for mark in test_a_difference_is_refused_and_shown.pytestmark  # type: ignore[attr-defined]
         if mark.name == "parametrize"
     ]
-    assert {case[0] for case in mark.args[1]} == set(get_args(Aspect))
+    assert {case[0] for case in mark.args[1]} == set(ASPECTS)
 
 
 def test_what_a_target_does_not_say_twice_alike_is_let_pass() -> None:
@@ -161,7 +168,7 @@ def test_texts_are_split_where_what_is_volatile_ends(text: str, tokens: list[str
         (
             {"blind": "'sync' is a command"},
             {},
-            "status, headers, bytes: equal. Not compared: SQL, commits, final database"
+            "status, headers, bytes: equal. Not compared: SQL, commits, final database, settings"
             " ('sync' is a command)",
         ),
         ({"uses_sql": False}, {"uses_sql": False}, "(neither app uses SQLAlchemy)"),
@@ -174,6 +181,24 @@ def test_what_was_not_compared_is_said(
     one: dict[str, Any], other: dict[str, Any], said: str
 ) -> None:
     assert said in compare(seen("sync", **one), seen("async", **other), never).sentence
+
+
+def test_where_two_are_meant_to_differ_they_are_not_compared() -> None:
+    other = seen("async", {"settings": "threads: 80"})
+    pair = compare(seen("sync"), other, never, {"settings": "twice the threads"})
+    assert pair.sentence.endswith(
+        "final database: equal. Not compared: settings (meant to differ: twice the threads)"
+    )
+    with pytest.raises(UnequalError, match="unequal settings"):
+        compare(seen("sync"), other, {"sync": seen("sync"), "async": other}.__getitem__)
+
+
+def test_two_without_a_description_are_not_compared_in_it() -> None:
+    facts = {key: text for key, text in seen("").facts.items() if key.aspect != "OpenAPI"}
+    bare = [replace(seen(name), facts=facts) for name in ("sync", "async")]
+    assert "OpenAPI (neither serves /openapi.json)" in compare(bare[0], bare[1], never).sentence
+    with pytest.raises(UnequalError, match="unequal OpenAPI"):
+        compare(seen("sync"), bare[1], {"sync": seen("sync"), "async": bare[1]}.__getitem__)
 
 
 def test_an_app_without_sql_is_compared_with_one_that_has_it() -> None:

@@ -207,7 +207,7 @@ def test_a_target_that_is_meant_to_differ_is_shown_with_its_reason(tmp_path: Pat
     ]
     results = made(tmp_path, targets=targets)
     assert {comparison.differs for comparison in results.comparisons} == {"it caches <everything>"}
-    sentence = "async is meant to do other work than its baseline: it caches "
+    sentence = "async is meant to differ from its baseline: it caches "
     assert f"- {sentence}\\<everything\\>" in markdown(results)
     html = write_report(results, tmp_path, lambda _: None).read_text()
     assert f"<li>{sentence}&lt;everything&gt;</li>" in html

@@ -97,8 +97,8 @@ def _standing(cells: Sequence[CellResult], pair: tuple[str, str]) -> list[str]:
 
 
 def _differs(plan: Plan, pair: tuple[str, str]) -> str | None:
-    """The first reason that the plan gives for one of the pair to do other work."""
-    return next((why for name in pair if (why := plan.target(name).differs)), None)
+    """The first reason that the plan gives for one of the pair to differ from the other."""
+    return next((why for name in pair if (why := plan.target(name).why_differs)), None)
 
 
 def _by_block(metric: Metric, cells: Sequence[CellResult]) -> dict[int, float]:

@@ -99,8 +99,8 @@ class Curve(Result):
 class Comparison(Result):
     """Candidate against baseline at one load. `ratio` is candidate / baseline, paired by block;
     `decision` is about the candidate. Where one of the two stopped answering there is no ratio,
-    and `survivor` names the other. `differs` is the plan's reason why the two are meant to do
-    different work; without one they passed the preflight as doing the same."""
+    and `survivor` names the other. `differs` is the plan's reason why the two are meant to
+    differ; without one they passed the preflight as doing the same work, set up alike."""
 
     scenario: str
     load: Load

@@ -19,6 +19,7 @@ class Work(BaseModel):
     `observed` is False where the app does not use SQLAlchemy. `statements` are pairs of SQL and
     parameters; `styles` the ways in which its drivers write parameters into SQL. `files` are the
     SQLite files since its start, in the order of first use, `others` the databases that are none.
+    `settings` are those of its threads, engines, pools and sessions, a line each.
     """
 
     observed: bool
@@ -28,6 +29,7 @@ class Work(BaseModel):
     styles: list[str]
     files: list[str]
     others: list[str]
+    settings: list[str]
 
 
 class Control:

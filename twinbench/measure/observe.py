@@ -7,12 +7,18 @@ environment, and needs nothing but the SQLAlchemy that the app has itself, if it
 import hashlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from anyio.to_thread import current_default_thread_limiter
+
 # Longer values (pictures, documents) are told by their digest.
 LONGEST_BYTES = 256
+# What goes up and down with use, and is no setting.
+STATE = {"_overflow", "_invalidate_time"}
+PRAGMAS = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "cache_size", "mmap_size")
 
 
 class Observer:
@@ -26,6 +32,8 @@ class Observer:
         self._files: dict[str, None] = {}
         self._others: dict[str, None] = {}
         self._styles: dict[str, None] = {}
+        self._engines: dict[Any, None] = {}
+        self._settings: dict[str, None] = {}
 
     def listen(self) -> None:
         """Begin, if the app has imported SQLAlchemy by now. Twice is fine."""
@@ -37,6 +45,10 @@ class Observer:
         event.listen(Engine, "before_cursor_execute", self._on_execute)
         event.listen(Engine, "commit", self._on_commit)
         event.listen(Engine, "rollback", self._on_rollback)
+        if "sqlalchemy.orm" in sys.modules:
+            from sqlalchemy.orm import Session
+
+            event.listen(Session, "after_begin", self._on_begin)
         self._listening = True
 
     def work(self) -> dict[str, Any]:
@@ -53,12 +65,17 @@ class Observer:
             "styles": list(self._styles),
             "files": list(self._files),
             "others": list(self._others),
+            "settings": [_threads(), *self._settings],
         }
 
     def _on_execute(
         self, connection: Any, _c: Any, statement: str, parameters: Any, *_: Any
     ) -> None:
         dialect = connection.dialect
+        if connection.engine not in self._engines:
+            self._engines[connection.engine] = None
+            for line in settings_of(connection):
+                self._settings[f"engine {len(self._engines)}: {line}"] = None
         self._styles[dialect.paramstyle] = None
         name = connection.engine.url.database
         file = _sqlite_file(name) if dialect.name == "sqlite" else None
@@ -69,11 +86,36 @@ class Observer:
             self._others[dialect.name + in_memory] = None
         self._statements.append((statement, text_of(parameters)))
 
+    def _on_begin(self, session: Any, *_: Any) -> None:
+        options = f"autoflush={session.autoflush}, expire_on_commit={session.expire_on_commit}"
+        self._settings[f"session: {options}"] = None
+
     def _on_commit(self, _: Any) -> None:
         self._commits += 1
 
     def _on_rollback(self, _: Any) -> None:
         self._rollbacks += 1
+
+
+def _threads() -> str:
+    return f"threads: {current_default_thread_limiter().total_tokens}"
+
+
+def settings_of(connection: Any) -> Iterator[str]:
+    """How the pool of a connection, and for SQLite the connection itself, is set up."""
+    pool = connection.engine.pool
+    # The same queue, waited for on the loop.
+    yield f"pool: {type(pool).__name__.removeprefix('AsyncAdapted')}"
+    for name, thing in (("pool", pool), ("queue", getattr(pool, "_pool", None))):
+        for key, value in sorted(getattr(thing, "__dict__", {}).items()):
+            if isinstance(value, bool | int | float | str | None) and key not in STATE:
+                yield f"{name}: {key.lstrip('_')}={value}"
+    if connection.dialect.name == "sqlite":
+        cursor = connection.connection.cursor()
+        for pragma in PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+            yield f"PRAGMA {pragma} = {cursor.fetchone()[0]}"
+        cursor.close()
 
 
 def text_of(value: Any) -> str:

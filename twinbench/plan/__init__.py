@@ -1,6 +1,6 @@
 """Plans: read, checked, and expanded into cells."""
 
-from twinbench.plan.models import Plan, Scenario, Target
+from twinbench.plan.models import ASPECTS, Aspect, Plan, Scenario, Target
 from twinbench.plan.order import Cell, Load, cells
 from twinbench.plan.read import (
     PLANS,
@@ -14,9 +14,11 @@ from twinbench.plan.render import NOTHING, Rendered, Taken, render
 from twinbench.plan.requests import BaseRequest, Before, Request
 
 __all__ = [
+    "ASPECTS",
     "NOTHING",
     "PLANS",
     "ROOT",
+    "Aspect",
     "BaseRequest",
     "Before",
     "Cell",

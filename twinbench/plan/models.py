@@ -3,15 +3,20 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, PositiveFloat, StringConstraints, model_validator
+from pydantic import Field, PositiveFloat, StringConstraints, field_validator, model_validator
 
 from twinbench.plan.requests import Before, Count, Request, Strict, Whole
 
 # Names become file names and anchors.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
 Kind = Literal["io", "cpu", "mixed"]
+# In what a target is compared with its baseline before anything is measured.
+Aspect = Literal[
+    "OpenAPI", "status", "headers", "bytes", "SQL", "commits", "final database", "settings"
+]
+ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 MOST_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
 
 
@@ -32,10 +37,10 @@ class Target(Strict):
     )
     workers: Count = 1
     limit_concurrency: Count | None = None
-    differs: str | None = Field(
+    differs: str | dict[Aspect, str] | None = Field(
         default=None,
-        min_length=1,
-        description="why it is meant to do other work than the baseline; it is not compared then",
+        description="why it is meant to differ from the baseline: altogether, which is not"
+        " compared then, or in the aspects that are named",
     )
 
     @model_validator(mode="after")
@@ -43,6 +48,26 @@ class Target(Strict):
         if (self.app is None) == (self.command is None):
             raise ValueError("give either app or command")
         return self
+
+    @field_validator("differs", mode="before")
+    @classmethod
+    def _differs_with_a_reason(cls, value: Any) -> Any:
+        if value is None:
+            return None
+        reasons = list(value.values()) if isinstance(value, dict) else [value]
+        for aspect in value if isinstance(value, dict) else ():
+            if aspect not in ASPECTS:
+                raise ValueError(f"unknown aspect '{aspect}'{nearest(aspect, ASPECTS)}")
+        if not reasons or not all(isinstance(why, str) and why.strip() for why in reasons):
+            raise ValueError('write why: differs = "..." or differs = { settings = "..." }')
+        return value
+
+    @property
+    def why_differs(self) -> str:
+        """`differs` as text; empty where the target is meant to be equal to its baseline."""
+        if isinstance(self.differs, dict):
+            return "; ".join(f"{aspect}: {why}" for aspect, why in self.differs.items())
+        return self.differs or ""
 
 
 class Scenario(Strict):

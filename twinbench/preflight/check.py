@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from twinbench.measure.rig import Rig
-from twinbench.plan import Plan, Scenario
+from twinbench.plan import Aspect, Plan, Scenario
 from twinbench.preflight.collect import PreflightError, collect
 from twinbench.preflight.facts import Seen
 from twinbench.preflight.pair import Pair, UnequalError, compare
@@ -52,17 +52,19 @@ class _Group:
         return [self._compare(seen[0], other) for other in seen[1:]]
 
     def _compare(self, one: Seen, other: Seen) -> Pair:
+        meant: dict[Aspect, str] = {}
         # Also where the baseline is the one that is meant to differ from all others.
         for target in (self._plan.target(other.target), self._plan.target(one.target)):
-            if target.differs:
+            if isinstance(target.differs, str):
                 return Pair(one.target, other.target, one.requests, differs=target.differs)
+            meant |= target.differs or {}
         try:
-            return compare(one, other, self._again)
+            return compare(one, other, self._again, meant)
         except UnequalError as error:
             number = self._plan.targets.index(self._plan.target(other.target))
             raise PreflightError(
                 f"{self._plan_file}: targets[{number}]: {error}; make them do the same, or say in"
-                f' the plan why not (differs = "...")\n{error.diff}'
+                f' the plan why not (differs = {{ "{error.aspect}" = "..." }})\n{error.diff}'
             ) from None
 
     def _again(self, name: str) -> Seen:

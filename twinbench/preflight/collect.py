@@ -20,6 +20,10 @@ SLOWEST_SHARE = 0.5
 DRAWS = 3
 # When it was answered, which is not what it did.
 UNLIKE_HEADERS = {"date"}
+# Where FastAPI describes the API, unless it is told otherwise.
+DESCRIPTION = "/openapi.json"
+OK = 200
+AT_THE_END = "after the last request"
 
 
 class PreflightError(Exception):
@@ -61,6 +65,7 @@ class _Visit:
         self._prepared: list[tuple[list[Before], dict[str, str]]] = []
 
     def all_of(self, scenarios: Sequence[Scenario]) -> Seen:
+        self._ask_description()
         # What it did to start is not compared; what that left is in the final database.
         work = self._work("its start")
         for scenario in scenarios:
@@ -68,7 +73,8 @@ class _Visit:
             for number, request in enumerate(scenario.requests):
                 work = self._send(scenario, request, f"requests[{number}]")
         if work:
-            self._facts[Key("after the last request", "final database")] = contents(work.files)
+            self._facts[Key(AT_THE_END, "final database")] = contents(work.files)
+            self._facts[Key(AT_THE_END, "settings")] = "\n".join(work.settings)
         return Seen(
             self._target.name,
             self._requests,
@@ -79,6 +85,16 @@ class _Visit:
             files=len(work.files) if work else 0,
             others=tuple(work.others) if work else (),
         )
+
+    def _ask_description(self) -> None:
+        """What the app says of its own API, if it does."""
+        get = render(Request(path=DESCRIPTION), HOST, self._rng).whole
+        try:
+            answer = exchange(get, HOST, self._server.port, self._plan.ready_s)
+        except ExchangeError:
+            return  # it will fail at the first request, and say so there
+        if answer.status == OK and b'"openapi":' in answer.body:  # and not a page for every path
+            self._facts[Key(DESCRIPTION, "OpenAPI")] = answer.body.decode(errors="replace")
 
     def _prepare(self, scenario: Scenario) -> Work | None:
         """Send what comes before; what another scenario has sent already (register, log in) is

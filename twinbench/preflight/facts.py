@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
-Aspect = Literal["status", "headers", "bytes", "SQL", "commits", "final database"]
-ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
+from twinbench.plan import Aspect
+
+IN_DATABASE: tuple[Aspect, ...] = ("SQL", "commits", "final database")
 # Only a server that can be asked tells these.
-INSIDE: tuple[Aspect, ...] = ("SQL", "commits", "final database")
+INSIDE: tuple[Aspect, ...] = (*IN_DATABASE, "settings")
 
 
 class Key(NamedTuple):
@@ -38,12 +39,14 @@ class Seen:
 
 def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
     """The aspects in which two targets cannot be compared, each with the reason."""
+    found: dict[Aspect, str] = {}
+    if not any(key.aspect == "OpenAPI" for seen in (one, other) for key in seen.facts):
+        found["OpenAPI"] = "neither serves /openapi.json"
     for seen in (one, other):
         if seen.blind:
-            return dict.fromkeys(INSIDE, seen.blind)
+            return found | dict.fromkeys(INSIDE, seen.blind)
     if not (one.uses_sql or other.uses_sql):
-        return dict.fromkeys(INSIDE, "neither app uses SQLAlchemy")
-    found: dict[Aspect, str] = {}
+        return found | dict.fromkeys(IN_DATABASE, "neither app uses SQLAlchemy")
     if one.styles and other.styles and one.styles != other.styles:
         styles = " and ".join(" + ".join(seen.styles) for seen in (one, other))
         found["SQL"] = f"their drivers write parameters in different ways: {styles}"

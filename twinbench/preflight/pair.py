@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from twinbench.plan import ASPECTS, Aspect
 from twinbench.preflight.compare import Twice, Volatile, alike, masked, split, volatile
 from twinbench.preflight.diff import unified
-from twinbench.preflight.facts import ASPECTS, Aspect, Key, Seen, not_comparable
+from twinbench.preflight.facts import Key, Seen, not_comparable
 
 # Starts a target again and sees the same.
 Again = Callable[[str], Seen]
@@ -27,7 +29,7 @@ class Pair:
     def sentence(self) -> str:
         who = f"{self.candidate} against {self.baseline}"
         if self.differs:
-            return f"{who}: not compared, meant to do other work: {self.differs}"
+            return f"{who}: not compared, meant to differ: {self.differs}"
         compared = [aspect for aspect in ASPECTS if aspect not in self.missing]
         said = f"{who}: {_count(self.requests, 'request')}: {', '.join(compared)}: equal"
         if self.volatile:
@@ -36,21 +38,24 @@ class Pair:
 
 
 class UnequalError(Exception):
-    """The first difference: a clause about the two, and a diff."""
+    """The first difference: a clause about the two, the aspect, and a diff."""
 
-    def __init__(self, clause: str, diff: str) -> None:
+    def __init__(self, clause: str, aspect: Aspect, diff: str) -> None:
         super().__init__(clause)
-        self.diff = diff
+        self.aspect, self.diff = aspect, diff
 
 
-def compare(one: Seen, other: Seen, again: Again) -> Pair:
-    """The baseline `one` against `other`; both are started `again` only if something differs.
-    Raises UnequalError."""
+def compare(
+    one: Seen, other: Seen, again: Again, meant: Mapping[Aspect, str] = MappingProxyType({})
+) -> Pair:
+    """The baseline `one` against `other`, but for the aspects in which they are `meant` to
+    differ; both are started `again` only if something differs. Raises UnequalError."""
     missing = not_comparable(one, other)
+    missing |= {aspect: f"meant to differ: {why}" for aspect, why in meant.items()}
     unequal = [
         key
-        for key, text in one.facts.items()
-        if key.aspect not in missing and other.facts[key] != text
+        for key in dict.fromkeys([*one.facts, *other.facts])
+        if key.aspect not in missing and one.facts.get(key) != other.facts.get(key)
     ]
     changing = 0
     if unequal:
@@ -58,8 +63,8 @@ def compare(one: Seen, other: Seen, again: Again) -> Pair:
         for key in unequal:
             changing += _settled(
                 key,
-                (one.target, Twice(one.facts[key], ones.facts[key])),
-                (other.target, Twice(other.facts[key], others.facts[key])),
+                (one.target, Twice(one.facts.get(key, ""), ones.facts.get(key, ""))),
+                (other.target, Twice(other.facts.get(key, ""), others.facts.get(key, ""))),
             )
     return Pair(one.target, other.target, one.requests, missing=missing, volatile=changing)
 
@@ -74,6 +79,7 @@ def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
                 f"'{name}' does not give the same answer twice and cannot be compared:"
                 f" {key.where}: the structure of its {key.aspect} changes from start to start"
                 " (if that is because data survives: {scratch} in env names a fresh folder)",
+                key.aspect,
                 unified(*fact, starts),
             )
         learned.append(found)
@@ -85,6 +91,7 @@ def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
     shown = [masked(text, found) for text, found in zip(texts, learned, strict=True)]
     raise UnequalError(
         f"'{other[0]}' does not do the same work as '{one[0]}': {key.where}: unequal {key.aspect}",
+        key.aspect,
         unified(shown[0], shown[1], (f"{one[0]}, {key.aspect}", f"{other[0]}, {key.aspect}")),
     )
 

@@ -59,9 +59,9 @@ def validity(results: Results) -> str:
 
 
 def unequal(results: Results) -> list[str]:
-    """Which targets are not meant to do the same work: their ratios are about two things."""
+    """Which targets are not meant to equal their baseline: their ratios are about that too."""
     return [
-        f"{target.name} is meant to do other work than its baseline: {target.differs}"
+        f"{target.name} is meant to differ from its baseline: {target.why_differs}"
         for target in results.plan.targets
         if target.differs
     ]
