@@ -2,7 +2,8 @@
 
 The new file is written, then the commit, then the old file goes: at every
 moment the file that the row names is there. If the commit fails, the new
-file goes, and nothing has happened.
+file goes, and nothing has happened. If the request is cancelled, it stays:
+a COMMIT that nobody waits for any more may still be carried out.
 """
 
 from fastapi import APIRouter, HTTPException, UploadFile
@@ -37,7 +38,7 @@ async def remove_picture(name: str | None) -> None:
 @router.patch(
     "/{user_id}/picture",
     response_model=UserPrivate,
-    responses=problems(400, 401, 403, 404, 413),
+    responses=problems(400, 401, 403, 404, 409, 413),
 )
 async def replace_picture(
     session: SessionDep,
@@ -55,7 +56,7 @@ async def replace_picture(
         user = await hold_user(session, user_id)
         old, user.image_file = user.image_file, name
         await session.commit()
-    except BaseException:
+    except Exception:
         await remove_picture(name)
         raise
     await remove_picture(old)
@@ -65,7 +66,7 @@ async def replace_picture(
 @router.delete(
     "/{user_id}/picture",
     response_model=UserPrivate,
-    responses=problems(400, 401, 403, 404),
+    responses=problems(400, 401, 403, 404, 409),
 )
 async def delete_picture(
     session: SessionDep, current_user: CurrentUser, user_id: Id

@@ -1,6 +1,7 @@
 """/api/posts: list, read, write, change, remove."""
 
 from fastapi import APIRouter, HTTPException
+from sqlalchemy.exc import InvalidRequestError
 
 from apps.shared import statements
 from apps.shared.models import Post
@@ -32,6 +33,14 @@ async def find_post(session: SessionDep, post_id: int) -> Post:
     raise HTTPException(404, "Post not found")
 
 
+async def load_author(session: SessionDep, post: Post) -> None:
+    # Named, or refresh() would read the columns and leave the author out.
+    try:
+        await session.refresh(post, attribute_names=["author"])
+    except InvalidRequestError as error:  # deleted since the commit
+        raise HTTPException(404, "Post not found") from error
+
+
 @router.get("", response_model=PostPage)
 async def list_posts(
     session: SessionDep, skip: Skip = 0, limit: Limit = POSTS_PER_PAGE
@@ -45,7 +54,7 @@ async def list_posts(
     "",
     status_code=201,
     response_model=PostResponse,
-    responses=problems(400, 401),
+    responses=problems(400, 401, 404, 409),
 )
 async def create_post(
     session: SessionDep, current_user: CurrentUser, new: PostCreate
@@ -54,7 +63,7 @@ async def create_post(
     # add() only notes the object; the INSERT is sent by commit().
     session.add(post)
     await session.commit()
-    await session.refresh(post, attribute_names=["author"])
+    await load_author(session, post)
     return post
 
 
@@ -68,7 +77,7 @@ async def read_post(session: SessionDep, post_id: Id) -> Post:
 @router.put(
     "/{post_id}",
     response_model=PostResponse,
-    responses=problems(400, 401, 403, 404),
+    responses=problems(400, 401, 403, 404, 409),
 )
 async def replace_post(
     session: SessionDep,
@@ -81,14 +90,14 @@ async def replace_post(
     for name, value in new.model_dump().items():
         setattr(post, name, value)
     await session.commit()
-    await session.refresh(post, attribute_names=["author"])
+    await load_author(session, post)
     return post
 
 
 @router.patch(
     "/{post_id}",
     response_model=PostResponse,
-    responses=problems(400, 401, 403, 404),
+    responses=problems(400, 401, 403, 404, 409),
 )
 async def update_post(
     session: SessionDep,
@@ -101,7 +110,7 @@ async def update_post(
     for name, value in changes.model_dump(exclude_unset=True).items():
         setattr(post, name, value)
     await session.commit()
-    await session.refresh(post, attribute_names=["author"])
+    await load_author(session, post)
     return post
 
 

@@ -78,7 +78,6 @@ async def create_user(session: SessionDep, new: UserCreate) -> User:
     user = User(username=new.username, email=new.email, password_hash=hashed)
     session.add(user)
     await commit_user(session)
-    await session.refresh(user)
     return user
 
 
@@ -142,7 +141,6 @@ async def update_user(
     for name, value in changed.items():
         setattr(user, name, value)
     await commit_user(session)
-    await session.refresh(user)
     return user
 
 

@@ -1,7 +1,8 @@
 """No request body larger than an upload may be: refused while it is read.
 
-Without this the framework takes in the whole body, in memory or on disk, before a route can
-say no. ASGI, and the same in both apps: nothing is held here while it waits.
+Otherwise the framework takes in the whole body, in memory or on disk, before a route can say
+no. Its own limit (`max_body_size`) answers in plain text; here the API's errors are JSON, and
+the pages' are pages. ASGI, and the same in both apps: nothing is held while it waits.
 """
 
 from starlette.datastructures import Headers

@@ -39,6 +39,8 @@ class Base(DeclarativeBase):
 
 class User(Base):
     __tablename__ = "users"
+    # Never an id again that somebody had: tokens, and links, outlive their user.
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(50), unique=True)
@@ -75,4 +77,5 @@ class Post(Base):
     __table_args__ = (
         Index("ix_posts_newest", date_posted.desc(), id.desc()),
         Index("ix_posts_user_newest", user_id, date_posted.desc(), id.desc()),
+        {"sqlite_autoincrement": True},
     )

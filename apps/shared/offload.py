@@ -19,6 +19,6 @@ async def run_cpu(work: Callable[[*Args], T], *args: *Args) -> T:
     if settings.cpu_offload == "thread":
         return await to_thread.run_sync(work, *args)
     if settings.cpu_offload == "process":
-        # As many processes as the machine has cores; they stay for the next call.
+        # As many processes as the machine has cores; they stay a while for the next call.
         return await to_process.run_sync(work, *args)
     return work(*args)

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from fastapi.templating import Jinja2Templates
 
 STATIC = Path(__file__).with_name("static")
-JSON_PATHS = ("/api/", "/workload/")
+FOR_PROGRAMS = {"api", "workload"}
 
 templates = Jinja2Templates(Path(__file__).with_name("templates"))
 
@@ -21,7 +21,7 @@ def error_answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """`detail` as JSON, or on a page where a person is looking."""
-    if request.url.path.startswith(JSON_PATHS):
+    if request.url.path.split("/")[1] in FOR_PROGRAMS:
         return JSONResponse({"detail": detail}, code, headers)
     message = detail if isinstance(detail, str) else "The address is not valid"
     context = {"code": code, "message": message}

@@ -35,8 +35,8 @@ def hash_password(password: str) -> str:
 def verify_password(password: str, hashed: str | None) -> bool:
     """Whether `password` is the one that was hashed.
 
-    Without a hash (there is no such user) it is False after the same work: how long the
-    answer takes must not tell which addresses are registered.
+    Without a hash (there is no such user) it is False after the same work: how long a login
+    takes must not tell which addresses are registered.
     """
     right = password_hash.verify(password, hashed or DEMO_PASSWORD_HASH)
     return right and hashed is not None

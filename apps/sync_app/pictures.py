@@ -2,7 +2,8 @@
 
 The new file is written, then the commit, then the old file goes: at every
 moment the file that the row names is there. If the commit fails, the new
-file goes, and nothing has happened.
+file goes, and nothing has happened. If the request is cancelled, it stays:
+a COMMIT that nobody waits for any more may still be carried out.
 """
 
 from fastapi import APIRouter, HTTPException, UploadFile
@@ -36,7 +37,7 @@ def remove_picture(name: str | None) -> None:
 @router.patch(
     "/{user_id}/picture",
     response_model=UserPrivate,
-    responses=problems(400, 401, 403, 404, 413),
+    responses=problems(400, 401, 403, 404, 409, 413),
 )
 def replace_picture(
     session: SessionDep,
@@ -54,7 +55,7 @@ def replace_picture(
         user = hold_user(session, user_id)
         old, user.image_file = user.image_file, name
         session.commit()
-    except BaseException:
+    except Exception:
         remove_picture(name)
         raise
     remove_picture(old)
@@ -64,7 +65,7 @@ def replace_picture(
 @router.delete(
     "/{user_id}/picture",
     response_model=UserPrivate,
-    responses=problems(400, 401, 403, 404),
+    responses=problems(400, 401, 403, 404, 409),
 )
 def delete_picture(
     session: SessionDep, current_user: CurrentUser, user_id: Id

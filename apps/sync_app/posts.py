@@ -1,6 +1,7 @@
 """/api/posts: list, read, write, change, remove."""
 
 from fastapi import APIRouter, HTTPException
+from sqlalchemy.exc import InvalidRequestError
 
 from apps.shared import statements
 from apps.shared.models import Post
@@ -32,6 +33,14 @@ def find_post(session: SessionDep, post_id: int) -> Post:
     raise HTTPException(404, "Post not found")
 
 
+def load_author(session: SessionDep, post: Post) -> None:
+    # Named, or refresh() would read the columns and leave the author out.
+    try:
+        session.refresh(post, attribute_names=["author"])
+    except InvalidRequestError as error:  # deleted since the commit
+        raise HTTPException(404, "Post not found") from error
+
+
 @router.get("", response_model=PostPage)
 def list_posts(
     session: SessionDep, skip: Skip = 0, limit: Limit = POSTS_PER_PAGE
@@ -45,7 +54,7 @@ def list_posts(
     "",
     status_code=201,
     response_model=PostResponse,
-    responses=problems(400, 401),
+    responses=problems(400, 401, 404, 409),
 )
 def create_post(
     session: SessionDep, current_user: CurrentUser, new: PostCreate
@@ -54,7 +63,7 @@ def create_post(
     # add() only notes the object; the INSERT is sent by commit().
     session.add(post)
     session.commit()
-    session.refresh(post, attribute_names=["author"])
+    load_author(session, post)
     return post
 
 
@@ -68,7 +77,7 @@ def read_post(session: SessionDep, post_id: Id) -> Post:
 @router.put(
     "/{post_id}",
     response_model=PostResponse,
-    responses=problems(400, 401, 403, 404),
+    responses=problems(400, 401, 403, 404, 409),
 )
 def replace_post(
     session: SessionDep,
@@ -81,14 +90,14 @@ def replace_post(
     for name, value in new.model_dump().items():
         setattr(post, name, value)
     session.commit()
-    session.refresh(post, attribute_names=["author"])
+    load_author(session, post)
     return post
 
 
 @router.patch(
     "/{post_id}",
     response_model=PostResponse,
-    responses=problems(400, 401, 403, 404),
+    responses=problems(400, 401, 403, 404, 409),
 )
 def update_post(
     session: SessionDep,
@@ -101,7 +110,7 @@ def update_post(
     for name, value in changes.model_dump(exclude_unset=True).items():
         setattr(post, name, value)
     session.commit()
-    session.refresh(post, attribute_names=["author"])
+    load_author(session, post)
     return post
 
 

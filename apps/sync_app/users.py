@@ -77,7 +77,6 @@ def create_user(session: SessionDep, new: UserCreate) -> User:
     user = User(username=new.username, email=new.email, password_hash=hashed)
     session.add(user)
     commit_user(session)
-    session.refresh(user)
     return user
 
 
@@ -141,7 +140,6 @@ def update_user(
     for name, value in changed.items():
         setattr(user, name, value)
     commit_user(session)
-    session.refresh(user)
     return user
 
 

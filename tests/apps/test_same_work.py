@@ -1,7 +1,7 @@
 """Guard 4: the same requests give the same answers, SQL, commits, and leave the same behind.
 
-The clock and chance are held still, so that equal means equal: no byte is left out, but for the
-date at which an answer was sent.
+The clock and chance are held still, so that equal means equal: of bodies no byte is left out, of
+headers only when an answer was sent, and when a file was written.
 """
 
 import sqlite3

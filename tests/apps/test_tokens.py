@@ -61,6 +61,15 @@ def test_a_user_deleted_since_is_not_let_in(client: TestClient) -> None:
         assert client.request(method, path, json=body, headers=logged_in(7)).status_code == 401
 
 
+def test_a_token_is_of_no_use_to_who_comes_after(client: TestClient) -> None:
+    """The newest user leaves; whoever registers next must not get that id, and be let in for it."""
+    newest = logged_in(50)
+    assert client.delete("/api/users/50", headers=newest).status_code == 204
+    body = {"username": "next", "email": "next@example.com", "password": "a long one"}
+    assert client.post("/api/users", json=body).json()["id"] == 51
+    assert client.get("/api/users/me", headers=newest).status_code == 401
+
+
 def test_what_is_another_users_is_not_changed(client: TestClient) -> None:
     post = client.get("/api/posts/1").json()
     stranger = logged_in(post["user_id"] % 50 + 1)

@@ -17,6 +17,7 @@ Taken = Mapping[str, str]
 NOTHING: Taken = MappingProxyType({})
 # Fixed, so that the same request is the same bytes; random enough to be in no file.
 BOUNDARY = "twinbench-8f3a1c5e7d9b2046"
+WITH_BODY = {"POST", "PUT", "PATCH"}
 # Uploads kept as they go over the wire: more than a scenario has, so that each is read once.
 KEPT_UPLOADS = 32
 
@@ -41,7 +42,9 @@ def render(
     headers |= _fill(request.headers, rng, taken)
     kind, body = _payload(request, rng, taken)
     if kind:
-        headers |= {"Content-Type": kind, "Content-Length": str(len(body))}
+        headers |= {"Content-Type": kind}
+    if kind or request.method in WITH_BODY:  # some servers insist on it, be it 0
+        headers |= {"Content-Length": str(len(body))}
     in_path = {name: quote(value, safe="") for name, value in taken.items()}
     lines = [f"{request.method} {_fill(request.path, rng, in_path)} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
