@@ -21,6 +21,7 @@ from apps.shared.schemas import (
     UserPrivate,
     UserPublic,
     UserUpdate,
+    normal_email,
     page_of,
     problems,
 )
@@ -85,7 +86,7 @@ async def create_user(session: SessionDep, new: UserCreate) -> User:
 async def log_in(
     session: SessionDep, form: Annotated[OAuth2PasswordRequestForm, Depends()]
 ) -> Token:
-    found = statements.user_by_email(form.username.lower())
+    found = statements.user_by_email(normal_email(form.username))
     result = await session.execute(found)
     user = result.scalar_one_or_none()
     hashed = user.password_hash if user else None

@@ -13,9 +13,9 @@ from apps.shared.settings import settings
 SIZE = (300, 300)
 QUALITY = 85
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-# A file of a few kilobytes can unpack to gigabytes. 50 million pixels are the largest
-# photo that phones take, about 150 MB once unpacked.
-MOST_PIXELS = 50_000_000
+# A file of a few kilobytes can unpack to gigabytes. So many pixels are 100 MB once unpacked,
+# twice that while they are converted.
+MOST_PIXELS = 25_000_000
 
 
 def profile_picture(file: BinaryIO) -> bytes:
@@ -29,7 +29,10 @@ def profile_picture(file: BinaryIO) -> bytes:
                 raise ValueError("too many pixels")
             # Lets a JPEG be unpacked at a fraction of its size.
             picture.draft("RGB", (2 * SIZE[0], 2 * SIZE[1]))
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
+            # Made small before it is turned and cut: each step copies the picture.
+            rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
+            small = rgb.reduce(max(1, min(rgb.size) // (2 * SIZE[0])))
+            upright = ImageOps.exif_transpose(small)
             return _jpeg(ImageOps.fit(upright, SIZE, Image.Resampling.LANCZOS))
     except Exception as error:  # a broken file makes decoders raise anything
         raise HTTPException(

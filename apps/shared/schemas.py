@@ -12,6 +12,8 @@ from pydantic import (
     EmailStr,
     Field,
     StringConstraints,
+    TypeAdapter,
+    ValidationError,
 )
 
 from apps.shared.models import Post
@@ -34,13 +36,25 @@ Password = Annotated[str, Field(min_length=8, max_length=128)]
 Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)
 ]
-Content = Annotated[str, Field(min_length=1)]
+# A page of a hundred posts is read into memory at once.
+Content = Annotated[str, Field(min_length=1, max_length=100_000)]
 
 POSTS_PER_PAGE = settings.posts_per_page
 
 # What a field of a PATCH holds that was not sent. Being a default, it is never validated;
 # a null that was sent is refused.
 UNSENT: Any = None
+
+
+EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+
+
+def normal_email(text: str) -> str:
+    """`text` as it was stored when somebody registered with it; any text is taken."""
+    try:
+        return EMAIL.validate_python(text)
+    except ValidationError:
+        return text.encode(errors="replace").decode()
 
 
 class UserCreate(BaseModel):

@@ -4,6 +4,7 @@
 64 MiB each time. The async app must not run them on the loop.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -15,6 +16,8 @@ from apps.shared.schemas import LARGEST_ID
 from apps.shared.settings import settings
 
 ALGORITHM = "HS256"
+# As we write it; int() would take much more.
+ID = re.compile(r"[1-9][0-9]{0,18}")
 
 # Argon2id with the library's own parameters.
 password_hash = PasswordHash.recommended()
@@ -38,7 +41,9 @@ def verify_password(password: str, hashed: str | None) -> bool:
     Without a hash (there is no such user) it is False after the same work: how long a login
     takes must not tell which addresses are registered.
     """
-    right = password_hash.verify(password, hashed or DEMO_PASSWORD_HASH)
+    # A form may hold what is no character; that is no password either.
+    sent = password.encode(errors="replace")
+    right = password_hash.verify(sent, hashed or DEMO_PASSWORD_HASH)
     return right and hashed is not None
 
 
@@ -64,12 +69,11 @@ def read_token(token: str) -> int:
             algorithms=[ALGORITHM],
             options={"require": ["exp", "sub"]},
         )
-        user_id = int(claims["sub"])
-    except (jwt.InvalidTokenError, ValueError):
+    except jwt.InvalidTokenError:
         raise not_logged_in() from None
-    if not 1 <= user_id <= LARGEST_ID:
+    if not ID.fullmatch(claims["sub"]) or int(claims["sub"]) > LARGEST_ID:
         raise not_logged_in()
-    return user_id
+    return int(claims["sub"])
 
 
 def not_logged_in(

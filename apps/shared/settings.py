@@ -11,25 +11,28 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # Published, so that the demo's tokens can be made by anybody; refused outside the demo.
 DEMO_KEY = SecretStr("demo key, published with its source")
+SHORTEST_KEY = 32  # HS256: as many bytes as the hash has
 
 
 class Settings(BaseSettings):
     """Read from `BLOG_<NAME>`, except where an alias stands."""
 
-    model_config = SettingsConfigDict(env_prefix="BLOG_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BLOG_", frozen=True, hide_input_in_errors=True
+    )
 
     # The demo: users with a published password, tokens signed with a published key.
     # Off, there is no data at the start, and a key of one's own is required.
     demo: bool = True
-    # Signs tokens (HS256: as many bytes as the hash has, at least).
-    secret_key: SecretStr = Field(default=DEMO_KEY, min_length=32)
-    token_minutes: PositiveInt = 30
+    secret_key: SecretStr = DEMO_KEY  # signs tokens
+    token_minutes: int = Field(default=30, ge=1, le=60 * 24 * 365)
     posts_per_page: PositiveInt = Field(default=10, le=100)
     # The largest picture that is taken, and about the largest body of any request.
     upload_bytes: PositiveInt = 5 * 2**20
@@ -59,8 +62,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _key_is_secret(self) -> Self:
         if not self.demo and self.secret_key == DEMO_KEY:
+            raise ValueError("BLOG_SECRET_KEY: outside the demo, set your own")
+        if len(self.secret_key.get_secret_value()) < SHORTEST_KEY:
             raise ValueError(
-                "BLOG_SECRET_KEY is missing: outside the demo it must be set"
+                f"BLOG_SECRET_KEY: at least {SHORTEST_KEY} characters"
             )
         return self
 
@@ -73,4 +78,15 @@ class Settings(BaseSettings):
         return self.media or Path(f"{app}_media")
 
 
-settings = Settings()
+def from_environment() -> Settings:
+    """The settings; if one is not valid, the program ends with its name."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "".join(f"BLOG_{part}: ".upper() for part in first["loc"])
+        said = first["msg"].removeprefix("Value error, ")
+        raise SystemExit(name + said) from None
+
+
+settings = from_environment()

@@ -20,6 +20,7 @@ from apps.shared.schemas import (
     UserPrivate,
     UserPublic,
     UserUpdate,
+    normal_email,
     page_of,
     problems,
 )
@@ -84,7 +85,7 @@ def create_user(session: SessionDep, new: UserCreate) -> User:
 def log_in(
     session: SessionDep, form: Annotated[OAuth2PasswordRequestForm, Depends()]
 ) -> Token:
-    found = statements.user_by_email(form.username.lower())
+    found = statements.user_by_email(normal_email(form.username))
     result = session.execute(found)
     user = result.scalar_one_or_none()
     hashed = user.password_hash if user else None

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import Engine
@@ -33,6 +34,15 @@ TWINS = {
     "sync": Twin(sync_main.app, sync_database.engine, sync_database),
     "async": Twin(async_main.app, async_database.engine.sync_engine, async_database),
 }
+
+
+def routes(app: FastAPI | APIRouter) -> Iterator[APIRoute]:
+    """Every route of `app` that is ours, of the routers that it includes too."""
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif router := getattr(route, "original_router", None):
+            yield from routes(router)
 
 
 @contextmanager

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
 
-from tests.apps.serving import TWINS
+from tests.apps.serving import TWINS, routes
 
 Function = Callable[..., Any]
 
@@ -18,17 +16,9 @@ Function = Callable[..., Any]
 def functions(app: FastAPI, module: str) -> Iterator[Function]:
     """The endpoints, dependencies and error handlers of `app` that are defined in `module`."""
     called = [*app.exception_handlers.values()]
-    for route in _routes(app.routes):
+    for route in routes(app):
         called += _of(route.dependant)
     yield from (function for function in called if function.__module__.startswith(module))
-
-
-def _routes(routes: list[BaseRoute]) -> Iterator[APIRoute]:
-    for route in routes:
-        if isinstance(route, APIRoute):
-            yield route
-        elif router := getattr(route, "original_router", None):
-            yield from _routes(router.routes)
 
 
 def _of(dependant: Dependant) -> Iterator[Function]:

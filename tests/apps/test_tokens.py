@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from apps.shared.security import password_hash, verify_password
-from apps.shared.settings import DEMO_KEY, Settings
+from apps.shared.settings import DEMO_KEY, Settings, from_environment
 from tests.apps.serving import logged_in
 
 KEY = DEMO_KEY.get_secret_value()
@@ -37,6 +37,9 @@ BAD_TOKENS = {
     "unsigned": signed(GOOD).rpartition(".")[0] + ".",
     "empty": "",
     "no token": "x",
+    "sub with an underscore": signed(GOOD | {"sub": "1_0"}),
+    "sub with blanks": signed(GOOD | {"sub": " 1 "}),
+    "sub in other digits": signed(GOOD | {"sub": "\u0661"}),
     "not ascii": "\xe9.\xe9.\xe9",
 }
 
@@ -92,7 +95,7 @@ def test_an_unknown_address_costs_as_much_work_as_a_known_one(
     verified: list[str] = []
     verify = password_hash.verify
 
-    def counting(password: str, hashed: str) -> bool:
+    def counting(password: bytes, hashed: str) -> bool:
         verified.append(hashed)
         return verify(password, hashed)
 
@@ -118,14 +121,42 @@ def test_what_was_sent_is_not_repeated(client: TestClient) -> None:
 
 def test_the_demo_key_is_refused_outside_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOG_DEMO", "0")
-    with pytest.raises(ValueError, match="BLOG_SECRET_KEY is missing"):
+    with pytest.raises(ValueError, match="BLOG_SECRET_KEY: outside the demo"):
         Settings()
     monkeypatch.setenv("BLOG_SECRET_KEY", "too short")
-    with pytest.raises(ValueError, match="at least 32"):
-        Settings()
+    with pytest.raises(SystemExit) as ended:
+        from_environment()
+    assert ended.value.code == "BLOG_SECRET_KEY: at least 32 characters"
     monkeypatch.setenv("BLOG_SECRET_KEY", "0123456789abcdef0123456789abcdef")
     assert "0123456789" not in repr(Settings())
 
 
 def _bearer(token: str) -> dict[bytes, bytes]:
     return {b"Authorization": b"Bearer " + token.encode("latin-1")}
+
+
+def test_a_setting_that_is_not_valid_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOG_POOL_SIZE", "0")
+    with pytest.raises(SystemExit) as ended:
+        from_environment()
+    assert ended.value.code == "BLOG_POOL_SIZE: Input should be greater than 0"
+
+
+@pytest.mark.parametrize("typed", ["ada@xn--bcher-kva.example", "ADA@B\u00fccher.example"])
+def test_an_address_is_found_however_it_is_typed(client: TestClient, typed: str) -> None:
+    body = {"username": "ada", "email": "ada@b\u00fccher.example", "password": "a long one"}
+    assert client.post("/api/users", json=body).status_code == 201
+    form = {"username": typed, "password": "a long one"}
+    assert client.post("/api/users/token", data=form).status_code == 200
+
+
+def test_what_is_no_text_is_no_login(client: TestClient) -> None:
+    """A form may name a charset, and so hold half a character."""
+    for name, password in [("+2AA-", "x"), ("user1@example.com", "+2AA-")]:
+        parts = "".join(
+            f'--B\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
+            for field, value in (("username", name), ("password", password))
+        )
+        headers = {"Content-Type": "multipart/form-data; boundary=B; charset=utf-7"}
+        answer = client.post("/api/users/token", content=f"{parts}--B--\r\n", headers=headers)
+        assert answer.status_code == 401

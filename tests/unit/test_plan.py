@@ -229,3 +229,14 @@ def test_the_login_in_the_readme_is_a_good_plan(tmp_path: Path) -> None:
     head = GOOD.partition("[[scenarios]]")[0]
     plan = read_plan(written(tmp_path, head + example.removeprefix("toml\n")))
     assert plan.scenarios[0].before[0].take == {"token": "access_token"}
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_pair_of_ours_differs_in_its_app_only_unless_it_says_so(path: Path) -> None:
+    plan = read_plan(path)
+    for scenario in plan.scenarios:
+        baseline, *others = (plan.target(name) for name in plan.targets_of(scenario))
+        for other in others:
+            if not other.differs:
+                same = {"name": baseline.name, "app": baseline.app}
+                assert other.model_copy(update=same) == baseline, (scenario.name, other.name)

@@ -4,6 +4,7 @@ Self-contained like serve.py, which loads it: it runs under the interpreter of t
 environment, and needs nothing but the SQLAlchemy that the app has itself, if it has it.
 """
 
+import gc
 import hashlib
 import os
 import sys
@@ -18,7 +19,10 @@ from anyio.to_thread import current_default_thread_limiter
 LONGEST_BYTES = 256
 # What goes up and down with use, and is no setting.
 STATE = {"_overflow", "_invalidate_time"}
-PRAGMAS = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "cache_size", "mmap_size")
+PRAGMAS = (
+    *("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "cache_size", "mmap_size"),
+    *("page_size", "temp_store", "locking_mode", "wal_autocheckpoint"),
+)
 
 
 class Observer:
@@ -65,7 +69,7 @@ class Observer:
             "styles": list(self._styles),
             "files": list(self._files),
             "others": list(self._others),
-            "settings": [_threads(), *self._settings],
+            "settings": [*_of_process(), *self._settings],
         }
 
     def _on_execute(
@@ -97,13 +101,20 @@ class Observer:
         self._rollbacks += 1
 
 
-def _threads() -> str:
-    return f"threads: {current_default_thread_limiter().total_tokens}"
+def _of_process() -> list[str]:
+    collector = gc.get_threshold() if gc.isenabled() else "off"
+    return [
+        f"threads: {current_default_thread_limiter().total_tokens}",
+        f"interpreter: collector {collector}, switch interval {sys.getswitchinterval():g} s",
+    ]
 
 
 def settings_of(connection: Any) -> Iterator[str]:
     """How the pool of a connection, and for SQLite the connection itself, is set up."""
-    pool = connection.engine.pool
+    engine, pool = connection.engine, connection.engine.pool
+    options = {**engine.get_execution_options(), **engine.url.query}
+    cache = getattr(engine, "_compiled_cache", None)
+    yield f"options: {text_of(options)}, cached statements: {getattr(cache, 'capacity', None)}"
     # The same queue, waited for on the loop.
     yield f"pool: {type(pool).__name__.removeprefix('AsyncAdapted')}"
     for name, thing in (("pool", pool), ("queue", getattr(pool, "_pool", None))):

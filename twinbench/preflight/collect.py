@@ -74,7 +74,8 @@ class _Visit:
                 work = self._send(scenario, request, f"requests[{number}]")
         if work:
             self._facts[Key(AT_THE_END, "final database")] = contents(work.files)
-            self._facts[Key(AT_THE_END, "settings")] = "\n".join(work.settings)
+            limit = f"limit_concurrency: {self._target.limit_concurrency}"
+            self._facts[Key(AT_THE_END, "settings")] = "\n".join([limit, *work.settings])
         return Seen(
             self._target.name,
             self._requests,
