@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 from anyio.to_thread import current_default_thread_limiter
@@ -165,10 +165,15 @@ def test_async_routes_go_on() -> None:
         f"sqlite+aiosqlite:///{DATABASE}", pool_size=CONNECTIONS, max_overflow=0
     )
 
-    @converted.get("/post", response_model=PostResponse)
-    async def read_converted_post() -> Post:
+    async def get_async_session() -> AsyncIterator[AsyncSession]:
         async with AsyncSession(engine) as session:
-            return (await session.execute(first_post)).scalar_one()
+            yield session
+
+    @converted.get("/post", response_model=PostResponse)
+    async def read_converted_post(
+        session: Annotated[AsyncSession, Depends(get_async_session)],
+    ) -> Post:
+        return (await session.execute(first_post)).scalar_one()
 
     async def crowd() -> list[int]:
         answers = await send(converted, *["/post"] * CROWD)

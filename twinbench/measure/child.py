@@ -12,6 +12,7 @@ from typing import IO
 import psutil
 
 LEASH = Path(__file__).with_name("leash.py")
+PYDANTIC_ENDS = "For further information visit"
 LAST_OUTPUT_CHARS = 300
 
 
@@ -77,6 +78,8 @@ class Child:
         """The end of what it printed, as one line: what a person would look at first."""
         lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
         told = [line.strip() for line in lines if line.strip()]
+        # Pydantic ends with an address; what is wrong stands above it.
+        told = [line for line in told if not line.startswith(PYDANTIC_ENDS)]
         return told[-1][:LAST_OUTPUT_CHARS] if told else "it printed nothing"
 
     def stop(self, grace_s: float = 0.0) -> None:

@@ -89,8 +89,10 @@ def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
     if len(split(texts[0]).tokens) == len(split(texts[1]).tokens):
         learned = [{**learned[0], **learned[1]}] * 2
     shown = [masked(text, found) for text, found in zip(texts, learned, strict=True)]
+    hidden = " (~ and 9 stand for what changes at every start)" if any(learned) else ""
     raise UnequalError(
-        f"'{other[0]}' does not do the same work as '{one[0]}': {key.where}: unequal {key.aspect}",
+        f"'{other[0]}' does not do the same work as '{one[0]}': {key.where}: unequal {key.aspect}"
+        f"{hidden}",
         key.aspect,
         unified(shown[0], shown[1], (f"{one[0]}, {key.aspect}", f"{other[0]}, {key.aspect}")),
     )

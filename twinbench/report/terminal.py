@@ -13,9 +13,8 @@ COLOUR = {style.BASELINE: "dark_orange3", style.CANDIDATE: "dodger_blue2"}
 def show(results: Results, console: Console) -> None:
     """Print the summary of `results`."""
     loads = sorted({comparison.load.value for comparison in results.comparisons})
-    pairs = dict.fromkeys(f"{c.candidate} / {c.baseline}" for c in results.comparisons)
     table = Table(
-        title=f"Throughput, {', '.join(pairs)}, by number of users",
+        title=f"Throughput, {words.pairs(results)}, by number of users",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 0, 0, 1),

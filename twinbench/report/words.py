@@ -58,6 +58,11 @@ def validity(results: Results) -> str:
     return ", ".join(parts) + "."
 
 
+def pairs(results: Results) -> str:
+    """Which target is divided by which, in all comparisons."""
+    return ", ".join(dict.fromkeys(f"{c.candidate} / {c.baseline}" for c in results.comparisons))
+
+
 def unequal(results: Results) -> list[str]:
     """Which targets are not meant to equal their baseline: their ratios are about that too."""
     return [
