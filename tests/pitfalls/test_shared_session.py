@@ -1,0 +1,59 @@
+"""Trap 11: one `AsyncSession` in two tasks at once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import Result, select
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tests.pitfalls.blog import Post, User, new_session
+from tests.pitfalls.page import quoted
+
+Found = Result[Any]
+
+
+async def both_at_once(session: AsyncSession) -> tuple[Found, Found]:
+    posts, users = session.execute(select(Post)), session.execute(select(User))
+    return await asyncio.gather(posts, users)
+
+
+async def one_by_one(session: AsyncSession) -> tuple[Found, Found]:
+    posts = await session.execute(select(Post))
+    users = await session.execute(select(User))
+    return posts, users
+
+
+def rows(found: tuple[Found, Found]) -> list[int]:
+    return [len(result.all()) for result in found]
+
+
+def test_two_tasks_at_once_are_refused() -> None:
+    async def ask() -> str:
+        async with new_session() as session:
+            with pytest.raises(InvalidRequestError) as refused:
+                await both_at_once(session)
+            # The other goes on, unattended; a session that is closed meanwhile fails once more.
+            await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+        return str(refused.value)
+
+    assert asyncio.run(ask()).startswith(quoted("two-tasks"))
+
+
+def test_one_by_one_they_are_answered() -> None:
+    async def ask() -> list[int]:
+        async with new_session() as session:
+            return rows(await one_by_one(session))
+
+    assert asyncio.run(ask()) == [2, 2]
+
+
+def test_with_a_session_each_they_are_answered_at_once() -> None:
+    async def ask() -> list[int]:
+        async with new_session() as one, new_session() as other:
+            return rows(
+                await asyncio.gather(one.execute(select(Post)), other.execute(select(User)))
+            )
+
+    assert asyncio.run(ask()) == [2, 2]
