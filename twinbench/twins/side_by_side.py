@@ -73,8 +73,8 @@ def _tables() -> Iterator[str]:
     yield _table([(f"`{call}(...)`", f"`{how}`") for call, how in handed])
     yield (
         "`run_in_threadpool` is FastAPI's. `run_cpu` is ours, for the workload routes only: it"
-        " leaves them on the loop unless `BLOG_CPU_OFFLOAD` says otherwise, so that the damage can be"
-        " measured.\n"
+        " leaves them on the loop unless `BLOG_CPU_OFFLOAD` says otherwise, so that the damage"
+        " can be measured.\n"
     )
     yield "**Written otherwise**\n"
     yield _table([(f"`{old}`", f"`{new}`") for old, new in {**REWRITTEN, **TEXTS}.items()])
