@@ -95,7 +95,9 @@ class Child:
         self._leash_fd = -1
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
-                pipe.close()
+                # What was written to a process that had died cannot be delivered: closed it is.
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
     def _signal(self, number: signal.Signals) -> bool:
         """Signal the group, which may outlive its leader; False if nobody is left."""

@@ -43,23 +43,23 @@ class Driver:
     def run(self, job: dict[str, Any], seconds: float) -> Summary:
         """Carry out `job`, which takes about `seconds`. Raises DriverFailedError."""
         child = self._child = self._child or self._start()
+        what = "stopped"
         try:
             child.stdin.write(json.dumps(job).encode() + b"\n")
             child.stdin.flush()
             ready, _, _ = select.select([child.stdout], [], [], seconds + SLACK_S)
-            line = child.stdout.readline() if ready else b""
-            if not line:
-                what = "stopped" if ready else "did not finish in time"
-                raise DriverFailedError(
-                    f"the load generator {what}; its last output: {child.last_output()}"
-                )
-            return Summary.model_validate_json(line)
-        except (OSError, DriverFailedError) as error:
-            self.stop()
-            raise DriverFailedError(str(error)) from None
+            if not ready:
+                what = "did not finish in time"
+            elif line := child.stdout.readline():
+                return Summary.model_validate_json(line)
+        except OSError:
+            pass  # it died before it had read the job
         except BaseException:
             self.stop()  # interrupted in mid-cell: its answer would be taken for the next one's
             raise
+        said = child.last_output()
+        self.stop()
+        raise DriverFailedError(f"the load generator {what}; its last output: {said}")
 
     def stop(self) -> None:
         if self._child:

@@ -1,6 +1,6 @@
 /* Forms: what was typed, sent once, and what became of it said in words beside it. */
 
-import { LoggedOut, Refused, taken } from "./session.js";
+import { LoggedOut, Refused, current, taken } from "./session.js";
 
 const DRAFT = `draft ${location.pathname}`;
 
@@ -17,18 +17,26 @@ export function fill(form, values) {
 /** `act`, but what was typed is not lost if the session turns out to be over. */
 export function keepingDraft(form, act) {
   return async () => {
+    const userId = current()?.userId;
     try {
       return await act();
     } catch (error) {
-      if (error instanceof LoggedOut) sessionStorage.setItem(DRAFT, JSON.stringify(typed(form)));
+      if (error instanceof LoggedOut) {
+        sessionStorage.setItem(DRAFT, JSON.stringify({ userId, values: typed(form) }));
+      }
       throw error;
     }
   };
 }
 
-/** What `keepingDraft` kept on this page before the login, or null. */
+/** What `keepingDraft` kept on this page, if the same user has logged in again; or null. */
 export function keptDraft() {
-  return JSON.parse(taken(DRAFT));
+  try {
+    const kept = JSON.parse(taken(DRAFT));
+    return kept?.userId === current()?.userId ? kept?.values : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Run `act` when `form` is sent, and say beside it what that returns or why it failed. */

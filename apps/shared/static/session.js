@@ -6,12 +6,13 @@
  */
 
 const KEY = "session";
+const TOKEN = /^[\x21-\x7e]+$/; // what may stand in a header
 
 /** {token, userId}, or null for a guest (or if what is stored is no session). */
 export function current() {
   try {
     const stored = JSON.parse(localStorage.getItem(KEY));
-    return stored?.token && stored.userId ? stored : null;
+    return TOKEN.test(stored?.token) && stored.userId ? stored : null;
   } catch {
     return null;
   }
