@@ -13,8 +13,8 @@ from apps.shared.settings import settings
 SIZE = (300, 300)
 QUALITY = 85
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-# A file of a few kilobytes can unpack to gigabytes. So many pixels are 100 MB once unpacked,
-# twice that while they are converted.
+# A file of a few kilobytes can unpack to gigabytes. So many pixels are 100 MB
+# once unpacked, up to twice that while they are converted, a WebP up to 400 MB.
 MOST_PIXELS = 25_000_000
 
 

@@ -20,6 +20,12 @@ def test_a_get_is_one_whole_http_request() -> None:
     )
 
 
+def test_a_post_without_a_body_says_so() -> None:
+    sent = render(Request(method="POST", path="/"), "h", random.Random(1)).whole
+    assert b"\r\nContent-Length: 0\r\n" in sent
+    assert b"Content-Type" not in sent
+
+
 def test_placeholders_are_drawn_from_their_range_in_path_and_body() -> None:
     request = Request(method="POST", path="/{3..5}", body={"t": ["a {7..7}"], "n": 1})
     drawn = set()
