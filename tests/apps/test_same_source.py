@@ -1,5 +1,7 @@
 """Guard 1: each file of the async app is its twin, converted, and nothing more."""
 
+import ast
+
 import pytest
 
 from twinbench.plan import ROOT
@@ -57,6 +59,17 @@ def test_a_drift_is_caught(name: str, there: str, becomes: str) -> None:
     drifted = ASYNC | {name: ASYNC[name].replace(there, becomes, 1)}
     [found] = differences(SYNC, drifted)
     assert found.startswith(f"--- sync_app/{name}, converted")
+
+
+@pytest.mark.parametrize("name", sorted(SYNC))
+def test_no_function_is_left_out(name: str) -> None:
+    """One statement more, in each function after the other."""
+    tree = ast.parse(ASYNC[name])
+    for function in (node for node in tree.body if isinstance(node, ast.AsyncFunctionDef)):
+        function.body.append(ast.Pass())
+        found = differences({name: SYNC[name]}, {name: ast.unparse(tree)})
+        assert any(one.startswith("---") for one in found), function.name
+        function.body.pop()
 
 
 def test_a_file_without_a_twin_is_caught() -> None:
