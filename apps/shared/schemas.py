@@ -45,7 +45,6 @@ POSTS_PER_PAGE = settings.posts_per_page
 # a null that was sent is refused.
 UNSENT: Any = None
 
-
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 
 

@@ -158,7 +158,6 @@ def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:
 
 def _unlike(name: str, expected: list[str], actual: list[str]) -> list[str]:
     """Where `actual` is not what the conversion makes of the sync file."""
-
     if expected == actual:
         return []
     diff = difflib.unified_diff(
