@@ -1,13 +1,11 @@
 """Trap 7, what helps against it and what does not: the same crowd for every variant."""
 
-from collections.abc import Iterator
 from itertools import cycle, islice
 from typing import Annotated
 
 import pytest
 from fastapi import Depends, FastAPI
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from tests.pitfalls.blog import Post, PostResponse, User
 from tests.pitfalls.crowd import (
@@ -16,19 +14,12 @@ from tests.pitfalls.crowd import (
     PATIENT_S,
     SOON_S,
     THREADS,
-    new_session,
     pool,
     statuses,
 )
+from tests.pitfalls.test_deadlock import first_post, get_session
 
 app = FastAPI()
-first_post = select(Post).options(joinedload(Post.author)).where(Post.id == 1)
-
-
-def get_session() -> Iterator[Session]:
-    with new_session() as session:
-        yield session
-
 
 # a. A limit on the dependency.
 
