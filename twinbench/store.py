@@ -3,6 +3,8 @@
     manifest.json                     the plan as run, machine, versions, times
     cells/NNNN/cell.json              what happened; written last, so it marks a finished cell
     cells/NNNN/requests.parquet       one row a request
+    cells/NNNN/telemetry.parquet      what the server was doing, 20 times a second
+    calibration.json                  what the instrument could do just before the run
     results.json report.html ...      made from the above, at any time again
 
 A cell is written the moment it ends: a run that is killed loses the cell in flight at most.
@@ -17,6 +19,7 @@ from typing import Literal, Self, TypeVar
 import polars as pl
 from pydantic import BaseModel
 
+from twinbench.findings import Calibration
 from twinbench.plan import Cell, Load, Plan
 
 RUNS = Path("reports/runs")
@@ -43,7 +46,9 @@ class Machine(BaseModel):
 class CellRecord(BaseModel):
     """What happened in one cell. `done`: measured to the end; `collapsed`: the server stopped
     answering; `lost`: there is nothing to analyse, `reason` says why. `good`: right answers inside
-    the window, as the generator counted them."""
+    the window, as the generator counted them. Of an open load, `scheduled` arrivals were due in
+    the window, and `dropped` of them were not sent because too many requests were in flight.
+    `generator_cpu_s` is that of the busiest of the generator's processes."""
 
     number: int
     block: int
@@ -56,6 +61,8 @@ class CellRecord(BaseModel):
     users_unserved: int = 0
     unanswered: int = 0
     good: int = 0
+    scheduled: int = 0
+    dropped: int = 0
     drained: bool = True
     server_cpu_s: float = 0.0
     server_memory_mib: float = 0.0
@@ -63,7 +70,7 @@ class CellRecord(BaseModel):
 
     @property
     def label(self) -> str:
-        return f"{self.scenario}, {self.target}, {self.load.value} users, block {self.block}"
+        return f"{self.scenario}, {self.target}, {self.load.label}, block {self.block}"
 
     @property
     def window_s(self) -> float:
@@ -143,12 +150,20 @@ class Store:
 
     def requests(self, record: CellRecord) -> pl.DataFrame:
         """Every request of a cell, warm-up included (columns: loadtests/recorder.py)."""
-        path = self._cell_folder(record.number) / "requests.parquet"
-        try:
-            return pl.read_parquet(path)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            reason = str(error).splitlines()[0]
-            raise StoreError(f"{path}: cannot be read ({reason})") from None
+        return self._read_rows(self._cell_folder(record.number) / "requests.parquet")
+
+    def telemetry(self, record: CellRecord) -> pl.DataFrame | None:
+        """What the server was doing (columns: docs/results.md); None where nobody looked."""
+        path = self._cell_folder(record.number) / "telemetry.parquet"
+        return self._read_rows(path) if path.exists() else None
+
+    def calibration(self) -> Calibration | None:
+        """What the instrument could do just before this run; None where it was not asked."""
+        path = self.folder / "calibration.json"
+        return self._read(path, Calibration) if path.exists() else None
+
+    def write_calibration(self, calibration: Calibration) -> None:
+        write_whole(self.folder / "calibration.json", calibration.model_dump_json(indent=1))
 
     def finished(self) -> list[CellRecord]:
         """The cells that a resumed run need not measure again: all but the lost ones."""
@@ -183,6 +198,13 @@ class Store:
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{path}: not of this version of twinbench ({reason})") from None
+
+    def _read_rows(self, path: Path) -> pl.DataFrame:
+        try:
+            return pl.read_parquet(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(f"{path}: cannot be read ({reason})") from None
 
     def _cell_folder(self, number: int) -> Path:
         return self.folder / "cells" / f"{number:04d}"

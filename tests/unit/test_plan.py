@@ -43,7 +43,11 @@ def written(folder: Path, text: str) -> Path:
         ("[1, 8]", '["8"]', "scenarios[0].closed[0]: Input should be a valid integer"),
         ("[1, 8]", "[true]", "scenarios[0].closed[0]: Input should be a valid integer"),
         ("[1, 8]", "[8, 8]", "scenarios[0]: a load is named twice in closed"),
-        ("[1, 8]", "[]", "scenarios[0].closed: List should have at least 1 item"),
+        (
+            "[1, 8]",
+            "[]",
+            "scenarios[0]: give loads: closed (users), open (requests a second), or both",
+        ),
         ("[1, 8]", '[1]\ntargets = ["snyc"]', "unknown target 'snyc'; did you mean 'sync'?"),
         ('app = "apps.sync_app.main:app"', "", "targets[0]: give either app or command"),
         ('name = "sync"\n', "", "targets[0]: 'name' is missing"),

@@ -1,7 +1,7 @@
 """Plans: read, checked, and expanded into cells."""
 
-from twinbench.plan.models import ASPECTS, Aspect, Plan, Scenario, Target
-from twinbench.plan.order import Cell, Load, cells
+from twinbench.plan.models import ASPECTS, Arrivals, Aspect, Plan, Scenario, Target
+from twinbench.plan.order import Cell, Load, LoadKind, cells, loads_of
 from twinbench.plan.read import (
     PLANS,
     ROOT,
@@ -18,11 +18,13 @@ __all__ = [
     "NOTHING",
     "PLANS",
     "ROOT",
+    "Arrivals",
     "Aspect",
     "BaseRequest",
     "Before",
     "Cell",
     "Load",
+    "LoadKind",
     "Plan",
     "PlanError",
     "Rendered",
@@ -31,6 +33,7 @@ __all__ = [
     "Taken",
     "Target",
     "cells",
+    "loads_of",
     "read_plan",
     "read_scenario",
     "render",

@@ -12,12 +12,15 @@ from twinbench.plan.requests import Before, Count, Request, Strict, Whole
 # Names become file names and anchors.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
 Kind = Literal["io", "cpu", "mixed"]
+Arrivals = Literal["poisson", "constant"]
 # In what a target is compared with its baseline before anything is measured.
 Aspect = Literal[
     "OpenAPI", "status", "headers", "bytes", "SQL", "commits", "final database", "settings"
 ]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 MOST_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
+MOST_RATE = 100_000  # arrivals a second; more than any generator of this kind sends on one core
+MOST_PROCESSES = 64
 
 
 class Target(Strict):
@@ -37,6 +40,11 @@ class Target(Strict):
     )
     workers: Count = 1
     limit_concurrency: Count | None = None
+    telemetry: bool = Field(
+        default=True,
+        strict=True,
+        description="look into the server while it is measured: loop, threads, connections",
+    )
     differs: str | dict[Aspect, str] | None = Field(
         default=None,
         description="why it is meant to differ from the baseline: altogether, which is not"
@@ -79,14 +87,26 @@ class Scenario(Strict):
     before: list[Before] = Field(default=[], description="sent once to each fresh server")
     requests: list[Request] = Field(min_length=1)
     closed: list[Annotated[Count, Field(le=MOST_USERS)]] = Field(
-        min_length=1, description="users, each with one request in flight"
+        default=[], description="users, each with one request in flight"
+    )
+    open: list[Annotated[Count, Field(le=MOST_RATE)]] = Field(
+        default=[], description="requests a second, which arrive whether or not others are answered"
+    )
+    arrivals: Arrivals = Field(default="poisson", description="how open loads are spread in time")
+    in_flight: Annotated[Count, Field(le=MOST_USERS)] | None = Field(
+        default=None,
+        description="arrivals of open loads that find so many requests in flight are dropped; left"
+        " out: as many as arrive in collapse_s",
     )
     targets: list[str] = Field(default=[], description="left out: all of the plan's")
 
     @model_validator(mode="after")
     def _loads_differ(self) -> Self:
-        if len(set(self.closed)) < len(self.closed):
-            raise ValueError("a load is named twice in closed")
+        if not self.closed and not self.open:
+            raise ValueError("give loads: closed (users), open (requests a second), or both")
+        for name, loads in (("closed", self.closed), ("open", self.open)):
+            if len(set(loads)) < len(loads):
+                raise ValueError(f"a load is named twice in {name}")
         return self
 
     @model_validator(mode="after")
@@ -114,6 +134,16 @@ class Plan(Strict):
     measure_s: PositiveFloat = 3.0
     collapse_s: PositiveFloat = Field(
         default=2.0, description="so long without any answer, requests in flight: collapsed"
+    )
+    timeout_s: PositiveFloat = Field(
+        default=30.0, description="an answer that is not whole by then is an error"
+    )
+    processes: Annotated[Count, Field(le=MOST_PROCESSES)] = Field(
+        default=1, description="of the generator; they share the users and the arrivals"
+    )
+    memory_mib: Count | None = Field(
+        default=None,
+        description="a server that uses more is ended; left out: half of what is free",
     )
     ready_s: PositiveFloat = Field(default=20.0, description="a server must answer within")
     targets: list[Target] = Field(min_length=1)

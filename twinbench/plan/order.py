@@ -4,14 +4,23 @@ import random
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeVar
 
-from twinbench.plan.models import Plan
+from twinbench.plan.models import Plan, Scenario
 
 T = TypeVar("T")
 
 
+LoadKind = Literal["closed", "open"]
+
+
 class Load(NamedTuple):
-    kind: Literal["closed"]
+    """What is put on a server: `value` users (closed) or requests a second (open)."""
+
+    kind: LoadKind
     value: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.value} users" if self.kind == "closed" else f"{self.value} requests/s"
 
 
 class Cell(NamedTuple):
@@ -35,10 +44,16 @@ def cells(plan: Plan) -> list[Cell]:
     order: list[tuple[int, str, str, Load]] = []
     for block in range(1, plan.blocks + 1):
         for scenario in _shuffled(plan.scenarios, rng):
-            loads = _shuffled([Load("closed", users) for users in scenario.closed], rng)
+            loads = _shuffled(loads_of(scenario), rng)
             for target in _shuffled(plan.targets_of(scenario), rng):
                 order += [(block, scenario.name, target, load) for load in loads]
     return [Cell(number, *cell) for number, cell in enumerate(order, start=1)]
+
+
+def loads_of(scenario: Scenario) -> list[Load]:
+    """Closed loads, then open ones, each from the lowest to the highest."""
+    closed = [Load("closed", users) for users in sorted(scenario.closed)]
+    return closed + [Load("open", rate) for rate in sorted(scenario.open)]
 
 
 def _shuffled(items: Sequence[T], rng: random.Random) -> list[T]:

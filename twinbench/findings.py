@@ -1,0 +1,85 @@
+"""What calibration found: whether the instrument reads known answers right, and its floor.
+
+Calibration writes it, a run folder keeps it, gates and reports read it.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Verdict = Literal["PASS", "FAIL", "SKIP"]
+
+
+class Finding(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Check(Finding):
+    """One figure that was read off, and between which bounds it must lie to be right."""
+
+    what: str
+    unit: str
+    measured: float
+    expected: float
+    low: float
+    high: float
+
+    @property
+    def ok(self) -> bool:
+        return self.low <= self.measured <= self.high
+
+
+class Series(Finding):
+    """Points of a picture; `kind`: how they are drawn."""
+
+    name: str
+    kind: Literal["points", "line", "steps"]
+    x: list[float]
+    y: list[float]
+
+
+class Picture(Finding):
+    title: str
+    x_label: str
+    y_label: str
+    log_x: bool = False
+    log_y: bool = False
+    series: list[Series]
+
+
+class Item(Finding):
+    """One known answer. `said`: what was done and found, or why it was skipped, in a sentence."""
+
+    number: int
+    name: str
+    verdict: Verdict
+    said: str
+    checks: list[Check] = []
+    picture: Picture | None = None
+
+
+class Floor(Finding):
+    """What this machine shows where there is nothing to see. `latency_*`: a server that does
+    nothing, one user. `lag_*`: how late a bare timer loop on the generator's core wakes up, at
+    1,000 arrivals a second."""
+
+    latency_p50_ms: float
+    latency_p99_ms: float
+    lag_p50_ms: float
+    lag_p99_ms: float
+
+
+class Calibration(Finding):
+    """`form`: `short` before each run, `full` by `make calibrate`. `capacity_rps`: what the
+    generator sends to a server that does nothing."""
+
+    form: Literal["short", "full"]
+    started: str
+    took_s: float
+    floor: Floor
+    capacity_rps: float
+    items: list[Item]
+
+    @property
+    def failed(self) -> list[Item]:
+        return [item for item in self.items if item.verdict == "FAIL"]
