@@ -1,208 +1,122 @@
-"""The load generator as a child process: one job a line on stdin, one summary a line on stdout.
+"""The load generator as a child process: jobs on stdin, summaries on stdout (twinbench/job.py).
 
 Locust is used as a library to run the users. The records go to a file, after the window.
 """
 
 import gc
-import itertools
-import json
+import logging
 import sys
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from typing import TypeVar
 
-import gevent
 import psutil
-from gevent.event import Event
 from gevent.fileobject import FileObjectThread
-from locust.env import Environment
-from locust.runners import LocalRunner
 from pydantic import BaseModel
 
-from loadtests.draw import draw
+from loadtests.load import NS_PER_S, Load
 from loadtests.recorder import Recorder
-from loadtests.users import ScenarioUser
-from loadtests.wire import NO_ANSWER, Answer
-from twinbench.plan import Request
+from twinbench.job import At, Job, Summary, Word
 
-# How often the driver looks whether the server still answers.
-LOOK_S = 0.05
-# How long the users may take to connect before the load begins without the rest.
-LONGEST_GATHERING_S = 5.0
-# The warm-up goes on for so long, at the most, until every user has had an answer: some apps
-# never serve all of 256 users while the others keep them busy, and that is told as it is.
-LONGEST_WARM_UP_S = 1.5
-NO_ANSWER_AT_END = "no answer when the load ended"
+Message = TypeVar("Message", bound=BaseModel)
 
 
-class Job(BaseModel):
-    """One cell, as the driver needs it."""
+class Harness:
+    """Whom the generator talks to."""
 
-    host: str
-    requests: list[Request]
-    taken: dict[str, str]
-    users: int
-    warmup_s: float
-    measure_s: float
-    collapse_s: float
-    seed: int
-    server_pid: int
-    records: Path
+    def __init__(self) -> None:
+        self._lines: Iterator[bytes] = FileObjectThread(sys.stdin.buffer, "rb")
 
+    def hear(self, kind: type[Message]) -> Message | None:
+        """The next message; None once there are no more."""
+        line = next(self._lines, None)
+        return None if line is None else kind.model_validate_json(line)
 
-class Summary(BaseModel):
-    """What the driver says of a cell; the records say the rest.
-
-    `window_ns` is the measuring window on the monotonic clock, `good` the right answers in it.
-    CPU seconds are those spent inside it, by the server with all its processes, and by this
-    process. `users_unserved` had no answer yet when the window began; `unanswered` requests had
-    none when the load ended.
-    """
-
-    window_ns: tuple[int, int]
-    good: int
-    collapsed: bool
-    users_unserved: int
-    unanswered: int
-    server_cpu_s: float
-    generator_cpu_s: float
+    def say(self, message: BaseModel) -> None:
+        sys.stdout.write(message.model_dump_json() + "\n")
+        sys.stdout.flush()
 
 
-def run(job: Job) -> Summary:
-    """Put the load of `job` on its server, write the records, and sum up."""
+def run(job: Job, harness: Harness) -> Summary | None:
+    """Put the load of `job` on its server, write the records, and sum up; None if the harness
+    has gone."""
     recorder = Recorder()
-    user_class = _user_class(job, recorder)
-    environment = Environment(user_classes=[user_class], host=job.host)
-    runner = environment.create_local_runner()
+    load = Load(job, recorder)
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
-        _gather(runner, user_class, job.users)
-        recorder.last_answer_ns = time.perf_counter_ns()
-        user_class.go.set()
-        collapsed = _warm_up(job, runner, recorder)
-        unserved = sum(not user.answers for user in _users(runner))
-        began = _readings(job, recorder)
-        collapsed = collapsed or _hold(job.measure_s, job.collapse_s, recorder)
-        ended = _readings(job, recorder)
-        user_class.stopping = True
-        collapsed = collapsed or _drain(job.collapse_s, recorder)
-        unanswered = _keep_unanswered(_users(runner), recorder)
+        return _measured(job, load, recorder, harness)
     finally:
-        runner.quit()
+        load.quit()
         gc.enable()
         gc.unfreeze()
+
+
+def _measured(job: Job, load: Load, recorder: Recorder, harness: Harness) -> Summary | None:
+    load.gather()
+    server = _Server(job.server_pid)
+    harness.say(Word(said="ready"))
+    if not (at := harness.hear(At)):
+        return None
+    load.go(at.at_ns)
+    load.warm_up()
+    unserved = load.unserved()
+    harness.say(Word(said="collapsed" if load.collapsed else "warm"))
+    if not (at := harness.hear(At)):
+        return None
+    window_ns = (at.at_ns, at.at_ns + int(job.measure_s * NS_PER_S))
+    load.hold(window_ns[0])
+    server_cpu_s, own_cpu_s = server.cpu_s(), time.process_time()
+    load.hold(window_ns[1])
+    server_cpu_s, own_cpu_s = server.cpu_s() - server_cpu_s, time.process_time() - own_cpu_s
+    load.drain()
+    unanswered = load.end()
     recorder.write(job.records)
+    scheduled, dropped = load.arrivals.between(*window_ns) if load.arrivals else (0, 0)
     return Summary(
-        window_ns=(began[0], ended[0]),
-        good=ended[3] - began[3],
-        collapsed=collapsed,
+        window_ns=window_ns,
+        good=recorder.good_between(*window_ns),
+        collapsed=load.collapsed,
         users_unserved=unserved,
         unanswered=unanswered,
-        server_cpu_s=round(ended[1] - began[1], 4),
-        generator_cpu_s=round(ended[2] - began[2], 4),
+        scheduled=scheduled,
+        dropped=dropped,
+        server_cpu_s=round(server_cpu_s, 4),
+        generator_cpu_s=round(own_cpu_s, 4),
     )
 
 
-def _user_class(job: Job, recorder: Recorder) -> type[ScenarioUser]:
-    attributes = {
-        "drawn": draw(job.requests, job.host, job.seed, job.taken),
-        "keeper": recorder,
-        "born": itertools.count(),
-        "go": Event(),
-    }
-    return type("CellUser", (ScenarioUser,), attributes)
+class _Server:
+    """The server with all its processes: looked up once, because that takes milliseconds."""
 
+    def __init__(self, pid: int) -> None:
+        self._processes: list[psutil.Process] = []
+        try:
+            root = psutil.Process(pid)
+            self._processes = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            pass
 
-def _gather(runner: LocalRunner, user_class: type[ScenarioUser], users: int) -> None:
-    """Start the users and wait until each has connected, or failed to."""
-    runner.start(users, spawn_rate=users, wait=False)
-    end_ns = time.perf_counter_ns() + int(LONGEST_GATHERING_S * 1e9)
-    while user_class.waiting < users and time.perf_counter_ns() < end_ns:
-        gevent.sleep(LOOK_S / 10)
-
-
-def _warm_up(job: Job, runner: LocalRunner, recorder: Recorder) -> bool:
-    """Warm up until every user has had an answer, `warmup_s` at least; True on collapse.
-
-    Until then a server may still be filling its pools (256 connections, 256 threads), and
-    those who wait for that are not yet in the records.
-    """
-    end_ns = time.perf_counter_ns() + int(LONGEST_WARM_UP_S * 1e9)
-    collapsed = _hold(job.warmup_s, job.collapse_s, recorder)
-    while not collapsed and time.perf_counter_ns() < end_ns:
-        if all(user.answers for user in _users(runner)):
-            break
-        collapsed = _hold(LOOK_S, job.collapse_s, recorder)
-    return collapsed
-
-
-def _users(runner: LocalRunner) -> list[ScenarioUser]:
-    return [greenlet.args[0] for greenlet in runner.user_greenlets]
-
-
-def _hold(seconds: float, collapse_s: float, recorder: Recorder) -> bool:
-    """Let the load run for `seconds`; at once True if the server stops answering."""
-    end_ns = time.perf_counter_ns() + int(seconds * 1e9)
-    while (left_ns := end_ns - time.perf_counter_ns()) > 0:
-        gevent.sleep(min(LOOK_S, left_ns / 1e9))
-        if _silent(collapse_s, recorder):
-            return True
-    return False
-
-
-def _drain(collapse_s: float, recorder: Recorder) -> bool:
-    """Wait until every request in flight is answered; True if the server stops answering.
-
-    Bounded even if answers trickle: what is unanswered after twice the limit stays so.
-    """
-    end_ns = time.perf_counter_ns() + int(2 * collapse_s * 1e9)
-    while recorder.in_flight and time.perf_counter_ns() < end_ns:
-        if _silent(collapse_s, recorder):
-            return True
-        gevent.sleep(LOOK_S / 10)
-    return False
-
-
-def _silent(collapse_s: float, recorder: Recorder) -> bool:
-    return time.perf_counter_ns() - recorder.last_answer_ns > collapse_s * 1e9
-
-
-def _keep_unanswered(users: list[ScenarioUser], recorder: Recorder) -> int:
-    """Record what is still in flight as having had no answer; how many these are."""
-    now_ns = time.perf_counter_ns()
-    pending = [user.pending for user in users if user.pending]
-    for request, sent_ns in pending:
-        answer = Answer(sent_ns, 0, now_ns, NO_ANSWER, 0, NO_ANSWER_AT_END)
-        recorder.add(request, answer, expected=200)
-    return len(pending)
-
-
-def _readings(job: Job, recorder: Recorder) -> tuple[int, float, float, int]:
-    """The clock in ns, CPU seconds of the server and of this process, good answers so far."""
-    server_cpu_s = _cpu_s(job.server_pid)
-    return time.perf_counter_ns(), server_cpu_s, time.process_time(), recorder.good
-
-
-def _cpu_s(pid: int) -> float:
-    """CPU seconds spent so far by process `pid` and its children; 0 if it is gone."""
-    total = 0.0
-    try:
-        root = psutil.Process(pid)
-        for process in [root, *root.children(recursive=True)]:
-            times = process.cpu_times()
+    def cpu_s(self) -> float:
+        """CPU seconds spent so far."""
+        total = 0.0
+        for process in self._processes:
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
             total += times.user + times.system
-    except psutil.NoSuchProcess:
-        pass
-    return total
+        return total
 
 
 def main() -> None:
-    lines = FileObjectThread(sys.stdin.buffer, "rb")
-    for line in lines:
-        summary = run(Job.model_validate(json.loads(line)))
-        sys.stdout.write(summary.model_dump_json() + "\n")
-        sys.stdout.flush()
+    # Its warning of a high spawn rate would hide what the generator says when it dies.
+    logging.getLogger("locust").setLevel(logging.ERROR)
+    harness = Harness()
+    while job := harness.hear(Job):
+        if summary := run(job, harness):
+            harness.say(summary)
 
 
 if __name__ == "__main__":

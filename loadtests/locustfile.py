@@ -17,7 +17,7 @@ from locust import events
 from locust.env import Environment
 
 from loadtests.draw import Drawn, draw
-from loadtests.users import ScenarioUser
+from loadtests.users import ClosedUser, ScenarioUser
 from loadtests.wire import NO_ANSWER, Answer
 from twinbench.exchange import ExchangeError, send_before
 from twinbench.plan import Before, Request, read_scenario, scenario_names
@@ -45,8 +45,9 @@ class LocustStatistics:
         self._fire = environment.events.request.fire
         self._requests = requests
         self.in_flight = 0
+        self.last_sign_ns = 0
 
-    def add(self, request: int, answer: Answer, expected: int) -> bool:
+    def add(self, request: int, expected: int, intended_ns: int, answer: Answer) -> bool:
         """Report one answer; True if it was a good one."""
         sent = self._requests[request]
         good = answer.status == expected
@@ -62,12 +63,13 @@ class LocustStatistics:
         return good and answer.status != NO_ANSWER
 
 
-class TwinUser(ScenarioUser):
+class TwinUser(ClosedUser):
     """A user of the chosen scenario."""
 
     host = "http://127.0.0.1:8000"
     born = itertools.count()
     go = Event()
+    there: ClassVar[list[ScenarioUser]] = []
     # Until a scenario is chosen: nobody goes before that.
     drawn: ClassVar[Sequence[Drawn]] = ((0, 0, b""),)
 

@@ -9,6 +9,7 @@ import pytest
 
 from loadtests.wire import NO_ANSWER, Connection
 
+TIMEOUT_S = 5.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 FIXED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
@@ -63,7 +64,7 @@ def scripted(*answers: tuple[list[bytes], bool]) -> Iterator[Script]:
 
 def test_a_connection_is_kept_for_the_next_request() -> None:
     with scripted(([FIXED], False), ([FIXED], False), ([FIXED], False)) as script:
-        connection = Connection("127.0.0.1", script.port)
+        connection = Connection("127.0.0.1", script.port, TIMEOUT_S)
         answers = [connection.exchange(REQUEST) for _ in range(3)]
         connection.close()
     assert [(a.status, a.bytes, a.error) for a in answers] == [(200, 5, "")] * 3
@@ -76,7 +77,7 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
 def test_an_answer_in_pieces_is_read_whole(answer: bytes, status: int, size: int) -> None:
     pieces = [answer[n : n + 1] for n in range(len(answer))]
     with scripted((pieces, False)) as script:
-        connection = Connection("127.0.0.1", script.port)
+        connection = Connection("127.0.0.1", script.port, TIMEOUT_S)
         found = connection.exchange(REQUEST)
         connection.close()
     assert (found.status, found.bytes, found.error) == (status, size, "")
@@ -85,7 +86,7 @@ def test_an_answer_in_pieces_is_read_whole(answer: bytes, status: int, size: int
 
 def test_a_server_that_closes_is_connected_to_again() -> None:
     with scripted(([CLOSING], True), ([FIXED], False)) as script:
-        connection = Connection("127.0.0.1", script.port)
+        connection = Connection("127.0.0.1", script.port, TIMEOUT_S)
         answers = [connection.exchange(REQUEST) for _ in range(2)]
         connection.close()
     assert [a.status for a in answers] == [200, 200]
@@ -105,7 +106,7 @@ def test_what_goes_wrong_is_an_answer_and_the_next_request_goes_on(
     answer: bytes, reason: str
 ) -> None:
     with scripted(([answer], True), ([FIXED], False)) as script:
-        connection = Connection("127.0.0.1", script.port)
+        connection = Connection("127.0.0.1", script.port, TIMEOUT_S)
         wrong, right = connection.exchange(REQUEST), connection.exchange(REQUEST)
         connection.close()
     assert wrong.status == NO_ANSWER
@@ -116,5 +117,5 @@ def test_what_goes_wrong_is_an_answer_and_the_next_request_goes_on(
 def test_a_refused_connection_is_an_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    answer = Connection("127.0.0.1", port).exchange(REQUEST)
+    answer = Connection("127.0.0.1", port, TIMEOUT_S).exchange(REQUEST)
     assert (answer.status, answer.error) == (NO_ANSWER, "Connection refused")

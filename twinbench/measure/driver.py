@@ -1,71 +1,117 @@
-"""The load generator's process, seen from the harness."""
+"""The load generator's processes, seen from the harness."""
 
-import json
 import select
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+import polars as pl
 from pydantic import BaseModel
 
+from twinbench.job import At, Job, Summary, Word, merged
 from twinbench.measure.child import Child
 from twinbench.plan import ROOT
 
-# Longer than the generator needs to start (Locust takes a second or two) and to write records.
-SLACK_S = 30.0
+# Longer than the generator needs to start (Locust takes a second or two), to gather its users,
+# and to write its records.
+SLACK_S = 15.0
+# From the word that a moment is to come until it comes: long enough to reach every process.
+LEAD_NS = 3_000_000
+
+Message = TypeVar("Message", bound=BaseModel)
 
 
 class DriverFailedError(Exception):
     """The generator died or did not answer in time."""
 
 
-class Summary(BaseModel):
-    """What the generator says of a cell (loadtests/driver.py has the meaning)."""
-
-    window_ns: tuple[int, int]
-    good: int
-    collapsed: bool
-    users_unserved: int
-    unanswered: int
-    server_cpu_s: float
-    generator_cpu_s: float
-
-
 class Driver:
-    """Started on first use, kept for all cells, started again after it failed."""
+    """Its processes are started on first use, kept for all cells, and all replaced if one fails."""
 
-    def __init__(self, log: Path, cores: Sequence[int] = ()) -> None:
+    def __init__(self, log: Path, cores: Sequence[int] = (), processes: int = 1) -> None:
         self._log = log
         self._cores = cores
-        self._child: Child | None = None
+        self._count = processes
+        self._children: list[Child] = []
 
-    def run(self, job: dict[str, Any], seconds: float) -> Summary:
-        """Carry out `job`, which takes about `seconds`. Raises DriverFailedError."""
-        child = self._child = self._child or self._start()
-        what = "stopped"
+    def run(self, job: Job) -> Summary:
+        """Carry out `job`, shared by all processes; the records go to its file.
+        Raises DriverFailedError."""
+        if not self._children:
+            self._children = [self._start() for _ in range(self._count)]
+        jobs = [_share(job, n, self._count) for n in range(self._count)]
         try:
-            child.stdin.write(json.dumps(job).encode() + b"\n")
-            child.stdin.flush()
-            ready, _, _ = select.select([child.stdout], [], [], seconds + SLACK_S)
-            if not ready:
-                what = "did not finish in time"
-            elif line := child.stdout.readline():
-                return Summary.model_validate_json(line)
-        except OSError:
-            pass  # it died before it had read the job
+            for child, share in zip(self._children, jobs, strict=True):
+                _say(child, share)
+            self._hear(Word, SLACK_S)
+            self._say_moment()
+            # The warm-up of a closed load may be prolonged; SLACK_S is more than that.
+            self._hear(Word, job.warmup_s + job.collapse_s + SLACK_S)
+            self._say_moment()
+            summaries = self._hear(Summary, job.measure_s + 3 * job.collapse_s + SLACK_S)
         except BaseException:
-            self.stop()  # interrupted in mid-cell: its answer would be taken for the next one's
+            self.stop()  # in mid-cell: its answer would be taken for the next one's
             raise
-        said = child.last_output()
-        self.stop()
-        raise DriverFailedError(f"the load generator {what}; its last output: {said}")
+        _join([share.records for share in jobs], job.records)
+        return merged(summaries)
 
     def stop(self) -> None:
-        if self._child:
-            self._child.stop()
-            self._child = None
+        for child in self._children:
+            child.stop()
+        self._children = []
+
+    def _say_moment(self) -> None:
+        moment = At(at_ns=time.perf_counter_ns() + LEAD_NS)
+        for child in self._children:
+            _say(child, moment)
+
+    def _hear(self, kind: type[Message], within_s: float) -> list[Message]:
+        """What each process says next. Raises DriverFailedError."""
+        end = time.monotonic() + within_s
+        return [_hear(child, kind, end) for child in self._children]
 
     def _start(self) -> Child:
         command = [sys.executable, "-m", "loadtests.driver"]
         return Child(command, log=self._log, cores=self._cores, cwd=ROOT, piped=True)
+
+
+def _share(job: Job, process: int, of: int) -> Job:
+    records = job.records if of == 1 else job.records.with_suffix(f".{process}.parquet")
+    in_flight = len(range(process, job.in_flight, of))
+    update = {"process": process, "of": of, "records": records, "in_flight": in_flight}
+    return job.model_copy(update=update)
+
+
+def _say(child: Child, message: BaseModel) -> None:
+    try:
+        child.stdin.write(message.model_dump_json().encode() + b"\n")
+        child.stdin.flush()
+    except OSError:
+        raise _failed(child, "stopped") from None
+
+
+def _hear(child: Child, kind: type[Message], end: float) -> Message:
+    ready, _, _ = select.select([child.stdout], [], [], max(0.0, end - time.monotonic()))
+    if not ready:
+        raise _failed(child, "did not answer in time")
+    if not (line := child.stdout.readline()):
+        raise _failed(child, "stopped")
+    return kind.model_validate_json(line)
+
+
+def _failed(child: Child, what: str) -> DriverFailedError:
+    said = child.last_output()
+    return DriverFailedError(f"the load generator {what}; its last output: {said}")
+
+
+def _join(shares: Sequence[Path], records: Path) -> None:
+    """One file of all processes' records, ordered as they were answered."""
+    if shares == [records]:
+        return
+    pl.concat(pl.read_parquet(share) for share in shares).sort("done_ns").write_parquet(
+        records, compression="zstd"
+    )
+    for share in shares:
+        share.unlink()

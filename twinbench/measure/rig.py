@@ -11,15 +11,18 @@ from types import TracebackType
 from typing import Self
 
 from twinbench.exchange import ExchangeError, send_before
-from twinbench.measure.driver import Driver, DriverFailedError, Summary
+from twinbench.job import Job, Summary
+from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import share_cores, stay_on
 from twinbench.measure.server import HOST, Server, ServerFailedError
-from twinbench.plan import Cell, Plan, Target
+from twinbench.plan import MOST_USERS, Cell, Plan, Target
 from twinbench.store import CellRecord
 
 UPSTREAM = Target(name="upstream", app="apps.upstream.main:app", cwd=Path(__file__).parents[2])
 UPSTREAM_READY_S = 20.0
 DRAIN_S = 2.0
+# Bursts of a slow open load find that many connections all the same.
+LEAST_IN_FLIGHT = 64
 
 
 class Rig:
@@ -28,7 +31,7 @@ class Rig:
     def __init__(self, plan: Plan, log_folder: Path) -> None:
         self.plan = plan
         self.cores = share_cores(max(target.workers for target in plan.targets))
-        self._driver = Driver(log_folder / "generator.log", self.cores.generator)
+        self._driver = Driver(log_folder / "generator.log", self.cores.generator, plan.processes)
         self._server: Server | None = None
         self._serving: tuple[int, str, str] | None = None
         self._taken: dict[str, str] = {}  # by the before-requests of the scenario being served
@@ -125,22 +128,29 @@ class Rig:
             self._server = None
 
     def _drive(self, cell: Cell, server: Server, folder: Path) -> Summary:
-        plan = self.plan
-        requests = plan.scenario(cell.scenario).requests
-        job = {
-            "host": server.url,
-            "requests": [request.model_dump(mode="json") for request in requests],
-            "taken": self._taken,
-            "users": cell.load.value,
-            "warmup_s": plan.warmup_s,
-            "measure_s": plan.measure_s,
-            "collapse_s": plan.collapse_s,
-            # The same requests for both targets of a pair, others in the next block.
-            "seed": plan.seed + cell.block,
-            "server_pid": server.child.pid,
-            "records": str((folder / "requests.parquet").resolve()),
-        }
-        return self._driver.run(job, plan.warmup_s + plan.measure_s + 2 * plan.collapse_s)
+        plan, scenario = self.plan, self.plan.scenario(cell.scenario)
+        # More can never wait for a server than come in until it counts as collapsed.
+        most = max(LEAST_IN_FLIGHT, int(cell.load.value * plan.collapse_s))
+        return self._driver.run(
+            Job(
+                host=server.url,
+                requests=scenario.requests,
+                taken=self._taken,
+                load=cell.load,
+                arrivals=scenario.arrivals,
+                in_flight=min(scenario.in_flight or most, MOST_USERS),
+                process=0,
+                of=1,
+                warmup_s=plan.warmup_s,
+                measure_s=plan.measure_s,
+                collapse_s=plan.collapse_s,
+                timeout_s=plan.timeout_s,
+                # The same requests for both targets of a pair, others in the next block.
+                seed=plan.seed + cell.block,
+                server_pid=server.child.pid,
+                records=(folder / "requests.parquet").resolve(),
+            )
+        )
 
 
 def _ready(server: Server, seconds: float) -> Server:

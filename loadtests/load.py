@@ -1,0 +1,199 @@
+"""The load of one cell, put on its server: users there, warmed up, measured, ended, recorded."""
+
+import itertools
+import time
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from locust.env import Environment
+from locust.runners import LocalRunner
+
+from loadtests.arrivals import Alarm, moments_ns
+from loadtests.draw import draw
+from loadtests.recorder import Recorder
+from loadtests.users import ClosedUser, OpenUser, ScenarioUser
+from loadtests.wire import FINAL_STATUS, NO_ANSWER, Answer
+from twinbench.job import Job
+
+NS_PER_S = 1e9
+# How often it is looked whether the server still answers.
+LOOK_S = 0.05
+# How long the users may take to connect before the load begins without the rest.
+LONGEST_GATHERING_S = 5.0
+# The warm-up of a closed load goes on for so long, at the most, until every user has had an
+# answer: some apps never serve all of 256 users while the others keep them busy, and that is
+# told as it is.
+LONGEST_WARM_UP_S = 1.5
+# From the warm-up's end to the window: the harness is asked when that begins.
+LONGEST_PAUSE_S = 0.5
+NO_ANSWER_AT_END = "no answer when the load ended"
+
+
+class Load:
+    """In order: `gather`, `go`, `warm_up`, `hold`, `drain`, `end`."""
+
+    def __init__(self, job: Job, recorder: Recorder) -> None:
+        self.job = job
+        self.recorder = recorder
+        self.collapsed = False
+        self._began_ns = 0
+        self._open = job.load.kind == "open"
+        drawn = draw(job.requests, job.host, job.seed, job.taken)
+        self._class = _user_class(job, recorder, drawn)
+        environment = Environment(user_classes=[self._class], host=job.host)
+        self._runner: LocalRunner | None = environment.create_local_runner()
+        self.arrivals = Arrivals(job, self._class, drawn) if self._open else None
+
+    @property
+    def users(self) -> list[ScenarioUser]:
+        """Those who are there."""
+        there: list[ScenarioUser] = self._class.there
+        return there
+
+    def gather(self) -> None:
+        """Start the users, and wait until each has connected, or failed to."""
+        count = self.job.in_flight if self._open else _share(self.job.load.value, self.job)
+        assert self._runner  # noqa: S101  # until it quits
+        self._runner.start(count, spawn_rate=count, wait=False)
+        end_ns = time.perf_counter_ns() + LONGEST_GATHERING_S * NS_PER_S
+        while len(self.users) < count and time.perf_counter_ns() < end_ns:
+            gevent.sleep(LOOK_S / 10)
+
+    def go(self, at_ns: int) -> None:
+        """Begin at that moment."""
+        gevent.sleep(max(0.0, (at_ns - time.perf_counter_ns()) / NS_PER_S))
+        self._began_ns = self.recorder.last_sign_ns = time.perf_counter_ns()
+        if self.arrivals:
+            self.arrivals.begin(at_ns)
+        else:
+            self._class.go.set()
+
+    def warm_up(self) -> None:
+        """For `warmup_s` at least; a closed load, until every user has had an answer.
+
+        Until then a server may still be filling its pools (256 connections, 256 threads), and
+        those who wait for that are not yet in the records.
+        """
+        self.hold(self._began_ns + int(self.job.warmup_s * NS_PER_S))
+        if self._open:
+            return
+        end_ns = time.perf_counter_ns() + LONGEST_WARM_UP_S * NS_PER_S
+        while not self.collapsed and time.perf_counter_ns() < end_ns:
+            if not self.unserved():
+                return
+            self.hold(time.perf_counter_ns() + int(LOOK_S * NS_PER_S))
+
+    def hold(self, until_ns: int) -> None:
+        """Let the load run until then; `collapsed` if the server stops answering."""
+        while not self.collapsed and (left_ns := until_ns - time.perf_counter_ns()) > 0:
+            gevent.sleep(min(LOOK_S, left_ns / NS_PER_S))
+            self._look()
+
+    def drain(self) -> None:
+        """Send no more, and wait until every request in flight is answered.
+
+        Bounded even if answers trickle: what is unanswered after twice the limit stays so.
+        """
+        self._class.stopping = True
+        end_ns = time.perf_counter_ns() + 2 * self.job.collapse_s * NS_PER_S
+        while self.recorder.in_flight and time.perf_counter_ns() < end_ns and not self.collapsed:
+            gevent.sleep(LOOK_S / 10)
+            self._look()
+
+    def end(self) -> int:
+        """Record what is still in flight as having had no answer; how many these are."""
+        now_ns = time.perf_counter_ns()
+        pending = [user.pending for user in self.users if user.pending]
+        for request, intended_ns, sent_ns in pending:
+            answer = Answer(sent_ns, 0, now_ns, NO_ANSWER, 0, NO_ANSWER_AT_END)
+            self.recorder.add(request, FINAL_STATUS, intended_ns, answer)
+        self.quit()
+        return len(pending)
+
+    def quit(self) -> None:
+        """End all users. Twice is fine."""
+        if self._runner is None:
+            return
+        if self.arrivals:
+            self.arrivals.close()
+        self._runner.quit()
+        self._runner = None
+
+    def unserved(self) -> int:
+        """Users of a closed load without any answer yet."""
+        return 0 if self._open else sum(not user.answers for user in self.users)
+
+    def _look(self) -> None:
+        now_ns = time.perf_counter_ns()
+        silent_ns = now_ns - self.recorder.last_sign_ns
+        if self.recorder.in_flight and silent_ns > self.job.collapse_s * NS_PER_S:
+            self.collapsed = True
+        # Nobody can have waited for so long before.
+        if now_ns - self._began_ns > self.job.timeout_s * NS_PER_S:
+            for user in self.users:
+                if user.pending and now_ns - user.pending[2] > self.job.timeout_s * NS_PER_S:
+                    user.connection.expire()
+
+
+class Arrivals:
+    """Hands each request that is due to an idle user; drops it where there is none."""
+
+    def __init__(self, job: Job, users: type[OpenUser], drawn: Any) -> None:
+        longest_s = job.warmup_s + LONGEST_PAUSE_S + job.measure_s
+        self._moments = moments_ns(
+            job.load.value, job.arrivals, longest_s, job.seed, job.process, job.of
+        )
+        self._drawn = drawn
+        self._idle = users.idle
+        self._users = users
+        self._next = 0
+        self._dropped: list[int] = []
+        self._alarm = Alarm(self._send_due)
+
+    def begin(self, at_ns: int) -> None:
+        self._moments = [at_ns + moment for moment in self._moments]
+        if self._moments:
+            self._alarm.set(self._moments[0])
+
+    def between(self, begin_ns: int, end_ns: int) -> tuple[int, int]:
+        """How many were due in that time, and how many of these were dropped."""
+        return _inside(self._moments, begin_ns, end_ns), _inside(self._dropped, begin_ns, end_ns)
+
+    def close(self) -> None:
+        self._alarm.close()
+
+    def _send_due(self) -> None:
+        """Called from the hub, to which users come back. What is due goes at once, however late."""
+        while self._next < len(self._moments) and not self._users.stopping:
+            intended_ns = self._moments[self._next]
+            if intended_ns > time.perf_counter_ns():
+                self._alarm.set(intended_ns)
+                return
+            drawn = self._drawn[self._next % len(self._drawn)]
+            self._next += 1
+            if self._idle:
+                self._idle.pop()((drawn, intended_ns))
+            else:
+                self._dropped.append(intended_ns)
+
+
+def _user_class(job: Job, recorder: Recorder, drawn: Any) -> Any:
+    attributes: dict[str, Any] = {
+        "drawn": drawn,
+        "keeper": recorder,
+        "timeout_s": job.timeout_s,
+        "born": itertools.count(job.process, job.of),
+        "there": [],
+    }
+    if job.load.kind == "open":
+        return type("CellUser", (OpenUser,), attributes | {"idle": []})
+    return type("CellUser", (ClosedUser,), attributes | {"go": Event()})
+
+
+def _share(users: int, job: Job) -> int:
+    return len(range(job.process, users, job.of))
+
+
+def _inside(moments: list[int], begin_ns: int, end_ns: int) -> int:
+    return sum(begin_ns <= moment < end_ns for moment in moments)

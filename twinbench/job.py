@@ -1,0 +1,82 @@
+"""What the harness and the generator say to each other: a line of JSON each way, in turn.
+
+    harness: Job          generator: Word, once all users are there
+    harness: At (go)      generator: Word, once warmed up
+    harness: At (window)  generator: Summary, once the load has ended and the records are written
+
+In steps, so that several processes begin and measure at the same moments.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from twinbench.plan import Arrivals, Load, Request
+
+
+class Job(BaseModel):
+    """One process's share of one cell: of the users of a closed load, every `of`th beginning
+    with number `process`; of the arrivals of an open load likewise. `in_flight`: arrivals that
+    find so many requests of this process unanswered are dropped; of a closed load, its users."""
+
+    host: str
+    requests: list[Request]
+    taken: dict[str, str]
+    load: Load
+    arrivals: Arrivals
+    in_flight: int
+    process: int
+    of: int
+    warmup_s: float
+    measure_s: float
+    collapse_s: float
+    timeout_s: float
+    seed: int
+    server_pid: int
+    records: Path
+
+
+class At(BaseModel):
+    """A moment on the monotonic clock."""
+
+    at_ns: int
+
+
+class Word(BaseModel):
+    said: Literal["ready", "warm", "collapsed"]
+
+
+class Summary(BaseModel):
+    """What a generator says of its share; the records say the rest.
+
+    `good` are the right answers in the window. CPU seconds are those spent inside it, by the
+    server with all its processes, and by this process. `users_unserved` had no answer yet when
+    the window began; `unanswered` requests had none when the load ended. `scheduled` arrivals
+    were due in the window, `dropped` ones of these were not sent.
+    """
+
+    window_ns: tuple[int, int]
+    good: int
+    collapsed: bool
+    users_unserved: int
+    unanswered: int
+    scheduled: int
+    dropped: int
+    server_cpu_s: float
+    generator_cpu_s: float
+
+
+def merged(shares: list[Summary]) -> Summary:
+    """One summary of all processes' shares; the generator's CPU is that of the busiest."""
+    first = shares[0]
+    return first.model_copy(
+        update={
+            "collapsed": any(share.collapsed for share in shares),
+            "generator_cpu_s": max(share.generator_cpu_s for share in shares),
+            **{
+                name: sum(getattr(share, name) for share in shares)
+                for name in ("good", "users_unserved", "unanswered", "scheduled", "dropped")
+            },
+        }
+    )
