@@ -1,6 +1,6 @@
 # What one can type. Every target does its own set-up, in .venv; nothing else on the machine is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full report check test fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full bench-generator report check test fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(name))))
@@ -10,7 +10,7 @@ SQLALCHEMY_2_0 := .venv/sqlalchemy-2.0/.ready
 RUN := $(BIN)/twinbench run $(if $(RESUME),--resume)
 
 help:  ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "RESUME=1 after bench, bench-quick or bench-full finishes the run that was interrupted."
 
 # pip checks every download against the hashes in the lock. The stamp is written last, so an
@@ -33,6 +33,9 @@ bench-quick: $(READY)  ## the same path with fewer loads: at most 90 seconds
 
 bench-full: $(READY)  ## every scenario, more loads, 10 blocks: at most 60 minutes
 	@$(RUN) loadtests/plans/full.toml
+
+bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx: half a minute
+	@$(BIN)/twinbench generators
 
 report: $(READY)  ## make the newest run's report again, from disk
 	@$(BIN)/twinbench report

@@ -8,6 +8,8 @@ and the reason; nothing is raised.
 """
 
 import contextlib
+import errno
+import os
 import re
 import socket
 import time
@@ -26,6 +28,10 @@ NO_ANSWER = 0
 FINAL_STATUS = 200
 # Without Locust's patches: these sockets never block, and the hub is asked directly.
 RawSocket = monkey.get_original("socket", "socket")
+# What may go wrong; httptools' two have no ancestor of their own.
+WRONG = (OSError, httptools.HttpParserError, httptools.HttpParserUpgrade)
+# To send these twice does the same as once (RFC 9110, 9.2.2).
+MAY_BE_SENT_AGAIN = (b"GET ", b"PUT ", b"DELETE ")
 BODY_LENGTH = re.compile(rb"\r\n(content-length|transfer-encoding):", re.IGNORECASE)
 
 
@@ -49,7 +55,7 @@ class Connection:
     """
 
     def __init__(self, host: str, port: int, timeout_s: float) -> None:
-        self._address = (host, port)
+        self._address = (socket.gethostbyname(host), port)
         self._timeout_s = timeout_s
         hub = gevent.get_hub()
         self._watch: Callable[[int, int], Any] = hub.loop.io
@@ -63,6 +69,7 @@ class Connection:
         self._kept_open = False
         self._body_bytes = 0
         self._expired = False
+        self._used = False  # an answer has come over this connection
 
     def connect(self) -> None:
         """Connect ahead of the first exchange; what fails here fails again there."""
@@ -84,12 +91,22 @@ class Connection:
                 self._send_rest(memoryview(request)[sent:])
             while not self._answers:
                 self.wait()
-                data = self._socket.recv(RECV_BYTES)
+                try:
+                    data = self._socket.recv(RECV_BYTES)
+                except BlockingIOError:
+                    continue  # the hub may wake without cause
+                if not data:
+                    self._end()
+                    break
                 first_byte_ns = first_byte_ns or time.perf_counter_ns()
                 self._take(data)
-        except (OSError, httptools.HttpParserError) as error:
+        except WRONG as error:
+            if self._idled_out(first_byte_ns) and request.startswith(MAY_BE_SENT_AGAIN):
+                self.close()
+                return self.exchange(request)._replace(sent_ns=sent_ns)
             return self._failed(sent_ns, first_byte_ns, _reason(error))
         done_ns = time.perf_counter_ns()
+        self._used = True
         status = self._parser.get_status_code()
         if not self._kept_open or self._expired:
             self.close()
@@ -115,7 +132,7 @@ class Connection:
             self._watcher.stop()
             self._watcher.close()
             self._socket.close()
-            self._socket, self._awake = None, False
+            self._socket, self._awake, self._used = None, False, False
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""
@@ -128,9 +145,6 @@ class Connection:
             self._kept_open = self._parser.should_keep_alive()
 
     def _take(self, data: bytes) -> None:
-        if not data:
-            self._end()
-            return
         self._parser.feed_data(data)
         if self._answers > 1:
             raise ConnectionError("two answers to one request")
@@ -143,9 +157,14 @@ class Connection:
         if self._expired:
             raise TimeoutError(f"no whole answer within {self._timeout_s:g} s")
         head, complete, _ = self._read.partition(b"\r\n\r\n")
-        if not complete or BODY_LENGTH.search(head):
+        informed_only = self._parser.get_status_code() < FINAL_STATUS
+        if not complete or informed_only or BODY_LENGTH.search(head):
             raise ConnectionError("closed before the answer was complete")
         self._answers, self._kept_open = 1, False
+
+    def _idled_out(self, first_byte_ns: int) -> bool:
+        """Whether the other side ended it while it was idle, which it may at any time."""
+        return self._used and not first_byte_ns and not self._expired
 
     def _failed(self, sent_ns: int, first_byte_ns: int, reason: str) -> Answer:
         self.close()
@@ -160,17 +179,22 @@ class Connection:
             rest = rest[self._socket.send(rest) :]
 
     def _open(self) -> None:
-        connected = gevent_socket.create_connection(self._address, timeout=self._timeout_s)
-        self._socket = RawSocket(fileno=connected.detach())
+        self._socket = RawSocket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setblocking(False)
+        self._watcher = self._watch(self._socket.fileno(), READ)
+        code = self._socket.connect_ex(self._address)
+        if code == errno.EINPROGRESS:
+            gevent_socket.wait_write(self._socket.fileno(), timeout=self._timeout_s)
+            code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._parser = httptools.HttpResponseParser(self)
         self._expired = False
-        self._watcher = self._watch(self._socket.fileno(), READ)
 
 
 def _reason(error: Exception) -> str:
     """Without addresses and numbers, so that equal failures count as one."""
-    if isinstance(error, httptools.HttpParserError):
+    if not isinstance(error, OSError):
         return "not HTTP: " + type(error).__name__
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -14,6 +14,7 @@ from rich.console import Console
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse, write_results
 from twinbench.by_hand import serve_by_hand
+from twinbench.generators import compare_generators
 from twinbench.measure.server import ServerFailedError
 from twinbench.plan import PLANS, PlanError
 from twinbench.preflight import PreflightError
@@ -81,6 +82,12 @@ def check(plan: PlanFile) -> None:
 def ui() -> None:
     """Serve both apps and Locust's web page, to try loads by hand; Ctrl-C ends all of it."""
     serve_by_hand(out)
+
+
+@app.command()
+def generators() -> None:
+    """Our client, Locust's FastHttpUser and wrk against the same nginx: requests a second."""
+    compare_generators(out)
 
 
 @app.command()

@@ -5,7 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import gevent
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loadtests.wire import NO_ANSWER, Connection
 
@@ -16,6 +19,11 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
 EMPTY = b"HTTP/1.1 204 No Content\r\n\r\n"
 SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello"
+HALF_A_CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"
+UNTIL_THE_END = b"HTTP/1.0 200 OK\r\n\r\nhello"
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+ELSEWHERE = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n"
+UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 
 
 class Script:
@@ -72,7 +80,14 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "size"), [(FIXED, 200, 5), (CHUNKED, 200, 5), (EMPTY, 204, 0)]
+    ("answer", "status", "size"),
+    [
+        (FIXED, 200, 5),
+        (CHUNKED, 200, 5),
+        (EMPTY, 204, 0),
+        (EARLY + FIXED, 200, 5),
+        (ELSEWHERE, 307, 0),
+    ],
 )
 def test_an_answer_in_pieces_is_read_whole(answer: bytes, status: int, size: int) -> None:
     pieces = [answer[n : n + 1] for n in range(len(answer))]
@@ -97,6 +112,11 @@ def test_a_server_that_closes_is_connected_to_again() -> None:
     ("answer", "reason"),
     [
         (SHORT, "closed before the answer was complete"),
+        (HALF_A_CHUNK, "closed before the answer was complete"),
+        (EARLY, "closed before the answer was complete"),
+        (FIXED + FIXED, "two answers to one request"),
+        (FIXED + b"and more", "not HTTP"),
+        (UPGRADE, "not HTTP"),
         (b"", "closed before the answer was complete"),
         (b"HTTP/9.9 what\r\n\r\n", "not HTTP"),
         (b"garbage\r\n\r\n", "not HTTP"),
@@ -112,6 +132,78 @@ def test_what_goes_wrong_is_an_answer_and_the_next_request_goes_on(
     assert wrong.status == NO_ANSWER
     assert reason in wrong.error
     assert right.status == 200
+
+
+def test_a_body_of_no_given_length_ends_with_its_connection() -> None:
+    with scripted(([UNTIL_THE_END], True), ([FIXED], False)) as script:
+        connection = Connection("127.0.0.1", script.port, TIMEOUT_S)
+        answers = [connection.exchange(REQUEST) for _ in range(2)]
+        connection.close()
+    assert [(a.status, a.bytes, a.error) for a in answers] == [(200, 5, "")] * 2
+    assert script.connections == 2
+
+
+def test_a_big_request_is_sent_whole() -> None:
+    body = bytes(20_000_000)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        took = threading.Thread(target=_take, args=[listener, len(REQUEST) + len(body)])
+        took.start()
+        connection = Connection("127.0.0.1", port, TIMEOUT_S)
+        answer = connection.exchange(REQUEST + body)
+        connection.close()
+        took.join()
+    assert (answer.status, answer.error) == (200, "")
+
+
+def _take(listener: socket.socket, size: int) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        left = size
+        while left > 0:
+            left -= len(connection.recv(65536))
+        connection.sendall(FIXED)
+
+
+def test_an_exchange_can_be_given_up() -> None:
+    with scripted(([SHORT], False), ([FIXED], False)) as script:
+        connection = Connection("127.0.0.1", script.port, TIMEOUT_S)
+        gevent.spawn_later(0.05, connection.expire)
+        late, right = connection.exchange(REQUEST), connection.exchange(REQUEST)
+        connection.close()
+    assert (late.status, late.error) == (NO_ANSWER, "no whole answer within 5 s")
+    assert late.first_byte_ns > late.sent_ns
+    assert right.status == 200
+
+
+@pytest.mark.parametrize(("method", "statuses"), [(b"GET", [200, 200]), (b"POST", [200, 0])])
+def test_what_finds_a_connection_ended_is_sent_again_where_that_does_no_harm(
+    method: bytes, statuses: list[int]
+) -> None:
+    request = REQUEST.replace(b"GET", method)
+    with scripted(([FIXED], True), ([FIXED], False)) as script:
+        connection = Connection("127.0.0.1", script.port, TIMEOUT_S)
+        answers = [connection.exchange(request) for _ in range(2)]
+        connection.close()
+    assert [a.status for a in answers] == statuses
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """An answer with a piece of it replaced by something else."""
+    whole = draw(st.sampled_from([FIXED, CHUNKED, EARLY + FIXED, UNTIL_THE_END, ELSEWHERE]))
+    begin, end = sorted(draw(st.tuples(*[st.integers(0, len(whole))] * 2)))
+    return whole[:begin] + draw(st.binary(max_size=20)) + whole[end:]
+
+
+@given(damaged() | st.binary(max_size=200))
+def test_nothing_that_a_server_says_is_raised(answer: bytes) -> None:
+    with scripted(([answer], True), ([FIXED], True)) as script:
+        connection = Connection("127.0.0.1", script.port, TIMEOUT_S)
+        whatever, right = connection.exchange(REQUEST), connection.exchange(REQUEST)
+        connection.close()
+    assert bool(whatever.error) == (whatever.status == NO_ANSWER)
+    assert (right.status, right.bytes) == (200, 5)
 
 
 def test_a_refused_connection_is_an_answer() -> None:
