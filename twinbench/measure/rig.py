@@ -15,6 +15,7 @@ from twinbench.job import Job, Summary
 from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import share_cores, stay_on
 from twinbench.measure.server import HOST, Server, ServerFailedError
+from twinbench.measure.telemetry import MemoryLimit, Watch
 from twinbench.plan import MOST_USERS, Cell, Plan, Target
 from twinbench.store import CellRecord
 
@@ -30,6 +31,7 @@ class Rig:
 
     def __init__(self, plan: Plan, log_folder: Path) -> None:
         self.plan = plan
+        self._memory_limit = MemoryLimit.of(plan.memory_mib)
         self.cores = share_cores(max(target.workers for target in plan.targets))
         self._driver = Driver(log_folder / "generator.log", self.cores.generator, plan.processes)
         self._server: Server | None = None
@@ -68,8 +70,10 @@ class Rig:
             server = self._server_for(cell)
         except (ServerFailedError, ExchangeError) as error:
             return CellRecord(**about, outcome="lost", reason=str(error))
+        watch = Watch(server, self._memory_limit)
         try:
-            summary = self._drive(cell, server, folder)
+            with watch:
+                summary = self._drive(cell, server, folder)
         except DriverFailedError as error:
             self._stop_server(at_once=True)
             return CellRecord(**about, outcome="lost", reason=str(error))
@@ -81,11 +85,10 @@ class Rig:
             drained=drained,
             server_memory_mib=round(server.child.memory_bytes() / 2**20, 1),
         )
-        try:
-            server.check_alive()
-        except ServerFailedError as error:
+        watch.frame().write_parquet(folder / "telemetry.parquet")
+        if reason := watch.ended or _died(server):
             record.outcome = "lost"
-            record.reason = f"'{cell.target}' died while it was measured: {error}"
+            record.reason = f"'{cell.target}' {reason}"
             shutil.copyfile(server.child.log, folder / "server.log")
         if record.outcome != "done" or not drained:
             self._stop_server(at_once=True)
@@ -151,6 +154,15 @@ class Rig:
                 records=(folder / "requests.parquet").resolve(),
             )
         )
+
+
+def _died(server: Server) -> str:
+    """How it did while it was measured; empty if it is alive."""
+    try:
+        server.check_alive()
+    except ServerFailedError as error:
+        return f"died while it was measured: {error}"
+    return ""
 
 
 def _ready(server: Server, seconds: float) -> Server:

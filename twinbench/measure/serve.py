@@ -4,7 +4,8 @@ environment. It needs only what the app has itself: uvicorn and anyio.
 `python serve.py OPTIONS`, where OPTIONS is JSON: `app` (import string), `folder` (imported
 from), `fd` (the listening socket), `control_fd` (where questions are answered), `workers`,
 `limit_concurrency`, `observe` (tell what is done in the database: slower, so never while
-measuring). Exits with 2, and one sentence, if `app` names nothing.
+measuring), `telemetry_fd` (where a probe writes what it sees; null: no probe). Exits with 2,
+and one sentence, if `app` names nothing.
 """
 
 import asyncio
@@ -28,15 +29,18 @@ class Server(uvicorn.Server):
     """Answers each line on the control socket: `work` with what it did since the last time,
     anything else with its state; both as JSON."""
 
-    def __init__(self, config: uvicorn.Config, control_fd: int, observer: Any = None) -> None:
+    def __init__(self, config: uvicorn.Config, control_fd: int, observer: Any, probe: Any) -> None:
         super().__init__(config)
         self._control = socket.socket(fileno=control_fd)
         self._observer = observer
+        self._probe = probe
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self._observer:
             self._observer.listen()  # an app may import SQLAlchemy as late as in its lifespan
+        if self._probe:
+            self._probe.begin(asyncio.get_running_loop(), current_default_thread_limiter())
         self._answering = asyncio.create_task(self._answer())
 
     async def _answer(self) -> None:
@@ -53,11 +57,14 @@ class Server(uvicorn.Server):
 
     def _state(self) -> dict[str, int]:
         threads = current_default_thread_limiter().statistics()
-        return {
+        state = {
             "open_requests": len(self.server_state.tasks),
             "busy_threads": int(threads.borrowed_tokens),
             "waiting_for_thread": threads.tasks_waiting,
         }
+        if self._probe and self._probe.connections.attached:
+            state["connections_used"], _ = self._probe.connections.counts()
+        return state
 
 
 def check(app: str) -> None:
@@ -80,14 +87,18 @@ def check(app: str) -> None:
 
 
 def observer() -> Any:
-    """An Observer, from the file beside this one: under a name that no app has."""
-    path = Path(__file__).with_name("observe.py")
-    spec: Any = importlib.util.spec_from_file_location("twinbench_observe", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = module.Observer()
+    found = beside("observe").Observer()
     found.listen()
     return found
+
+
+def beside(name: str) -> Any:
+    """The file `name` beside this one, as a module: under a name that no app has."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec: Any = importlib.util.spec_from_file_location(f"twinbench_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _refuse(sentence: str) -> None:
@@ -114,7 +125,9 @@ def main() -> None:
         uvicorn.run(options["app"], fd=options["fd"], workers=options["workers"], **told)
         return
     seen = observer() if options["observe"] else None
-    server = Server(uvicorn.Config(options["app"], **told), options["control_fd"], seen)
+    fd = options["telemetry_fd"]
+    probe = None if fd is None else beside("probe").Probe(fd)
+    server = Server(uvicorn.Config(options["app"], **told), options["control_fd"], seen, probe)
     server.run([socket.socket(fileno=options["fd"])])
     if not server.started:
         sys.exit(1)

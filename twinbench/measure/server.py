@@ -12,6 +12,7 @@ from typing import Self
 
 from twinbench.measure.child import Child
 from twinbench.measure.control import POLL_S, Control, Work
+from twinbench.measure.inside import Inside
 from twinbench.measure.serve import NAMES_NOTHING
 from twinbench.plan import Target
 
@@ -34,7 +35,8 @@ class ServerFailedError(Exception):
 class Server:
     """Started on creation; `wait_until_ready` before use; `stop` at the end.
 
-    `observe`: it can be asked for its `work`; slower, so never to be measured.
+    `observe`: it can be asked for its `work`; slower, so never to be measured. `inside`: what
+    its probe sees; None without one, which is so where it cannot be asked, or is observed.
     """
 
     def __init__(
@@ -46,7 +48,11 @@ class Server:
         observe: bool = False,
     ) -> None:
         self.target = target
+        self.cores = tuple(cores)
         self._observe = observe
+        self._at_rest: dict[str, int] = {}
+        probed = target.telemetry and self.can_be_asked and not observe
+        self.inside = Inside() if probed else None
         self._scratch = Path(tempfile.mkdtemp(prefix="twinbench-"))
         work = self._scratch / "work"
         work.mkdir()
@@ -76,7 +82,8 @@ class Server:
             listener.close()
             return [part.replace("{port}", str(self.port)) for part in self.target.command], []
         fds = [listener.fileno(), control.fileno()]
-        return self._serve_command(*fds), fds
+        command = self._serve_command(*fds)
+        return command, [*fds, self.inside.fd] if self.inside else fds
 
     def _serve_command(self, fd: int, control_fd: int) -> list[str]:
         target = self.target
@@ -88,6 +95,7 @@ class Server:
             "workers": target.workers,
             "limit_concurrency": target.limit_concurrency,
             "observe": self._observe,
+            "telemetry_fd": self.inside.fd if self.inside else None,
         }
         return [str(target.python or sys.executable), str(SERVE), json.dumps(options)]
 
@@ -107,7 +115,7 @@ class Server:
         the first request warms a server up, and how it fares cold is part of the result.
         """
         end = time.monotonic() + seconds
-        while not (self.state(end) if self.can_be_asked else self._answers(end)):
+        while not (self._started(end) if self.can_be_asked else self._answers(end)):
             self.check_alive()
             if time.monotonic() > end:
                 raise ServerFailedError(
@@ -130,15 +138,19 @@ class Server:
         raise ServerFailedError(f"it {ended}; its last output: {last}")
 
     def drained(self, within_s: float) -> bool:
-        """True once no request is open and no thread is busy or waited for.
+        """True once no request is open, no thread busy or waited for, no connection in use.
 
         Asked of the server itself; one that cannot be asked (a command, several workers)
-        counts as drained, since the driver had an answer to everything it sent.
+        counts as drained, since the driver had an answer to everything it sent. What it held
+        when it became ready, before any request, is its own: a connection that listens for
+        notifications is no leak. One that was taken since is.
         """
         if not self.can_be_asked:
             return True
         end = time.monotonic() + within_s
-        while (state := self.state(end)) and any(state.values()):
+        while (state := self.state(end)) and any(
+            held > self._at_rest.get(what, 0) for what, held in state.items()
+        ):
             time.sleep(POLL_S)
         return bool(state)
 
@@ -162,7 +174,13 @@ class Server:
         """
         self.child.stop(0.0 if at_once or not self.target.command else STOP_GRACE_S)
         self._control.close()
+        if self.inside:
+            self.inside.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _started(self, end: float) -> bool:
+        self._at_rest = self.state(end)
+        return bool(self._at_rest)
 
     def _answers(self, end: float) -> bool:
         try:

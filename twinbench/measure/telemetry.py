@@ -1,0 +1,101 @@
+"""A server while it is measured, 20 times a second: from outside, and what its probe saw inside.
+
+From outside works for every server, those of other programs among them, and needs no answer from
+it. It runs in a thread of the harness, which has nothing else to do then, on the clock of the
+requests. It is also who ends a server that uses more memory than it may.
+"""
+
+import threading
+import time
+from typing import NamedTuple, Self
+
+import polars as pl
+import psutil
+
+from twinbench.measure.inside import SCHEMA as INSIDE
+from twinbench.measure.inside import no_rows
+from twinbench.measure.probe import PERIOD_NS
+from twinbench.measure.server import Server
+from twinbench.measure.tree import Use, cores_s, tree
+
+OUTSIDE: dict[str, type[pl.DataType]] = {
+    "t_ns": pl.Int64,
+    "threads": pl.Int64,
+    "cpu_s": pl.Float64,
+    "memory_mib": pl.Float64,
+    "switches_voluntary": pl.Int64,
+    "switches_forced": pl.Int64,
+    "cores_busy_s": pl.Float64,
+    "cores_stolen_s": pl.Float64,
+}
+# telemetry.parquet, in this order (docs/results.md): what is from inside in the middle.
+COLUMNS = ["t_ns", *list(INSIDE)[1:-1], *list(OUTSIDE)[1:], "telemetry_cpu_s"]
+
+
+class MemoryLimit(NamedTuple):
+    mib: float
+    said: str
+
+    @classmethod
+    def of(cls, memory_mib: int | None) -> Self:
+        """Of a plan; by default half of what is free, so that the harness itself survives."""
+        if memory_mib is not None:
+            return cls(memory_mib, f"memory_mib = {memory_mib}")
+        half = psutil.virtual_memory().available / 2**21
+        return cls(half, f"{half:,.0f} MiB, half of what was free at the start (memory_mib)")
+
+
+class Watch:
+    """Use it as a context, around the load. Afterwards `frame`, and `ended`: why it ended the
+    server, as what is said of it; empty if it did not."""
+
+    def __init__(self, server: Server, limit: MemoryLimit) -> None:
+        self._server, self._limit = server, limit
+        self._tree = tree(server.child.pid)
+        self._rows: list[tuple[float | None, ...]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look_on, name="twinbench-watch", daemon=True)
+        self.ended = ""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def frame(self) -> pl.DataFrame:
+        """The rows of telemetry.parquet."""
+        outside = pl.DataFrame(self._rows, schema=OUTSIDE, orient="row")
+        inside = self._server.inside
+        return joined(outside, inside.rows() if inside else no_rows())
+
+    def _look_on(self) -> None:
+        due_ns = time.perf_counter_ns()
+        while not self.ended:
+            self._look()
+            # Whole periods after the first look: one that was missed is not made up for.
+            missed = (time.perf_counter_ns() - due_ns) // PERIOD_NS
+            due_ns += PERIOD_NS * (1 + max(0, missed))
+            if self._over.wait(max(0, due_ns - time.perf_counter_ns()) / 1e9):
+                return
+
+    def _look(self) -> None:
+        use = self._tree.use()
+        self._rows.append((time.perf_counter_ns(), *use, *cores_s(self._server.cores)))
+        self._end_if_too_big(use)
+
+    def _end_if_too_big(self, use: Use) -> None:
+        if use.memory_mib > self._limit.mib:
+            self.ended = (
+                f"used {use.memory_mib:,.0f} MiB, more than {self._limit.said}; it was ended"
+            )
+            self._server.child.stop()
+
+
+def joined(outside: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
+    """To each look from outside the nearest from inside: no other than its own, which is at most
+    a period away. Null where the probe did not look: no probe, or a process that did not run."""
+    found = outside.join_asof(inside, on="t_ns", strategy="nearest", tolerance=PERIOD_NS)
+    return found.select(COLUMNS)
