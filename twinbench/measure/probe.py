@@ -8,10 +8,9 @@ Nothing goes over the event loop or to a disk: the rows of a server whose loop i
 that was killed, are there all the same, and these are the ones that are worth most.
 """
 
-import array
-import asyncio
 import mmap
 import os
+import struct
 import sys
 import threading
 import time
@@ -19,11 +18,13 @@ from collections.abc import Callable
 from typing import Any
 
 PERIOD_NS = 50_000_000  # 20 Hz; the outside is looked at as often
-# Of a row: each a number of 64 bits. `t_ns` is 0 in a row that is not (or not wholly) written.
+# Of a row, each a number of 64 bits. The time stands at both ends: where they differ, the row
+# was being written when it was read.
 COLUMNS = (
     *("t_ns", "loop_lag_ns", "threads_used", "threads_waiting"),
-    *("connections_used", "connections_waiting", "telemetry_cpu_ns"),
+    *("connections_used", "connections_waiting", "telemetry_cpu_ns", "t_again_ns"),
 )
+ROW = struct.Struct(f"={len(COLUMNS)}q")
 NOT_KNOWN = -1
 
 
@@ -31,18 +32,29 @@ class Probe:
     """Writes to the memory behind `fd`, around and around: it never grows."""
 
     def __init__(self, fd: int) -> None:
-        shared = mmap.mmap(fd, 0)
+        self._shared = mmap.mmap(fd, 0)
         os.close(fd)  # no business of what the app may start
-        self._rows = memoryview(shared).cast("q")
+        self._room = len(self._shared) // ROW.size
         self._written = 0
-        self._loop_cpu_ns = 0
         self.connections = Connections()
 
-    def begin(self, loop: asyncio.AbstractEventLoop, limiter: Any) -> None:
+    def begin(self, loop: Any, limiter: Any) -> None:
         """Look from now on at `loop`, and at AnyIO's `limiter` of threads."""
-        self._loop, self._limiter = loop, limiter
-        self._post(time.perf_counter_ns())
+        self.aim(loop, limiter)
         threading.Thread(target=self._look_on, name="twinbench-probe", daemon=True).start()
+
+    def aim(self, loop: Any, limiter: Any) -> None:
+        self._lag, self._limiter = Lag(loop, time.perf_counter_ns()), limiter
+
+    def look(self) -> None:
+        """Look once, and write what is seen."""
+        self.connections.attach()  # an app may import SQLAlchemy as late as in a request
+        now_ns = time.perf_counter_ns()
+        seen = self._lag.look(now_ns), *self._threads(), *self.connections.counts()
+        cpu_ns = time.thread_time_ns() + self._lag.cpu_ns
+        at = self._written % self._room * ROW.size
+        ROW.pack_into(self._shared, at, now_ns, *seen, cpu_ns, now_ns)
+        self._written += 1
 
     def _look_on(self) -> None:
         due_ns = time.perf_counter_ns()
@@ -52,18 +64,29 @@ class Probe:
             due_ns += PERIOD_NS * (1 + max(0, missed))
             time.sleep(max(0, due_ns - time.perf_counter_ns()) / 1e9)
             try:
-                self._look()
+                self.look()
             except Exception:  # noqa: BLE001
                 return  # such as a closed loop; whatever it is, it is no business of the app
 
-    def _look(self) -> None:
-        self.connections.attach()  # an app may import SQLAlchemy as late as in a request
-        now_ns = time.perf_counter_ns()
-        seen = [self._lag_ns(now_ns), *self._threads(), *self.connections.counts()]
-        self._write(now_ns, [*seen, time.thread_time_ns() + self._loop_cpu_ns])
+    def _threads(self) -> tuple[int, int]:
+        try:
+            said = self._limiter.statistics()
+        except RuntimeError:  # the loop changed it at that moment
+            return NOT_KNOWN, NOT_KNOWN
+        return int(said.borrowed_tokens), said.tasks_waiting
 
-    def _lag_ns(self, now_ns: int) -> int:
-        """How long the newest ping took; or has been waiting, while the loop is blocked."""
+
+class Lag:
+    """How late an event loop runs what it is asked to run at once. One ping at a time: a loop
+    that is blocked does not find a heap of them afterwards. `cpu_ns`: what the pings took."""
+
+    def __init__(self, loop: Any, now_ns: int) -> None:
+        self._loop = loop
+        self.cpu_ns = 0
+        self._post(now_ns)
+
+    def look(self, now_ns: int) -> int:
+        """Nanoseconds that the newest ping took; or has been waiting, while none is answered."""
         if not self._ran_ns:
             return now_ns - self._posted_ns
         lag_ns = self._ran_ns - self._posted_ns
@@ -77,22 +100,7 @@ class Probe:
     def _ping(self) -> None:
         began_ns = time.thread_time_ns()
         self._ran_ns = time.perf_counter_ns()
-        self._loop_cpu_ns += time.thread_time_ns() - began_ns
-
-    def _threads(self) -> tuple[int, int]:
-        try:
-            said = self._limiter.statistics()
-        except RuntimeError:  # the loop changed it at that moment
-            return NOT_KNOWN, NOT_KNOWN
-        return int(said.borrowed_tokens), said.tasks_waiting
-
-    def _write(self, t_ns: int, figures: list[int]) -> None:
-        width = len(COLUMNS)
-        at = self._written * width % (len(self._rows) // width * width)
-        self._rows[at] = 0
-        self._rows[at + 1 : at + width] = memoryview(array.array("q", figures))
-        self._rows[at] = t_ns
-        self._written += 1
+        self.cpu_ns += time.thread_time_ns() - began_ns
 
 
 class Connections:
