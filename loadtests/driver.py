@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from typing import TypeVar
 
-import psutil
 from gevent.fileobject import FileObjectThread
 from pydantic import BaseModel
 
@@ -55,7 +54,6 @@ def run(job: Job, harness: Harness) -> Summary | None:
 
 def _measured(job: Job, load: Load, recorder: Recorder, harness: Harness) -> Summary | None:
     load.gather()
-    server = _Server(job.server_pid)
     harness.say(Word(said="ready"))
     if not (at := harness.hear(At)):
         return None
@@ -67,9 +65,9 @@ def _measured(job: Job, load: Load, recorder: Recorder, harness: Harness) -> Sum
         return None
     window_ns = (at.at_ns, at.at_ns + int(job.measure_s * NS_PER_S))
     load.hold(window_ns[0])
-    server_cpu_s, own_cpu_s = server.cpu_s(), time.process_time()
+    cpu_s = time.process_time()
     load.hold(window_ns[1])
-    server_cpu_s, own_cpu_s = server.cpu_s() - server_cpu_s, time.process_time() - own_cpu_s
+    cpu_s = time.process_time() - cpu_s
     load.drain()
     unanswered = load.end()
     recorder.write(job.records)
@@ -82,32 +80,8 @@ def _measured(job: Job, load: Load, recorder: Recorder, harness: Harness) -> Sum
         unanswered=unanswered,
         scheduled=scheduled,
         dropped=dropped,
-        server_cpu_s=round(server_cpu_s, 4),
-        generator_cpu_s=round(own_cpu_s, 4),
+        generator_cpu_s=round(cpu_s, 4),
     )
-
-
-class _Server:
-    """The server with all its processes: looked up once, because that takes milliseconds."""
-
-    def __init__(self, pid: int) -> None:
-        self._processes: list[psutil.Process] = []
-        try:
-            root = psutil.Process(pid)
-            self._processes = [root, *root.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            pass
-
-    def cpu_s(self) -> float:
-        """CPU seconds spent so far."""
-        total = 0.0
-        for process in self._processes:
-            try:
-                times = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            total += times.user + times.system
-        return total
 
 
 def main() -> None:

@@ -138,7 +138,6 @@ def _ours(driver: Driver, url: str, folder: Path) -> Speed:
             collapse_s=2.0,
             timeout_s=10.0,
             seed=1,
-            server_pid=0,
             records=folder / "requests.parquet",
         )
     )

@@ -33,7 +33,6 @@ class Job(BaseModel):
     collapse_s: float
     timeout_s: float
     seed: int
-    server_pid: int
     records: Path
 
 
@@ -50,8 +49,8 @@ class Word(BaseModel):
 class Summary(BaseModel):
     """What a generator says of its share; the records say the rest.
 
-    `good` are the right answers in the window. CPU seconds are those spent inside it, by the
-    server with all its processes, and by this process. `users_unserved` had no answer yet when
+    `good` are the right answers in the window, `generator_cpu_s` the CPU seconds that this process
+    spent in it. `users_unserved` had no answer yet when
     the window began; `unanswered` requests had none when the load ended. `scheduled` arrivals
     were due in the window, `dropped` ones of these were not sent.
     """
@@ -63,7 +62,6 @@ class Summary(BaseModel):
     unanswered: int
     scheduled: int
     dropped: int
-    server_cpu_s: float
     generator_cpu_s: float
 
 

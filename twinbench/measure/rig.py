@@ -83,6 +83,7 @@ class Rig:
             **summary.model_dump(),
             outcome="collapsed" if summary.collapsed else "done",
             drained=drained,
+            server_cpu_s=round(watch.cpu_s(*summary.window_ns), 4),
             server_memory_mib=round(server.child.memory_bytes() / 2**20, 1),
         )
         watch.frame().write_parquet(folder / "telemetry.parquet")
@@ -150,7 +151,6 @@ class Rig:
                 timeout_s=plan.timeout_s,
                 # The same requests for both targets of a pair, others in the next block.
                 seed=plan.seed + cell.block,
-                server_pid=server.child.pid,
                 records=(folder / "requests.parquet").resolve(),
             )
         )

@@ -9,6 +9,7 @@ import threading
 import time
 from typing import NamedTuple, Self
 
+import numpy as np
 import polars as pl
 import psutil
 
@@ -70,6 +71,12 @@ class Watch:
         outside = pl.DataFrame(self._rows, schema=OUTSIDE, orient="row")
         inside = self._server.inside
         return joined(outside, inside.rows() if inside else no_rows())
+
+    def cpu_s(self, begin_ns: int, end_ns: int) -> float:
+        """CPU seconds of the server in that time, between looks by linear interpolation."""
+        looks = np.array(self._rows, dtype=float)
+        begin, end = np.interp([begin_ns, end_ns], looks[:, 0], looks[:, 2])
+        return float(end - begin)
 
     def _look_on(self) -> None:
         due_ns = time.perf_counter_ns()
