@@ -1,7 +1,8 @@
 """A server that behaves as told: `python behaving.py PORT BEHAVIOUR [N]`.
 
 ok: answers at once; wait: after 20 ms; freeze: N answers, then none; die: N answers, then exits
-with a last word; error: status 500; garbage: not HTTP; silent: never answers.
+with a last word; error: status 500; garbage: not HTTP; silent: never answers; hang_up: closes
+in the middle of an answer; short: closes each connection right after an answer, unannounced.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ class Behaviour:
         try:
             while await reader.readuntil(b"\r\n\r\n"):
                 writer.write(await self._answer())
+                if self._name in ("hang_up", "short"):
+                    writer.close()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -34,7 +37,8 @@ class Behaviour:
             os._exit(7)
         if self._name == "wait":
             await asyncio.sleep(0.02)
-        return {"error": ERROR, "garbage": b"what?\r\n\r\n"}.get(self._name, ANSWER)
+        wrong = {"error": ERROR, "garbage": b"what?\r\n\r\n", "hang_up": ANSWER[:-1]}
+        return wrong.get(self._name, ANSWER)
 
 
 async def main() -> None:

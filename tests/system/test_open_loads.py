@@ -1,0 +1,105 @@
+"""Open loads for real: what arrives is sent when it is meant to be, or is dropped and counted."""
+
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.system.processes import BEHAVING
+from twinbench.measure.rig import Rig
+from twinbench.plan import Plan, cells
+from twinbench.store import CellRecord
+
+RATE = 200
+SCHEDULE = ("intended_ns", "request")
+
+
+def measured(folder: Path, *behaviour: str, **plan: object) -> CellRecord:
+    """One open cell on a server of behaving.py; its records in `folder`."""
+    folder.mkdir(exist_ok=True)
+    scenario = {
+        "name": "get",
+        "kind": "io",
+        "requests": [{"path": "/"}, {"path": "/other"}],
+        "open": [RATE],
+        "in_flight": plan.pop("in_flight", None),
+        "arrivals": plan.pop("arrivals", "poisson"),
+    }
+    command = [sys.executable, str(BEHAVING), "{port}", *behaviour]
+    written = {
+        "name": "open",
+        "warmup_s": 0.2,
+        "measure_s": 1.0,
+        "collapse_s": 0.5,
+        "targets": [{"name": "one", "command": command}],
+        "scenarios": [scenario],
+    }
+    read = Plan.model_validate(written | plan)
+    with Rig(read, folder) as rig:
+        return rig.measure(cells(read)[0], folder)
+
+
+def rows(record: CellRecord, folder: Path) -> pl.DataFrame:
+    """The requests that were meant to be sent inside the window, in that order."""
+    begin, end = record.window_ns
+    found = pl.read_parquet(folder / "requests.parquet").sort("intended_ns")
+    return found.filter(pl.col("intended_ns") >= begin, pl.col("intended_ns") < end)
+
+
+def test_every_arrival_is_sent_and_none_before_its_time(tmp_path: Path) -> None:
+    record = measured(tmp_path, "wait", arrivals="constant")
+    sent = rows(record, tmp_path)
+    assert (record.outcome, record.dropped, record.unanswered) == ("done", 0, 0)
+    assert len(sent) == record.scheduled == RATE * record.window_s
+    assert sent["sent_ns"].is_between(sent["intended_ns"], sent["done_ns"]).all()
+    assert set(sent["intended_ns"].diff().drop_nulls()) <= {4_999_999, 5_000_000, 5_000_001}
+    assert set(sent["error"]) == {""}
+    assert set(sent["request"]) == {0, 1}
+
+
+def test_several_processes_send_what_one_would(tmp_path: Path) -> None:
+    """The same moments after the beginning; of several, each has its share."""
+    found = []
+    for processes in (1, 3):
+        folder = tmp_path / str(processes)
+        record = measured(folder, "ok", processes=processes)
+        everything = pl.read_parquet(folder / "requests.parquet")
+        assert everything["done_ns"].is_sorted()
+        assert list(folder.glob("requests*.parquet")) == [folder / "requests.parquet"]
+        assert len(rows(record, folder)) == record.scheduled
+        moments = everything["intended_ns"].sort()
+        found.append((moments - moments[0]).to_list())
+    shorter = min(len(moments) for moments in found)
+    assert found[0][:shorter] == found[1][:shorter]
+    assert shorter > RATE
+
+
+def test_what_finds_too_many_in_flight_is_dropped_and_counted(tmp_path: Path) -> None:
+    """A server that takes 20 ms has 4 requests in flight on average, and more now and then."""
+    record = measured(tmp_path, "wait", in_flight=3)
+    sent = rows(record, tmp_path)
+    assert record.outcome == "done"
+    assert 0 < record.dropped < record.scheduled
+    assert len(sent) + record.dropped == record.scheduled
+
+
+def test_a_silent_server_has_collapsed(tmp_path: Path) -> None:
+    record = measured(tmp_path, "freeze", "60")
+    assert record.outcome == "collapsed"
+    assert record.unanswered > 1
+
+
+@pytest.mark.parametrize("behaviour", ["error", "hang_up"])
+def test_wrong_answers_do_not_stop_the_arrivals(tmp_path: Path, behaviour: str) -> None:
+    record = measured(tmp_path, behaviour)
+    sent = rows(record, tmp_path)
+    assert (record.outcome, record.good) == ("done", 0)
+    assert len(sent) == record.scheduled
+    assert "" not in set(sent["error"])
+
+
+def test_connections_that_were_ended_while_idle_are_made_anew(tmp_path: Path) -> None:
+    record = measured(tmp_path, "short", in_flight=5)
+    assert (record.outcome, record.dropped) == ("done", 0)
+    assert set(rows(record, tmp_path)["error"]) == {""}
