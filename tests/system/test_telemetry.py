@@ -62,7 +62,7 @@ def hold():
 @app.get("/keep")
 def keep(): kept.append(engine().connect())
 @app.get("/grow")
-async def grow(): kept.append(bytearray(b"x") * 20_000_000)
+async def grow(): kept.append(bytearray(b"x") * 100_000_000)
 """
 
 
@@ -192,6 +192,13 @@ def test_without_a_probe_the_outside_is_still_watched(
     assert 10 < float(str(rows["memory_mib"].min())) < 1000
 
 
+def test_a_full_disk_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    with serving(target(tmp_path)) as server:
+        watch = Watch(server, NO_LIMIT)
+        with pytest.raises(OSError, match="No space left"):
+            watch.write(Path("/dev/full"))
+
+
 def test_where_there_is_no_proc_psutil_says_what_it_can(tmp_path: Path) -> None:
     with serving(target(tmp_path)) as server:
         ours, other = tree(server.child.pid).use(), PsutilTree(server.child.pid).use()
@@ -237,7 +244,7 @@ def plan(folder: Path) -> Plan:
             "measure_s": 0.8,
             "collapse_s": 0.5,
             "blocks": 1,
-            "memory_mib": 400,
+            "memory_mib": 250,
             "targets": targets,
             "scenarios": [{"kind": "io", "closed": [2], **scenario} for scenario in scenarios],
         }
@@ -250,8 +257,8 @@ def test_a_server_that_is_too_big_is_ended_and_the_next_cell_measured(tmp_path: 
         record = rig.measure(todo["grow", "own"], folder := _made(tmp_path / "1"))
         assert record.outcome == "lost"
         assert record.reason.startswith("'own' used ")
-        assert record.reason.endswith(" MiB, more than memory_mib = 400; it was ended")
-        assert float(str(pl.read_parquet(folder / "telemetry.parquet")["memory_mib"].max())) > 400
+        assert record.reason.endswith(" MiB, more than memory_mib = 250; it was ended")
+        assert float(str(pl.read_parquet(folder / "telemetry.parquet")["memory_mib"].max())) > 250
         for name in ("own", "command"):
             record = rig.measure(todo["ok", name], folder := _made(tmp_path / f"ok {name}"))
             assert (record.outcome, record.reason) == ("done", "")

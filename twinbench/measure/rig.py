@@ -86,7 +86,7 @@ class Rig:
             server_cpu_s=round(watch.cpu_s(*summary.window_ns), 4),
             server_memory_mib=round(server.child.memory_bytes() / 2**20, 1),
         )
-        watch.frame().write_parquet(folder / "telemetry.parquet")
+        watch.write(folder / "telemetry.parquet")
         if reason := watch.ended or _died(server):
             record.outcome = "lost"
             record.reason = f"'{cell.target}' {reason}"

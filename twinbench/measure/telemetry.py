@@ -5,8 +5,10 @@ it. It runs in a thread of the harness, which has nothing else to do then, on th
 requests. It is also who ends a server that uses more memory than it may.
 """
 
+import io
 import threading
 import time
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -77,6 +79,12 @@ class Watch:
         looks = np.array(self._rows, dtype=float)
         begin, end = np.interp([begin_ns, end_ns], looks[:, 0], looks[:, 2])
         return float(end - begin)
+
+    def write(self, path: Path) -> None:
+        """Raises OSError: a full disk is one, which polars would call something else."""
+        whole = io.BytesIO()
+        self.frame().write_parquet(whole)
+        path.write_bytes(whole.getvalue())
 
     def _look_on(self) -> None:
         due_ns = time.perf_counter_ns()

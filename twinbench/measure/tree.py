@@ -1,6 +1,6 @@
 """What a process and all it started use, read from outside 20 times a second.
 
-Read from /proc directly, since it is read on the generator's core: psutil takes ten times as
+Read from /proc directly, since it is read on the generator's core: psutil takes several times as
 long, looks at every process of the machine to find children, and counts the context switches of
 the first thread only. Where there is no /proc, psutil says what it can.
 """
