@@ -97,12 +97,12 @@ def test_known_throughputs_give_the_known_ratio(tmp_path: Path) -> None:
         return runs.steady(cell, (1000 + 400 * cell.block) * (3 if cell.target == "async" else 2))
 
     results = analysed(tmp_path, make)
-    for comparison in results.compared("noop", "throughput"):
+    for comparison in results.compared("noop", "closed", "throughput"):
         assert comparison.ratio
         assert comparison.ratio.low == pytest.approx(1.5)
         assert comparison.ratio.high == pytest.approx(1.5)
         assert (comparison.decision, comparison.blocks) == ("faster", 3)
-    for comparison in results.compared("noop", "p50"):
+    for comparison in results.compared("noop", "closed", "p50"):
         assert comparison.ratio
         assert comparison.ratio.estimate == pytest.approx(1 / 1.5, rel=1e-3)
         assert comparison.decision == "faster"
@@ -174,7 +174,7 @@ def test_a_collapse_is_a_result_and_names_the_survivor(tmp_path: Path) -> None:
         ("valid", 0, 3),
         ("collapsed", 2, 1),
     ]
-    calm, fallen = results.compared("noop", "throughput")
+    calm, fallen = results.compared("noop", "closed", "throughput")
     assert calm.survivor is None
     assert (fallen.survivor, fallen.ratio, fallen.decision) == ("async", None, "not comparable")
     assert fallen.reasons == ["sync stopped answering in 2 of 3 blocks"]
@@ -207,17 +207,8 @@ def test_nobody_survives_who_never_answered(tmp_path: Path) -> None:
             return runs.record(cell, outcome="collapsed"), requests
         return runs.record(cell), runs.answers(1000, cell.load.value, wrong=500)
 
-    found = analysed(tmp_path, make).compared("noop", "throughput")
+    found = analysed(tmp_path, make).compared("noop", "closed", "throughput")
     assert [comparison.survivor for comparison in found] == [None, None]
-
-
-def test_what_is_no_steady_state_is_said(tmp_path: Path) -> None:
-    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
-        return runs.record(cell), runs.answers(1000, 0.5 * cell.load.value)
-
-    cell = cell_of(analysed(tmp_path, make), "sync", 8)
-    assert cell.status == "valid"
-    assert cell.reasons == ["not a steady state: throughput x latency is 4 with 8 users"]
 
 
 def test_a_percentile_is_pooled_over_blocks_where_one_block_has_too_few(tmp_path: Path) -> None:
@@ -232,7 +223,7 @@ def test_a_percentile_is_pooled_over_blocks_where_one_block_has_too_few(tmp_path
 
 def test_one_block_shows_no_difference(tmp_path: Path) -> None:
     results = analysed(tmp_path, lambda cell: runs.steady(cell, 1000), blocks=1)
-    comparison = results.compared("noop", "throughput")[0]
+    comparison = results.compared("noop", "closed", "throughput")[0]
     assert comparison.decision == "not comparable"
     assert comparison.reasons == ["one block alone has no interval"]
 

@@ -14,10 +14,12 @@ from twinbench.analyse.results import METRICS, Results
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell
 from twinbench.report import style, words
+from twinbench.report.causes import causes
 from twinbench.report.charts import curve_figure, overview_figure, ratio_figure
 from twinbench.report.markdown import markdown
 from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
 from twinbench.report.terminal import show
+from twinbench.report.verdicts import summary
 from twinbench.report.write import write_report
 from twinbench.store import CellRecord, Store
 
@@ -47,7 +49,7 @@ def texts_of(figure: Figure) -> list[str]:
 
 
 def test_a_curve_runs_through_the_estimates_of_each_target(tmp_path: Path) -> None:
-    figure = curve_figure(made(tmp_path), "noop", "throughput")
+    figure = curve_figure(made(tmp_path), "noop", "closed", "throughput")
     lines = lines_of(figure)
     assert [y for _, y in lines["async"]] == pytest.approx([1000, 1000])
     assert [x for x, _ in lines["async"]] == [1, 8]
@@ -56,7 +58,7 @@ def test_a_curve_runs_through_the_estimates_of_each_target(tmp_path: Path) -> No
 
 
 def test_every_block_is_a_dot_and_a_collapse_a_cross(tmp_path: Path) -> None:
-    figure = curve_figure(made(tmp_path), "noop", "throughput")
+    figure = curve_figure(made(tmp_path), "noop", "closed", "throughput")
     by_marker: dict[str, list[object]] = {}
     for line in figure.axes[0].get_lines():
         if line.get_linestyle() == "None":
@@ -72,13 +74,13 @@ def test_void_blocks_are_grey(tmp_path: Path) -> None:
         return runs.record(cell), runs.answers(1000, cell.load.value, wrong=500)
 
     results = analyse(runs.write_run(tmp_path, runs.plan(), make))
-    figure = curve_figure(results, "noop", "throughput")
+    figure = curve_figure(results, "noop", "closed", "throughput")
     dots = [line for line in figure.axes[0].get_lines() if line.get_linestyle() == "None"]
     assert {dot.get_color() for dot in dots} == {style.GREY}
 
 
 def test_the_ratio_chart_shows_ratios_and_who_goes_on(tmp_path: Path) -> None:
-    figure = ratio_figure(made(tmp_path), "noop")
+    figure = ratio_figure(made(tmp_path), "noop", "closed")
     points = [
         (float(np.asarray(line.get_xdata())[0]), float(np.asarray(line.get_ydata())[0]))
         for line in figure.axes[0].get_lines()
@@ -91,7 +93,7 @@ def test_the_ratio_chart_shows_ratios_and_who_goes_on(tmp_path: Path) -> None:
 
 
 def test_the_overview_has_a_tile_for_every_load(tmp_path: Path) -> None:
-    figure = overview_figure(made(tmp_path))
+    figure = overview_figure(made(tmp_path), "closed")
     assert texts_of(figure) == ["0.50×", "async\nonly"]
     colours = [patch.get_facecolor() for patch in figure.axes[0].patches]
     assert len(colours) == 2
@@ -99,7 +101,7 @@ def test_the_overview_has_a_tile_for_every_load(tmp_path: Path) -> None:
 
 
 def test_the_sentences_say_what_happened(tmp_path: Path) -> None:
-    assert words.summary(made(tmp_path), "noop") == [
+    assert summary(made(tmp_path), "noop") == [
         "sync stops answering at 8 users (2 of 3 blocks).",
         "sync has the higher throughput at 1 user: 2.00×.",
     ]
@@ -111,23 +113,23 @@ def test_a_full_core_is_named_with_what_a_request_costs(tmp_path: Path) -> None:
         return record.model_copy(update={"server_cpu_s": 0.99}), requests
 
     results = analyse(runs.write_run(tmp_path, runs.plan(), make))
-    assert list(words.costs(results, "noop"))[-1] == (
+    assert causes(results, "noop")[-1] == (
         "async fills its core at every load, at 0.99 ms of CPU a request."
     )
 
 
 def test_where_nothing_can_be_said_nothing_is_said(tmp_path: Path) -> None:
     results = made(tmp_path, blocks=1)
-    assert not any("higher throughput" in line for line in words.summary(results, "noop"))
+    assert not any("higher throughput" in line for line in summary(results, "noop"))
 
 
 def test_the_tables_hold_the_figures(tmp_path: Path) -> None:
     results = made(tmp_path)
-    assert scenario_rows(results, "noop") == [
+    assert scenario_rows(results, "noop", "closed") == [
         ["1", "0.50× ▼", "0.50 to 0.50", "2,000", "0.5", "0.5", "0.1", "1,000", "1", "1", "0.2"],
         ["8", "async only", "", "2,000 (stops 2/3)", "4", "4", "0.1", "1,000", "8", "8", "0.2"],
     ]
-    assert overview_rows(results) == (
+    assert overview_rows(results, "closed") == (
         ["scenario", "1", "8"],
         [["noop", "0.50× ▼", "async only"]],
     )
@@ -164,9 +166,7 @@ def test_a_scenario_with_one_target_has_curves_and_no_ratio(tmp_path: Path) -> N
     scenario = runs.plan().scenarios[0].model_dump() | {"targets": ["async"]}
     results = made(tmp_path, scenarios=[scenario])
     assert results.comparisons == []
-    assert words.summary(results, "noop") == [
-        "async answers at most 1,000 requests a second, at a load of 1."
-    ]
+    assert summary(results, "noop") == ["async answers at most 1,000 requests a second, at 1 user."]
     assert write_report(results, tmp_path, lambda _: None).exists()
 
 
@@ -177,25 +177,25 @@ def test_three_targets_make_two_pairs(tmp_path: Path) -> None:
         return runs.steady(cell, {"sync": 1000, "async": 2000, "third": 4000}[cell.target])
 
     results = analyse(runs.write_run(tmp_path, runs.plan(targets=targets), make))
-    assert overview_rows(results)[1] == [
+    assert overview_rows(results, "closed")[1] == [
         ["noop: async", "2.00× ▲", "2.00× ▲"],
         ["noop: third", "4.00× ▲", "4.00× ▲"],
     ]
-    assert words.summary(results, "noop") == [
+    assert summary(results, "noop") == [
         "async has the higher throughput at 1 to 8 users: 2.00×.",
         "third has the higher throughput at 1 to 8 users: 4.00×.",
     ]
-    assert texts_of(overview_figure(results)) == ["2.00×", "2.00×", "4.00×", "4.00×"]
-    rows = scenario_rows(results, "noop")
+    assert texts_of(overview_figure(results, "closed")) == ["2.00×", "2.00×", "4.00×", "4.00×"]
+    rows = scenario_rows(results, "noop", "closed")
     assert rows[0][1:5] == ["2.00× ▲", "2.00 to 2.00", "4.00× ▲", "4.00 to 4.00"]
-    assert len(scenario_header(["sync", "async", "third"])) == len(rows[0])
+    assert len(scenario_header(results, "noop", "closed")) == len(rows[0])
     assert write_report(results, tmp_path, lambda _: None).exists()
 
 
 def test_a_run_without_cells_has_a_report_that_says_so(tmp_path: Path) -> None:
     store = Store.create(runs.manifest(runs.plan()), tmp_path)
     results = analyse(store)
-    assert words.summary(results, "noop") == ["Nothing can be said."]
+    assert summary(results, "noop") == ["Nothing can be said."]
     assert "12 not measured yet" in words.validity(results)
     assert write_report(results, store.folder, lambda _: None).exists()
 

@@ -3,15 +3,17 @@
 import numpy as np
 import polars as pl
 
-from twinbench.analyse.gates import judge
+from twinbench.analyse.gates import Evidence, judge
 from twinbench.analyse.results import CellResult, Generator, Spectrum
+from twinbench.analyse.telemetry import look_inside
+from twinbench.analyse.window import NS_PER_MS, Marks, Stamps, Window
+from twinbench.findings import Floor
 from twinbench.plan import Plan
 from twinbench.store import CellRecord
 
 # A percentile from fewer samples beyond it than this is an anecdote.
 SAMPLES_BEYOND = 20
 PERCENTILES = (50, 90, 95, 99)
-NS_PER_MS = 1e6
 
 
 class Cell:
@@ -22,15 +24,29 @@ class Cell:
         self.latencies_ms = latencies_ms
 
 
-def analyse_cell(record: CellRecord, requests: pl.DataFrame, plan: Plan) -> Cell:
-    """Figures of the measuring window: answers that arrived in it, good ones only."""
-    begin, end = record.window_ns
-    seen = requests.filter(pl.col("done_ns") >= begin)
-    good = seen.filter((pl.col("error") == "") & (pl.col("done_ns") < end))
-    errors = seen.filter(pl.col("error") != "")
-    latencies = _ms(good, "done_ns", "intended_ns")
+def analyse_cell(
+    record: CellRecord,
+    requests: pl.DataFrame,
+    plan: Plan,
+    telemetry: pl.DataFrame | None = None,
+    floor: Floor | None = None,
+) -> Cell:
+    """Figures of the measuring window (whose count: `Window.population`), and their judgement."""
+    window = Window.of(record, requests)
+    result = _figures(record, window)
+    inside = look_inside(record, telemetry, plan.collapse_s)
+    result = result.model_copy(update=inside.model_dump())
+    errors = requests["error"].filter(pl.Series(window.wrong))
+    judge(Evidence(record, result, window, errors, floor), plan)
+    return Cell(result, _ms(window.done_ns, window.intended_ns, window.population))
+
+
+def _figures(record: CellRecord, window: Window) -> CellResult:
+    counted, good, errors = window.population, int(window.arrived.sum()), int(window.wrong.sum())
+    sent = counted & (window.sent_ns > 0)
+    lag_ms = _ms(window.sent_ns, window.intended_ns, sent)
     window_s = record.window_s or 1.0
-    result = CellResult(
+    return CellResult(
         id=record.number,
         block=record.block,
         target=record.target,
@@ -38,21 +54,22 @@ def analyse_cell(record: CellRecord, requests: pl.DataFrame, plan: Plan) -> Cell
         load=record.load,
         status="valid",
         reasons=[],
-        requests=len(good) + len(errors),
-        errors=len(errors),
-        throughput_rps=len(good) / window_s,
-        latency_ms=spectrum(latencies),
-        service_ms=spectrum(_ms(good, "done_ns", "sent_ns")),
+        requests=int(counted.sum()) + errors,
+        errors=errors,
+        scheduled=record.scheduled,
+        dropped=record.dropped,
+        throughput_rps=good / window_s,
+        latency_ms=spectrum(_ms(window.done_ns, window.intended_ns, counted)),
+        service_ms=spectrum(_ms(window.done_ns, window.sent_ns, sent)),
         generator=Generator(
             cpu=record.generator_cpu_s / window_s,
-            lag_p99_ms=percentile(_ms(good, "sent_ns", "intended_ns"), 99),
+            lag_p50_ms=percentile(lag_ms, 50),
+            lag_p99_ms=percentile(lag_ms, 99),
         ),
         server_cpu=record.server_cpu_s / window_s,
-        server_cpu_ms=1e3 * record.server_cpu_s / len(good) if len(good) else None,
+        server_cpu_ms=1e3 * record.server_cpu_s / good if good else None,
         server_memory_mib=record.server_memory_mib,
     )
-    judge(result, record, errors["error"], plan)
-    return Cell(result, latencies)
 
 
 def spectrum(values_ms: np.ndarray) -> Spectrum:
@@ -69,5 +86,5 @@ def percentile(values: np.ndarray, p: int) -> float | None:
     return float(np.percentile(values, p))
 
 
-def _ms(frame: pl.DataFrame, end: str, begin: str) -> np.ndarray:
-    return (frame[end] - frame[begin]).to_numpy() / NS_PER_MS
+def _ms(end_ns: Stamps, begin_ns: Stamps, of: Marks) -> np.ndarray:
+    return (end_ns[of] - begin_ns[of]) / NS_PER_MS

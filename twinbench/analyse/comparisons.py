@@ -11,45 +11,79 @@ from twinbench.analyse.results import (
     Estimate,
     Metric,
 )
-from twinbench.plan import Load, Plan
+from twinbench.findings import Floor
+from twinbench.plan import Load, Plan, Scenario, loads_of
 
 # A difference smaller than this matters to nobody who chooses between two designs.
 MARGIN = 0.03
+# Of the latency that a server shows which does nothing: below, more than half of what is read is
+# the way there and back, and a ratio says little about the servers.
+FLOORS = 2
 
 
-def comparisons(plan: Plan, cells: Sequence[CellResult]) -> list[Comparison]:
+def comparisons(
+    plan: Plan, cells: Sequence[CellResult], floor: Floor | None = None
+) -> list[Comparison]:
     """Every other target of a scenario against its first, at each load, for each metric."""
-    found = []
-    for scenario in plan.scenarios:
-        baseline, *candidates = plan.targets_of(scenario)
-        for candidate in candidates:
-            for users in sorted(scenario.closed):
-                load = Load("closed", users)
-                there = [c for c in cells if c.scenario == scenario.name and c.load == load]
-                pair = (
-                    [cell for cell in there if cell.target == baseline],
-                    [cell for cell in there if cell.target == candidate],
-                )
-                for metric in METRICS:
-                    ratio, blocks, decision, reasons = _compare(metric, *pair)
-                    standing = _standing(there, (baseline, candidate))
-                    fallen = any(cell.status == "collapsed" for part in pair for cell in part)
-                    found.append(
-                        Comparison(
-                            scenario=scenario.name,
-                            load=load,
-                            metric=metric,
-                            baseline=baseline,
-                            candidate=candidate,
-                            ratio=ratio,
-                            blocks=blocks,
-                            decision=decision,
-                            survivor=standing[0] if fallen and len(standing) == 1 else None,
-                            differs=_differs(plan, (candidate, baseline)),
-                            reasons=reasons,
-                        )
-                    )
-    return found
+    return [
+        _comparison(metric, _Pair(plan, scenario, load, candidate, cells), floor)
+        for scenario in plan.scenarios
+        for candidate in plan.targets_of(scenario)[1:]
+        for load in loads_of(scenario)
+        for metric in METRICS
+    ]
+
+
+class _Pair:
+    """Baseline and candidate of a scenario at one load, with their cells."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        scenario: Scenario,
+        load: Load,
+        candidate: str,
+        cells: Sequence[CellResult],
+    ) -> None:
+        self.scenario, self.load = scenario.name, load
+        self.names = (plan.targets_of(scenario)[0], candidate)
+        there = [c for c in cells if c.scenario == scenario.name and c.load == load]
+        self.baseline, self.candidate = (
+            [cell for cell in there if cell.target == name] for name in self.names
+        )
+        self.differs = next((why for n in self.names if (why := plan.target(n).why_differs)), None)
+
+    @property
+    def cells(self) -> list[CellResult]:
+        return [*self.baseline, *self.candidate]
+
+    @property
+    def survivor(self) -> str | None:
+        """Who of the two answered, and never stopped, where the other did."""
+        statuses = {n: {cell.status for cell in self.cells if cell.target == n} for n in self.names}
+        standing = [
+            n for n in self.names if "valid" in statuses[n] and "collapsed" not in statuses[n]
+        ]
+        fallen = any("collapsed" in found for found in statuses.values())
+        return standing[0] if fallen and len(standing) == 1 else None
+
+
+def _comparison(metric: Metric, pair: _Pair, floor: Floor | None) -> Comparison:
+    ratio, blocks, decision, reasons = _compare(metric, pair, floor)
+    baseline, candidate = pair.names
+    return Comparison(
+        scenario=pair.scenario,
+        load=pair.load,
+        metric=metric,
+        baseline=baseline,
+        candidate=candidate,
+        ratio=ratio,
+        blocks=blocks,
+        decision=decision,
+        survivor=pair.survivor,
+        differs=pair.differs,
+        reasons=reasons,
+    )
 
 
 def decide(metric: Metric, ratio: Estimate) -> Decision:
@@ -64,22 +98,40 @@ def decide(metric: Metric, ratio: Estimate) -> Decision:
 
 
 def _compare(
-    metric: Metric, baseline: Sequence[CellResult], candidate: Sequence[CellResult]
+    metric: Metric, pair: _Pair, floor: Floor | None
 ) -> tuple[Estimate | None, int, Decision, list[str]]:
     """Ratio, number of pairs, decision and its reasons."""
-    if collapsed := list(_collapsed((*baseline, *candidate))):
+    if collapsed := list(_collapsed(pair.cells)):
         return None, 0, "not comparable", collapsed
-    one, other = _by_block(metric, baseline), _by_block(metric, candidate)
-    pairs = sorted(one.keys() & other.keys())
-    ratio = geometric([other[block] / one[block] for block in pairs])
+    one, other = _by_block(metric, pair.baseline), _by_block(metric, pair.candidate)
+    blocks = sorted(one.keys() & other.keys())
+    if why := _under_floor(metric, one, other, floor):
+        return None, 0, "not comparable", [why]
+    ratio = geometric([other[block] / one[block] for block in blocks])
     if ratio is None:
-        counted = any(cell.status == "valid" for cell in (*baseline, *candidate))
+        counted = any(cell.status == "valid" for cell in pair.cells)
         what = f"too few samples for a {metric} in any block" if counted else "no valid cells"
         return None, 0, "not comparable", [what]
     decision = decide(metric, ratio)
     if decision == "not comparable":
-        return ratio, len(pairs), decision, ["one block alone has no interval"]
-    return ratio, len(pairs), decision, []
+        return ratio, len(blocks), decision, ["one block alone has no interval"]
+    return ratio, len(blocks), decision, []
+
+
+def _under_floor(
+    metric: Metric, one: dict[int, float], other: dict[int, float], floor: Floor | None
+) -> str | None:
+    """Why two latencies cannot be told from that of a server which does nothing."""
+    if floor is None or metric == "throughput":
+        return None
+    floor_ms = {"p50": floor.latency_p50_ms, "p99": floor.latency_p99_ms}[metric]
+    sides = [geometric(list(side.values())) for side in (one, other)]
+    if not all(side and side.estimate < FLOORS * floor_ms for side in sides):
+        return None
+    return (
+        f"both {metric} lie under {FLOORS} times this machine's floor of {floor_ms:.2g} ms:"
+        " what is read there is the instrument as much as the server"
+    )
 
 
 def _collapsed(cells: Sequence[CellResult]) -> Iterable[str]:
@@ -88,17 +140,6 @@ def _collapsed(cells: Sequence[CellResult]) -> Iterable[str]:
         times = sum(cell.status == "collapsed" for cell in own)
         if times:
             yield f"{target} stopped answering in {times} of {len(own)} blocks"
-
-
-def _standing(cells: Sequence[CellResult], pair: tuple[str, str]) -> list[str]:
-    """Who of the pair answered, and never stopped."""
-    statuses = {t: {cell.status for cell in cells if cell.target == t} for t in pair}
-    return [t for t in pair if "valid" in statuses[t] and "collapsed" not in statuses[t]]
-
-
-def _differs(plan: Plan, pair: tuple[str, str]) -> str | None:
-    """The first reason that the plan gives for one of the pair to differ from the other."""
-    return next((why for name in pair if (why := plan.target(name).why_differs)), None)
 
 
 def _by_block(metric: Metric, cells: Sequence[CellResult]) -> dict[int, float]:

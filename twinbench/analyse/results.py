@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from twinbench.plan import Load, Plan
+from twinbench.findings import Calibration
+from twinbench.plan import Load, LoadKind, Plan
 from twinbench.store import Machine
 
 Metric = Literal["throughput", "p50", "p99"]
@@ -40,18 +41,39 @@ class Spectrum(Result):
 
 
 class Generator(Result):
-    """`cpu`: share of its core, 0 to 1. `lag_p99_ms`: sent later than intended."""
+    """`cpu`: share of its core, 0 to 1. `lag_*`: sent so much later than intended."""
 
     cpu: float
+    lag_p50_ms: float | None
     lag_p99_ms: float | None
 
 
-class CellResult(Result):
+class Inside(Result):
+    """What telemetry saw inside the window; None where it saw nothing.
+
+    `stolen` and `others`: seconds a second that the host took away from the server's cores, and
+    that other processes used of them. `loop_lag_p99_ms`: how late the event loop comes to a timer.
+    `*_used_max` and `*_waiting_max`: threads of the pool and connections of the database in use,
+    and requests waiting for one, at the most."""
+
+    stolen: float | None = None
+    others: float | None = None
+    loop_lag_p99_ms: float | None = None
+    threads_used_max: int | None = None
+    threads_waiting_max: int | None = None
+    connections_used_max: int | None = None
+    connections_waiting_max: int | None = None
+
+
+class CellResult(Inside):
     """One measurement. `reasons` say why it is void or collapsed, or what to mind.
 
-    `requests` are the good answers inside the measuring window and the `errors` since it began,
-    the unanswered ones after it included. `latency_ms` is done - intended, `service_ms`
-    done - sent; `server_cpu_ms` is CPU time per good answer.
+    `requests` of a closed load are the good answers inside the measuring window and the `errors`
+    since it began, the unanswered ones after it included; of an open load all that were meant to
+    be sent inside the window, whenever they were answered, the `errors` among them. `scheduled`
+    arrivals were due in it, and `dropped` of these not sent (open loads). `throughput_rps` counts
+    good answers that arrived in it. `latency_ms` is done - intended, `service_ms` done - sent;
+    `server_cpu_ms` is CPU time per good answer.
     """
 
     id: int
@@ -63,6 +85,8 @@ class CellResult(Result):
     reasons: list[str]
     requests: int
     errors: int
+    scheduled: int
+    dropped: int
     throughput_rps: float
     latency_ms: Spectrum
     service_ms: Spectrum
@@ -92,7 +116,7 @@ class Point(Result):
 class Curve(Result):
     target: str
     scenario: str
-    load_kind: Literal["closed"]
+    load_kind: LoadKind
     points: list[Point]
 
 
@@ -133,27 +157,56 @@ class Results(Result):
     cells: list[CellResult]
     curves: list[Curve]
     comparisons: list[Comparison]
+    calibration: Calibration | None
     machine: Machine
     versions: dict[str, str]
 
+    def curves_of(self, scenario: str, kind: LoadKind) -> list[Curve]:
+        """The curves of one scenario over the loads of one kind, in the order of its targets."""
+        return [c for c in self.curves if (c.scenario, c.load_kind) == (scenario, kind)]
+
+    def cells_of(self, curve: Curve) -> list[CellResult]:
+        """The measurements behind a curve, in the order of measuring."""
+        return [
+            cell
+            for cell in self.cells
+            if (cell.scenario, cell.target, cell.load.kind)
+            == (curve.scenario, curve.target, curve.load_kind)
+        ]
+
     def compared(
-        self, scenario: str, metric: Metric, candidate: str | None = None
+        self, scenario: str, kind: LoadKind, metric: Metric, candidate: str | None = None
     ) -> list[Comparison]:
-        """The comparisons of one scenario (and of one candidate), by load."""
+        """The comparisons of one scenario (and of one candidate) at loads of one kind, by load."""
         return [
             comparison
             for comparison in self.comparisons
-            if (comparison.scenario, comparison.metric) == (scenario, metric)
+            if (comparison.scenario, comparison.load.kind, comparison.metric)
+            == (scenario, kind, metric)
             and candidate in (None, comparison.candidate)
         ]
 
-    def pairs(self) -> list[tuple[str, list[Comparison]]]:
-        """A name and the throughput comparisons of each scenario and candidate; the name is the
-        scenario's, with the candidate's where there are several."""
+    def decisive(self, scenario: str, kind: LoadKind) -> Metric:
+        """The metric by which targets are compared: users who wait for answers get as many as
+        the server gives; arrivals are as many for all targets, and wait longer or shorter. p99,
+        unless it lacks samples at a load at which the median does not."""
+        if kind == "closed":
+            return "throughput"
+        medians, tails = (
+            {c.load for c in self.compared(scenario, kind, metric) if c.ratio}
+            for metric in ("p50", "p99")
+        )
+        return "p99" if tails and tails >= medians else "p50"
+
+    def pairs(self, kind: LoadKind) -> list[tuple[str, list[Comparison]]]:
+        """A name and the decisive comparisons of each scenario and candidate that has loads of
+        this kind; the name is the scenario's, with the candidate's where there are several."""
         found = []
         for scenario in self.plan.scenarios:
             candidates = self.plan.targets_of(scenario)[1:]
+            metric = self.decisive(scenario.name, kind)
             for candidate in candidates:
                 name = scenario.name if len(candidates) == 1 else f"{scenario.name}: {candidate}"
-                found.append((name, self.compared(scenario.name, "throughput", candidate)))
+                if compared := self.compared(scenario.name, kind, metric, candidate):
+                    found.append((name, compared))
         return found

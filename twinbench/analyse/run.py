@@ -5,14 +5,16 @@ import polars as pl
 from twinbench.analyse.cells import Cell, analyse_cell
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.curves import curves
-from twinbench.analyse.gates import mark_collapses
+from twinbench.analyse.gates import judge_together
 from twinbench.analyse.results import Results, Timing
+from twinbench.findings import Floor
 from twinbench.plan import Plan
 from twinbench.store import CellRecord, Store, write_whole
 
 # A lost cell has no records; its row in the results says why.
 NO_REQUESTS = pl.DataFrame(
-    schema=dict.fromkeys(("intended_ns", "sent_ns", "done_ns"), pl.Int64) | {"error": pl.String}
+    schema=dict.fromkeys(("intended_ns", "sent_ns", "done_ns", "status"), pl.Int64)
+    | {"error": pl.String}
 )
 
 
@@ -20,9 +22,11 @@ def analyse(store: Store) -> Results:
     """Everything that can be said of the run in `store`, finished or not."""
     manifest = store.manifest()
     records = store.records()
-    cells = [_cell(store, record, manifest.plan) for record in records]
-    mark_collapses(cell.result for cell in cells)
+    calibration = store.calibration()
+    floor = calibration.floor if calibration else None
+    cells = [_cell(store, record, manifest.plan, floor) for record in records]
     results = [cell.result for cell in cells]
+    judge_together(results)
     return Results(
         run=store.folder.name,
         plan=manifest.plan,
@@ -35,7 +39,8 @@ def analyse(store: Store) -> Results:
         missing_cells=manifest.cells - len(records),
         cells=results,
         curves=curves(manifest.plan, cells),
-        comparisons=comparisons(manifest.plan, results),
+        comparisons=comparisons(manifest.plan, results, floor),
+        calibration=calibration,
         machine=manifest.machine,
         versions=manifest.versions,
     )
@@ -45,6 +50,6 @@ def write_results(store: Store, results: Results) -> None:
     write_whole(store.folder / "results.json", results.model_dump_json(indent=1))
 
 
-def _cell(store: Store, record: CellRecord, plan: Plan) -> Cell:
+def _cell(store: Store, record: CellRecord, plan: Plan, floor: Floor | None) -> Cell:
     requests = NO_REQUESTS if record.outcome == "lost" else store.requests(record)
-    return analyse_cell(record, requests, plan)
+    return analyse_cell(record, requests, plan, store.telemetry(record), floor)

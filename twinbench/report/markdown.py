@@ -3,34 +3,46 @@
 from collections.abc import Sequence
 
 from twinbench.analyse.results import Results
-from twinbench.report import words
+from twinbench.plan import Scenario
+from twinbench.report import instrument, words
+from twinbench.report.causes import causes
+from twinbench.report.kinds import DRAWN, KINDS, TITLES, chart_name, kinds_of
 from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
+from twinbench.report.verdicts import summary
 
 
 def markdown(results: Results) -> str:
     machine = results.machine
-    header, rows = overview_rows(results)
     parts = [
         f"# `def` or `async def`? Run {_plain(results.run)}",
         f"{words.validity(results)} {words.timing(results)}",
+        _plain(instrument.sentence(results)),
         f"{_plain(machine.cpu)}, {machine.cores} cores; Python {results.versions['python']},"
         f" FastAPI {results.versions['fastapi']}.",
+        "\n".join(f"- {_plain(sentence)}" for sentence in words.unequal(results)),
     ]
-    parts.append("\n".join(f"- {_plain(sentence)}" for sentence in words.unequal(results)))
-    if rows:
-        parts += ["Throughput, candidate / baseline, by number of users:", _table(header, rows)]
+    for kind in KINDS:
+        header, rows = overview_rows(results, kind)
+        if rows:
+            what = words.overview(results, kind, "candidate / baseline")
+            parts += [f"{what}:", _table(header, rows)]
     for scenario in results.plan.scenarios:
-        said = [*words.summary(results, scenario.name), *words.costs(results, scenario.name)]
-        header = scenario_header(results.plan.targets_of(scenario))
-        parts += [
-            f"## {scenario.name}",
-            _plain(scenario.about),
-            "\n".join(f"- {line}" for line in said),
-            f"![{scenario.name}](charts/{scenario.name}.throughput.svg)",
-            _table(header, scenario_rows(results, scenario.name)),
-        ]
-    parts += ["## Limits", "\n".join(f"- {limit}" for limit in words.LIMITS)]
+        parts += _scenario(results, scenario)
+    parts += ["## Limits", "\n".join(f"- {limit}" for limit in words.limits(results))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _scenario(results: Results, scenario: Scenario) -> list[str]:
+    name = scenario.name
+    said = [*summary(results, name), *causes(results, name)]
+    parts = [f"## {name}", _plain(scenario.about), "\n".join(f"- {line}" for line in said)]
+    for kind in kinds_of(results, name):
+        first = DRAWN[kind][0]
+        parts += [
+            f"![{name}: {TITLES[kind][first]}](charts/{chart_name(name, kind, first)}.svg)",
+            _table(scenario_header(results, name, kind), scenario_rows(results, name, kind)),
+        ]
+    return parts
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from twinbench.analyse.comparisons import MARGIN
-from twinbench.analyse.results import METRICS, Results
-from twinbench.report import style, words
-from twinbench.report.charts import TITLES
+from twinbench.analyse.results import Results
+from twinbench.plan import LoadKind
+from twinbench.report import instrument, kinds, style, words
+from twinbench.report.causes import causes
 from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
+from twinbench.report.verdicts import summary
 
 
 def page(results: Results, charts: Mapping[str, bytes]) -> str:
@@ -24,25 +26,35 @@ def page(results: Results, charts: Mapping[str, bytes]) -> str:
         results=results,
         scenarios=results.plan.scenarios,
         charts={name: _data_uri(svg) for name, svg in charts.items()},
-        charts_of=lambda scenario: chart_names(results, scenario),
-        header=scenario_header,
-        table=lambda scenario: scenario_rows(results, scenario),
-        overview_alt=_overview_alt(results),
+        overviews=[kind for kind in kinds.KINDS if kinds.overview_name(kind) in charts],
+        charts_of=lambda scenario, kind: chart_names(results, scenario, kind),
+        header=lambda scenario, kind: scenario_header(results, scenario, kind),
+        table=lambda scenario, kind: scenario_rows(results, scenario, kind),
+        overview_alt=lambda kind: _overview_alt(results, kind),
+        summary=lambda scenario: summary(results, scenario),
+        causes=lambda scenario: causes(results, scenario),
         reasons=words.reasons(results),
         plan_json=results.plan.model_dump_json(indent=2, exclude_defaults=True),
         margin=MARGIN,
+        instrument=instrument,
+        kinds=kinds,
         style=style,
         words=words,
     )
 
 
-def chart_names(results: Results, scenario: str) -> list[tuple[str, str]]:
+def chart_names(results: Results, scenario: str, kind: LoadKind) -> list[tuple[str, str]]:
     """Name and alternative text of a scenario's charts, in the order they are shown."""
+    shown = {metric: kinds.TITLES[kind][metric] for metric in kinds.DRAWN[kind]}
     names = [
-        (f"{scenario}.{metric}", words.alt(results, scenario, TITLES[metric])) for metric in METRICS
+        (kinds.chart_name(scenario, kind, metric), words.alt(results, scenario, title))
+        for metric, title in shown.items()
     ]
-    if results.compared(scenario, "throughput"):
-        names.append((f"{scenario}.ratio", words.alt(results, scenario, "Ratio of throughputs")))
+    decisive = results.decisive(scenario, kind)
+    if results.compared(scenario, kind, decisive):
+        what = f"Ratio: {kinds.RATIOS[decisive].lower()}"
+        name = kinds.chart_name(scenario, kind, "ratio")
+        names.append((name, words.alt(results, scenario, what)))
     return names
 
 
@@ -51,11 +63,11 @@ def _data_uri(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
-def _overview_alt(results: Results) -> str:
-    header, rows = overview_rows(results)
+def _overview_alt(results: Results, kind: LoadKind) -> str:
+    header, rows = overview_rows(results, kind)
     lines = [
         f"{row[0]}: "
         + ", ".join(f"{text} at {load}" for load, text in zip(header[1:], row[1:], strict=True))
         for row in rows
     ]
-    return "Throughput ratios by number of users. " + "; ".join(lines)
+    return f"{words.overview(results, kind, 'candidate / baseline')}. " + "; ".join(lines)

@@ -31,6 +31,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def figure(value: float) -> str:
+    """As many digits as a check against bounds needs."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
 def times(ratio: Estimate | None) -> str:
     """A ratio as a factor: 1.25×."""
     return "–" if ratio is None else f"{ratio.estimate:.2f}×"

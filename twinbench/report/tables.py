@@ -1,16 +1,16 @@
 """Rows of text for the page, the markdown and the terminal."""
 
-from collections.abc import Sequence
-
 from twinbench.analyse.results import Point, Results
+from twinbench.plan import LoadKind
 from twinbench.report import style
+from twinbench.report.kinds import AXIS
 
 
-def scenario_rows(results: Results, scenario: str) -> list[list[str]]:
-    """One row a load: users; per candidate the ratio and its interval; per target requests a
-    second, p50 and p99 in ms, CPU ms a request."""
-    curves = [curve for curve in results.curves if curve.scenario == scenario]
-    compared = results.compared(scenario, "throughput")
+def scenario_rows(results: Results, scenario: str, kind: LoadKind) -> list[list[str]]:
+    """One row a load: users or rate; per candidate the ratio and its interval; per target
+    requests a second, p50 and p99 in ms, CPU ms a request."""
+    curves = results.curves_of(scenario, kind)
+    compared = results.compared(scenario, kind, results.decisive(scenario, kind))
     rows = []
     for n, point in enumerate(curves[0].points):
         row = [str(point.value)]
@@ -23,21 +23,28 @@ def scenario_rows(results: Results, scenario: str) -> list[list[str]]:
     return rows
 
 
-def scenario_header(targets: Sequence[str]) -> list[str]:
+def scenario_header(results: Results, scenario: str, kind: LoadKind) -> list[str]:
     """What stands above `scenario_rows`."""
-    header = ["users"]
-    for candidate in targets[1:]:
-        header += [f"{candidate} / {targets[0]}", "95 %"]
+    baseline, *candidates = targets = results.plan.targets_of(results.plan.scenario(scenario))
+    by = "" if kind == "closed" else f", {results.decisive(scenario, kind)}"
+    header = [AXIS[kind]]
+    for candidate in candidates:
+        header += [f"{candidate} / {baseline}{by}", "95 %"]
     for target in targets:
         header += [f"{target}, req/s", "p50 ms", "p99 ms", "CPU ms/req"]
     return header
 
 
-def overview_rows(results: Results) -> tuple[list[str], list[list[str]]]:
+def overview_loads(results: Results, kind: LoadKind) -> list[int]:
+    """All loads of one kind at which anything is compared."""
+    return sorted({c.load.value for _, compared in results.pairs(kind) for c in compared})
+
+
+def overview_rows(results: Results, kind: LoadKind) -> tuple[list[str], list[list[str]]]:
     """Header and rows: candidate / baseline of each scenario at each load."""
-    loads = sorted({comparison.load.value for comparison in results.comparisons})
+    loads = overview_loads(results, kind)
     rows = []
-    for name, comparisons in results.pairs():
+    for name, comparisons in results.pairs(kind):
         at = {comparison.load.value: style.verdict(comparison) for comparison in comparisons}
         rows.append([name, *(at.get(load, "") for load in loads)])
     return ["scenario", *(str(load) for load in loads)], rows

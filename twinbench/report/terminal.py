@@ -1,39 +1,51 @@
-"""The answer in the terminal: one table, one line a finding."""
+"""The answer in the terminal: a table for each kind of load, one line a finding."""
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from twinbench.analyse.results import Comparison, Results
-from twinbench.report import style, words
+from twinbench.plan import LoadKind
+from twinbench.report import instrument, style, words
+from twinbench.report.kinds import KINDS
+from twinbench.report.tables import overview_loads
+from twinbench.report.verdicts import summary
 
 COLOUR = {style.BASELINE: "dark_orange3", style.CANDIDATE: "dodger_blue2"}
 
 
 def show(results: Results, console: Console) -> None:
     """Print the summary of `results`."""
-    loads = sorted({comparison.load.value for comparison in results.comparisons})
+    for kind in KINDS:
+        if results.pairs(kind):
+            console.print(_table(results, kind))
+    if results.comparisons:
+        console.print("▲ candidate ahead, ▼ baseline ahead, by more than the margin", style="dim")
+    for scenario in results.plan.scenarios:
+        if not any(c.scenario == scenario.name for c in results.comparisons):
+            console.print(f"{scenario.name}: {' '.join(summary(results, scenario.name))}")
+    for sentence in words.unequal(results):
+        console.print(sentence, markup=False)
+    if results.calibration and results.calibration.failed:
+        console.print(f"Calibration: {instrument.failed(results.calibration)}", markup=False)
+    console.print(f"{words.validity(results)} {words.timing(results)}")
+
+
+def _table(results: Results, kind: LoadKind) -> Table:
     table = Table(
-        title=f"Throughput, {words.pairs(results)}, by number of users",
+        title=words.overview(results, kind, words.pairs(results)),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 0, 0, 1),
     )
+    loads = overview_loads(results, kind)
     table.add_column("scenario", no_wrap=True)
     for load in loads:
         table.add_column(str(load), justify="right")
-    for name, comparisons in results.pairs():
+    for name, comparisons in results.pairs(kind):
         at = {comparison.load.value: _coloured(comparison) for comparison in comparisons}
         table.add_row(name, *(at.get(load, "") for load in loads))
-    if table.rows:
-        console.print(table)
-        console.print("▲ candidate ahead, ▼ baseline ahead, by more than the margin", style="dim")
-    for scenario in results.plan.scenarios:
-        if not results.compared(scenario.name, "throughput"):
-            console.print(f"{scenario.name}: {' '.join(words.summary(results, scenario.name))}")
-    for sentence in words.unequal(results):
-        console.print(sentence, markup=False)
-    console.print(f"{words.validity(results)} {words.timing(results)}")
+    return table
 
 
 def _coloured(comparison: Comparison) -> str:

@@ -7,8 +7,17 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from twinbench.analyse.results import METRICS, Results
-from twinbench.report.charts import curve_figure, overview_figure, ratio_figure
+from twinbench.analyse.results import Results
+from twinbench.plan import LoadKind
+from twinbench.report.charts import curve_figure, overview_figure, picture_figure, ratio_figure
+from twinbench.report.kinds import (
+    DRAWN,
+    KINDS,
+    chart_name,
+    kinds_of,
+    overview_name,
+    picture_name,
+)
 from twinbench.report.markdown import markdown
 from twinbench.report.page import page
 from twinbench.store import write_whole
@@ -36,10 +45,20 @@ def write_report(results: Results, folder: Path, tell: Callable[[str], None]) ->
 
 
 def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
-    if results.comparisons:
-        yield "overview", overview_figure(results)
+    for kind in KINDS:
+        if results.pairs(kind):
+            yield overview_name(kind), overview_figure(results, kind)
     for scenario in results.plan.scenarios:
-        for metric in METRICS:
-            yield f"{scenario.name}.{metric}", curve_figure(results, scenario.name, metric)
-        if results.compared(scenario.name, "throughput"):
-            yield f"{scenario.name}.ratio", ratio_figure(results, scenario.name)
+        for kind in kinds_of(results, scenario.name):
+            yield from _of_kind(results, scenario.name, kind)
+    for item in results.calibration.items if results.calibration else ():
+        if item.picture:
+            yield picture_name(item), picture_figure(item.picture)
+
+
+def _of_kind(results: Results, scenario: str, kind: LoadKind) -> Iterator[tuple[str, Figure]]:
+    for metric in DRAWN[kind]:
+        figure = curve_figure(results, scenario, kind, metric)
+        yield chart_name(scenario, kind, metric), figure
+    if results.compared(scenario, kind, results.decisive(scenario, kind)):
+        yield chart_name(scenario, kind, "ratio"), ratio_figure(results, scenario, kind)

@@ -1,4 +1,4 @@
-"""The axes that all charts share: users along, a logarithmic measure up."""
+"""The axes that charts share: users or rates along, a logarithmic measure up."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from twinbench.plan import LoadKind
 from twinbench.report import style
+from twinbench.report.kinds import AXIS
 
 SIZE = (5.6, 3.9)  # inches
 
@@ -21,12 +23,13 @@ def titled(title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def users_axis(axes: Axes, loads: Sequence[int]) -> None:
+def load_axis(axes: Axes, kind: LoadKind, loads: Sequence[int]) -> None:
+    """Every load a tick; users and rates double from one to the next, roughly."""
     axes.set_xscale("log", base=2)
     axes.set_xticks(list(loads), [str(load) for load in loads])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(min(loads) / 1.3, max(loads) * 1.3)
-    axes.set_xlabel("users")
+    axes.set_xlabel(AXIS[kind])
 
 
 def log_axis(axes: Axes, drawn: Sequence[float]) -> None:

@@ -1,4 +1,4 @@
-"""One measure of every target over the users: a line, a band, each block a dot."""
+"""One measure of every target over the loads: a line, a band, each block a dot."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,14 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from twinbench.analyse.results import CellResult, Curve, Estimate, Metric, Point, Results
+from twinbench.findings import Calibration
+from twinbench.plan import LoadKind
 from twinbench.report import style
-from twinbench.report.charts.axes import log_axis, titled, users_axis
+from twinbench.report.charts.axes import load_axis, log_axis, titled
+from twinbench.report.kinds import TITLES
 
-TITLES: dict[Metric, str] = {
-    "throughput": "Throughput (good answers a second)",
-    "p50": "Latency, median (ms)",
-    "p99": "Latency, 99th percentile (ms)",
-}
 OF_CELL: dict[Metric, Callable[[CellResult], float | None]] = {
     "throughput": lambda cell: cell.throughput_rps,
     "p50": lambda cell: cell.latency_ms.p50,
@@ -27,19 +25,19 @@ OF_POINT: dict[Metric, Callable[[Point], Estimate | None]] = {
 }
 
 
-def curve_figure(results: Results, scenario: str, metric: Metric) -> Figure:
-    """One measure of every target over the users: a line through the estimates, a dot for every
+def curve_figure(results: Results, scenario: str, kind: LoadKind, metric: Metric) -> Figure:
+    """One measure of every target over the loads: a line through the estimates, a dot for every
     block, a band from the lowest to the highest, a cross where the server stopped answering."""
-    figure, axes = titled(TITLES[metric])
-    curves = [curve for curve in results.curves if curve.scenario == scenario]
+    figure, axes = titled(TITLES[kind][metric])
+    curves = results.curves_of(scenario, kind)
     for n, curve in enumerate(curves):
         _draw_curve(axes, curve, metric, n)
-        blocks = [c for c in results.cells if (c.scenario, c.target) == (scenario, curve.target)]
+        blocks = results.cells_of(curve)
         _draw_spread(axes, blocks, metric, n)
         for cell in blocks:
             _draw_block(axes, cell, metric, n)
-    users_axis(axes, [point.value for point in curves[0].points])
-    drawn = _drawn(results, scenario, metric)
+    load_axis(axes, kind, [point.value for point in curves[0].points])
+    drawn = [value for curve in curves for value in _drawn(results, curve, metric)]
     if not drawn:
         axes.set_yticks([])
         axes.text(0.5, 0.5, "too few samples", transform=axes.transAxes, ha="center")
@@ -50,10 +48,32 @@ def curve_figure(results: Results, scenario: str, metric: Metric) -> Figure:
         fallen = any(point.collapsed for curve in curves for point in curve.points)
         # Room above the highest latency for the crosses.
         log_axis(axes, [*drawn, max(drawn) * 3] if fallen else drawn)
+        _draw_floor(axes, results.calibration, metric)
     for n, curve in enumerate(curves):
         _mark_collapses(axes, curve, n, at_top=metric != "throughput")
     axes.legend(loc="best", frameon=False, fontsize=9)
     return figure
+
+
+def _draw_floor(axes: Axes, calibration: Calibration | None, metric: Metric) -> None:
+    """Hatched: latencies that a server shows which does nothing. Not drawn below the picture."""
+    if calibration is None:
+        return
+    floor = calibration.floor
+    top = floor.latency_p50_ms if metric == "p50" else floor.latency_p99_ms
+    bottom = axes.get_ylim()[0]
+    if top <= bottom:
+        return
+    axes.axhspan(
+        bottom,
+        min(top, axes.get_ylim()[1]),
+        facecolor=style.PALE,
+        edgecolor="white",
+        hatch="////",
+        linewidth=0,
+        zorder=0,
+        label="this machine's floor",
+    )
 
 
 def _draw_curve(axes: Axes, curve: Curve, metric: Metric, n: int) -> None:
@@ -134,11 +154,10 @@ def _mark_collapses(axes: Axes, curve: Curve, n: int, *, at_top: bool) -> None:
         )
 
 
-def _drawn(results: Results, scenario: str, metric: Metric) -> list[float]:
+def _drawn(results: Results, curve: Curve, metric: Metric) -> list[float]:
     """What a chart must have room for: estimates and blocks."""
-    curves = [curve for curve in results.curves if curve.scenario == scenario]
-    estimates = [OF_POINT[metric](point) for curve in curves for point in curve.points]
-    cells = [cell for cell in results.cells if cell.scenario == scenario]
+    estimates = [OF_POINT[metric](point) for point in curve.points]
+    cells = results.cells_of(curve)
     blocks = [OF_CELL[metric](cell) for cell in cells if cell.status != "collapsed"]
     found = [estimate.estimate for estimate in estimates if estimate] + blocks
     return [value for value in found if value]

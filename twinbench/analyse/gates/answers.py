@@ -1,0 +1,37 @@
+"""Gates on what came back, and on who sent it."""
+
+from twinbench.analyse.gates.evidence import Evidence
+
+MOST_ERRORS = 0.001  # share of wrong answers: fewer do not move a p99, nor a throughput visibly
+# Above it the generator, not the server, may set the figure: what is left of its core goes in
+# bursts, and a request that waits for the generator looks like a slow one.
+MOST_GENERATOR_CPU = 0.8
+
+
+def none_at_all(seen: Evidence) -> str | None:
+    if seen.cell.requests:
+        return None
+    if seen.record.load.kind == "open":
+        return "nothing was meant to be sent in the window: raise the rate, or lengthen measure_s"
+    return "no answer at all in the window: lengthen measure_s"
+
+
+def wrong(seen: Evidence) -> str | None:
+    cell = seen.cell
+    if not cell.errors or cell.errors / cell.requests <= MOST_ERRORS:
+        return None
+    most = seen.errors.value_counts(sort=True).row(0)[0]
+    return (
+        f"{cell.errors} of {cell.requests} answers were wrong, most of them '{most}':"
+        " see what the app says to these requests"
+    )
+
+
+def busy_generator(seen: Evidence) -> str | None:
+    cpu = seen.cell.generator.cpu
+    if cpu <= MOST_GENERATOR_CPU:
+        return None
+    return (
+        f"the load generator used {cpu:.0%} of its core and may have been"
+        " the limit: lower the load, raise processes, or give it a faster core"
+    )

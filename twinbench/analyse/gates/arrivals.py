@@ -1,0 +1,70 @@
+"""Gates on open loads: was sent what was meant to be sent, and when it was meant?"""
+
+from twinbench.analyse.gates.evidence import Evidence
+
+# A timer of the kernel wakes a process within 0.1 ms here; thrice that at the median is no longer
+# the machine but a generator that cannot keep up.
+MOST_LAG_P50_MS = 0.3
+# A p99 that is late by less than a tenth of the p99 response cannot have made it.
+LAG_OF_RESPONSE = 0.1
+LEAST_OFFERED = 0.99  # of the scheduled rate: less is another load than the plan names
+# A request or two meant for the window's last instant leave after it.
+EDGE_REQUESTS = 3
+
+
+def censored(seen: Evidence) -> str | None:
+    """Those dropped would have been the slowest: what is left looks better than it was."""
+    record = seen.record
+    if not record.dropped:
+        return None
+    return (
+        f"censored: {record.dropped:,} of {record.scheduled:,} arrivals were dropped because too"
+        " many requests were in flight already; its latencies would look better than they"
+        " were: lower the rate, or raise in_flight"
+    )
+
+
+def late(seen: Evidence) -> str | None:
+    """Late at the median, or at p99 beyond what the machine itself is late by."""
+    lag = seen.cell.generator
+    if lag.lag_p50_ms is not None and lag.lag_p50_ms > MOST_LAG_P50_MS:
+        return (
+            f"half of the requests were sent more than {lag.lag_p50_ms:.2g} ms late"
+            f" ({MOST_LAG_P50_MS} ms is allowed): lower the rate, or raise processes"
+        )
+    if seen.floor is None or not _tail_is_late(seen) or lag.lag_p99_ms is None:
+        return None
+    if lag.lag_p99_ms <= seen.floor.lag_p99_ms:
+        return None
+    return (
+        f"one request in a hundred was sent more than {lag.lag_p99_ms:.2g} ms late, above a tenth"
+        f" of the p99 response and above the {seen.floor.lag_p99_ms:.2g} ms that this machine is"
+        " late by itself: measure again when it is calm, or lower the rate"
+    )
+
+
+def late_without_floor(seen: Evidence) -> str | None:
+    """A remark: without calibration nobody knows what the machine is late by itself."""
+    if seen.floor is not None or not _tail_is_late(seen):
+        return None
+    return (
+        f"one request in a hundred was sent more than {seen.cell.generator.lag_p99_ms:.2g} ms late,"
+        " above a tenth of the p99 response; whether that is this machine's floor, calibration"
+        " would tell"
+    )
+
+
+def short_of_rate(seen: Evidence) -> str | None:
+    meant = seen.record.scheduled - seen.record.dropped
+    sent = int(seen.window.inside(seen.window.sent_ns).sum())
+    if sent >= LEAST_OFFERED * meant or meant - sent <= EDGE_REQUESTS:
+        return None
+    return (
+        f"only {sent:,} of {meant:,} requests were sent inside the window: the generator did not"
+        " reach the rate; lower it, or raise processes"
+    )
+
+
+def _tail_is_late(seen: Evidence) -> bool:
+    lag, response = seen.cell.generator.lag_p99_ms, seen.cell.latency_ms.p99
+    return lag is not None and response is not None and lag > LAG_OF_RESPONSE * response

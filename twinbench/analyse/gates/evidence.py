@@ -1,0 +1,26 @@
+"""What a gate may look at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from twinbench.analyse.results import CellResult
+from twinbench.analyse.window import Window
+from twinbench.findings import Floor
+from twinbench.store import CellRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One cell: what happened, its figures, its requests; `floor` where this run was calibrated."""
+
+    record: CellRecord
+    cell: CellResult
+    window: Window
+    errors: pl.Series  # why each wrong answer was wrong
+    floor: Floor | None
+
+
+# What is wrong with a cell and what to do about it, in a sentence; None: nothing.
+Gate = Callable[[Evidence], str | None]

@@ -1,0 +1,61 @@
+"""Gates on the server's cores: what others took of them, against what is usual in this run.
+
+They need all cells of the run. A machine that is always robbed of a tenth robs every target
+alike; the cell that was robbed of more than the others is the one that lies.
+"""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from twinbench.analyse.results import CellResult
+
+# Share of a core above the run's usual. Throughput falls by about what is taken, and the smallest
+# effect worth showing is 3 %: a tenth more in one cell of a pair of blocks would show or hide one.
+# Tighter would void many cells on a shared machine, where blocks and intervals deal with it.
+MOST_TAKEN = 0.10
+# From so many blocks on a cell has a usual of its own: the host takes more from a busy server
+# than from one that waits, and the kernel's own work at a high rate comes in every block.
+OWN_USUAL_BLOCKS = 3
+
+Taken = Callable[[CellResult], float | None]
+
+
+def mark_robbed(cells: Sequence[CellResult]) -> None:
+    """Void the cells on whose cores others were busier than usual."""
+    for taken, by, remedy in (
+        (_stolen, "the host took {share:.0%} of a core from the server", "on a quieter host"),
+        (_others, "other processes used {share:.0%} of the server's cores", "with them stopped"),
+    ):
+        known = [cell for cell in cells if taken(cell) is not None]
+        usuals = [_usual(cell, known, taken) for cell in known]
+        for cell, usual in zip(known, usuals, strict=True):
+            share = taken(cell) or 0.0
+            if cell.status == "collapsed" or share <= usual + MOST_TAKEN:
+                continue
+            cell.status = "void"
+            cell.reasons = [
+                f"{by.format(share=share)}, {usual:.0%} is usual in this run:"
+                f" measure again {remedy}",
+                *cell.reasons,
+            ]
+
+
+def _stolen(cell: CellResult) -> float | None:
+    return cell.stolen
+
+
+def _others(cell: CellResult) -> float | None:
+    return cell.others
+
+
+def _usual(cell: CellResult, cells: Sequence[CellResult], taken: Taken) -> float:
+    """The run's median, or that of this cell's own blocks where it is higher."""
+    own = [
+        other
+        for other in cells
+        if (other.scenario, other.target, other.load) == (cell.scenario, cell.target, cell.load)
+    ]
+    usual = median(taken(other) or 0.0 for other in cells)
+    if len(own) < OWN_USUAL_BLOCKS:
+        return usual
+    return max(usual, median(taken(other) or 0.0 for other in own))

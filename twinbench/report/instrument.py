@@ -1,0 +1,61 @@
+"""Calibration in words and rows: could the instrument read known answers before this run?"""
+
+import math
+
+from twinbench.analyse.results import Results
+from twinbench.findings import Calibration, Check, Item
+from twinbench.report import style
+
+
+def sentence(results: Results) -> str:
+    """How calibration went, or that there was none."""
+    found = results.calibration
+    if found is None:
+        return "Not calibrated: nothing says what this machine's floor was during this run."
+    passed = sum(item.verdict == "PASS" for item in found.items)
+    skipped = sum(item.verdict == "SKIP" for item in found.items)
+    parts = [f"{passed} of {len(found.items)} known answers read right"]
+    parts += [f"{failed(found)}"] if found.failed else []
+    parts += [f"{skipped} skipped"] if skipped else []
+    return f"Calibrated before the run ({found.form} form): {', '.join(parts)}."
+
+
+def failed(found: Calibration) -> str:
+    """Which known answers were read wrong."""
+    return "FAILED: " + "; ".join(f"{item.number} {item.name}" for item in found.failed)
+
+
+def floor(found: Calibration) -> str:
+    """What this machine shows where there is nothing to see."""
+    at, number = found.floor, style.number
+    return (
+        f"A server that does nothing answers in {number(at.latency_p50_ms)} ms at the median and"
+        f" {number(at.latency_p99_ms)} ms at p99; a bare timer wakes {number(at.lag_p50_ms)} ms"
+        f" late at the median and {number(at.lag_p99_ms)} ms at p99. The generator sends"
+        f" {number(found.capacity_rps)} requests a second to a server that does nothing."
+    )
+
+
+def rows(item: Item) -> list[list[str]]:
+    """One row a check: what, measured, allowed, unit, margin; one row for an item without."""
+    if not item.checks:
+        return [[item.said, "", "", "", ""]]
+    return [
+        [check.what, style.figure(check.measured), _allowed(check), check.unit, _margin(check)]
+        for check in item.checks
+    ]
+
+
+def _allowed(check: Check) -> str:
+    low, high = style.figure(check.low), style.figure(check.high)
+    if not math.isfinite(check.low):
+        return f"at most {high}"
+    return f"{low} to {high}" if math.isfinite(check.high) else f"at least {low}"
+
+
+def _margin(check: Check) -> str:
+    """How far inside its bounds, or outside of them."""
+    inside = min(check.high - check.measured, check.measured - check.low)
+    if not math.isfinite(inside):
+        return ""
+    return f"{style.figure(abs(inside))} {'to spare' if inside >= 0 else 'beyond'}"
