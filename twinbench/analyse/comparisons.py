@@ -129,8 +129,8 @@ def _under_floor(
     if not all(side and side.estimate < FLOORS * floor_ms for side in sides):
         return None
     return (
-        f"both {metric} lie under {FLOORS} times this machine's floor of {floor_ms:.2g} ms:"
-        " what is read there is the instrument as much as the server"
+        f"both are less than {FLOORS} times this machine's floor of {floor_ms:.2g} ms, and so show"
+        " the way there and back more than the servers"
     )
 
 

@@ -18,6 +18,7 @@ def show(results: Results, console: Console) -> None:
     """Print the summary of `results`."""
     for kind in KINDS:
         if results.pairs(kind):
+            console.print(words.overview(results, kind, words.pairs(results)), style="italic")
             console.print(_table(results, kind))
     if results.comparisons:
         console.print("▲ candidate ahead, ▼ baseline ahead, by more than the margin", style="dim")
@@ -32,12 +33,7 @@ def show(results: Results, console: Console) -> None:
 
 
 def _table(results: Results, kind: LoadKind) -> Table:
-    table = Table(
-        title=words.overview(results, kind, words.pairs(results)),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 0, 0, 1),
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
     loads = overview_loads(results, kind)
     table.add_column("scenario", no_wrap=True)
     for load in loads:

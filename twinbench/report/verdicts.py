@@ -33,10 +33,10 @@ def _of_kind(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]:
         else:
             medians = results.compared(scenario, kind, "p50", candidate)
             tails = results.compared(scenario, kind, "p99", candidate)
-            known = {median.load for median in medians if median.ratio}
             yield from _advantages(medians)
-            # What keeps a median from being compared keeps its tail, too.
-            yield from _advantages([tail for tail in tails if tail.load in known])
+            # What has kept a median from being compared is not said of its tail again.
+            silent = {median.load for median in medians if median.decision == "not comparable"}
+            yield from _advantages([t for t in tails if t.ratio or t.load not in silent])
 
 
 def _collapses(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]:
@@ -60,7 +60,7 @@ def _advantages(found: Sequence[Comparison]) -> Iterable[str]:
         if decision == "not comparable":
             # Who stops answering has been said; a table of closed loads shows the rest.
             if first.load.kind == "open" and not first.survivor:
-                yield f"No comparison by {NAMES[first.metric]} at {at}: {'; '.join(reasons)}."
+                yield f"Not compared by {NAMES[first.metric]} at {at}: {'; '.join(reasons)}."
         elif ahead:
             yield _ahead(ahead, at, compared)
         else:

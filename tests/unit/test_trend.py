@@ -1,0 +1,86 @@
+"""The gate on a trend inside the window, by simulation: what it lets pass, what it finds."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from tests import runs
+from twinbench.analyse.cells import analyse_cell
+from twinbench.analyse.gates.steady import MOST_TREND, SLICES, TREND_P, slope
+from twinbench.plan import Cell, Load
+
+CELLS = 4000
+# Throughput of one steady cell on a shared machine: sd of the log over 0.25 s.
+NOISE_SD, NOISE_S = 0.21, 0.25
+FINE_S = 1 / 32
+
+
+def slices(window_s: float, sd: float, slow_sd: float, factor: float) -> np.ndarray:
+    """Logarithms of answers per slice, a row a cell: white noise of `sd` over 0.25 s, a level
+    that wanders by `slow_sd` within two seconds, and growth by `factor` over the window."""
+    rng = np.random.default_rng(20260117)
+    steps = round(window_s / FINE_S)
+    white = rng.normal(0, sd * math.sqrt(NOISE_S / FINE_S), (CELLS, steps))
+    kept = math.exp(-FINE_S / 2)
+    level = np.empty((CELLS, steps))
+    level[:, 0] = rng.normal(0, slow_sd, CELLS)
+    for n in range(1, steps):
+        fresh = rng.normal(0, slow_sd * math.sqrt(1 - kept**2), CELLS)
+        level[:, n] = kept * level[:, n - 1] + fresh
+    growth = factor ** ((np.arange(steps) + 0.5) / steps)
+    rate = (1 + white + level) * growth
+    edges = np.linspace(0, steps, SLICES + 1).round().astype(int)
+    means = [rate[:, a:b].mean(axis=1) for a, b in itertools.pairwise(edges)]
+    return np.asarray(np.log(np.maximum(np.stack(means, axis=1), 0.02)))
+
+
+def voided(*args: float) -> float:
+    """Share of cells that the gate voids."""
+    found = [slope(logs) for logs in slices(*args)]
+    return sum(p < TREND_P and abs(c) > math.log(1 + MOST_TREND) for c, p in found) / CELLS
+
+
+@pytest.mark.parametrize(
+    ("window_s", "slow_sd"), [(2, 0), (3, 0), (10, 0), (2, 0.08), (3, 0.08), (5, 0.08)]
+)
+def test_steady_noise_is_hardly_ever_taken_for_a_trend(window_s: float, slow_sd: float) -> None:
+    """0.08 is what long windows vary by beyond what white noise leaves of short ones. With it, a
+    window of 10 s comes to the limit: then the wandering is a trend."""
+    assert voided(window_s, NOISE_SD, slow_sd, 1) < 0.005
+
+
+def test_what_would_pass_for_a_trend_if_the_limit_were_looser() -> None:
+    """So that the simulation above can fail: at p < 0.05 it does."""
+    found = [slope(logs)[1] for logs in slices(3, NOISE_SD, 0, 1)]
+    assert sum(p < 0.05 for p in found) / CELLS == pytest.approx(0.05, abs=0.015)
+
+
+def test_a_doubling_is_found_on_a_quiet_machine_and_in_a_long_window_on_a_noisy_one() -> None:
+    assert voided(3, 0.07, 0, 2) > 0.9
+    assert voided(20, NOISE_SD, 0, 2) > 0.9
+    # In 3 s of full noise its standard error is 0.21 on a logarithm of 0.69: no test finds it.
+    assert voided(3, NOISE_SD, 0, 2) < 0.5
+
+
+def growing(count: int, factor: float) -> runs.Requests:
+    """`count` answers over the window whose rate grows by `factor` from its beginning to its
+    end: the integral of factor ** t, turned round."""
+    begin, end = runs.WINDOW_NS
+    share = (np.arange(count) + 0.5) / count
+    at = np.log1p(share * (factor - 1)) / math.log(factor)
+    done = begin + (at * (end - begin)).astype(np.int64)
+    sent = done - 1_000_000
+    return runs.rows(sent, sent, done, [""] * count)
+
+
+@pytest.mark.parametrize(
+    ("count", "factor", "found"),
+    [(2000, 2.0, True), (2000, 1.1, False), (99, 4.0, False)],
+)
+def test_the_gate_on_a_cell(count: int, factor: float, found: bool) -> None:
+    """A doubling; a change within the limit; and too few answers for five slices."""
+    cell = Cell(1, 1, "noop", "sync", Load("closed", 8))
+    result = analyse_cell(runs.record(cell), growing(count, factor), runs.plan()).result
+    assert any("throughput changed by a factor of" in why for why in result.reasons) == found
