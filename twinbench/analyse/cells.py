@@ -37,7 +37,7 @@ def analyse_cell(
     inside = look_inside(record, telemetry, plan.collapse_s)
     result = result.model_copy(update=inside.model_dump())
     errors = requests["error"].filter(pl.Series(window.wrong))
-    judge(Evidence(record, result, window, errors, floor), plan)
+    judge(Evidence(plan, record, result, window, errors, floor))
     return Cell(result, _ms(window.done_ns, window.intended_ns, window.population))
 
 

@@ -10,7 +10,7 @@ from twinbench.analyse.gates.collapses import mark_collapses
 from twinbench.analyse.gates.evidence import Evidence, Gate
 from twinbench.analyse.gates.machine import mark_robbed
 from twinbench.analyse.results import CellResult
-from twinbench.plan import LoadKind, Plan
+from twinbench.plan import LoadKind
 
 __all__ = ["Evidence", "judge", "judge_together"]
 
@@ -33,7 +33,7 @@ GATES: tuple[tuple[Gate, tuple[LoadKind, ...]], ...] = (
 )
 
 
-def judge(seen: Evidence, plan: Plan) -> None:
+def judge(seen: Evidence) -> None:
     """Set status and reasons of a cell by what is known of it alone."""
     cell, record = seen.cell, seen.record
     if record.outcome == "lost":
@@ -42,7 +42,8 @@ def judge(seen: Evidence, plan: Plan) -> None:
     if record.outcome == "collapsed":
         cell.status = "collapsed"
         cell.reasons = [
-            f"no answer for {plan.collapse_s:g} s while {record.unanswered} requests were in flight"
+            f"no answer for {seen.plan.collapse_s:g} s while {record.unanswered} requests"
+            " were in flight"
         ]
         return
     failed = [why for gate, kinds in GATES if record.load.kind in kinds and (why := gate(seen))]

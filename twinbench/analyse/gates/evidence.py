@@ -8,13 +8,16 @@ import polars as pl
 from twinbench.analyse.results import CellResult
 from twinbench.analyse.window import Window
 from twinbench.findings import Floor
+from twinbench.plan import Plan
 from twinbench.store import CellRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One cell: what happened, its figures, its requests; `floor` where this run was calibrated."""
+    """One cell: what was meant and what happened, its figures, its requests; `floor` where this
+    run was calibrated."""
 
+    plan: Plan
     record: CellRecord
     cell: CellResult
     window: Window

@@ -41,7 +41,9 @@ def little(seen: Evidence) -> str | None:
     """
     users = seen.record.load.value
     off = seen.window.in_flight / users - 1
-    granted = GENERATOR_BETWEEN * seen.cell.generator.cpu / users
+    # The record knows the busiest of the generator's processes.
+    generators = min(seen.plan.processes, users)
+    granted = GENERATOR_BETWEEN * seen.cell.generator.cpu * generators / users
     if not seen.cell.requests or -LITTLE_OFF - granted <= off <= LITTLE_OFF:
         return None
     return (
