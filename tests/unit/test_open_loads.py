@@ -96,15 +96,20 @@ def test_open_loads_are_compared_by_response_time(tmp_path: Path) -> None:
     assert results.decisive("noop", "closed") == "throughput"
 
 
-def test_p99_decides_where_it_has_samples_and_else_the_median(tmp_path: Path) -> None:
-    assert of_both_kinds(tmp_path).decisive("noop", "open") == "p50"  # 2,000 make a p99
-    scenario = BOTH | {"open": [2000, 4000]}
+@pytest.mark.parametrize(
+    ("rates", "decisive"), [([100, 1000], "p50"), ([100, 2000], "p50"), ([2000, 4000], "p99")]
+)
+def test_p99_decides_where_it_has_samples_at_every_rate(
+    tmp_path: Path, rates: list[int], decisive: str
+) -> None:
+    """2,000 make a p99."""
 
     def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
         return runs.record(cell), runs.arrivals(cell.load.value, 5)
 
-    results = analyse(runs.write_run(tmp_path / "b", runs.plan(scenarios=[scenario]), make))
-    assert results.decisive("noop", "open") == "p99"
+    plan = runs.plan(scenarios=[BOTH | {"closed": [], "open": rates}])
+    results = analyse(runs.write_run(tmp_path, plan, make))
+    assert results.decisive("noop", "open") == decisive
 
 
 def test_a_rate_is_no_lower_load_of_so_many_users(tmp_path: Path) -> None:
