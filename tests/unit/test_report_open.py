@@ -205,6 +205,6 @@ def test_who_waited_for_what_is_said_at_the_highest_load_that_has_it(tmp_path: P
     plan = runs.plan(scenarios=[scenario])
     results = analyse(runs.write_run(tmp_path, plan, make, look=look))
     assert causes(results, "noop") == [
-        "sync at 64 users: all 40 threads in use and up to 27 waiting for one.",
-        "async at 64 users: all 40 threads in use and up to 27 waiting for one.",
+        "sync at 64 users: 40 threads in use and up to 27 waiting for one.",
+        "async at 64 users: 40 threads in use and up to 27 waiting for one.",
     ]

@@ -58,7 +58,7 @@ def _waits(curve: Curve, cells: list[CellResult]) -> Iterable[str]:
         )
         if waiting
     ]
-    yield f"{curve.target} at {span(curve.load_kind, [load])}: all {', all '.join(found)}."
+    yield f"{curve.target} at {span(curve.load_kind, [load])}: {', '.join(found)}."
 
 
 def _most(cells: list[CellResult], field: str) -> int:
