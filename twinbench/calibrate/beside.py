@@ -1,0 +1,126 @@
+"""What is measured beside the cells, on the same cores in the same minute."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from twinbench.calibrate.evidence import LOGS, NoEvidenceError
+from twinbench.calibrate.plans import ARRIVALS_S, FREEZE_AFTER_S, RATE, USERS
+from twinbench.measure.child import Child
+from twinbench.measure.rig import Rig
+from twinbench.plan import Target
+from twinbench.store import write_whole
+
+TIMER = Path(__file__).with_name("timer.py")
+# Two hundred cycles of the 10 ms that it waits for: what it loses at its ends is half a percent.
+WRK_S = 2
+WRK = ["wrk", "-t1", f"-c{USERS}", f"-d{WRK_S}s", "--latency"]
+UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+SLACK_S = 20.0
+# The generator is held for so long: hundred arrivals, and far below what ends a cell.
+HOLD_S = 0.5
+LOOK_S = 0.01
+GENERATOR = "loadtests.driver"
+
+
+def bare_timer(rig: Rig, folder: Path, number: int) -> None:
+    """How late a bare timer loop wakes up on the generator's cores."""
+    command = [sys.executable, str(TIMER), str(RATE), str(ARRIVALS_S), str(number)]
+    said = _output(command, rig, folder, ARRIVALS_S)
+    write_whole(folder / f"timer-{number}.json", said)
+
+
+def wrk(rig: Rig, target: Target, path: str, folder: Path, number: int) -> None:
+    """What wrk reads off a fresh server of `target`."""
+    server = rig.start(target)
+    try:
+        said = _output([*WRK, server.url + path], rig, folder, WRK_S)
+    finally:
+        server.stop()
+    write_whole(folder / f"wrk-{number}.json", json.dumps(read_wrk(said)))
+
+
+def has_wrk() -> bool:
+    return shutil.which("wrk") is not None
+
+
+def read_wrk(said: str) -> dict[str, float]:
+    """Throughput and median from the text that wrk prints. Raises NoEvidenceError."""
+    rps = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    p50 = re.search(r"50%\s+([\d.]+)(us|ms|s)\b", said)
+    if not rps or not p50:
+        raise NoEvidenceError(f"wrk said something else than usual: {said[-200:]!r}")
+    return {"rps": float(rps[1]), "p50_ms": float(p50[1]) * UNITS_MS[p50[2]]}
+
+
+@contextmanager
+def holding_generator(folder: Path, target: str) -> Iterator[None]:
+    """Stop the generator for a while, once, in the middle of the load on `target`."""
+    over = threading.Event()
+    holder = threading.Thread(target=_hold_once, args=(folder, target, over))
+    holder.start()
+    try:
+        yield
+    finally:
+        over.set()
+        holder.join()
+
+
+def _hold_once(folder: Path, target: str, over: threading.Event) -> None:
+    """The server of `target` says when the load begins."""
+    while not list((folder / LOGS / target).glob("*.first")):
+        if over.wait(LOOK_S):
+            return
+    if over.wait(FREEZE_AFTER_S):
+        return
+    generators = _generators()
+    _signal(generators, signal.SIGSTOP)
+    began_ns = time.perf_counter_ns()
+    over.wait(HOLD_S)
+    ended_ns = time.perf_counter_ns()
+    _signal(generators, signal.SIGCONT)
+    write_whole(
+        folder / "hold-1.json", json.dumps({"began_ns": began_ns, "ended_ns": ended_ns})
+    )
+
+
+def _generators() -> list[psutil.Process]:
+    """The generator's processes; not the leash, which must be able to end them at any time."""
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if GENERATOR in process.cmdline() and not any("leash" in p for p in process.cmdline())
+    ]
+
+
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        try:
+            os.kill(process.pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def _output(command: list[str], rig: Rig, folder: Path, seconds: float) -> str:
+    """What `command` prints, run on the generator's cores."""
+    log = folder / f"{Path(command[0]).name}.log"
+    child = Child(command, log=log, cores=rig.cores.generator, piped=True)
+    watch = threading.Timer(seconds + SLACK_S, child.stop)
+    watch.start()
+    try:
+        return child.stdout.read().decode()
+    finally:
+        watch.cancel()
+        watch.join()
+        child.stop()

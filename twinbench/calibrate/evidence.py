@@ -1,0 +1,140 @@
+"""What was driven, read from disk: the cells as a run has them, and what the servers noted.
+
+Judgement is a pure function of this folder; `change` applies an error to every recorded row, to
+see whether it would be noticed.
+"""
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from twinbench.analyse.results import CellResult, Results
+from twinbench.analyse.run import analyse
+from twinbench.plan import Load
+from twinbench.store import CellRecord, Store
+
+RUNS, LOGS = "runs", "logs"
+NS_PER_MS = 1e6
+Rows = pl.DataFrame
+Change = Callable[[Rows], Rows]
+
+
+class NoEvidenceError(Exception):
+    """What an item needs is not there: a sentence that says what."""
+
+
+class Seen(NamedTuple):
+    """One cell: its run, its record, every row of it, what the analysis made of them."""
+
+    run: Path
+    record: CellRecord
+    rows: Rows
+    result: CellResult
+
+    @property
+    def in_window(self) -> Rows:
+        """The requests that were meant to be sent inside the window."""
+        begin, end = self.record.window_ns
+        return self.rows.filter(pl.col("intended_ns").is_between(begin, end, closed="left"))
+
+
+class Evidence:
+    def __init__(self, folder: Path, change: Change | None = None) -> None:
+        self.folder = folder
+        self._change = change
+
+    def changed(self, change: Change) -> "Evidence":
+        return Evidence(self.folder, change)
+
+    def seen(self, scenario: str, load: Load | None = None, target: str = "") -> list[Seen]:
+        """The cells of `scenario`, in the order of measuring. Raises NoEvidenceError."""
+        found = [
+            cell
+            for cell in self._cells
+            if cell.record.scenario == scenario
+            and load in (None, cell.record.load)
+            and target in ("", cell.record.target)
+        ]
+        if not found:
+            raise NoEvidenceError(f"nothing was measured of '{scenario}'")
+        for cell in found:
+            if cell.record.outcome != "done":
+                why = cell.record.reason or cell.record.outcome
+                raise NoEvidenceError(f"{cell.record.label}: {why}")
+            if cell.rows.is_empty():
+                raise NoEvidenceError(f"{cell.record.label}: no request is recorded")
+        return found
+
+    def one(self, scenario: str, load: Load | None = None) -> Seen:
+        return self.seen(scenario, load)[0]
+
+    def results(self, plan: str) -> Results:
+        """The analysis of the run of `plan`."""
+        for results in self._results:
+            if results.plan.name == plan:
+                return results
+        raise NoEvidenceError(f"the plan '{plan}' was not driven")
+
+    def log(self, target: str, cell: Seen | None = None) -> Rows:
+        """What the servers of `target` noted, during `cell` or ever, in the order of beginning."""
+        files = sorted((self.folder / LOGS / target).glob("*.csv"))
+        if not files:
+            raise NoEvidenceError(f"the server '{target}' left no log")
+        rows = pl.concat([pl.read_csv(path, schema=LOG) for path in files]).sort("began_ns")
+        if cell:
+            # The rows as they are recorded: an error under test shall not hide what was served.
+            recorded = Store(cell.run).requests(cell.record)
+            first, last = recorded["sent_ns"].min(), recorded["done_ns"].max()
+            rows = rows.filter((pl.col("began_ns") >= first) & (pl.col("ended_ns") <= last))
+        return rows
+
+    def beside(self, name: str) -> list[Any]:
+        """What was measured beside the cells, each time: `timer`, `wrk` or `hold`."""
+        files = sorted(self.folder.glob(f"{name}-*.json"))
+        if not files:
+            raise NoEvidenceError(f"there is no {name}-*.json")
+        return [json.loads(path.read_text()) for path in files]
+
+    @cached_property
+    def _stores(self) -> list[Store]:
+        folders = sorted((self.folder / RUNS).iterdir())
+        return [_Changed(folder, self._change) for folder in folders]
+
+    @cached_property
+    def _results(self) -> list[Results]:
+        return [analyse(store) for store in self._stores]
+
+    @cached_property
+    def _cells(self) -> list[Seen]:
+        found = []
+        for store, results in zip(self._stores, self._results, strict=True):
+            by_number = {result.id: result for result in results.cells}
+            for record in store.records():
+                rows = NOTHING if record.outcome == "lost" else store.requests(record)
+                found.append(Seen(store.folder, record, rows, by_number[record.number]))
+        return found
+
+
+LOG = dict.fromkeys(("arrived_ns", "began_ns", "ended_ns", "status"), pl.Int64)
+NOTHING = pl.DataFrame()
+
+
+class _Changed(Store):
+    """A run folder as an erring instrument would have written it."""
+
+    def __init__(self, folder: Path, change: Change | None) -> None:
+        super().__init__(folder)
+        self._change = change
+
+    def requests(self, record: CellRecord) -> Rows:
+        rows = super().requests(record)
+        return self._change(rows) if self._change else rows
+
+
+def ms(rows: Rows, end: str, begin: str) -> Any:
+    """The time from one stamp to another in ms, as an array."""
+    return (rows[end] - rows[begin]).to_numpy() / NS_PER_MS

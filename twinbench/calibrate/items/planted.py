@@ -1,0 +1,93 @@
+"""Item 6. The same server twice shows no difference; a planted one comes out as planted."""
+
+import math
+
+from scipy import stats
+
+from twinbench.analyse.intervals import CONFIDENCE
+from twinbench.analyse.results import Comparison, Metric
+from twinbench.calibrate import theory
+from twinbench.calibrate.evidence import Evidence, NoEvidenceError, ms
+from twinbench.calibrate.plans import BLOCKS, PLANTED_MS
+from twinbench.calibrate.verdict import Judged, Known, within
+from twinbench.findings import Check, Picture, Series
+
+OFF = 0.005  # issue 4
+METRICS: tuple[Metric, ...] = ("throughput", "p50")
+# The report's intervals are wrong once in twenty; a calibration with six of them may not be.
+WIDER = float(
+    stats.t.ppf((1 + theory.CONFIDENCE) / 2, BLOCKS - 1)
+    / stats.t.ppf((1 + CONFIDENCE) / 2, BLOCKS - 1)
+)
+
+
+def judge(evidence: Evidence) -> Judged:
+    results = evidence.results("planted")
+    checks: list[Check] = []
+    shown: list[tuple[float, float, Metric]] = []
+    for metric in METRICS:
+        for found in results.compared("planted", metric):
+            planted = _planted(evidence, metric, found.candidate)
+            checks += _checks(found, planted)
+            shown.append((planted, checks[-1].measured, metric))
+    return checks, _picture(shown)
+
+
+def _checks(found: Comparison, planted: float) -> list[Check]:
+    ratio = found.ratio
+    if not ratio or ratio.low is None or ratio.high is None:
+        why = "; ".join(found.reasons)
+        raise NoEvidenceError(f"{found.candidate} against base, {found.metric}: {why}")
+    reach = WIDER * math.log(ratio.high / ratio.low) / 2 * planted
+    name = f"{found.candidate} against base, {found.metric}"
+    right = _decision(found)
+    return [
+        within(f"{name}: decided as planted", "", float(found.decision == right), 1.0)
+        if right
+        else within(f"{name}: blocks", "", found.blocks, BLOCKS),
+        within(f"{name}: ratio", "", ratio.estimate, planted, share=OFF, reach=reach),
+    ]
+
+
+def _decision(found: Comparison) -> str | None:
+    """What must be decided; +5 % lies too near to the margin of 3 % for a must."""
+    return {"same": "no difference shown", "plus20": "slower"}.get(found.candidate)
+
+
+def _planted(evidence: Evidence, metric: Metric, candidate: str) -> float:
+    """The true ratio, from how long the servers noted that they took."""
+    one, other = (_noted(evidence, metric, target) for target in ("base", candidate))
+    return one / other if metric == "throughput" else other / one
+
+
+def _noted(evidence: Evidence, metric: Metric, target: str) -> float:
+    log = evidence.log(target)
+    took = ms(log, "ended_ns", "began_ns")
+    # Without the first request of each user, which took longer so that they come apart.
+    usual = took[took < 1.5 * PLANTED_MS[target]]
+    return float(usual.mean()) if metric == "throughput" else float(sorted(usual)[len(usual) // 2])
+
+
+def _picture(shown: list[tuple[float, float, Metric]]) -> Picture:
+    series = []
+    for metric in METRICS:
+        points = [(planted, read) for planted, read, of in shown if of == metric]
+        x, y = [point[0] for point in points], [point[1] for point in points]
+        series.append(Series(name=metric, kind="points", x=x, y=y))
+    ends = [min(s for p in shown for s in p[:2]), max(s for p in shown for s in p[:2])]
+    series.append(Series(name="as planted", kind="line", x=ends, y=ends))
+    return Picture(
+        title="Planted differences, read off",
+        x_label="planted ratio",
+        y_label="ratio read off",
+        series=series,
+    )
+
+
+KNOWN = Known(
+    6,
+    "A/A, +5 %, +20 %",
+    judge,
+    "Differences between two targets are not shown as they are: believe no verdict of a run now;"
+    " calibrate again on a quiet machine.",
+)

@@ -1,0 +1,136 @@
+"""Items 3 and 4. Queues with Poisson arrivals: the mean wait, as theory has it.
+
+Twice: against the formula, where chance has its say (a queue is a slow random walk), and against
+the waits of these very arrivals and services, where it has none.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from twinbench.calibrate import theory
+from twinbench.calibrate.evidence import Evidence, NoEvidenceError, Seen
+from twinbench.calibrate.items.matching import Matched, counted, matched
+from twinbench.calibrate.plans import PLACES, SERIAL
+from twinbench.calibrate.theory import Mean, Values
+from twinbench.calibrate.verdict import Judged, Known, within
+from twinbench.findings import Check, Picture, Series
+
+OFF = 0.05  # issue 4
+SHOWN = np.linspace(0, 99.5, 60)  # percentiles that the picture of waits goes through
+
+
+class Queue(NamedTuple):
+    """One cell. Times in ms; `load`: share of its time that each place was occupied."""
+
+    load: float
+    theory: float
+    exact: float  # of these very arrivals and services
+    waits: Values  # as measured, in the order of sending
+    read: Mean
+
+
+def serial(evidence: Evidence) -> Judged:
+    """Item 3: mean wait against Pollaczek-Khinchine, with the moments that the server noted."""
+    checks: list[Check] = []
+    queues = []
+    for nominal, service in SERIAL.items():
+        cell = evidence.one(f"serial_{nominal}")
+        queue = _queue(evidence, cell, 1)
+        queues.append(queue)
+        name = f"serial queue at {nominal} %, services {service.replace('_', ' ')}"
+        checks += [counted(evidence, cell), *_checks(name, queue, _off_sent(evidence, cell, 1))]
+    return checks, _by_load(queues)
+
+
+def pool(evidence: Evidence) -> Judged:
+    """Item 4: likewise 40 places, against Erlang C."""
+    cell = evidence.one("pool")
+    queue = _queue(evidence, cell, PLACES)
+    checks = _checks(f"{PLACES} places", queue, _off_sent(evidence, cell, PLACES))
+    return [counted(evidence, cell), *checks], _by_share(queue)
+
+
+def _checks(name: str, queue: Queue, sent_waits: float) -> list[Check]:
+    formula = f"{name}: mean wait (theory)"
+    exact = f"{name}: mean wait (of these arrivals and services)"
+    return [
+        within(formula, "ms", queue.read.value, queue.theory, share=OFF, reach=queue.read.reach),
+        within(exact, "ms", sent_waits, queue.exact, share=OFF),
+    ]
+
+
+def _queue(evidence: Evidence, cell: Seen, places: int) -> Queue:
+    seen = matched(evidence, cell)
+    services = seen.service[seen.in_window]
+    rate = len(services) / (cell.record.window_s * 1e3)  # a ms
+    load = rate * float(services.mean()) / places
+    if load >= 1:
+        raise NoEvidenceError(f"{cell.record.label}: the server was overloaded ({load:.0%})")
+    waited = seen.response - seen.service - _floor(evidence, "response")
+    exact = theory.waits(seen.sent, seen.service, places)
+    if places == 1:
+        expected = theory.pollaczek_khinchine(rate, services)
+    else:
+        expected = theory.erlang_c(places, rate, float(services.mean()))
+    waits = waited[seen.in_window]
+    mean_exact = float(exact[seen.in_window].mean())
+    return Queue(load, expected, mean_exact, waits, theory.batch_mean(waits))
+
+
+def _off_sent(evidence: Evidence, cell: Seen, places: int) -> float:
+    """Mean wait from the sending on, as `exact` counts: a generator that sends a request late
+    does not change what the queue does with it."""
+    seen = matched(evidence, cell)
+    waited = seen.exchange - seen.service - _floor(evidence, "exchange")
+    return float(waited[seen.in_window].mean())
+
+
+def _floor(evidence: Evidence, which: str) -> float:
+    """The mean of what comes on top of a service where nobody waits, at an open load too."""
+    seen: Matched = matched(evidence, evidence.one("unqueued"))
+    over = getattr(seen, which) - seen.service
+    return float(over[seen.in_window].mean())
+
+
+def _by_load(queues: list[Queue]) -> Picture:
+    loads = [100 * queue.load for queue in queues]
+    shown = {
+        "Pollaczek-Khinchine": [queue.theory for queue in queues],
+        "measured": [queue.read.value for queue in queues],
+        "Lindley, these arrivals and services": [queue.exact for queue in queues],
+    }
+    return Picture(
+        title="Serial queue: mean wait",
+        x_label="load (%)",
+        y_label="mean wait (ms)",
+        series=[Series(name=name, kind="points", x=loads, y=y) for name, y in shown.items()],
+    )
+
+
+def _by_share(queue: Queue) -> Picture:
+    """Erlang: who waits at all waits exponentially, with the mean of those who wait."""
+    waits = np.percentile(queue.waits, SHOWN)
+    return Picture(
+        title=f"{PLACES} places: how many wait longer",
+        x_label="wait (ms)",
+        y_label="share that waits longer (%)",
+        log_y=True,
+        series=[
+            Series(name="measured", kind="steps", x=list(waits), y=list(100 - SHOWN)),
+            Series(
+                name=f"mean {queue.read.value:.2f} ms, Erlang C {queue.theory:.2f} ms",
+                kind="points",
+                x=[queue.theory],
+                y=[float(100 * (queue.waits > queue.theory).mean())],
+            ),
+        ],
+    )
+
+
+MEANS = (
+    "Waiting times under open loads are wrong here: trust no latency of an open load; look at the"
+    " arrivals (item 7) and at stolen CPU time first."
+)
+SERIAL_QUEUE = Known(3, "serial queue, Poisson arrivals", serial, MEANS)
+POOL = Known(4, f"{PLACES} places, Poisson arrivals", pool, MEANS)
