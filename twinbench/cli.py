@@ -1,6 +1,7 @@
 """Arguments in, one call out, and one sentence for whatever goes wrong.
 
-Exit codes: 0 done; 1 a cell was lost; 2 usage or plan error; 3 preflight refused; 130 interrupted.
+Exit codes: 0 done; 1 a cell was lost, or calibration failed; 2 usage or plan error; 3 preflight
+refused; 130 interrupted.
 """
 
 import json
@@ -15,13 +16,16 @@ from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse, write_results
 from twinbench.by_hand import serve_by_hand
 from twinbench.generators import compare_generators
+from twinbench.calibrate.evidence import NoEvidenceError
+from twinbench.calibrate.full import calibrate as calibrate_for
+from twinbench.calibrate.full import lines
 from twinbench.measure.server import ServerFailedError
-from twinbench.plan import PLANS, PlanError
+from twinbench.plan import PLANS, PlanError, read_plan
 from twinbench.preflight import PreflightError
 from twinbench.progress import telling
 from twinbench.report.terminal import show
 from twinbench.report.write import write_report
-from twinbench.run import InterruptedRunError, carry_out, check_only
+from twinbench.run import InterruptedRunError, alone, carry_out, check_only
 from twinbench.store import LATEST, RUNS, Store, StoreError
 
 app = typer.Typer(
@@ -79,6 +83,19 @@ def check(plan: PlanFile) -> None:
 
 
 @app.command()
+def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
+    """Read off known answers whether the instrument is right, with the headroom that a plan needs.
+
+    About two minutes. Exits with 1 if anything is wrong."""
+    with alone():
+        found, folder = calibrate_for(read_plan(plan), RUNS.parent, out)
+    for line in lines(found.items):
+        out.print(line, markup=False)
+    out.print(f"{folder / 'calibration.json'} ({found.took_s:.0f} s)", markup=False)
+    raise typer.Exit(1 if found.failed else 0)
+
+
+@app.command()
 def ui() -> None:
     """Serve both apps and Locust's web page, to try loads by hand; Ctrl-C ends all of it."""
     serve_by_hand(out)
@@ -119,6 +136,8 @@ def main() -> int:
         return ended.code if isinstance(ended.code, int) else 0
     except (PlanError, StoreError) as error:
         return _failed(str(error), 2)
+    except NoEvidenceError as error:
+        return _failed(f"calibration failed: {error}", 1)
     except (PreflightError, ServerFailedError) as error:
         return _failed(str(error), 3)
     except InterruptedRunError as error:

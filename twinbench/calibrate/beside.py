@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -90,9 +89,7 @@ def _hold_once(folder: Path, target: str, over: threading.Event) -> None:
     over.wait(HOLD_S)
     ended_ns = time.perf_counter_ns()
     _signal(generators, signal.SIGCONT)
-    write_whole(
-        folder / "hold-1.json", json.dumps({"began_ns": began_ns, "ended_ns": ended_ns})
-    )
+    write_whole(folder / "hold-1.json", json.dumps({"began_ns": began_ns, "ended_ns": ended_ns}))
 
 
 def _generators() -> list[psutil.Process]:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from twinbench.analyse.results import CellResult, Results
-from twinbench.analyse.run import analyse
-from twinbench.plan import Load
+from twinbench.analyse.run import NO_REQUESTS, analyse
+from twinbench.plan import Load, Plan
 from twinbench.store import CellRecord, Store
 
 RUNS, LOGS = "runs", "logs"
@@ -54,7 +54,9 @@ class Evidence:
         """The cells of `scenario`, in the order of measuring. Raises NoEvidenceError."""
         found = [
             cell
-            for cell in self._cells
+            for run in self._runs
+            if any(own.name == scenario for own in run.plan.scenarios)
+            for cell in run.cells
             if cell.record.scenario == scenario
             and load in (None, cell.record.load)
             and target in ("", cell.record.target)
@@ -65,8 +67,8 @@ class Evidence:
             if cell.record.outcome != "done":
                 why = cell.record.reason or cell.record.outcome
                 raise NoEvidenceError(f"{cell.record.label}: {why}")
-            if cell.rows.is_empty():
-                raise NoEvidenceError(f"{cell.record.label}: no request is recorded")
+            if cell.in_window.is_empty():
+                raise NoEvidenceError(f"{cell.record.label}: no request in the window")
         return found
 
     def one(self, scenario: str, load: Load | None = None) -> Seen:
@@ -74,9 +76,9 @@ class Evidence:
 
     def results(self, plan: str) -> Results:
         """The analysis of the run of `plan`."""
-        for results in self._results:
-            if results.plan.name == plan:
-                return results
+        for run in self._runs:
+            if run.plan.name == plan:
+                return run.results
         raise NoEvidenceError(f"the plan '{plan}' was not driven")
 
     def log(self, target: str, cell: Seen | None = None) -> Rows:
@@ -100,27 +102,36 @@ class Evidence:
         return [json.loads(path.read_text()) for path in files]
 
     @cached_property
-    def _stores(self) -> list[Store]:
+    def _runs(self) -> list["_Run"]:
         folders = sorted((self.folder / RUNS).iterdir())
-        return [_Changed(folder, self._change) for folder in folders]
+        return [_Run(_Changed(folder, self._change)) for folder in folders]
+
+
+class _Run:
+    """One plan as it was driven; analysed when it is asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.plan: Plan = store.manifest().plan
 
     @cached_property
-    def _results(self) -> list[Results]:
-        return [analyse(store) for store in self._stores]
+    def results(self) -> Results:
+        try:
+            return analyse(self._store)
+        except (ArithmeticError, ValueError) as error:  # as of latencies that are zero
+            raise NoEvidenceError(f"{self.plan.name}: cannot be analysed ({error})") from None
 
     @cached_property
-    def _cells(self) -> list[Seen]:
-        found = []
-        for store, results in zip(self._stores, self._results, strict=True):
-            by_number = {result.id: result for result in results.cells}
-            for record in store.records():
-                rows = NOTHING if record.outcome == "lost" else store.requests(record)
-                found.append(Seen(store.folder, record, rows, by_number[record.number]))
-        return found
+    def cells(self) -> list[Seen]:
+        results = {result.id: result for result in self.results.cells}
+        return [self._seen(record, results[record.number]) for record in self._store.records()]
+
+    def _seen(self, record: CellRecord, result: CellResult) -> Seen:
+        rows = NO_REQUESTS if record.outcome == "lost" else self._store.requests(record)
+        return Seen(self._store.folder, record, rows, result)
 
 
 LOG = dict.fromkeys(("arrived_ns", "began_ns", "ended_ns", "status"), pl.Int64)
-NOTHING = pl.DataFrame()
 
 
 class _Changed(Store):

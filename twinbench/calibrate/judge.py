@@ -54,9 +54,7 @@ def short(evidence: Evidence, started: datetime) -> Calibration:
     return _found("short", items, evidence, started)
 
 
-def _found(
-    form: Form, items: Sequence[Item], evidence: Evidence, started: datetime
-) -> Calibration:
+def _found(form: Form, items: Sequence[Item], evidence: Evidence, started: datetime) -> Calibration:
     return Calibration(
         form=form,
         started=started.isoformat(timespec="seconds"),
@@ -81,5 +79,3 @@ def _floor(evidence: Evidence) -> Floor:
 
 def _round(values_ms: np.ndarray, p: int) -> float:
     return round(float(np.percentile(values_ms, p)), 4)
-
-

@@ -6,12 +6,17 @@ Every window is as long as its answer needs, and no longer: about two minutes in
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from twinbench.plan import ROOT, Plan
 
 SERVERS = [sys.executable, "-m", "twinbench.calibrate.servers", "{port}"]
 WARM_UP_S = 0.2
+
+# Connections of an open load: so many arrive in the longest stall that a busy machine is likely
+# to see (0.25 s at 1,000 a second), and hundreds of idle ones cost nothing.
+IN_FLIGHT = 256
+IN_FLIGHT_FAST = 1024
 
 # Item 2: one user, who is given these in random order, so that a slow minute slows all of them.
 DELAYS_MS = (1, 2, 5, 10, 20, 50, 100)
@@ -36,6 +41,7 @@ BLOCKS, PLANTED_S = 5, 0.6
 PLANTED_MS = {"base": 10.0, "same": 10.0, "plus5": 10.5, "plus20": 12.0}
 USERS = 16
 MANY_USERS = 32
+WAIT_MS = 10
 # Item 7: three alternations with the bare timer loop, of a second each, at this rate.
 ALTERNATIONS, ARRIVALS_S = 3, 1.0
 RATE = 1000
@@ -43,129 +49,145 @@ RATE = 1000
 ERRING_EVERY, ERRING_MS, ERRING_USERS = 10, 5, 4
 
 
-def full(logs: Path, seed: int, highest: int, processes: int) -> list[Plan]:
-    """All plans; `highest` is the rate that the generator must send twice."""
+class Setting(NamedTuple):
+    """What the plans of one calibration share: where its servers log, the seed of its draws, the
+    rate that the generator must send twice, and the processes of the generator."""
+
+    logs: Path
+    seed: int
+    highest: int
+    processes: int
+
+    def plan(
+        self,
+        name: str,
+        measure_s: float,
+        targets: list[dict[str, Any]],
+        scenarios: list[dict[str, Any]],
+        **more: Any,
+    ) -> Plan:
+        table = {"name": name, "seed": self.seed, "processes": self.processes, "blocks": 1}
+        table |= {"measure_s": measure_s, "warmup_s": WARM_UP_S}
+        return Plan.model_validate(table | {"targets": targets, "scenarios": scenarios} | more)
+
+    def target(self, name: str, *serve: object) -> dict[str, Any]:
+        """The server `serve`, which logs to a folder of its name."""
+        command = [*SERVERS, str(self.logs / name), *(str(part) for part in serve)]
+        return {"name": name, "command": command, "cwd": ROOT}
+
+
+def full(setting: Setting) -> list[Plan]:
     return [
-        _waits(logs, seed, 4.0, DELAYS_MS),
-        _queues(logs, seed),
-        _stalls(logs, seed),
-        _planted(logs, seed),
-        _arrivals(logs, seed, ALTERNATIONS),
-        _limits(logs, seed, 1.5, highest, processes),
-        _answers(logs, seed),
+        _waits(setting),
+        _queues(setting),
+        _stalls(setting),
+        _planted(setting),
+        _arrivals(setting, ALTERNATIONS),
+        _limits(setting, 1.5),
+        _answers(setting),
     ]
 
 
-def short(logs: Path, seed: int, highest: int, processes: int) -> list[Plan]:
+def short(setting: Setting) -> list[Plan]:
     """What can be asked before each run: 20 answers of each delay, a thousand arrivals."""
     scenarios = [_delays(SHORT_DELAYS_MS)]
     return [
-        _plan("waits", seed, 0.6, [_target(logs, "delay", "delay")], scenarios),
-        _limits(logs, seed, 0.5, highest, processes),
-        _arrivals(logs, seed, 1),
+        setting.plan("waits", 0.6, [setting.target("delay", "delay")], scenarios),
+        _limits(setting, 0.5),
+        _arrivals(setting, 1),
     ]
 
 
-def with_wrk(logs: Path, seed: int) -> Plan:
+def with_wrk(setting: Setting) -> Plan:
     """Item 10, where wrk is installed: the same waits by turns."""
-    scenarios = [_scenario("beside_wrk", ["delay"], closed=[USERS], ms=[10])]
-    return _plan("wrk", seed, 1.0, [_target(logs, "delay", "delay")], scenarios, blocks=BLOCKS)
+    scenarios = [_scenario("beside_wrk", ["delay"], closed=[USERS], ms=[WAIT_MS])]
+    return setting.plan("wrk", 1.0, [setting.target("delay", "delay")], scenarios, blocks=BLOCKS)
 
 
-def _waits(logs: Path, seed: int, measure_s: float, delays: Sequence[int]) -> Plan:
+def _waits(setting: Setting) -> Plan:
     scenarios = [
-        _delays(delays),
+        _delays(DELAYS_MS),
         _scenario("unqueued", ["delay"], open=[UNQUEUED_RATE], ms=[UNQUEUED_MS]),
     ]
-    return _plan("waits", seed, measure_s, [_target(logs, "delay", "delay")], scenarios)
+    return setting.plan("waits", 4.0, [setting.target("delay", "delay")], scenarios)
 
 
 def _delays(delays: Sequence[int]) -> dict[str, Any]:
     return _scenario("delays", ["delay"], closed=[1], ms=delays)
 
 
-def _queues(logs: Path, seed: int) -> Plan:
+def _queues(setting: Setting) -> Plan:
     targets, scenarios = [], []
     for load, service in SERIAL.items():
-        name = f"serial_{load}"
-        queue = ("queue", 1, service, SERVICE_MS, seed + load)
-        targets.append(_target(logs, name, *queue))
-        scenarios.append(_scenario(name, [name], open=[round(load / 100 / SERVICE_MS * 1e3)]))
-    targets.append(_target(logs, "pool", "queue", PLACES, "exponential", POOL_SERVICE_MS, seed))
+        name, rate = f"serial_{load}", round(load / 100 / SERVICE_MS * 1e3)
+        queue = ("queue", 1, service, SERVICE_MS, setting.seed + load)
+        targets.append(setting.target(name, *queue))
+        scenarios.append(_scenario(name, [name], open=[rate]))
+    queue = ("queue", PLACES, "exponential", POOL_SERVICE_MS, setting.seed)
+    targets.append(setting.target("pool", *queue))
     scenarios.append(_scenario("pool", ["pool"], open=[POOL_RATE]))
-    return _plan("queues", seed, QUEUE_S, targets, scenarios)
+    return setting.plan("queues", QUEUE_S, targets, scenarios)
 
 
-def _stalls(logs: Path, seed: int) -> Plan:
+def _stalls(setting: Setting) -> Plan:
     targets = [
-        _target(logs, "frozen", "frozen", FREEZE_AFTER_S, FREEZE_S),
-        _target(logs, "held", "null"),
+        setting.target("frozen", "frozen", FREEZE_AFTER_S, FREEZE_S),
+        setting.target("held", "null"),
     ]
-    spread = {"open": [STALL_RATE], "arrivals": "constant"}
+    spread: dict[str, Any] = {
+        "open": [STALL_RATE],
+        "arrivals": "constant",
+        "in_flight": 2 * STALL_RATE,
+    }
     scenarios = [
         _scenario("frozen_open", ["frozen"], **spread),
         _scenario("frozen_closed", ["frozen"], closed=[STALL_USERS]),
         _scenario("held", ["held"], **spread),
     ]
     # Longer than the freeze, which is no collapse.
-    return _plan("stalls", seed, 2.4, targets, scenarios, collapse_s=3 * FREEZE_S)
+    return setting.plan("stalls", 2.4, targets, scenarios, collapse_s=3 * FREEZE_S)
 
 
-def _planted(logs: Path, seed: int) -> Plan:
+def _planted(setting: Setting) -> Plan:
     """Targets that are the same server, asked alike, but for what is planted."""
-    targets = [_target(logs, name, "waiting", wait_ms) for name, wait_ms in PLANTED_MS.items()]
+    targets = [setting.target(name, "waiting", wait_ms) for name, wait_ms in PLANTED_MS.items()]
     scenarios = [_scenario("planted", list(PLANTED_MS), closed=[USERS])]
-    return _plan("planted", seed, PLANTED_S, targets, scenarios, blocks=BLOCKS)
+    return setting.plan("planted", PLANTED_S, targets, scenarios, blocks=BLOCKS)
 
 
-def _arrivals(logs: Path, seed: int, alternations: int) -> Plan:
+def _arrivals(setting: Setting, alternations: int) -> Plan:
     scenarios = [_scenario("poisson", ["null"], open=[RATE])]
-    targets = [_target(logs, "null", "null")]
-    return _plan("arrivals", seed, ARRIVALS_S, targets, scenarios, blocks=alternations)
+    targets = [setting.target("null", "null")]
+    return setting.plan("arrivals", ARRIVALS_S, targets, scenarios, blocks=alternations)
 
 
-def _limits(logs: Path, seed: int, measure_s: float, highest: int, processes: int) -> Plan:
+def _limits(setting: Setting, measure_s: float) -> Plan:
     """The floor and the ceiling: one user, as many as keep it busy, twice the highest rate."""
-    scenarios = [_scenario("limits", ["null"], closed=[1, USERS], open=[2 * highest])]
-    targets = [_target(logs, "null", "null")]
-    return _plan("limits", seed, measure_s, targets, scenarios, processes=processes)
+    loads: dict[str, Any] = {
+        "closed": [1, USERS],
+        "open": [2 * setting.highest],
+        "in_flight": IN_FLIGHT_FAST,
+    }
+    targets = [setting.target("null", "null")]
+    return setting.plan("limits", measure_s, targets, [_scenario("limits", ["null"], **loads)])
 
 
-def _answers(logs: Path, seed: int) -> Plan:
+def _answers(setting: Setting) -> Plan:
     targets = [
-        _target(logs, "delay", "delay"),
-        _target(logs, "erring", "erring", ERRING_EVERY),
-        _target(logs, "null", "null"),
+        setting.target("delay", "delay"),
+        setting.target("erring", "erring", ERRING_EVERY),
+        setting.target("null", "null"),
     ]
     scenarios = [
-        _scenario("crowd", ["delay"], closed=[MANY_USERS], ms=[10]),
+        _scenario("crowd", ["delay"], closed=[MANY_USERS], ms=[WAIT_MS]),
         _scenario("erring", ["erring"], closed=[ERRING_USERS], ms=[ERRING_MS]),
         _scenario("constant", ["null"], open=[RATE], arrivals="constant"),
     ]
-    return _plan("answers", seed, 1.5, targets, scenarios)
-
-
-def _plan(
-    name: str,
-    seed: int,
-    measure_s: float,
-    targets: list[dict[str, Any]],
-    scenarios: list[dict[str, Any]],
-    **more: Any,
-) -> Plan:
-    table = {"name": name, "seed": seed, "measure_s": measure_s, "warmup_s": WARM_UP_S}
-    table |= {"blocks": 1, "targets": targets, "scenarios": scenarios}
-    return Plan.model_validate(table | more)
-
-
-def _target(logs: Path, name: str, *serve: object) -> dict[str, Any]:
-    """The server `serve`, which logs to a folder of its name."""
-    command = [*SERVERS, str(logs / name), *(str(part) for part in serve)]
-    return {"name": name, "command": command, "cwd": ROOT}
+    return setting.plan("answers", 1.5, targets, scenarios)
 
 
 def _scenario(
     name: str, targets: list[str], *, ms: Sequence[float] = (0,), **loads: Any
 ) -> dict[str, Any]:
-    requests = [{"path": f"/wait?ms={wait_ms}"} for wait_ms in ms]
-    return {"name": name, "kind": "io", "targets": targets, "requests": requests} | loads
+    table = {"name": name, "kind": "io", "targets": targets, "in_flight": IN_FLIGHT} | loads
+    return table | {"requests": [{"path": f"/wait?ms={wait_ms}"} for wait_ms in ms]}

@@ -26,4 +26,5 @@ def lags_ns(rate: float, seconds: float, seed: int) -> list[int]:
 
 if __name__ == "__main__":
     gc.disable()
-    sys.stdout.write(json.dumps(lags_ns(*(float(part) for part in sys.argv[1:3]), int(sys.argv[3]))))
+    found = lags_ns(float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
+    sys.stdout.write(json.dumps(found))

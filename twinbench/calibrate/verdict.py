@@ -58,7 +58,13 @@ def _room(check: Check) -> float:
 
 
 def within(
-    what: str, unit: str, measured: float, expected: float, *, share: float = 0.0, reach: float = 0.0
+    what: str,
+    unit: str,
+    measured: float,
+    expected: float,
+    *,
+    share: float = 0.0,
+    reach: float = 0.0,
 ) -> Check:
     """`measured` must lie within `share` of `expected`, or `reach`, whichever is wider."""
     half = max(share * abs(expected), reach)
@@ -80,11 +86,15 @@ def told(check: Check) -> str:
     """`mean wait 4.93 ms, expected 5.01 (4.76 to 5.26)`"""
     unit = f" {check.unit}" if check.unit else ""
     bounds = f"{_short(check.low)} to {_short(check.high)}"
-    return f"{check.what} {_short(check.measured)}{unit}, expected {_short(check.expected)} ({bounds})"
+    return (
+        f"{check.what} {_short(check.measured)}{unit}, expected {_short(check.expected)} ({bounds})"
+    )
 
 
 def _short(number: float) -> str:
     """Three digits or four, as a person would write it."""
     if number == round(number) or abs(number) >= 1000:
         return f"{number:,.0f}"
-    return f"{number:.3g}" if abs(number) < 0.1 or abs(number) >= 10 else f"{number:.3f}".rstrip("0")
+    return (
+        f"{number:.3g}" if abs(number) < 0.1 or abs(number) >= 10 else f"{number:.3f}".rstrip("0")
+    )

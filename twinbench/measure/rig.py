@@ -6,6 +6,8 @@ the next.
 """
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -54,6 +56,19 @@ class Rig:
         self._driver.stop()
         self.upstream.stop()
         stay_on(self._was_on)
+
+    @contextmanager
+    def instead(self, plan: Plan) -> Iterator[None]:
+        """Measure cells of `plan` for a while, with the same generator on the same cores."""
+        own, self.plan = self.plan, plan
+        try:
+            yield
+        except BaseException:
+            self._stop_server(at_once=True)
+            raise
+        finally:
+            self._stop_server()
+            self.plan = own
 
     def start(self, target: Target, *, observe: bool = False) -> Server:
         """A fresh server of `target`, ready. Raises ServerFailedError."""

@@ -1,6 +1,7 @@
 """`python -m twinbench.calibrate.servers PORT LOG_FOLDER KIND [NUMBER...]`; ended by SIGTERM.
 
-null | frozen AFTER_S FOR_S | delay (as the path asks) | waiting MS | erring EVERY | queue PLACES SERVICE MEAN_MS SEED
+null | frozen AFTER_S FOR_S | delay (as the path asks) | waiting MS | erring EVERY
+| queue PLACES SERVICE MEAN_MS SEED
 """
 
 import gc

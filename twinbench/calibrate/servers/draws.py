@@ -14,9 +14,9 @@ TWO_POINTS = (0.5, 0.5, 0.5, 2.5)
 
 
 def asked_for(seed: int, always_ms: float = 0.0) -> Draw:
-    """As many ms as the path says, or `always_ms`. The first request on a connection takes a random share more:
-    users who begin together would otherwise come back together for ever, in bursts whose place in
-    the window decides how many of them are counted."""
+    """As many ms as the path says, or `always_ms`. The first request on a connection takes a
+    random share more: users who begin together would otherwise come back together for ever, in
+    bursts whose place in the window decides how many of them are counted."""
     rng = random.Random(seed)
 
     def draw(data: bytes, first: bool) -> tuple[float, int, bytes]:

@@ -1,0 +1,48 @@
+"""The short form, before each run: what decides whether its figures can be believed today."""
+
+import tempfile
+from pathlib import Path
+
+from twinbench.calibrate import judge, plans
+from twinbench.calibrate.drive import drive
+from twinbench.calibrate.evidence import LOGS, Evidence, NoEvidenceError
+from twinbench.calibrate.highest import highest_rate
+from twinbench.findings import Calibration
+from twinbench.measure.rig import Rig
+from twinbench.store import now
+
+
+def calibrate_short(rig: Rig, runs: Path) -> Calibration:
+    """With the very processes that will measure. Raises NoEvidenceError."""
+    started = now()
+    with tempfile.TemporaryDirectory(prefix="twinbench-calibration-") as scratch:
+        folder = Path(scratch)
+        highest = highest_rate(rig.plan, runs)
+        setting = plans.Setting(folder / LOGS, rig.plan.seed, highest, rig.plan.processes)
+        drive(plans.short(setting), rig, folder, lambda record: None)
+        return judge.short(Evidence(folder), started)
+
+
+def line(found: Calibration) -> str:
+    """All of it in a line."""
+    passed = len(found.items) - len(found.failed)
+    floor = found.floor
+    return (
+        f"Calibration: floor {floor.latency_p50_ms:.2f} ms,"
+        f" generator {found.capacity_rps:,.0f} requests/s, lag {_lag(found):.2f} ms:"
+        f" {passed} of {len(found.items)} pass"
+    )
+
+
+def warnings(found: Calibration) -> list[str]:
+    return [f"Calibration: {item.name}: {item.said}" for item in found.failed]
+
+
+def _lag(found: Calibration) -> float:
+    """The generator's own, where it was read; else the machine's."""
+    checks = [check for item in found.items for check in item.checks]
+    own = (check.measured for check in checks if check.what.startswith("lag median"))
+    return next(own, found.floor.lag_p50_ms)
+
+
+__all__ = ["NoEvidenceError", "calibrate_short", "line", "warnings"]
