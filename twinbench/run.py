@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from twinbench import campaign, preflight
+from twinbench.calibrate.short import NoEvidenceError, calibrate_short, line, warnings
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
@@ -48,6 +49,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
             store = Store.create(_manifest(plan, plan_file, rig), runs)
         store.point_latest_here(runs.parent / "latest")
         _tell_unequal(pairs, console)
+        _calibrate(store, rig, runs, console)
         console.print(f"{_intent(store)} Run folder: {store.folder}", markup=False)
         _measure(store, rig, console)
     return store
@@ -89,6 +91,27 @@ def _tell_unequal(pairs: Sequence[Pair], console: Console) -> None:
     for pair in pairs:
         if pair.differs or pair.missing:
             console.print(pair.sentence, markup=False)
+
+
+def _calibrate(store: Store, rig: Rig, runs: Path, console: Console) -> None:
+    """Whether the instrument is right today, kept with the run; a resumed run has been told. What
+    is wrong is a warning: the gates will void what cannot be believed."""
+    if store.calibration():
+        return
+    try:
+        with telling(console) as tell:
+            tell("calibrating")
+            found = calibrate_short(rig, runs)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            "Interrupted before the first cell; the same command begins it."
+        ) from None
+    except NoEvidenceError as missing:
+        console.print(f"Calibration failed: {missing}.", markup=False)
+        return
+    store.write_calibration(found)
+    for said in (line(found), *warnings(found)):
+        console.print(said, markup=False)
 
 
 def _measure(store: Store, rig: Rig, console: Console) -> None:

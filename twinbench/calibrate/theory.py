@@ -15,8 +15,8 @@ Values = np.ndarray
 ONCE_IN = 1000
 CONFIDENCE = 1 - 1 / ONCE_IN
 # Batches to which a correlated series is cut: each must be many times as long as the queue
-# remembers (0.1 to 0.4 s here), and ten are enough for a t interval.
-BATCHES = 10
+# remembers (0.1 to 0.4 s here), and twenty are enough for a t interval.
+BATCHES = 20
 # Anderson-Darling's statistic for exponential values of unknown mean: what one sound sample in
 # 2,000 exceeds (300,000 samples of 1,000, with Stephens' correction for their number, 1974).
 ANDERSON_DARLING_MOST = 3.22

@@ -1,6 +1,6 @@
 """From figures to PASS or FAIL, and to the sentence that says so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from twinbench.calibrate.evidence import Evidence, NoEvidenceError
@@ -10,12 +10,14 @@ Judged = tuple[list[Check], Picture | None]
 
 
 class Known(NamedTuple):
-    """A known answer: how it is judged, and what a FAIL of it `means`, and what to do."""
+    """A known answer: how it is judged, what a FAIL of it `means`, and what to do; the first
+    `headline` checks are told even if all is well."""
 
     number: int
     name: str
     judge: Callable[[Evidence], Judged]
     means: str
+    headline: int = 1
 
 
 def judged(known: Known, evidence: Evidence) -> Item:
@@ -26,11 +28,11 @@ def judged(known: Known, evidence: Evidence) -> Item:
         said = f"{missing}. {known.means}"
         return Item(number=known.number, name=known.name, verdict="FAIL", said=said)
     failed = [check for check in checks if not check.ok]
-    said = "; ".join(told(check) for check in failed or [tightest(checks)])
+    said = "; ".join(told(check) for check in failed or checks[: known.headline])
     if failed:
         said += f". {known.means}"
-    elif len(checks) > 1:
-        said += f"; the other {len(checks) - 1} further inside their bounds"
+    elif more := len(checks) - known.headline:
+        said += f"; and {more} more"
     return Item(
         number=known.number,
         name=known.name,
@@ -43,18 +45,6 @@ def judged(known: Known, evidence: Evidence) -> Item:
 
 def skipped(number: int, name: str, why: str) -> Item:
     return Item(number=number, name=name, verdict="SKIP", said=why)
-
-
-def tightest(checks: Sequence[Check]) -> Check:
-    """The one that came closest to its bounds."""
-    return min(checks, key=_room)
-
-
-def _room(check: Check) -> float:
-    half = (check.high - check.low) / 2
-    if not half:
-        return 1.0  # exact, and met: there is no closer
-    return min(check.measured - check.low, check.high - check.measured) / half
 
 
 def within(
@@ -82,19 +72,27 @@ def between(
     return Check(what=what, unit=unit, low=low, high=high, **numbers)
 
 
+def at_most(what: str, unit: str, measured: float, most: float) -> Check:
+    """Of what cannot be below zero, and had better be there."""
+    return between(what, unit, measured, most, (0.0, most))
+
+
 def told(check: Check) -> str:
     """`mean wait 4.93 ms, expected 5.01 (4.76 to 5.26)`"""
-    unit = f" {check.unit}" if check.unit else ""
-    bounds = f"{_short(check.low)} to {_short(check.high)}"
+    read = f"{check.what} {_short(check.measured)}" + f" {check.unit}" * bool(check.unit)
+    if check.low == check.high:
+        return f"{read}, expected {_short(check.expected)}"
+    if (check.low, check.high) == (0.0, check.expected):
+        return f"{read} (at most {_short(check.high)})"
     return (
-        f"{check.what} {_short(check.measured)}{unit}, expected {_short(check.expected)} ({bounds})"
+        f"{read}, expected {_short(check.expected)} ({_short(check.low)} to {_short(check.high)})"
     )
 
 
 def _short(number: float) -> str:
-    """Three digits or four, as a person would write it."""
+    """Three or four digits, as a person would write it."""
     if number == round(number) or abs(number) >= 1000:
         return f"{number:,.0f}"
-    return (
-        f"{number:.3g}" if abs(number) < 0.1 or abs(number) >= 10 else f"{number:.3f}".rstrip("0")
-    )
+    if 0.1 <= abs(number) < 1:
+        return f"{number:.3f}"
+    return f"{number:.4g}" if abs(number) >= 1 else f"{number:.2g}"

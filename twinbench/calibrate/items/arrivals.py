@@ -6,7 +6,7 @@ from twinbench.calibrate import theory
 from twinbench.calibrate.evidence import Evidence, Seen, ms
 from twinbench.calibrate.plans import RATE
 from twinbench.calibrate.theory import Values
-from twinbench.calibrate.verdict import Judged, Known, between, within
+from twinbench.calibrate.verdict import Judged, Known, at_most, between, within
 from twinbench.findings import Check, Picture, Series
 
 MOST_LAG_MS = 0.2  # issue 4: the median at 1,000 arrivals a second
@@ -27,13 +27,11 @@ def judge(evidence: Evidence) -> Judged:
     lag, picture = _lag(evidence)
     distance = theory.anderson_darling(gaps)
     checks = [
-        *(_all_there(cell) for cell in (*cells, evidence.one("constant"))),
-        between(
-            "gaps: distance from exponential", "", distance, 0.6, (0, theory.ANDERSON_DARLING_MOST)
-        ),
+        *lag,
+        at_most("gaps: distance from exponential", "", distance, theory.ANDERSON_DARLING_MOST),
         between("gaps: correlation with the next", "sd", dependence, 0.0, (-most, most)),
         _even(evidence.one("constant")),
-        *lag,
+        *(_all_there(cell) for cell in (*cells, evidence.one("constant"))),
     ]
     return checks, picture
 
@@ -50,25 +48,32 @@ def _gaps(cell: Seen) -> Values:
 def _all_there(cell: Seen) -> Check:
     """What was due in the window, by the generator's schedule, is recorded or counted dropped."""
     there = len(cell.in_window) + cell.record.dropped
-    return within(f"{cell.record.label}: arrivals", "", there, cell.record.scheduled)
+    return within(
+        f"{cell.record.scenario}, block {cell.record.block}: arrivals",
+        "",
+        there,
+        cell.record.scheduled,
+    )
 
 
 def _even(cell: Seen) -> Check:
     off_ms = float(np.abs(_gaps(cell) - NS_EVEN).max()) / 1e6
     # The schedule is kept in nanoseconds, and written as such.
-    return between("constant arrivals: gaps off by, at most", "ms", off_ms, 0.0, (0.0, 0.001))
+    return at_most("constant arrivals: gaps off by", "ms", off_ms, 0.001)
 
 
 def _lag(evidence: Evidence) -> tuple[list[Check], Picture]:
     """Of the generator, and of the bare timer loop beside it: medians over the alternations."""
     own = [ms(cell.in_window, "sent_ns", "intended_ns") for cell in evidence.seen("poisson")]
     bare = [np.array(lags) / 1e6 for lags in evidence.beside("timer")]
-    p50, p99 = (_typical(own, p) for p in (50, 99))
-    floor_p50, floor_p99 = (_typical(bare, p) for p in (50, 99))
-    most = max(MOST_TIMES * floor_p99, floor_p99 + MOST_MORE_MS)
+    p50, p99 = _typical(own, 50), _typical(own, 99)
+    floor_p99 = _typical(bare, 99)
+    # Nor is it worse than the floor if the floor itself was as bad in that minute.
+    worst = max(float(np.percentile(lags, 99)) for lags in bare)
+    most = max(MOST_TIMES * floor_p99, floor_p99 + MOST_MORE_MS, worst)
     checks = [
-        between(f"lag median at {RATE:,}/s", "ms", p50, floor_p50, (0.0, MOST_LAG_MS)),
-        between(f"lag p99 at {RATE:,}/s", "ms", p99, floor_p99, (0.0, most)),
+        at_most(f"lag median at {RATE:,}/s", "ms", p50, MOST_LAG_MS),
+        between("lag p99 beside a bare timer's", "ms", p99, floor_p99, (0.0, most)),
     ]
     return checks, _picture({"generator": own, "bare timer loop": bare})
 
@@ -96,5 +101,5 @@ MEANS = (
     "Open loads do not arrive as declared, or late by the generator's own doing: their latencies"
     " hold more than the server's. See what else uses the generator's core."
 )
-KNOWN = Known(7, "arrivals Poisson, sent in time", judge, MEANS)
-LAG = Known(7, "arrivals sent in time", judge_lag, MEANS)
+KNOWN = Known(7, "arrivals Poisson, sent in time", judge, MEANS, headline=4)
+LAG = Known(7, "arrivals sent in time", judge_lag, MEANS, headline=2)

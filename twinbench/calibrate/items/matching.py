@@ -28,7 +28,7 @@ class Matched(NamedTuple):
 def counted(evidence: Evidence, cell: Seen) -> Check:
     """Every request that the server answered is recorded, and no other."""
     answered = len(evidence.log(cell.record.target, cell))
-    return within(f"{cell.record.label}: requests recorded", "", len(cell.rows), answered)
+    return within(f"{cell.record.scenario}: requests recorded", "", len(cell.rows), answered)
 
 
 def matched(evidence: Evidence, cell: Seen) -> Matched:

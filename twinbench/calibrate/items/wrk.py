@@ -60,4 +60,5 @@ KNOWN = Known(
     judge,
     "Two clients disagree about one server: calibrate again on a quiet machine; if they still"
     " do, report this as an error of twinbench.",
+    headline=2,
 )
