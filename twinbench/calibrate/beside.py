@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from twinbench.calibrate.evidence import LOGS, NoEvidenceError
-from twinbench.calibrate.plans import ARRIVALS_S, FREEZE_AFTER_S, RATE, USERS
+from twinbench.calibrate.plans import FREEZE_AFTER_S, RATE, USERS
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
 from twinbench.plan import Target
@@ -33,10 +33,10 @@ LOOK_S = 0.01
 GENERATOR = "loadtests.driver"
 
 
-def bare_timer(rig: Rig, folder: Path, number: int) -> None:
+def bare_timer(rig: Rig, seconds: float, folder: Path, number: int) -> None:
     """How late a bare timer loop wakes up on the generator's cores."""
-    command = [sys.executable, str(TIMER), str(RATE), str(ARRIVALS_S), str(number)]
-    said = _output(command, rig, folder, ARRIVALS_S)
+    command = [sys.executable, str(TIMER), str(RATE), str(seconds), str(number)]
+    said = _output(command, rig, folder, seconds)
     write_whole(folder / f"timer-{number}.json", said)
 
 

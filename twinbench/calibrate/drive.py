@@ -29,7 +29,7 @@ def _between(plan: Plan, rig: Rig, folder: Path, watch: Watch) -> Watch:
     def told(record: CellRecord) -> None:
         watch(record)
         if record.scenario == "poisson":
-            beside.bare_timer(rig, folder, record.block)
+            beside.bare_timer(rig, plan.measure_s, folder, record.block)
         if record.scenario == "beside_wrk":
             path = plan.scenario(record.scenario).requests[0].path
             beside.wrk(rig, plan.target(record.target), path, folder, record.block)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from twinbench.plan import ROOT, Plan
 
 SERVERS = [sys.executable, "-m", "twinbench.calibrate.servers", "{port}"]
-WARM_UP_S = 0.2
+WARM_UP_S, SHORT_WARM_UP_S = 0.2, 0.1
 
 # Connections of an open load: so many arrive in the longest stall that a busy machine is likely
 # to see (0.25 s at 1,000 a second), and hundreds of idle ones cost nothing.
@@ -20,7 +20,7 @@ IN_FLIGHT_FAST = 1024
 
 # Item 2: one user, who is given these in random order, so that a slow minute slows all of them.
 DELAYS_MS = (1, 2, 5, 10, 20, 50, 100)
-SHORT_DELAYS_MS = (1, 5, 20)
+SHORT_DELAYS_MS = (1, 10, 50)
 # Items 3 and 4: the waits without a queue, sent as the queues are: their floor.
 UNQUEUED_MS, UNQUEUED_RATE = 2, 400
 # Services short enough for thousands of them in a window, and long against the floor. The
@@ -46,7 +46,7 @@ USERS = 16
 MANY_USERS = 32
 WAIT_MS = 10
 # Item 7: alternations with the bare timer loop, at this rate.
-ALTERNATIONS, SHORT_ALTERNATIONS, ARRIVALS_S = 5, 2, 0.6
+ALTERNATIONS, ARRIVALS_S = 5, 0.6
 RATE = 1000
 # Item 9: every tenth answer is wrong.
 ERRING_EVERY, ERRING_MS, ERRING_USERS = 10, 5, 4
@@ -85,20 +85,22 @@ def full(setting: Setting) -> list[Plan]:
         _queues(setting),
         _stalls(setting),
         _planted(setting),
-        _arrivals(setting, ALTERNATIONS),
+        _arrivals(setting, ALTERNATIONS, ARRIVALS_S),
         _limits(setting, 1.5),
         _answers(setting),
     ]
 
 
 def short(setting: Setting) -> list[Plan]:
-    """What can be asked before each run: 20 answers of each delay, a thousand arrivals."""
+    """What can be asked before each run, in five seconds: eight answers of each delay, a thousand
+    arrivals in two alternations."""
     scenarios = [_delays(SHORT_DELAYS_MS)]
-    return [
-        setting.plan("waits", 0.6, [setting.target("delay", "delay")], scenarios),
-        _limits(setting, 0.5),
-        _arrivals(setting, SHORT_ALTERNATIONS),
+    found = [
+        setting.plan("waits", 0.5, [setting.target("delay", "delay")], scenarios),
+        _limits(setting, 0.35),
+        _arrivals(setting, 2, 0.45),
     ]
+    return [plan.model_copy(update={"warmup_s": SHORT_WARM_UP_S}) for plan in found]
 
 
 def with_wrk(setting: Setting) -> Plan:
@@ -158,10 +160,10 @@ def _planted(setting: Setting) -> Plan:
     return setting.plan("planted", PLANTED_S, targets, scenarios, blocks=BLOCKS)
 
 
-def _arrivals(setting: Setting, alternations: int) -> Plan:
+def _arrivals(setting: Setting, alternations: int, measure_s: float) -> Plan:
     scenarios = [_scenario("poisson", ["null"], open=[RATE])]
     targets = [setting.target("null", "null")]
-    return setting.plan("arrivals", ARRIVALS_S, targets, scenarios, blocks=alternations)
+    return setting.plan("arrivals", measure_s, targets, scenarios, blocks=alternations)
 
 
 def _limits(setting: Setting, measure_s: float) -> Plan:
