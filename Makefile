@@ -1,7 +1,6 @@
 # What one can type. Every target does its own set-up, in .venv; nothing else on the machine is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full bench-generator report check test fmt docs lock ui clean
-.PHONY: help install bench bench-quick bench-full report calibrate check test fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full bench-generator report calibrate check test fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(name))))

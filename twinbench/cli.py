@@ -15,10 +15,10 @@ from rich.console import Console
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse, write_results
 from twinbench.by_hand import serve_by_hand
-from twinbench.generators import compare_generators
 from twinbench.calibrate.evidence import NoEvidenceError
 from twinbench.calibrate.full import calibrate as calibrate_for
 from twinbench.calibrate.full import lines
+from twinbench.generators import compare_generators
 from twinbench.measure.server import ServerFailedError
 from twinbench.plan import PLANS, PlanError, read_plan
 from twinbench.preflight import PreflightError
