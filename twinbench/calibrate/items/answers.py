@@ -26,7 +26,7 @@ def judge(evidence: Evidence) -> Judged:
         )
         for number in sorted(set(users))
     ]
-    return [*checks, *_erring(evidence)], Picture(
+    return [*checks, *wrong_answers(evidence)], Picture(
         title="Little's law",
         x_label="users",
         y_label="throughput x mean latency",
@@ -42,7 +42,7 @@ def _in_flight(cell: Seen) -> float:
     return cell.result.throughput_rps * mean_ms / 1e3
 
 
-def _erring(evidence: Evidence) -> list[Check]:
+def wrong_answers(evidence: Evidence) -> list[Check]:
     """Every tenth answer wrong, and at once: counted as the server counted, and in no figure."""
     cell = evidence.one("erring")
     log = evidence.log("erring", cell)

@@ -1,0 +1,71 @@
+"""What must come out of a queue, against cases that were worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from twinbench.calibrate import theory
+
+
+def test_constant_services_wait_half_as_long_as_exponential_ones() -> None:
+    rng = np.random.default_rng(1)
+    exponential = rng.exponential(2.0, 400_000)
+    constant = theory.pollaczek_khinchine(0.25, np.full(10, 2.0))
+    assert constant == pytest.approx(1.0)  # 0.25 x 4 / (2 x 0.5)
+    assert theory.pollaczek_khinchine(0.25, exponential) == pytest.approx(2 * constant, rel=0.02)
+    assert theory.pollaczek_khinchine(0.5, np.full(10, 2.0)) == math.inf
+
+
+def test_erlang_c_of_one_and_two_places() -> None:
+    # One place: rho S / (1 - rho). Two: rho^2 S / (1 - rho^2).
+    assert theory.erlang_c(1, 0.3, 2.0) == pytest.approx(0.6 * 2 / 0.4)
+    assert theory.erlang_c(2, 0.6, 2.0) == pytest.approx(0.36 * 2 / (1 - 0.36))
+    assert theory.erlang_c(2, 1.0, 2.0) == math.inf
+
+
+def test_waits_of_a_few_requests_by_hand() -> None:
+    arrivals, services = np.array([0.0, 1.0, 2.0, 20.0]), np.array([5.0, 3.0, 1.0, 1.0])
+    assert theory.waits(arrivals, services).tolist() == [0, 4, 6, 0]
+    assert theory.waits(arrivals, services, 2).tolist() == [0, 0, 2, 0]
+
+
+def test_the_recursion_agrees_with_the_formula() -> None:
+    rng = np.random.default_rng(2)
+    arrivals = np.cumsum(rng.exponential(2.0, 200_000))
+    services = rng.exponential(1.0, 200_000)
+    assert theory.waits(arrivals, services).mean() == pytest.approx(
+        theory.pollaczek_khinchine(0.5, services), rel=0.05
+    )
+    arrivals = np.cumsum(rng.exponential(1 / 36, 200_000))
+    assert theory.waits(arrivals, services, 40).mean() == pytest.approx(
+        theory.erlang_c(40, 36, 1.0), rel=0.2
+    )
+
+
+def test_the_interval_of_a_mean_covers_it_and_shrinks() -> None:
+    rng = np.random.default_rng(3)
+    missed = 0
+    for _ in range(400):
+        found = theory.batch_mean(rng.exponential(1.0, 400))
+        missed += abs(found.value - 1) > found.reach
+    assert missed <= 5  # one in a thousand, a little more for skewed batches
+    assert theory.batch_mean(rng.exponential(1.0, 40_000)).reach < 0.05
+
+
+def test_exponential_gaps_pass_and_others_do_not() -> None:
+    rng = np.random.default_rng(4)
+    distances = [theory.anderson_darling(rng.exponential(3.0, 500)) for _ in range(1000)]
+    assert sum(distance > theory.ANDERSON_DARLING_MOST for distance in distances) <= 4
+    # One in twenty exceeds 1.321 (Stephens 1974): the statistic is the one of the table.
+    assert 25 <= sum(distance > 1.321 for distance in distances) <= 80
+    assert theory.anderson_darling(rng.uniform(0, 2, 500)) > theory.ANDERSON_DARLING_MOST
+    assert theory.anderson_darling(rng.exponential(3.0, 500) + 0.5) > theory.ANDERSON_DARLING_MOST
+
+
+def test_gaps_that_follow_one_another_are_found() -> None:
+    rng = np.random.default_rng(5)
+    gaps = rng.exponential(1.0, 2000)
+    assert abs(theory.serial_dependence(gaps)) < theory.NORMAL_MOST
+    smoothed = gaps[:-1] + gaps[1:]
+    assert theory.serial_dependence(smoothed) > theory.NORMAL_MOST
