@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.runs import plan, steady, write_run
+from tests.runs import Requests, answers, plan, record, write_run
 from twinbench import cli
 from twinbench.calibrate.beside import read_wrk
 from twinbench.calibrate.evidence import NoEvidenceError
@@ -14,7 +14,8 @@ from twinbench.calibrate.full import lines
 from twinbench.calibrate.highest import USUAL_RPS, highest_rate
 from twinbench.calibrate.short import line, warnings
 from twinbench.findings import Calibration, Check, Floor, Item
-from twinbench.plan import Plan
+from twinbench.plan import Cell, Plan
+from twinbench.store import CellRecord
 
 WRK = """
   Thread Stats   Avg      Stdev     Max   +/- Stdev
@@ -42,9 +43,8 @@ def test_closed_loads_ask_for_what_they_got_in_the_newest_run(tmp_path: Path) ->
     of = plan()
     assert highest_rate(of, tmp_path) == USUAL_RPS
 
-    def made(cell):  # type: ignore[no-untyped-def]  # of write_run
-        record, rows = steady(cell, 700 + cell.load.value)
-        return record.model_copy(update={"good": len(rows)}), rows
+    def made(cell: Cell) -> tuple[CellRecord, Requests]:
+        return record(cell, good=700 + cell.load.value), answers(10, 1.0)
 
     write_run(tmp_path, of, made)
     assert highest_rate(of, tmp_path) == 708

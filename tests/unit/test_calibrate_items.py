@@ -86,7 +86,7 @@ def bunched(rows: Rows) -> Rows:
         (queues.POOL, every(500), "requests recorded"),
         (stalls.KNOWN, every(10), "requests meant meanwhile"),
         (stalls.KNOWN, stalls_shortened, "first"),
-        (planted.KNOWN, lambda rows: rows.with_columns(done_ns="sent_ns"), "cannot be analysed"),
+        (planted.KNOWN, lambda rows: rows.with_columns(done_ns="sent_ns"), "no valid cells"),
         (arrivals.KNOWN, bunched, "exponential"),
         (arrivals.KNOWN, every(100), "arrivals"),
         (arrivals.KNOWN, shifted("sent_ns", 0.3), "lag median"),

@@ -33,8 +33,10 @@ RATIO_USERS = 8
 
 
 def judge(_: Evidence) -> Judged:
-    result = _analysed(_record(1, "one", Load("closed", 80)), _rows_of_series())
-    checks = [*_percentiles(result), *_counts(result), *_ratio()]
+    closed = _analysed(_record(1, "one", Load("closed", 80)), _rows_of_series("done_ns"))
+    opened = _analysed(_record(1, "one", Load("open", COUNT)), _rows_of_series("intended_ns"))
+    checks = [*_percentiles(closed), *_counts(closed), *_ratio()]
+    checks += [_named("open load", check) for check in _percentiles(opened)]
     x = [float(p) for p in PERCENTILES]
     picture = Picture(
         title="Made-up latencies of 0.01 to 40 ms, evenly",
@@ -74,7 +76,7 @@ def _ratio() -> list[Check]:
         for target, count in (("one", BASELINE), ("other", candidate)):
             record = _record(block, target, Load("closed", RATIO_USERS))
             latency_ns = np.full(count, RATIO_USERS * (END_NS - BEGIN_NS) // count)
-            cells.append(_analysed(record, _rows(latency_ns, latency_ns // 2)))
+            cells.append(_analysed(record, _rows(latency_ns, 0 * latency_ns)))
     found = comparisons(PLAN, cells)[0].ratio
     logs = [math.log(candidate / BASELINE) for candidate in CANDIDATES]
     middle, reach = statistics.mean(logs), T_2 * statistics.stdev(logs) / math.sqrt(len(logs))
@@ -85,21 +87,27 @@ def _ratio() -> list[Check]:
     ]
 
 
-def _rows_of_series() -> Rows:
-    """The series inside the window, in no order, wrong answers among them, others around it."""
+def _named(what: str, check: Check) -> Check:
+    return check.model_copy(update={"what": f"{what}, {check.what}"})
+
+
+def _rows_of_series(inside: str) -> Rows:
+    """The series in no order, its stamps `inside` lying in the window; wrong answers among them,
+    the same again before and after it."""
     steps = np.arange(1, COUNT + 1) * 1009 % (COUNT + 1)  # 1009 and 4001 are prime: each step once
-    good = _rows(steps * STEP_NS, steps * STEP_NS // 2)
-    wrong = _rows(np.full(WRONG, 1000 * STEP_NS), np.zeros(WRONG, dtype=np.int64))
+    good = _rows(steps * STEP_NS, steps * STEP_NS // 2, inside)
+    wrong = _rows(np.full(WRONG, 1000 * STEP_NS), np.zeros(WRONG, dtype=np.int64), inside)
     wrong = wrong.with_columns(error=pl.lit("status 500, expected 200"))
     shift = pl.col("^.*_ns$")
     before, after = (good.with_columns(shift + way * (END_NS - BEGIN_NS)) for way in (-1, 1))
     return pl.concat([before, good, wrong, after])
 
 
-def _rows(latency_ns: Values, lag_ns: Values) -> Rows:
-    """Answers at even steps over the window."""
-    done = np.linspace(BEGIN_NS, END_NS, len(latency_ns), endpoint=False).astype(np.int64)
-    intended = done - latency_ns
+def _rows(latency_ns: Values, lag_ns: Values, inside: str = "done_ns") -> Rows:
+    """Requests whose stamps `inside` (done_ns or intended_ns) go over the window in even steps."""
+    even = np.linspace(BEGIN_NS, END_NS, len(latency_ns), endpoint=False).astype(np.int64)
+    intended = even if inside == "intended_ns" else even - latency_ns
+    done = intended + latency_ns
     columns = {"intended_ns": intended, "sent_ns": intended + lag_ns}
     columns |= {"first_byte_ns": done, "done_ns": done}
     zeros = np.zeros(len(done), dtype=np.int32)
