@@ -24,7 +24,7 @@ from twinbench.plan import PLANS, PlanError, read_plan
 from twinbench.preflight import PreflightError
 from twinbench.progress import telling
 from twinbench.report.terminal import show
-from twinbench.report.write import write_report
+from twinbench.report.write import write_calibration, write_report
 from twinbench.run import InterruptedRunError, alone, carry_out, check_only
 from twinbench.store import LATEST, RUNS, Store, StoreError
 
@@ -91,7 +91,9 @@ def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
         found, folder = calibrate_for(read_plan(plan), RUNS.parent, out)
     for line in lines(found.items):
         out.print(line, markup=False)
-    out.print(f"{folder / 'calibration.json'} ({found.took_s:.0f} s)", markup=False)
+    with telling(out) as tell:
+        path = write_calibration(found, folder, tell)
+    out.print(f"{path} ({found.took_s:.0f} s)", markup=False)
     raise typer.Exit(1 if found.failed else 0)
 
 

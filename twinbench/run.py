@@ -110,6 +110,11 @@ def _calibrate(store: Store, rig: Rig, runs: Path, console: Console) -> None:
         console.print(f"Calibration failed: {missing}.", markup=False)
         return
     store.write_calibration(found)
+    try:
+        if full := Store(runs.parent / "calibration" / "latest").calibration():
+            store.write_full_calibration(full)
+    except StoreError as error:
+        console.print(f"Left out of the report: {error}", markup=False)
     for said in (line(found), *warnings(found)):
         console.print(said, markup=False)
 

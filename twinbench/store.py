@@ -5,6 +5,7 @@
     cells/NNNN/requests.parquet       one row a request
     cells/NNNN/telemetry.parquet      what the server was doing, 20 times a second
     calibration.json                  what the instrument could do just before the run
+    calibration-full.json             at the last `make calibrate` before it
     results.json report.html ...      made from the above, at any time again
 
 A cell is written the moment it ends: a run that is killed loses the cell in flight at most.
@@ -24,6 +25,7 @@ from twinbench.plan import Cell, Load, Plan
 
 RUNS = Path("reports/runs")
 LATEST = Path("reports/latest")
+CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
 FORMAT = 1
 
 
@@ -159,11 +161,19 @@ class Store:
 
     def calibration(self) -> Calibration | None:
         """What the instrument could do just before this run; None where it was not asked."""
-        path = self.folder / "calibration.json"
+        path = self.folder / CALIBRATION
+        return self._read(path, Calibration) if path.exists() else None
+
+    def full_calibration(self) -> Calibration | None:
+        """The last `make calibrate` before this run; None where there was none."""
+        path = self.folder / FULL_CALIBRATION
         return self._read(path, Calibration) if path.exists() else None
 
     def write_calibration(self, calibration: Calibration) -> None:
-        write_whole(self.folder / "calibration.json", calibration.model_dump_json(indent=1))
+        write_whole(self.folder / CALIBRATION, calibration.model_dump_json(indent=1))
+
+    def write_full_calibration(self, calibration: Calibration) -> None:
+        write_whole(self.folder / FULL_CALIBRATION, calibration.model_dump_json(indent=1))
 
     def finished(self) -> list[CellRecord]:
         """The cells that a resumed run need not measure again: all but the lost ones."""

@@ -150,7 +150,7 @@ def test_a_report_holds_both_kinds_and_the_calibration(tmp_path: Path) -> None:
     assert names == {
         *("overview", "noop.throughput", "noop.p50", "noop.p99", "noop.ratio"),
         *("overview.open", "noop.open.p50", "noop.open.p99", "noop.open.ratio"),
-        "calibration.2",
+        "calibration.short.2",
     }
     assert html.count("<img") == html.count('alt="') == len(names)
     for text in ("1 of 3 known answers read right, FAILED: 3 a queue, 1 skipped", "0.005 beyond"):

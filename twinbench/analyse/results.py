@@ -158,6 +158,7 @@ class Results(Result):
     curves: list[Curve]
     comparisons: list[Comparison]
     calibration: Calibration | None
+    full_calibration: Calibration | None
     machine: Machine
     versions: dict[str, str]
 

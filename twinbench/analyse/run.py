@@ -41,6 +41,7 @@ def analyse(store: Store) -> Results:
         curves=curves(manifest.plan, cells),
         comparisons=comparisons(manifest.plan, results, floor),
         calibration=calibration,
+        full_calibration=store.full_calibration(),
         machine=manifest.machine,
         versions=manifest.versions,
     )

@@ -20,6 +20,17 @@ def sentence(results: Results) -> str:
     return f"Calibrated before the run ({found.form} form): {', '.join(parts)}."
 
 
+def calibrations(results: Results) -> list[Calibration]:
+    """What is known of the instrument: just before the run, and at the last `make calibrate`."""
+    return [found for found in (results.calibration, results.full_calibration) if found]
+
+
+def full_sentence(found: Calibration) -> str:
+    """When all known answers were asked, and how many were read right."""
+    read = sum(item.verdict == "PASS" for item in found.items)
+    return f"make calibrate, {found.started}: {read} of {len(found.items)} known answers read right"
+
+
 def failed(found: Calibration) -> str:
     """Which known answers were read wrong."""
     return "FAILED: " + "; ".join(f"{item.number} {item.name}" for item in found.failed)

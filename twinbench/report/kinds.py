@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from twinbench.analyse.results import Metric, Results
-from twinbench.findings import Item
+from twinbench.findings import Calibration, Item
 from twinbench.plan import LoadKind
 
 KINDS: tuple[LoadKind, ...] = ("closed", "open")
@@ -49,9 +49,9 @@ def overview_name(kind: LoadKind) -> str:
     return "overview" if kind == "closed" else "overview.open"
 
 
-def picture_name(item: Item) -> str:
+def picture_name(found: Calibration, item: Item) -> str:
     """Name of the chart of one item of calibration."""
-    return f"calibration.{item.number}"
+    return f"calibration.{found.form}.{item.number}"
 
 
 def span(kind: LoadKind, loads: Sequence[int]) -> str:

@@ -7,22 +7,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from twinbench.analyse.comparisons import MARGIN
 from twinbench.analyse.results import Results
+from twinbench.findings import Calibration
 from twinbench.plan import LoadKind
 from twinbench.report import instrument, kinds, style, words
 from twinbench.report.causes import causes
 from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
 from twinbench.report.verdicts import summary
 
+ENVIRONMENT = Environment(
+    loader=PackageLoader("twinbench.report", "."),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+)
+
 
 def page(results: Results, charts: Mapping[str, bytes]) -> str:
     """The whole report; `charts` are SVG files by name (see `chart_names`)."""
-    environment = Environment(
-        loader=PackageLoader("twinbench.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return ENVIRONMENT.get_template("page.html.j2").render(
         results=results,
         scenarios=results.plan.scenarios,
         charts={name: _data_uri(svg) for name, svg in charts.items()},
@@ -40,6 +42,17 @@ def page(results: Results, charts: Mapping[str, bytes]) -> str:
         kinds=kinds,
         style=style,
         words=words,
+    )
+
+
+def calibration_page(found: Calibration, charts: Mapping[str, bytes]) -> str:
+    """A page for one calibration; `charts` are SVG files by name (see `kinds.picture_name`)."""
+    return ENVIRONMENT.get_template("calibration.html.j2").render(
+        found=found,
+        charts={name: _data_uri(svg) for name, svg in charts.items()},
+        instrument=instrument,
+        kinds=kinds,
+        style=style,
     )
 
 
