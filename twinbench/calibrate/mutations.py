@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from twinbench.calibrate.evidence import Change, Evidence, Rows
-from twinbench.calibrate.verdict import Known, judged
-from twinbench.findings import Check, Item, Picture, Series
+from twinbench.calibrate.verdict import Known, between, judged
+from twinbench.findings import Item, Picture, Series
 
 NUMBER, NAME = 11, "errors of an instrument are noticed"
 MEANS = (
@@ -61,15 +61,9 @@ def judge(live: Sequence[Known], items: Sequence[Item], evidence: Evidence) -> I
     sound = {item.number for item in items if item.verdict == "PASS"}
     able = [known for known in live if known.number in sound]
     caught = {name: caught_by(change, able, evidence) for name, change in MUTATIONS.items()}
+    most = float(len(live))
     checks = [
-        Check(
-            what=f"{name}: items that fail",
-            unit="",
-            measured=len(numbers),
-            expected=1,
-            low=1,
-            high=len(live),
-        )
+        between(f"{name}: items that fail", "", len(numbers), 1, (1.0, most))
         for name, numbers in caught.items()
     ]
     missed = [check for check in checks if not check.ok]

@@ -4,6 +4,7 @@ import numpy as np
 
 from twinbench.calibrate.evidence import Evidence
 from twinbench.calibrate.items.matching import counted, matched, medians
+from twinbench.calibrate.theory import Values
 from twinbench.calibrate.verdict import Judged, Known, at_most, within
 from twinbench.findings import Picture, Series
 
@@ -26,22 +27,22 @@ def judge(evidence: Evidence) -> Judged:
         at_most("intercept (our floor)", "ms", intercept, MOST_FLOOR_MS),
         counted(evidence, cell),
     ]
-    picture = Picture(
+    return checks, _picture(noted, read, slope, intercept)
+
+
+def _picture(noted: Values, read: Values, slope: float, intercept: float) -> Picture:
+    line = (slope - 1) * noted + intercept
+    name = f"slope {slope:.4f}, intercept {intercept:.2f} ms"
+    return Picture(
         title="Fixed delays: what was read off on top of each",
         x_label="delay, as the server noted it (ms)",
         y_label="read off beyond it (ms)",
         log_x=True,
         series=[
             Series(name="median", kind="points", x=list(noted), y=list(read - noted)),
-            Series(
-                name=f"slope {slope:.4f}, intercept {intercept:.2f} ms",
-                kind="line",
-                x=list(noted),
-                y=list((slope - 1) * noted + intercept),
-            ),
+            Series(name=name, kind="line", x=list(noted), y=list(line)),
         ],
     )
-    return checks, picture
 
 
 KNOWN = Known(
