@@ -92,13 +92,13 @@ def full(setting: Setting) -> list[Plan]:
 
 
 def short(setting: Setting) -> list[Plan]:
-    """What can be asked before each run, in five seconds: eight answers of each delay, a thousand
+    """What can be asked before each run, in five seconds: eight answers of each delay, 800
     arrivals in two alternations."""
     scenarios = [_delays(SHORT_DELAYS_MS)]
     found = [
         setting.plan("waits", 0.5, [setting.target("delay", "delay")], scenarios),
-        _limits(setting, 0.35),
-        _arrivals(setting, 2, 0.45),
+        _limits(setting, 0.3),
+        _arrivals(setting, 2, 0.4),
     ]
     return [plan.model_copy(update={"warmup_s": SHORT_WARM_UP_S}) for plan in found]
 
