@@ -15,7 +15,8 @@ class Finding(BaseModel):
 
 
 class Check(Finding):
-    """One figure that was read off, and between which bounds it must lie to be right."""
+    """One figure that was read off, and between which bounds it must lie to be right. Where it
+    must only not be too high, 0 is the lower bound, and the upper one what is expected."""
 
     what: str
     unit: str
@@ -23,6 +24,10 @@ class Check(Finding):
     expected: float
     low: float
     high: float
+
+    @property
+    def at_most(self) -> bool:
+        return self.low == 0 and self.expected == self.high
 
     @property
     def ok(self) -> bool:

@@ -82,7 +82,7 @@ def told(check: Check) -> str:
     read = f"{check.what} {_short(check.measured)}" + f" {check.unit}" * bool(check.unit)
     if check.low == check.high:
         return f"{read}, expected {_short(check.expected)}"
-    if (check.low, check.high) == (0.0, check.expected):
+    if check.at_most:
         return f"{read} (at most {_short(check.high)})"
     return (
         f"{read}, expected {_short(check.expected)} ({_short(check.low)} to {_short(check.high)})"

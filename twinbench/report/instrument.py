@@ -1,7 +1,5 @@
 """Calibration in words and rows: could the instrument read known answers before this run?"""
 
-import math
-
 from twinbench.analyse.results import Results
 from twinbench.findings import Calibration, Check, Item
 from twinbench.report import style
@@ -59,14 +57,15 @@ def rows(item: Item) -> list[list[str]]:
 
 def _allowed(check: Check) -> str:
     low, high = style.figure(check.low), style.figure(check.high)
-    if not math.isfinite(check.low):
-        return f"at most {high}"
-    return f"{low} to {high}" if math.isfinite(check.high) else f"at least {low}"
+    if check.low == check.high:
+        return f"just {low}"
+    return f"at most {high}" if check.at_most else f"{low} to {high}"
 
 
 def _margin(check: Check) -> str:
     """How far inside its bounds, or outside of them."""
-    inside = min(check.high - check.measured, check.measured - check.low)
-    if not math.isfinite(inside):
+    if check.low == check.high == check.measured:
         return ""
+    above = check.high - check.measured
+    inside = above if check.at_most else min(above, check.measured - check.low)
     return f"{style.figure(abs(inside))} {'to spare' if inside >= 0 else 'beyond'}"
