@@ -3,6 +3,7 @@
 Locust is used as a library to run the users. The records go to a file, after the window.
 """
 
+import errno
 import gc
 import logging
 import sys
@@ -70,7 +71,7 @@ def _measured(job: Job, load: Load, recorder: Recorder, harness: Harness) -> Sum
     cpu_s = time.process_time() - cpu_s
     load.drain()
     unanswered = load.end()
-    recorder.write(job.records)
+    unwritten = _write(recorder, job)
     scheduled, dropped = load.arrivals.between(*window_ns) if load.arrivals else (0, 0)
     return Summary(
         window_ns=window_ns,
@@ -81,7 +82,17 @@ def _measured(job: Job, load: Load, recorder: Recorder, harness: Harness) -> Sum
         scheduled=scheduled,
         dropped=dropped,
         generator_cpu_s=round(cpu_s, 4),
+        unwritten=unwritten,
     )
+
+
+def _write(recorder: Recorder, job: Job) -> int:
+    """Write the records; the system's number of what kept them from being written, or 0."""
+    try:
+        recorder.write(job.records)
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Every request of a cell, kept in memory while it is measured and written afterwards."""
 
+import io
 import struct
 import time
 from pathlib import Path
@@ -56,13 +57,16 @@ class Recorder:
         return int(np.count_nonzero(inside & (rows["error"] == NO_ERROR)))
 
     def write(self, path: Path) -> None:
-        """Write the rows as parquet, ordered as they were answered."""
+        """Write the rows as parquet, ordered as they were answered. Raises OSError."""
         rows = self._rows()
         errors = pl.Series("error", list(self._errors), dtype=pl.String)
         frame = pl.DataFrame(
             [pl.Series(name, np.ascontiguousarray(rows[name])) for name in STAMPS + NUMBERS[:-1]]
         ).with_columns(error=errors.gather(np.ascontiguousarray(rows["error"])))
-        frame.write_parquet(path, compression="zstd")
+        # In memory first: of a full disk polars would say something else than OSError.
+        whole = io.BytesIO()
+        frame.write_parquet(whole, compression="zstd")
+        path.write_bytes(whole.getbuffer())
 
     def _rows(self) -> Any:
         used = memoryview(self._chunk)[: self._end]

@@ -5,7 +5,6 @@ refused; 130 interrupted.
 """
 
 import json
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -116,11 +115,17 @@ def schema() -> None:
 
 
 def _report(store: Store) -> None:
-    with telling(out) as tell:
-        tell("analysing")
-        results = analyse(store)
-        write_results(store, results)
-        write_report(results, store.folder, tell)
+    try:
+        with telling(out) as tell:
+            tell("analysing")
+            results = analyse(store)
+            write_results(store, results)
+            write_report(results, store.folder, tell)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"Interrupted: all cells are kept in {store.folder};"
+            " 'twinbench report' makes the report."
+        ) from None
     show(results, out)
 
 
@@ -130,8 +135,6 @@ def _name_report(store: Store) -> None:
 
 def main() -> int:
     """Carry out the command line; the exit code."""
-    # A terminated run is put in order like an interrupted one.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except SystemExit as ended:  # typer's way to return

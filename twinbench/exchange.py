@@ -5,13 +5,19 @@ keep the token). The load itself has a client of its own (loadtests/wire.py).
 """
 
 import http.client
+import io
 import json
 import random
 import socket
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from twinbench.plan import Before, Taken, render
+
+# More than any answer that is worth measuring: one without end shall not fill the memory.
+MOST_BYTES = 1 << 28
+TOO_LONG = f"more than {MOST_BYTES >> 20} MiB"
 
 
 class ExchangeError(Exception):
@@ -25,19 +31,45 @@ class Answer(NamedTuple):
 
 
 def exchange(request: bytes, host: str, port: int, timeout_s: float) -> Answer:
-    """Send `request` and read the whole answer; `timeout_s` is for each wait on the socket.
-    Raises ExchangeError."""
+    """Send `request` and read the whole answer, within `timeout_s`. Raises ExchangeError."""
     try:
         with socket.create_connection((host, port), timeout=timeout_s) as connection:
+            received = _Received(connection, timeout_s)
             connection.sendall(request)
             answer = http.client.HTTPResponse(connection)
+            answer.fp.close()
+            answer.fp = io.BufferedReader(received)
             answer.begin()
             return Answer(answer.status, tuple(answer.getheaders()), answer.read())
+    except (MemoryError, OverflowError):  # a length was announced for which there is no room
+        raise ExchangeError(TOO_LONG) from None
     except TimeoutError:
-        raise ExchangeError(f"nothing within {timeout_s:g} s") from None
+        raise ExchangeError(f"no whole answer within {timeout_s:g} s") from None
     except (OSError, http.client.HTTPException) as error:
         said = " ".join(str(error).split())
         raise ExchangeError(f"no HTTP answer ({said or type(error).__name__})") from None
+
+
+class _Received(io.RawIOBase):
+    """What comes over a connection until `timeout_s` from now, be it a byte a second."""
+
+    def __init__(self, connection: socket.socket, timeout_s: float) -> None:
+        self._connection = connection
+        self._end = time.monotonic() + timeout_s
+        self._bytes_left = MOST_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if (left_s := self._end - time.monotonic()) <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)
+        size = self._connection.recv_into(buffer)
+        self._bytes_left -= size
+        if self._bytes_left < 0:
+            raise ExchangeError(TOO_LONG)
+        return size
 
 
 def send_before(

@@ -52,7 +52,8 @@ class Summary(BaseModel):
     `good` are the right answers in the window, `generator_cpu_s` the CPU seconds that this process
     spent in it. `users_unserved` had no answer yet when
     the window began; `unanswered` requests had none when the load ended. `scheduled` arrivals
-    were due in the window, `dropped` ones of these were not sent.
+    were due in the window, `dropped` ones of these were not sent. `unwritten` is the system's
+    number of what kept the records from being written (a full disk); 0 if they were.
     """
 
     window_ns: tuple[int, int]
@@ -63,6 +64,7 @@ class Summary(BaseModel):
     scheduled: int
     dropped: int
     generator_cpu_s: float
+    unwritten: int = 0
 
 
 def merged(shares: list[Summary]) -> Summary:

@@ -21,7 +21,7 @@ from twinbench.store import CellRecord, Manifest, Session, Store, StoreError, no
 # Per cell, beside warm-up and window: its share of server starts, connecting, draining, writing
 # (seen on two cores; for the announcement only).
 CELL_OVERHEAD_S = 0.65
-LOCK = Path(tempfile.gettempdir()) / f"twinbench-{os.getuid()}.lock"
+LOCK = f"twinbench-{os.getuid()}.lock"
 
 
 class InterruptedRunError(Exception):
@@ -35,23 +35,23 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
     """
     plan = read_plan(plan_file)
     store = _to_resume(plan, plan_file, runs) if resume else None
-    with alone(), contextlib.ExitStack() as stack:
-        try:
+    try:
+        with alone(), contextlib.ExitStack() as stack:
             rig = stack.enter_context(Rig(plan, _logs(stack)))
             with telling(console) as tell:
                 pairs = preflight.check(plan, str(plan_file), rig, tell)
-        except KeyboardInterrupt:
-            raise InterruptedRunError("Interrupted before anything was measured.") from None
-        if store:
-            _check_same_place(store, rig)
-            campaign.begin_session(store)
-        else:
-            store = Store.create(_manifest(plan, plan_file, rig), runs)
-        store.point_latest_here(runs.parent / "latest")
-        _tell_unequal(pairs, console)
-        _calibrate(store, rig, runs, console)
-        console.print(f"{_intent(store)} Run folder: {store.folder}", markup=False)
-        _measure(store, rig, console)
+            if store:
+                _check_same_place(store, rig)
+                campaign.begin_session(store)
+            else:
+                store = Store.create(_manifest(plan, plan_file, rig), runs)
+            store.point_latest_here(runs.parent / "latest")
+            _tell_unequal(pairs, console)
+            _calibrate(store, rig, runs, console)
+            console.print(f"{_intent(store)} Run folder: {store.folder}", markup=False)
+            _measure(store, rig, console)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(_interrupted(store)) from None
     return store
 
 
@@ -67,10 +67,11 @@ def check_only(plan_file: Path, console: Console) -> list[Pair]:
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """Hold the machine's one place for measuring: two at once would measure each other."""
+    lock = Path(tempfile.gettempdir()) / LOCK
     try:
-        file = LOCK.open("a+")
+        file = lock.open("a+")
     except OSError as error:
-        raise StoreError(f"{LOCK}: cannot be opened ({error.strerror}); remove it") from None
+        raise StoreError(f"{lock}: cannot be opened ({error.strerror}); remove it") from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,10 +103,6 @@ def _calibrate(store: Store, rig: Rig, runs: Path, console: Console) -> None:
         with telling(console) as tell:
             tell("calibrating")
             found = calibrate_short(rig, runs)
-    except KeyboardInterrupt:
-        raise InterruptedRunError(
-            "Interrupted before the first cell; the same command begins it."
-        ) from None
     except NoEvidenceError as missing:
         console.print(f"Calibration failed: {missing}.", markup=False)
         return
@@ -132,17 +129,20 @@ def _measure(store: Store, rig: Rig, console: Console) -> None:
     try:
         with progress:
             campaign.run(store, todo, rig.measure, watch)
-    except KeyboardInterrupt:
-        kept = total - len(campaign.pending(store))
-        raise InterruptedRunError(
-            f"Interrupted: {kept} of {total} cells are kept in {store.folder}; the same command"
-            " with --resume (make: RESUME=1) measures the rest."
-        ) from None
     except OSError as error:
         raise StoreError(
-            f"{store.folder}: cannot be written ({error.strerror or error});"
+            f"{error.filename or store.folder}: cannot be written ({error.strerror or error});"
             " what was finished is kept, --resume goes on from there"
         ) from None
+
+
+def _interrupted(store: Store | None) -> str:
+    if store is None:
+        return "Interrupted before anything was measured."
+    total, todo = store.manifest().cells, len(campaign.pending(store))
+    rest = "the same command with --resume (make: RESUME=1) measures the rest"
+    after = rest if todo else "'twinbench report' makes the report"
+    return f"Interrupted: {total - todo} of {total} cells are kept in {store.folder}; {after}."
 
 
 def _to_resume(plan: Plan, plan_file: Path, runs: Path) -> Store:

@@ -237,10 +237,15 @@ def unfinished(runs: Path, plan_name: str) -> Store | None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write `path` so that it is there whole or not at all, even after a power cut."""
+    """Write `path` so that it is there whole or not at all, even after a power cut, or where
+    the disk is full. Raises OSError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None

@@ -1,8 +1,10 @@
 """A server that behaves as told: `python behaving.py PORT BEHAVIOUR [N]`.
 
-ok: answers at once; wait: after 20 ms; freeze: N answers, then none; die: N answers, then exits
-with a last word; error: status 500; garbage: not HTTP; silent: never answers; hang_up: closes
-in the middle of an answer; short: closes each connection right after an answer, unannounced.
+ok: answers at once; wait: after 20 ms; short: closes each connection right after an answer,
+unannounced. The others misbehave after N good answers (left out: from the first request on).
+die: exits with a last word; error: status 500; redirect: to itself; garbage: not HTTP; silent:
+never answers; hang_up: closes in the middle of an answer; drip: a byte a second; endless and
+headers: a body, or header lines, without end and as fast as it can.
 """
 
 import asyncio
@@ -10,41 +12,72 @@ import os
 import sys
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
-ERROR = b"HTTP/1.1 500 Oh\r\ncontent-length: 2\r\n\r\nno"
+HEAD = b"HTTP/1.1 200 OK\r\n"
+LONG = HEAD + b"content-length: 50\r\n\r\n"
+LINE = b"x-more: of this\r\n" * 4096
+INSTEAD = {
+    "error": b"HTTP/1.1 500 Oh\r\ncontent-length: 2\r\n\r\nno",
+    "redirect": b"HTTP/1.1 307 Go\r\nlocation: /\r\ncontent-length: 0\r\n\r\n",
+    "garbage": b"what?\r\n\r\n",
+    "ok": ANSWER,
+    "wait": ANSWER,
+    "hang_up": ANSWER[:-1],
+    "short": ANSWER,
+}
 
 
 class Behaviour:
-    def __init__(self, name: str, limit: int) -> None:
-        self._name, self._limit, self._answered = name, limit, 0
+    def __init__(self, name: str, good: int) -> None:
+        self._name, self._good = name, good
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await reader.readuntil(b"\r\n\r\n"):
-                writer.write(await self._answer())
-                if self._name in ("hang_up", "short"):
-                    writer.close()
+                if self._name == "wait":
+                    await asyncio.sleep(0.02)
+                if self._good > 0:
+                    self._good -= 1
+                    writer.write(ANSWER)
+                else:
+                    await self._misbehave(writer)
+                    if self._name in ("hang_up", "short"):
+                        break
         except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+            pass
+        writer.close()
 
-    async def _answer(self) -> bytes:
-        self._answered += 1
-        spent = self._answered > self._limit
-        if self._name == "silent" or (self._name == "freeze" and spent):
-            await asyncio.sleep(3600)
-        if self._name == "die" and spent:
-            sys.stderr.write("out of luck\n")
-            sys.stderr.flush()
-            os._exit(7)
-        if self._name == "wait":
-            await asyncio.sleep(0.02)
-        wrong = {"error": ERROR, "garbage": b"what?\r\n\r\n", "hang_up": ANSWER[:-1]}
-        return wrong.get(self._name, ANSWER)
+    async def _misbehave(self, writer: asyncio.StreamWriter) -> None:
+        match self._name:
+            case "silent":
+                await asyncio.sleep(3600)
+            case "die":
+                sys.stderr.write("out of luck\n")
+                sys.stderr.flush()
+                os._exit(7)
+            case "drip":
+                await _without_end(writer, LONG, b"x", 1.0)
+            case "endless":
+                await _without_end(writer, HEAD + b"content-length: 999999999999\r\n\r\n", LINE)
+            case "headers":
+                await _without_end(writer, HEAD, LINE)
+            case name:
+                writer.write(INSTEAD[name])
+
+
+async def _without_end(
+    writer: asyncio.StreamWriter, head: bytes, part: bytes, pause_s: float = 0.0
+) -> None:
+    writer.write(head)
+    while True:
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(pause_s)
 
 
 async def main() -> None:
     port, name = int(sys.argv[1]), sys.argv[2]
-    limit = int(sys.argv[3]) if len(sys.argv) > 3 else 0
-    server = await asyncio.start_server(Behaviour(name, limit).serve, "127.0.0.1", port)
+    good = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    server = await asyncio.start_server(Behaviour(name, good).serve, "127.0.0.1", port)
     await server.serve_forever()
 
 

@@ -85,7 +85,7 @@ def test_what_finds_too_many_in_flight_is_dropped_and_counted(tmp_path: Path) ->
 
 
 def test_a_silent_server_has_collapsed(tmp_path: Path) -> None:
-    record = measured(tmp_path, "freeze", "60")
+    record = measured(tmp_path, "silent", "60")
     assert record.outcome == "collapsed"
     assert record.unanswered > 1
 

@@ -12,12 +12,15 @@ from typing import IO
 import psutil
 
 LEASH = Path(__file__).with_name("leash.py")
+# By these a process is stopped, and not ended: the leash ends it then.
+STOPPED_BY = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 PYDANTIC_ENDS = "For further information visit"
 LAST_OUTPUT_CHARS = 300
 
 
 class Child:
-    """Starts `command`; stdin and stdout are pipes where asked for, the rest goes to `log`."""
+    """Starts `command`; stdin and stdout are pipes where asked for, the rest goes to `log`. Once
+    somebody has stopped it (SIGSTOP) for `stopped_s`, it is ended."""
 
     def __init__(
         self,
@@ -29,11 +32,13 @@ class Child:
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
         piped: bool = False,
+        stopped_s: float = 0.0,
     ) -> None:
         self.log = log
         reading, self._leash_fd = os.pipe()
         fds = ",".join(str(fd) for fd in pass_fds)
         leash = [sys.executable, "-I", "-S", str(LEASH), str(reading), _listed(cores)]
+        leash.append(str(stopped_s))
         with log.open("ab") as output:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 [*leash, *command],
@@ -65,6 +70,17 @@ class Child:
     def exit_code(self) -> int | None:
         """None while it runs."""
         return self._process.poll()
+
+    def ended(self, within_s: float = 0.0) -> str:
+        """How it did, in words; empty if it is still running after so long."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(within_s)
+        if (code := self.exit_code()) is None:
+            return ""
+        number = -code if code < 0 else code - 128  # of the leash, or told by it
+        if number in STOPPED_BY:
+            return f"was stopped by signal {number}, and ended"
+        return f"was ended by signal {number}" if number > 0 else f"exited with code {code}"
 
     def memory_bytes(self) -> int:
         """Resident memory of the command and all it started; 0 if it is gone."""

@@ -1,5 +1,7 @@
 """The load generator's processes, seen from the harness."""
 
+import io
+import os
 import select
 import sys
 import time
@@ -19,6 +21,10 @@ from twinbench.plan import ROOT
 SLACK_S = 15.0
 # From the word that a moment is to come until it comes: long enough to reach every process.
 LEAD_NS = 3_000_000
+# Somebody may hold the generator (SIGSTOP) for so long, as calibration does, and let it go on.
+LONGEST_STOP_S = 1.0
+# A process whose pipe has ended may take a moment to end itself.
+ENDED_S = 1.0
 
 Message = TypeVar("Message", bound=BaseModel)
 
@@ -38,7 +44,7 @@ class Driver:
 
     def run(self, job: Job) -> Summary:
         """Carry out `job`, shared by all processes; the records go to its file.
-        Raises DriverFailedError."""
+        Raises DriverFailedError, and OSError if the records cannot be written."""
         if not self._children:
             self._children = [self._start() for _ in range(self._count)]
         jobs = [_share(job, n, self._count) for n in range(self._count)]
@@ -54,6 +60,9 @@ class Driver:
         except BaseException:
             self.stop()  # in mid-cell: its answer would be taken for the next one's
             raise
+        for share, summary in zip(jobs, summaries, strict=True):
+            if code := summary.unwritten:
+                raise OSError(code, os.strerror(code), str(share.records))
         _join([share.records for share in jobs], job.records)
         return merged(summaries)
 
@@ -74,7 +83,14 @@ class Driver:
 
     def _start(self) -> Child:
         command = [sys.executable, "-m", "loadtests.driver"]
-        return Child(command, log=self._log, cores=self._cores, cwd=ROOT, piped=True)
+        return Child(
+            command,
+            log=self._log,
+            cores=self._cores,
+            cwd=ROOT,
+            piped=True,
+            stopped_s=LONGEST_STOP_S,
+        )
 
 
 def _share(job: Job, process: int, of: int) -> Job:
@@ -89,19 +105,18 @@ def _say(child: Child, message: BaseModel) -> None:
         child.stdin.write(message.model_dump_json().encode() + b"\n")
         child.stdin.flush()
     except OSError:
-        raise _failed(child, "stopped") from None
+        raise _failed(child) from None
 
 
 def _hear(child: Child, kind: type[Message], end: float) -> Message:
     ready, _, _ = select.select([child.stdout], [], [], max(0.0, end - time.monotonic()))
-    if not ready:
-        raise _failed(child, "did not answer in time")
-    if not (line := child.stdout.readline()):
-        raise _failed(child, "stopped")
+    if not ready or not (line := child.stdout.readline()).endswith(b"\n"):
+        raise _failed(child)
     return kind.model_validate_json(line)
 
 
-def _failed(child: Child, what: str) -> DriverFailedError:
+def _failed(child: Child) -> DriverFailedError:
+    what = child.ended(ENDED_S) or "did not answer in time"
     said = child.last_output()
     return DriverFailedError(f"the load generator {what}; its last output: {said}")
 
@@ -110,8 +125,10 @@ def _join(shares: Sequence[Path], records: Path) -> None:
     """One file of all processes' records, ordered as they were answered."""
     if shares == [records]:
         return
-    pl.concat(pl.read_parquet(share) for share in shares).sort("done_ns").write_parquet(
-        records, compression="zstd"
-    )
+    # In memory first: of a full disk polars would say something else than OSError.
+    whole = io.BytesIO()
+    frame = pl.concat(pl.read_parquet(share) for share in shares).sort("done_ns")
+    frame.write_parquet(whole, compression="zstd")
+    records.write_bytes(whole.getbuffer())
     for share in shares:
         share.unlink()

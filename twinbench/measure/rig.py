@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from twinbench.exchange import ExchangeError, send_before
+from twinbench.interruption import undisturbed
 from twinbench.job import Job, Summary
 from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import share_cores, stay_on
@@ -52,10 +53,11 @@ class Rig:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop_server(at_once=kind is not None)
-        self._driver.stop()
-        self.upstream.stop()
-        stay_on(self._was_on)
+        with undisturbed():
+            self._stop_server(at_once=kind is not None)
+            self._driver.stop()
+            self.upstream.stop()
+            stay_on(self._was_on)
 
     @contextmanager
     def instead(self, plan: Plan) -> Iterator[None]:
@@ -106,12 +108,16 @@ class Rig:
             record.outcome = "lost"
             record.reason = f"'{cell.target}' {reason}"
             shutil.copyfile(server.child.log, folder / "server.log")
+        elif reason := _died(self.upstream):
+            record.outcome = "lost"
+            record.reason = f"the external API that the apps call {reason}"
         if record.outcome != "done" or not drained:
             self._stop_server(at_once=True)
         return record
 
     def _start_upstream(self) -> Server:
-        return _ready(Server(UPSTREAM, cores=self.cores.generator), UPSTREAM_READY_S)
+        upstream = Server(UPSTREAM, cores=self.cores.generator, stopped_s=0.0)
+        return _ready(upstream, UPSTREAM_READY_S)
 
     def _keep_upstream(self) -> None:
         """A new upstream API if it has gone; servers know the old one's address."""

@@ -1,6 +1,7 @@
 """A server under test, from its socket to its end."""
 
 import json
+import math
 import shutil
 import socket
 import sys
@@ -46,14 +47,24 @@ class Server:
         cores: Sequence[int] = (),
         env: Mapping[str, str] | None = None,
         observe: bool = False,
+        stopped_s: float = math.inf,
     ) -> None:
         self.target = target
+        self._stopped_s = stopped_s
         self.cores = tuple(cores)
         self._observe = observe
         self._at_rest: dict[str, int] = {}
         probed = target.telemetry and self.can_be_asked and not observe
         self.inside = Inside() if probed else None
         self._scratch = Path(tempfile.mkdtemp(prefix="twinbench-"))
+        try:
+            self._start(env or {})
+        except OSError:  # a full disk
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            raise
+
+    def _start(self, env: Mapping[str, str]) -> None:
+        target = self.target
         work = self._scratch / "work"
         work.mkdir()
         own = {name: value.replace("{scratch}", str(work)) for name, value in target.env.items()}
@@ -64,10 +75,11 @@ class Server:
         self.child = Child(
             command,
             log=self._scratch / "server.log",
-            cores=cores,
+            cores=self.cores,
             cwd=target.cwd or work,
-            env={**(env or {}), **own},
+            env={**env, **own},
             pass_fds=fds,
+            stopped_s=self._stopped_s,
         )
         self._control = Control(ours, lambda: self.child.exit_code() is None)
         listener.close()
@@ -133,9 +145,7 @@ class Server:
         last = self.child.last_output()
         if code == NAMES_NOTHING and self.target.app:
             raise ServerFailedError(last, names_nothing=True)
-        number = -code if code < 0 else code - 128  # of the leash, or told by it
-        ended = f"was ended by signal {number}" if number > 0 else f"exited with code {code}"
-        raise ServerFailedError(f"it {ended}; its last output: {last}")
+        raise ServerFailedError(f"it {self.child.ended()}; its last output: {last}")
 
     def drained(self, within_s: float) -> bool:
         """True once no request is open, no thread busy or waited for, no connection in use.

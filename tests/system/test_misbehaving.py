@@ -1,0 +1,90 @@
+"""Servers that behave until the load comes: each cell ends, and says what was wrong."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.system import wedges
+from tests.system.processes import BEHAVING
+from tests.system.wedges import A_HUNDRED_A_SECOND, TEN_USERS
+from twinbench import exchange
+from twinbench.measure.rig import Rig
+from twinbench.measure.server import HOST, Server
+from twinbench.plan import Load, Target
+
+READY_S = 30.0
+
+WRONG = {
+    "error": "status 500, expected 200",
+    "redirect": "status 307, expected 200",
+    "garbage": "not HTTP",
+    "hang_up": "closed before the answer was complete",
+}
+WITHOUT_END = ["silent", "drip", "endless", "headers"]
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    before = set(psutil.Process().children(recursive=True))
+    plan = wedges.plan("ok", "die", *WRONG, *WITHOUT_END)
+    with Rig(plan, tmp_path_factory.mktemp("logs")) as found:
+        yield found
+    assert set(psutil.Process().children(recursive=True)) == before
+
+
+@pytest.fixture(params=[TEN_USERS, A_HUNDRED_A_SECOND], ids=lambda load: load.kind)
+def load(request: pytest.FixtureRequest) -> Load:
+    found: Load = request.param
+    return found
+
+
+@pytest.mark.parametrize("target", WRONG)
+def test_wrong_answers_void_the_cell(rig: Rig, tmp_path: Path, target: str, load: Load) -> None:
+    record, result = wedges.measured(rig, target, tmp_path, load)
+    assert (record.outcome, result.status) == ("done", "void")
+    assert any(f"answers were wrong, most of them '{WRONG[target]}" in r for r in result.reasons)
+    wedges.assert_fine(rig, tmp_path)
+
+
+@pytest.mark.parametrize("target", WITHOUT_END)
+def test_answers_that_never_end_are_a_collapse(
+    rig: Rig, tmp_path: Path, target: str, load: Load
+) -> None:
+    record, result = wedges.measured(rig, target, tmp_path, load)
+    assert record.unanswered > 0
+    assert (record.outcome, result.status) == ("collapsed", "collapsed")
+    said = f"no answer for 0.5 s while {record.unanswered} requests were in flight"
+    assert said in result.reasons[0]
+    wedges.assert_fine(rig, tmp_path)
+
+
+def test_a_server_that_dies_is_quoted(rig: Rig, tmp_path: Path, load: Load) -> None:
+    record, result = wedges.measured(rig, "die", tmp_path, load)
+    assert (record.outcome, result.status) == ("lost", "void")
+    assert "it exited with code 7; its last output: out of luck" in result.reasons[0]
+    wedges.assert_fine(rig, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("silent", "no whole answer within 0.5 s"),
+        ("drip", "no whole answer within 0.5 s"),
+        ("endless", "more than 256 MiB"),
+        ("headers", "no HTTP answer"),
+        ("garbage", "no HTTP answer"),
+        ("hang_up", "no HTTP answer"),
+    ],
+)
+def test_before_the_load_too_an_answer_ends(target: str, said: str) -> None:
+    wanted = Target(name=target, command=[sys.executable, str(BEHAVING), "{port}", target, "1"])
+    server = Server(wanted)
+    try:
+        server.wait_until_ready(READY_S)
+        with pytest.raises(exchange.ExchangeError, match=said):
+            exchange.exchange(b"GET / HTTP/1.1\r\n\r\n", HOST, server.port, 0.5)
+    finally:
+        server.stop()

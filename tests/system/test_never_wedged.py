@@ -1,0 +1,115 @@
+"""Processes killed and stopped at any moment: it costs the cell it befalls, with its reason."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.system import wedges
+from tests.system.wedges import GENERATOR, SERVER, UPSTREAM, WARM_UP, WINDOW
+from twinbench.measure.rig import Rig
+
+KILL, STOP = signal.SIGKILL, signal.SIGSTOP
+ENDED = {KILL: "was ended by signal 9", STOP: "was stopped by signal 19, and ended"}
+# In the midst of a phase, and not at its beginning.
+IN_THE_MIDST_S = 0.05
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    before = set(psutil.Process().children(recursive=True))
+    with Rig(wedges.plan("ok", "wait"), tmp_path_factory.mktemp("logs")) as found:
+        yield found
+    assert set(psutil.Process().children(recursive=True)) == before
+
+
+def hitting(victim: str, number: signal.Signals) -> Callable[[], None]:
+    def act() -> None:
+        time.sleep(IN_THE_MIDST_S)
+        wedges.hit(victim, number)
+
+    return act
+
+
+@pytest.mark.parametrize(("moment", "number"), [(WARM_UP, STOP), (WINDOW, KILL)])
+@pytest.mark.parametrize(
+    ("victim", "said"),
+    [
+        (GENERATOR, "the load generator {}"),
+        (UPSTREAM, "the external API that the apps call died while it was measured: it {}"),
+    ],
+)
+def test_what_is_killed_or_stopped_in_mid_cell_costs_that_cell(
+    rig: Rig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: int,
+    number: signal.Signals,
+    victim: str,
+    said: str,
+) -> None:
+    wedges.at_moment(monkeypatch, moment, hitting(victim, number))
+    record, result = wedges.measured(rig, "wait", tmp_path)
+    assert record.outcome == "lost"
+    assert record.reason.startswith(said.format(ENDED[number]))
+    assert (result.status, result.reasons) == ("void", [record.reason])
+    monkeypatch.undo()
+    wedges.assert_fine(rig, tmp_path)
+
+
+def test_a_server_that_is_killed_in_mid_cell_costs_that_cell(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wedges.at_moment(monkeypatch, WINDOW, hitting(SERVER, KILL))
+    record, result = wedges.measured(rig, "wait", tmp_path)
+    assert record.outcome == "lost"
+    assert record.reason.startswith(f"'wait' died while it was measured: it {ENDED[KILL]}")
+    assert (result.status, result.reasons) == ("void", [record.reason])
+    monkeypatch.undo()
+    wedges.assert_fine(rig, tmp_path)
+
+
+def test_a_server_that_is_stopped_in_mid_cell_has_collapsed(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wedges.at_moment(monkeypatch, WARM_UP, hitting(SERVER, STOP))
+    record, result = wedges.measured(rig, "wait", tmp_path)
+    assert (record.outcome, result.status) == ("collapsed", "collapsed")
+    assert result.reasons[0].startswith("no answer for 0.5 s while")
+    monkeypatch.undo()
+    wedges.assert_fine(rig, tmp_path)
+
+
+@pytest.mark.parametrize(("victim", "number"), [(SERVER, KILL), (GENERATOR, STOP)])
+def test_between_cells_it_costs_the_next_one(
+    rig: Rig, tmp_path: Path, victim: str, number: signal.Signals
+) -> None:
+    wedges.assert_fine(rig, tmp_path)
+    wedges.hit_between_cells(victim, number)
+    record, _ = wedges.measured(rig, "ok", tmp_path)
+    assert record.outcome == "lost"
+    assert ENDED[number] in record.reason
+    wedges.assert_fine(rig, tmp_path)
+
+
+def test_an_upstream_api_that_is_stopped_between_cells_is_replaced(
+    rig: Rig, tmp_path: Path
+) -> None:
+    wedges.assert_fine(rig, tmp_path)
+    wedges.hit_between_cells(UPSTREAM, STOP)
+    wedges.assert_fine(rig, tmp_path)
+
+
+def test_one_of_several_generators_takes_the_others_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Rig(wedges.plan("ok", "wait", processes=2), tmp_path) as rig:
+        wedges.at_moment(monkeypatch, WINDOW, lambda: wedges.hit(GENERATOR, KILL, which=1))
+        record, _ = wedges.measured(rig, "wait", tmp_path)
+        assert record.outcome == "lost"
+        assert record.reason.startswith(f"the load generator {ENDED[KILL]}")
+        monkeypatch.undo()
+        wedges.assert_fine(rig, tmp_path)
