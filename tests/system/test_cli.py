@@ -128,7 +128,7 @@ def test_an_interrupted_run_says_how_to_go_on(
         time.sleep(0.02)
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert f"of {CELLS} cells are kept" in said
     assert "--resume" in said
     assert "Traceback" not in said
@@ -145,7 +145,7 @@ def test_ctrl_c_in_the_first_second_leaves_no_stack_trace(plan: Path, tmp_path: 
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert "Traceback" not in said
 
 

@@ -56,36 +56,31 @@ def stopped_after(cells: int, folder: Path, mark: str, *options: str, stop: Stop
     return said
 
 
-def test_a_second_ctrl_c_does_not_spoil_what_the_first_one_began(folder: Path) -> None:
-    mark = f"twice-{os.getpid()}"
+def test_interrupted_again_and_again_it_loses_nothing_and_leaves_nothing(folder: Path) -> None:
+    mark = f"again-{os.getpid()}"
     said = stopped_after(1, folder, mark, stop=impatiently)
     assert said.count("\n") == 1
     assert f"of {TINY_CELLS} cells are kept" in said
-    store = Store.open(next(folder.glob("reports/runs/*")))
-    assert store.manifest().sessions[-1].ended
-    assert [path.suffix for path in (folder / "temporary").iterdir()] == [".lock"]
-    assert none_left(mark)
+    assert_in_order(folder, mark, sessions=1)
+    first = kept(folder)
 
+    stopped_after(1, folder, mark, "--resume", stop=once)
+    assert_in_order(folder, mark, sessions=2)
+    second = kept(folder)
 
-def test_a_report_that_was_interrupted_is_made_later(folder: Path) -> None:
-    said = stopped_after(TINY_CELLS, folder, "", stop=once)
+    left = TINY_CELLS - number_kept(folder)
+    said = stopped_after(left, folder, mark, "--resume", stop=once)  # in mid-report, then
     assert said.endswith("'twinbench report' makes the report.\n")
     assert said.count("\n") == 1
-    assert [path.suffix for path in (folder / "temporary").iterdir()] == [".lock"]
+    assert_in_order(folder, mark, sessions=3)
     assert twinbench("report", cwd=folder).returncode == 0
+    assert first.items() <= second.items() <= kept(folder).items()
 
 
-def test_interrupted_and_resumed_twice_it_measures_nothing_twice(folder: Path) -> None:
-    mark = f"again-{os.getpid()}"
-    stopped_after(1, folder, mark, stop=once)
-    first = kept(folder)
-    stopped_after(1, folder, mark, "--resume", stop=once)
-    second = kept(folder)
-    done = twinbench("run", "tiny.toml", "--resume", cwd=folder, mark=mark)
-    assert (done.returncode, done.stderr) == (0, "")
-    last = kept(folder)
-    assert first.items() <= second.items() <= last.items()
-    assert number_kept(folder) == TINY_CELLS
+def assert_in_order(folder: Path, mark: str, sessions: int) -> None:
+    """All that a run leaves are its cells, and when it measured them."""
     store = Store.open(next(folder.glob("reports/runs/*")))
-    assert [bool(session.ended) for session in store.manifest().sessions] == [True] * 3
+    assert [bool(session.ended) for session in store.manifest().sessions] == [True] * sessions
+    left = [path for path in (folder / "temporary").rglob("*") if path.suffix != ".lock"]
+    assert left == []
     assert none_left(mark)

@@ -59,7 +59,7 @@ class Server:
         self._scratch = Path(tempfile.mkdtemp(prefix="twinbench-"))
         try:
             self._start(env or {})
-        except OSError:  # a full disk
+        except BaseException:  # a full disk, Ctrl-C
             shutil.rmtree(self._scratch, ignore_errors=True)
             raise
 
