@@ -9,6 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TypeVar
 
 from gevent.fileobject import FileObjectThread
@@ -18,6 +19,7 @@ from loadtests.load import NS_PER_S, Load
 from loadtests.recorder import Recorder
 from twinbench.job import At, Job, Summary, Word
 
+SCHEDSTAT = Path("/proc/thread-self/schedstat")
 Message = TypeVar("Message", bound=BaseModel)
 
 
@@ -65,10 +67,12 @@ def _measured(job: Job, load: Load, recorder: Recorder, harness: Harness) -> Sum
     if not (at := harness.hear(At)):
         return None
     window_ns = (at.at_ns, at.at_ns + int(job.measure_s * NS_PER_S))
+    if load.arrivals:
+        load.arrivals.end_at(window_ns[1])
     load.hold(window_ns[0])
-    cpu_s = time.process_time()
+    cpu_s, waited_s = time.process_time(), _waited_s()
     load.hold(window_ns[1])
-    cpu_s = time.process_time() - cpu_s
+    cpu_s, waited_s = time.process_time() - cpu_s, _waited_s() - waited_s
     load.drain()
     unanswered = load.end()
     unwritten = _write(recorder, job)
@@ -82,8 +86,17 @@ def _measured(job: Job, load: Load, recorder: Recorder, harness: Harness) -> Sum
         scheduled=scheduled,
         dropped=dropped,
         generator_cpu_s=round(cpu_s, 4),
+        generator_waited_s=round(waited_s, 4),
         unwritten=unwritten,
     )
+
+
+def _waited_s() -> float:
+    """How long this thread was ready to run and had no core; 0 where the system does not say."""
+    try:
+        return int(SCHEDSTAT.read_text().split()[1]) / NS_PER_S
+    except (OSError, IndexError):
+        return 0.0
 
 
 def _write(recorder: Recorder, job: Job) -> int:

@@ -1,5 +1,6 @@
 """The load of one cell, put on its server: users there, warmed up, measured, ended, recorded."""
 
+import bisect
 import itertools
 import time
 from typing import Any
@@ -27,6 +28,11 @@ LONGEST_GATHERING_S = 5.0
 LONGEST_WARM_UP_S = 1.5
 # From the warm-up's end to the window: the harness is asked when that begins.
 LONGEST_PAUSE_S = 0.5
+# A server that falls silent as the load ends has collapsed if it was silent for so much of the
+# limit while it was still being asked; else those left are stragglers, and told as such.
+SILENT_BEFORE = 0.25
+# What is due in the last instant of a window is sent a moment after it.
+LAST_ARRIVALS_S = 0.5
 NO_ANSWER_AT_END = "no answer when the load ended"
 
 
@@ -65,6 +71,8 @@ class Load:
         gevent.sleep(max(0.0, (at_ns - time.perf_counter_ns()) / NS_PER_S))
         self._began_ns = self.recorder.last_sign_ns = time.perf_counter_ns()
         if self.arrivals:
+            # Who connected first was accepted first: some servers serve only so many.
+            self._class.idle.reverse()
             self.arrivals.begin(at_ns)
         else:
             self._class.go.set()
@@ -95,11 +103,22 @@ class Load:
 
         Bounded even if answers trickle: what is unanswered after twice the limit stays so.
         """
+        self._send_last()
         self._class.stopping = True
-        end_ns = time.perf_counter_ns() + 2 * self.job.collapse_s * NS_PER_S
+        began_ns = time.perf_counter_ns()
+        silent_ns = began_ns - self.recorder.last_sign_ns
+        was_silent = silent_ns > SILENT_BEFORE * self.job.collapse_s * NS_PER_S
+        end_ns = began_ns + 2 * self.job.collapse_s * NS_PER_S
         while self.recorder.in_flight and time.perf_counter_ns() < end_ns and not self.collapsed:
             gevent.sleep(LOOK_S / 10)
-            self._look()
+            if self._silent():
+                self.collapsed = was_silent
+                return
+
+    def _send_last(self) -> None:
+        end_ns = time.perf_counter_ns() + LAST_ARRIVALS_S * NS_PER_S
+        while self.arrivals and self.arrivals.due() and time.perf_counter_ns() < end_ns:
+            gevent.sleep(LOOK_S / 50)
 
     def end(self) -> int:
         """Record what is still in flight as having had no answer; how many these are."""
@@ -125,15 +144,17 @@ class Load:
         return 0 if self._open else sum(not user.answers for user in self.users)
 
     def _look(self) -> None:
+        self.collapsed = self.collapsed or self._silent()
         now_ns = time.perf_counter_ns()
-        silent_ns = now_ns - self.recorder.last_sign_ns
-        if self.recorder.in_flight and silent_ns > self.job.collapse_s * NS_PER_S:
-            self.collapsed = True
         # Nobody can have waited for so long before.
         if now_ns - self._began_ns > self.job.timeout_s * NS_PER_S:
             for user in self.users:
                 if user.pending and now_ns - user.pending[2] > self.job.timeout_s * NS_PER_S:
                     user.connection.expire()
+
+    def _silent(self) -> bool:
+        silent_ns = time.perf_counter_ns() - self.recorder.last_sign_ns
+        return bool(self.recorder.in_flight) and silent_ns > self.job.collapse_s * NS_PER_S
 
 
 class Arrivals:
@@ -155,6 +176,14 @@ class Arrivals:
         self._moments = [at_ns + moment for moment in self._moments]
         if self._moments:
             self._alarm.set(self._moments[0])
+
+    def end_at(self, end_ns: int) -> None:
+        """Nothing is due from then on."""
+        self._moments = self._moments[: bisect.bisect_left(self._moments, end_ns)]
+
+    def due(self) -> bool:
+        """Whether something is to be sent yet."""
+        return self._next < len(self._moments)
 
     def between(self, begin_ns: int, end_ns: int) -> tuple[int, int]:
         """How many were due in that time, and how many of these were dropped."""
@@ -184,6 +213,9 @@ def _user_class(job: Job, recorder: Recorder, drawn: Any) -> Any:
         "keeper": recorder,
         "timeout_s": job.timeout_s,
         "born": itertools.count(job.process, job.of),
+        "places": itertools.count(),
+        "connected": job.connected,
+        "at_once": job.at_once,
         "there": [],
     }
     if job.load.kind == "open":

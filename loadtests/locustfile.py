@@ -68,6 +68,7 @@ class TwinUser(ClosedUser):
 
     host = "http://127.0.0.1:8000"
     born = itertools.count()
+    places = itertools.count()
     go = Event()
     there: ClassVar[list[ScenarioUser]] = []
     # Until a scenario is chosen: nobody goes before that.

@@ -13,6 +13,7 @@ from locust.exception import StopUser
 
 from loadtests.draw import Drawn
 from loadtests.wire import NO_ANSWER, Answer, Connection
+from twinbench.plan import MOST_USERS
 
 # A refused connection comes back at once: without a pause, users would spin on it.
 PAUSE_AFTER_NO_ANSWER_S = 0.05
@@ -20,7 +21,6 @@ PAUSE_AFTER_NO_ANSWER_S = 0.05
 RING_STEP = 1009
 # Servers with a short queue of connections (socketserver: 5, asyncio: 100) drop those that come
 # all at once, and the system tries again only after a second.
-AT_ONCE = 64
 NEXT_AFTER_S = 0.005
 
 
@@ -43,17 +43,23 @@ class ScenarioUser(User):
     stopping: ClassVar[bool] = False
     # The number of each user; every `of`th is of this process.
     born: ClassVar[Iterator[int]]
+    # Their places among those of this process, from 0 on.
+    places: ClassVar[Iterator[int]]
     there: ClassVar[list["ScenarioUser"]]
+    connected: ClassVar[int] = MOST_USERS
+    at_once: ClassVar[int] = 64
 
     def on_start(self) -> None:
         parts = urlsplit(self.host or "")
         host, port = parts.hostname or "127.0.0.1", parts.port or 80
         self.connection = Connection(host, port, self.timeout_s)
         self.number = next(self.born)
+        self.place = next(self.places)
         self.pending: tuple[int, int, int] | None = None  # request, intended_ns, sent_ns
         self.answers = 0
-        gevent.sleep(len(self.there) // AT_ONCE * NEXT_AFTER_S)
-        self.connection.connect()
+        if self.place < self.connected:
+            gevent.sleep(self.place // self.at_once * NEXT_AFTER_S)
+            self.connection.connect()
         self.there.append(self)
 
     def send(self, drawn: Drawn, intended_ns: int | None = None) -> bool:
@@ -110,8 +116,9 @@ class OpenUser(ScenarioUser):
     @task
     def loop(self) -> None:
         resume: Any = gevent.getcurrent().switch
-        with contextlib.suppress(OSError):  # the first exchange will say so
-            self.connection.wake()
+        if self.place < self.connected:
+            with contextlib.suppress(OSError):  # the first exchange will say so
+                self.connection.wake()
         while not self.stopping:
             self.idle.append(resume)
             # Woken without anything to send: the other side has ended an idle connection.

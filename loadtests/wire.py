@@ -12,6 +12,8 @@ import errno
 import os
 import re
 import socket
+import struct
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -30,8 +32,10 @@ FINAL_STATUS = 200
 RawSocket = monkey.get_original("socket", "socket")
 # What may go wrong; httptools' two have no ancestor of their own.
 WRONG = (OSError, httptools.HttpParserError, httptools.HttpParserUpgrade)
-# To send these twice does the same as once (RFC 9110, 9.2.2).
-MAY_BE_SENT_AGAIN = (b"GET ", b"PUT ", b"DELETE ")
+# Where Linux says how many bytes of a connection the other side's system has taken: a number of
+# 64 bits in tcp_info (tcpi_bytes_acked, include/uapi/linux/tcp.h). It counts the SYN as one.
+TCP_INFO, BYTES_ACKED_AT, TCP_INFO_BYTES = 11, 120, 128
+INFORMATIONAL = re.compile(rb"HTTP/1\.\d 1\d\d")
 BODY_LENGTH = re.compile(rb"\r\n(content-length|transfer-encoding):", re.IGNORECASE)
 
 
@@ -69,7 +73,7 @@ class Connection:
         self._kept_open = False
         self._body_bytes = 0
         self._expired = False
-        self._used = False  # an answer has come over this connection
+        self._taken_bytes = 0  # of the requests that were answered over this connection
 
     def connect(self) -> None:
         """Connect ahead of the first exchange; what fails here fails again there."""
@@ -101,12 +105,12 @@ class Connection:
                 first_byte_ns = first_byte_ns or time.perf_counter_ns()
                 self._take(data)
         except WRONG as error:
-            if self._idled_out(first_byte_ns) and request.startswith(MAY_BE_SENT_AGAIN):
+            if not first_byte_ns and self._never_taken(error):
                 self.close()
                 return self.exchange(request)._replace(sent_ns=sent_ns)
             return self._failed(sent_ns, first_byte_ns, _reason(error))
         done_ns = time.perf_counter_ns()
-        self._used = True
+        self._taken_bytes += len(request)
         status = self._parser.get_status_code()
         if not self._kept_open or self._expired:
             self.close()
@@ -132,7 +136,7 @@ class Connection:
             self._watcher.stop()
             self._watcher.close()
             self._socket.close()
-            self._socket, self._awake, self._used = None, False, False
+            self._socket, self._awake, self._taken_bytes = None, False, 0
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""
@@ -156,15 +160,26 @@ class Connection:
         """The other side has closed, which ends a body of no given length."""
         if self._expired:
             raise TimeoutError(f"no whole answer within {self._timeout_s:g} s")
-        head, complete, _ = self._read.partition(b"\r\n\r\n")
-        informed_only = self._parser.get_status_code() < FINAL_STATUS
-        if not complete or informed_only or BODY_LENGTH.search(head):
+        head, complete, rest = self._read.partition(b"\r\n\r\n")
+        while INFORMATIONAL.match(head):
+            head, complete, rest = rest.partition(b"\r\n\r\n")
+        said = self._parser.get_status_code() >= FINAL_STATUS
+        if not (complete and said) or BODY_LENGTH.search(head):
             raise ConnectionError("closed before the answer was complete")
         self._answers, self._kept_open = 1, False
 
-    def _idled_out(self, first_byte_ns: int) -> bool:
-        """Whether the other side ended it while it was idle, which it may at any time."""
-        return self._used and not first_byte_ns and not self._expired
+    def _never_taken(self, error: Exception) -> bool:
+        """Whether the request met a connection that the other side had ended while it was idle,
+        which it may at any time. Not even its system has taken a byte, then: sent again, it is
+        the same request. What was taken, and then not answered, is an error of the server; so is
+        a reset, which comes before it is told what was taken."""
+        if not self._taken_bytes or self._expired or sys.platform != "linux":
+            return False
+        if isinstance(error, ConnectionResetError):
+            return False
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
+        (acked,) = struct.unpack_from("=Q", info, BYTES_ACKED_AT)
+        return bool(acked <= 1 + self._taken_bytes)
 
     def _failed(self, sent_ns: int, first_byte_ns: int, reason: str) -> Answer:
         self.close()

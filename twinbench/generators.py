@@ -113,7 +113,8 @@ def _show(console: Console, found: dict[str, list[Speed]]) -> None:
     for name, least in (("FastHttpUser", LEAST_OF_FAST_HTTP), ("wrk", LEAST_OF_WRK)):
         if name in found:
             ratios = [us / them.rps for us, them in zip(ours, found[name], strict=True)]
-            _tell(console, f"times {name}", median(ratios), least)
+            spread = f"rounds from {min(ratios):.2g} to {max(ratios):.2g}"
+            _tell(console, f"times {name}, {spread}", median(ratios), least)
 
 
 def _tell(console: Console, what: str, value: float, least: float) -> None:
@@ -131,6 +132,8 @@ def _ours(driver: Driver, url: str, folder: Path) -> Speed:
             load=Load("closed", CONNECTIONS),
             arrivals="poisson",
             in_flight=CONNECTIONS,
+            connected=CONNECTIONS,
+            at_once=CONNECTIONS,
             process=0,
             of=1,
             warmup_s=0.5,

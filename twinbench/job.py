@@ -18,7 +18,8 @@ from twinbench.plan import Arrivals, Load, Request
 class Job(BaseModel):
     """One process's share of one cell: of the users of a closed load, every `of`th beginning
     with number `process`; of the arrivals of an open load likewise. `in_flight`: arrivals that
-    find so many requests of this process unanswered are dropped; of a closed load, its users."""
+    find so many requests of this process unanswered are dropped. `connected` of its users connect
+    ahead, `at_once` at a time; the others as they are needed."""
 
     host: str
     requests: list[Request]
@@ -26,6 +27,8 @@ class Job(BaseModel):
     load: Load
     arrivals: Arrivals
     in_flight: int
+    connected: int
+    at_once: int
     process: int
     of: int
     warmup_s: float
@@ -50,10 +53,11 @@ class Summary(BaseModel):
     """What a generator says of its share; the records say the rest.
 
     `good` are the right answers in the window, `generator_cpu_s` the CPU seconds that this process
-    spent in it. `users_unserved` had no answer yet when
-    the window began; `unanswered` requests had none when the load ended. `scheduled` arrivals
-    were due in the window, `dropped` ones of these were not sent. `unwritten` is the system's
-    number of what kept the records from being written (a full disk); 0 if they were.
+    spent in it, `generator_waited_s` those for which it was ready and had no core.
+    `users_unserved` had no answer yet when the window began; `unanswered` requests had none when
+    the load ended. `scheduled` arrivals were due in the window, `dropped` ones of these were not
+    sent. `unwritten` is the system's number of what kept the records from being written (a full
+    disk); 0 if they were.
     """
 
     window_ns: tuple[int, int]
@@ -64,16 +68,17 @@ class Summary(BaseModel):
     scheduled: int
     dropped: int
     generator_cpu_s: float
+    generator_waited_s: float
     unwritten: int = 0
 
 
 def merged(shares: list[Summary]) -> Summary:
-    """One summary of all processes' shares; the generator's CPU is that of the busiest."""
-    first = shares[0]
+    """One summary of all processes' shares; the generator's CPU, and its wait for it, are those of
+    the process that had least to spare."""
+    first = max(shares, key=lambda share: share.generator_cpu_s + share.generator_waited_s)
     return first.model_copy(
         update={
             "collapsed": any(share.collapsed for share in shares),
-            "generator_cpu_s": max(share.generator_cpu_s for share in shares),
             **{
                 name: sum(getattr(share, name) for share in shares)
                 for name in ("good", "users_unserved", "unanswered", "scheduled", "dropped")

@@ -50,7 +50,8 @@ class CellRecord(BaseModel):
     answering; `lost`: there is nothing to analyse, `reason` says why. `good`: right answers inside
     the window, as the generator counted them. Of an open load, `scheduled` arrivals were due in
     the window, and `dropped` of them were not sent because too many requests were in flight.
-    `generator_cpu_s` is that of the busiest of the generator's processes."""
+    `generator_cpu_s` is that of the busiest of the generator's processes,
+    `generator_waited_s` how long it was ready and had no core."""
 
     number: int
     block: int
@@ -69,6 +70,7 @@ class CellRecord(BaseModel):
     server_cpu_s: float = 0.0
     server_memory_mib: float = 0.0
     generator_cpu_s: float = 0.0
+    generator_waited_s: float = 0.0
 
     @property
     def label(self) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tests import runs
@@ -29,17 +30,33 @@ def test_dropped_arrivals_censor_a_cell(tmp_path: Path) -> None:
     assert (found.scheduled, found.dropped) == (1060, 60)
 
 
-@pytest.mark.parametrize(("growth_ms", "status"), [(0, "valid"), (100, "valid"), (300, "void")])
+@pytest.mark.parametrize(
+    ("growth_ms", "status"), [(0, "valid"), (5, "valid"), (50, "void"), (300, "void")]
+)
 def test_a_growing_backlog_is_no_steady_state(tmp_path: Path, growth_ms: int, status: str) -> None:
-    """Latencies that grow by so much a second: so many of 1,000 arrivals find no answer in time.
-    126 is four standard deviations."""
+    """Latencies that grow by so much a second: of 1,000 arrivals so many more are in flight at the
+    end of that second. 5 are no backlog to speak of."""
 
     def make(cell: Cell) -> Made:
         return runs.record(cell), runs.arrivals(1000, 5 + growth_ms * np.arange(2000) / 1000)
 
     found = opened(tmp_path, make)
     assert found.status == status
-    assert any("the backlog grows" in why for why in found.reasons) == (status == "void")
+    assert any("requests in flight grew" in why for why in found.reasons) == (status == "void")
+
+
+def test_a_stall_at_the_end_of_the_window_is_seen_and_no_backlog(tmp_path: Path) -> None:
+    def make(cell: Cell) -> Made:
+        requests = runs.arrivals(1000, 5)
+        begin, end = runs.WINDOW_NS
+        frozen = begin + 2 * (end - begin) // 3
+        meant = requests["intended_ns"].to_numpy()
+        done = np.where((meant > frozen) & (meant < end), end + 1, requests["done_ns"].to_numpy())
+        return runs.record(cell), requests.with_columns(done_ns=pl.Series(done))
+
+    found = opened(tmp_path, make)
+    assert sure(found) == ("valid", [])
+    assert (found.latency_ms.max or 0) > 300
 
 
 def test_a_long_latency_alone_is_no_backlog(tmp_path: Path) -> None:

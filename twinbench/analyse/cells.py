@@ -63,6 +63,7 @@ def _figures(record: CellRecord, window: Window) -> CellResult:
         service_ms=spectrum(_ms(window.done_ns, window.sent_ns, sent)),
         generator=Generator(
             cpu=record.generator_cpu_s / window_s,
+            waited=record.generator_waited_s / window_s,
             lag_p50_ms=percentile(lag_ms, 50),
             lag_p99_ms=percentile(lag_ms, 99),
         ),

@@ -109,13 +109,22 @@ def _compare(
         return None, 0, "not comparable", [why]
     ratio = geometric([other[block] / one[block] for block in blocks])
     if ratio is None:
-        counted = any(cell.status == "valid" for cell in pair.cells)
-        what = f"too few samples for a {metric} in any block" if counted else "no valid cells"
-        return None, 0, "not comparable", [what]
+        return None, 0, "not comparable", [_why_none(metric, pair)]
     decision = decide(metric, ratio)
     if decision == "not comparable":
         return ratio, len(blocks), decision, ["one block alone has no interval"]
     return ratio, len(blocks), decision, []
+
+
+def _why_none(metric: Metric, pair: _Pair) -> str:
+    valid = {
+        n: {c.block for c in pair.cells if (c.target, c.status) == (n, "valid")} for n in pair.names
+    }
+    if lacking := [name for name, blocks in valid.items() if not blocks]:
+        return f"no valid cells of {' and '.join(lacking)}"
+    if not set.intersection(*valid.values()):
+        return "no block in which the cells of both are valid"
+    return f"too few samples for a {metric} in any block"
 
 
 def _under_floor(

@@ -51,6 +51,7 @@ def _point(load: Load, cells: Sequence[Cell]) -> Point:
         throughput_rps=geometric(_above_zero(valid)),
         p50_ms=_percentile(valid, 50),
         p99_ms=_percentile(valid, 99),
+        max_ms=max((cell.result.latency_ms.max or 0.0 for cell in valid), default=None),
         server_cpu=_mean([cell.result.server_cpu for cell in valid]),
         server_cpu_ms=_mean([cell.result.server_cpu_ms for cell in valid]),
     )

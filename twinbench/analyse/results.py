@@ -41,9 +41,11 @@ class Spectrum(Result):
 
 
 class Generator(Result):
-    """`cpu`: share of its core, 0 to 1. `lag_*`: sent so much later than intended."""
+    """`cpu`: share of its core, 0 to 1; `waited`: share of the time that it was ready and had no
+    core. `lag_*`: sent so much later than intended."""
 
     cpu: float
+    waited: float
     lag_p50_ms: float | None
     lag_p99_ms: float | None
 
@@ -109,6 +111,7 @@ class Point(Result):
     throughput_rps: Estimate | None
     p50_ms: Estimate | None
     p99_ms: Estimate | None
+    max_ms: float | None
     server_cpu: float | None
     server_cpu_ms: float | None
 

@@ -81,3 +81,12 @@ class Window:
         begun = np.maximum(self.sent_ns, self.begin_ns)
         overlap = np.minimum(done, self.end_ns) - begun
         return float(overlap.clip(0)[sent].sum() / self.length_ns) if self.length_ns else 0.0
+
+    def in_flight_at(self, moments: int) -> np.ndarray:
+        """How many requests had been meant to be sent and had no answer yet, at so many moments
+        evenly spread over the window."""
+        at = np.linspace(self.begin_ns, self.end_ns, moments, endpoint=False)
+        done = np.where(self.done_ns > 0, self.done_ns, self.end_ns)
+        came = np.searchsorted(np.sort(self.intended_ns), at, side="right")
+        left = np.searchsorted(np.sort(done), at, side="right")
+        return (came - left).astype(float)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from twinbench.plan import ROOT, Plan
+from twinbench.plan import MOST_RATE, ROOT, Plan
 
 SERVERS = [sys.executable, "-m", "twinbench.calibrate.servers", "{port}"]
 WARM_UP_S, SHORT_WARM_UP_S = 0.2, 0.1
@@ -170,7 +170,7 @@ def _limits(setting: Setting, measure_s: float) -> Plan:
     """The floor and the ceiling: one user, as many as keep it busy, twice the highest rate."""
     loads: dict[str, Any] = {
         "closed": [1, USERS],
-        "open": [2 * setting.highest],
+        "open": [min(2 * setting.highest, MOST_RATE)],
         "in_flight": IN_FLIGHT_FAST,
     }
     targets = [setting.target("null", "null")]

@@ -95,9 +95,13 @@ class Driver:
 
 def _share(job: Job, process: int, of: int) -> Job:
     records = job.records if of == 1 else job.records.with_suffix(f".{process}.parquet")
-    in_flight = len(range(process, job.in_flight, of))
-    update = {"process": process, "of": of, "records": records, "in_flight": in_flight}
-    return job.model_copy(update=update)
+    update = {"process": process, "of": of, "records": records}
+    # Every process needs a user of its own.
+    shares = {
+        "in_flight": max(1, len(range(process, job.in_flight, of))),
+        "connected": len(range(process, job.connected, of)),
+    }
+    return job.model_copy(update=update | shares)
 
 
 def _say(child: Child, message: BaseModel) -> None:

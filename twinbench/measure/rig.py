@@ -27,6 +27,8 @@ UPSTREAM_READY_S = 20.0
 DRAIN_S = 2.0
 # Bursts of a slow open load find that many connections all the same.
 LEAST_IN_FLIGHT = 64
+# Connections made together: our servers have a queue of 2,048 for them, others one of 5 perhaps.
+AT_ONCE, AT_ONCE_TO_OTHERS = 64, 4
 
 
 class Rig:
@@ -164,6 +166,8 @@ class Rig:
                 load=cell.load,
                 arrivals=scenario.arrivals,
                 in_flight=min(scenario.in_flight or most, MOST_USERS),
+                connected=server.most_connections,
+                at_once=AT_ONCE if server.target.app else AT_ONCE_TO_OTHERS,
                 process=0,
                 of=1,
                 warmup_s=plan.warmup_s,

@@ -15,7 +15,7 @@ from twinbench.measure.child import Child
 from twinbench.measure.control import POLL_S, Control, Work
 from twinbench.measure.inside import Inside
 from twinbench.measure.serve import NAMES_NOTHING
-from twinbench.plan import Target
+from twinbench.plan import MOST_USERS, Target
 
 SERVE = Path(__file__).with_name("serve.py")
 HOST = "127.0.0.1"
@@ -119,6 +119,13 @@ class Server:
     def can_be_asked(self) -> bool:
         """Of a command, or of several workers, nothing is known but its answers."""
         return self.target.command is None and self.target.workers == 1
+
+    @property
+    def most_connections(self) -> int:
+        """How many connections may stay open without being refused for that alone: uvicorn counts
+        idle ones towards its limit."""
+        limit = self.target.limit_concurrency
+        return MOST_USERS if limit is None else max(0, limit - 1)
 
     def wait_until_ready(self, seconds: float) -> Self:
         """Return once it has started. Raises ServerFailedError.

@@ -1,6 +1,15 @@
 """Plans: read, checked, and expanded into cells."""
 
-from twinbench.plan.models import ASPECTS, MOST_USERS, Arrivals, Aspect, Plan, Scenario, Target
+from twinbench.plan.models import (
+    ASPECTS,
+    MOST_RATE,
+    MOST_USERS,
+    Arrivals,
+    Aspect,
+    Plan,
+    Scenario,
+    Target,
+)
 from twinbench.plan.order import Cell, Load, LoadKind, cells, loads_of
 from twinbench.plan.read import (
     PLANS,
@@ -15,6 +24,7 @@ from twinbench.plan.requests import BaseRequest, Before, Request
 
 __all__ = [
     "ASPECTS",
+    "MOST_RATE",
     "MOST_USERS",
     "NOTHING",
     "PLANS",

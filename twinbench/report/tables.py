@@ -8,7 +8,7 @@ from twinbench.report.kinds import AXIS
 
 def scenario_rows(results: Results, scenario: str, kind: LoadKind) -> list[list[str]]:
     """One row a load: users or rate; per candidate the ratio and its interval; per target
-    requests a second, p50 and p99 in ms, CPU ms a request."""
+    requests a second, p50, p99 and the longest in ms, CPU ms a request."""
     curves = results.curves_of(scenario, kind)
     compared = results.compared(scenario, kind, results.decisive(scenario, kind))
     rows = []
@@ -31,7 +31,7 @@ def scenario_header(results: Results, scenario: str, kind: LoadKind) -> list[str
     for candidate in candidates:
         header += [f"{candidate} / {baseline}{by}", "95 %"]
     for target in targets:
-        header += [f"{target}, req/s", "p50 ms", "p99 ms", "CPU ms/req"]
+        header += [f"{target}, req/s", "p50 ms", "p99 ms", "max ms", "CPU ms/req"]
     return header
 
 
@@ -52,12 +52,12 @@ def overview_rows(results: Results, kind: LoadKind) -> tuple[list[str], list[lis
 
 def _figures(point: Point) -> list[str]:
     if point.status == "void":
-        return ["void", "", "", ""]
+        return ["void", "", "", "", ""]
     if not point.blocks:
-        return ["stops", "", "", ""]
+        return ["stops", "", "", "", ""]
     shown = [point.throughput_rps, point.p50_ms, point.p99_ms]
     texts = [style.number(estimate.estimate if estimate else None) for estimate in shown]
-    texts.append(style.number(point.server_cpu_ms))
+    texts += [style.number(point.max_ms), style.number(point.server_cpu_ms)]
     if point.collapsed:
         texts[0] += f" (stops {point.collapsed}/{point.blocks + point.collapsed})"
     return texts

@@ -100,9 +100,10 @@ def _alone(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]:
             if rates:
                 users = max(rates, key=rates.__getitem__)
                 best = style.number(rates[users])
+                tried = ", the highest load tried" if users == max(rates) > min(rates) else ""
                 yield (
-                    f"{curve.target} answers at most {best} requests a second,"
-                    f" at {span(kind, [users])}."
+                    f"{curve.target} answers up to {best} requests a second,"
+                    f" at {span(kind, [users])}{tried}."
                 )
         elif known := [point for point in curve.points if point.p50_ms]:
             median = style.number(known[-1].p50_ms.estimate if known[-1].p50_ms else None)

@@ -4,7 +4,8 @@ from twinbench.analyse.gates.evidence import Evidence
 
 MOST_ERRORS = 0.001  # share of wrong answers: fewer do not move a p99, nor a throughput visibly
 # Above it the generator, not the server, may set the figure: what is left of its core goes in
-# bursts, and a request that waits for the generator looks like a slow one.
+# bursts, and a request that waits for the generator looks like a slow one. What it had to wait for
+# its core counts like what it used of it: others had that.
 MOST_GENERATOR_CPU = 0.8
 
 
@@ -28,10 +29,11 @@ def wrong(seen: Evidence) -> str | None:
 
 
 def busy_generator(seen: Evidence) -> str | None:
-    cpu = seen.cell.generator.cpu
-    if cpu <= MOST_GENERATOR_CPU:
+    used, waited = seen.cell.generator.cpu, seen.cell.generator.waited
+    if used + waited <= MOST_GENERATOR_CPU:
         return None
+    others = f" and waited for it {waited:.0%} of the time, while others had it" if waited else ""
     return (
-        f"the load generator used {cpu:.0%} of its core and may have been"
-        " the limit: lower the load, raise processes, or give it a faster core"
+        f"the load generator used {used:.0%} of its core{others}, and may have been the limit:"
+        " lower the load, or give it more or faster cores (processes) of its own"
     )

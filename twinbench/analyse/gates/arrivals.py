@@ -1,6 +1,9 @@
 """Gates on open loads: was sent what was meant to be sent, and when it was meant?"""
 
+import numpy as np
+
 from twinbench.analyse.gates.evidence import Evidence
+from twinbench.analyse.window import NS_PER_MS
 
 # A timer of the kernel wakes a process within 0.1 ms here; thrice that at the median is no longer
 # the machine but a generator that cannot keep up.
@@ -26,18 +29,19 @@ def censored(seen: Evidence) -> str | None:
 
 def late(seen: Evidence) -> str | None:
     """Late at the median, or at p99 beyond what the machine itself is late by."""
-    lag = seen.cell.generator
-    if lag.lag_p50_ms is not None and lag.lag_p50_ms > MOST_LAG_P50_MS:
+    lag_ms = _lags_ms(seen)
+    if not len(lag_ms):
+        return None
+    p50, p99 = np.percentile(lag_ms, [50, 99])
+    if p50 > MOST_LAG_P50_MS:
         return (
-            f"half of the requests were sent more than {lag.lag_p50_ms:.2g} ms late"
+            f"half of the requests were sent more than {p50:.2g} ms late"
             f" ({MOST_LAG_P50_MS} ms is allowed): lower the rate, or raise processes"
         )
-    if seen.floor is None or not _tail_is_late(seen) or lag.lag_p99_ms is None:
-        return None
-    if lag.lag_p99_ms <= seen.floor.lag_p99_ms:
+    if seen.floor is None or not _tail_is_late(seen) or p99 <= seen.floor.lag_p99_ms:
         return None
     return (
-        f"one request in a hundred was sent more than {lag.lag_p99_ms:.2g} ms late, above a tenth"
+        f"one request in a hundred was sent more than {p99:.2g} ms late, above a tenth"
         f" of the p99 response and above the {seen.floor.lag_p99_ms:.2g} ms that this machine is"
         " late by itself: measure again when it is calm, or lower the rate"
     )
@@ -48,9 +52,9 @@ def late_without_floor(seen: Evidence) -> str | None:
     if seen.floor is not None or not _tail_is_late(seen):
         return None
     return (
-        f"one request in a hundred was sent more than {seen.cell.generator.lag_p99_ms:.2g} ms late,"
-        " above a tenth of the p99 response; whether that is this machine's floor, calibration"
-        " would tell"
+        f"one request in a hundred was sent more than {np.percentile(_lags_ms(seen), 99):.2g} ms"
+        " late, above a tenth of the p99 response; whether that is this machine's floor,"
+        " calibration would tell"
     )
 
 
@@ -65,6 +69,18 @@ def short_of_rate(seen: Evidence) -> str | None:
     )
 
 
+def _lags_ms(seen: Evidence) -> np.ndarray:
+    """Of what was due in the window. A gate looks at however few there are."""
+    window = seen.window
+    sent = window.inside(window.intended_ns) & (window.sent_ns > 0)
+    return (window.sent_ns[sent] - window.intended_ns[sent]) / NS_PER_MS
+
+
 def _tail_is_late(seen: Evidence) -> bool:
-    lag, response = seen.cell.generator.lag_p99_ms, seen.cell.latency_ms.p99
-    return lag is not None and response is not None and lag > LAG_OF_RESPONSE * response
+    window = seen.window
+    response_ms = (window.done_ns - window.intended_ns)[window.population] / NS_PER_MS
+    lag_ms = _lags_ms(seen)
+    if not len(lag_ms) or not len(response_ms):
+        return False
+    lag, response = np.percentile(lag_ms, 99), np.percentile(response_ms, 99)
+    return bool(lag > LAG_OF_RESPONSE * response)

@@ -13,6 +13,8 @@ from twinbench.analyse.results import CellResult
 # effect worth showing is 3 %: a tenth more in one cell of a pair of blocks would show or hide one.
 # Tighter would void many cells on a shared machine, where blocks and intervals deal with it.
 MOST_TAKEN = 0.10
+# Of what is usual the reader is told from here on: a third of the core is no small neighbour.
+TO_BE_TOLD = 0.33
 # From so many blocks on a cell has a usual of its own: the host takes more from a busy server
 # than from one that waits, and the kernel's own work at a high rate comes in every block.
 OWN_USUAL_BLOCKS = 3
@@ -30,7 +32,11 @@ def mark_robbed(cells: Sequence[CellResult]) -> None:
         usuals = [_usual(cell, known, taken) for cell in known]
         for cell, usual in zip(known, usuals, strict=True):
             share = taken(cell) or 0.0
-            if cell.status == "collapsed" or share <= usual + MOST_TAKEN:
+            if cell.status == "collapsed":
+                continue
+            if share <= usual + MOST_TAKEN:
+                if share > TO_BE_TOLD:
+                    cell.reasons.append(f"{by.format(share=share)}, as is usual in this run")
                 continue
             cell.status = "void"
             cell.reasons = [

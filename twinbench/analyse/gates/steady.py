@@ -15,10 +15,12 @@ LITTLE_OFF = 0.03
 # all its CPU time with one user, up to three tenths with several, measured. At one user and 4,900
 # requests a second that is 2.6 % of N: no fault, so up to so much of its CPU time is granted.
 GENERATOR_BETWEEN = 0.3
-# Arrivals less answers, as a share of arrivals, and in standard deviations of a Poisson count:
-# an honest backlog goes up and down, and by chance no further than four of them.
-MOST_BACKLOG = 0.05
-MOST_BACKLOG_SDS = 4
+# Requests in flight are looked at so many times in the window, and a line drawn through them. A
+# backlog that grows lies on it (R2 near 1); a queue that goes up and down does not, nor does one
+# stall, be it at the window's end (R2 0.6). Below 10 requests there is no backlog to speak of.
+LOOKS = 50
+BACKLOG_R2 = 0.7
+LEAST_BACKLOG = 10
 # The trend is looked for in so many slices. More of them find it sooner, but also take the slow
 # wandering of a shared machine for one.
 SLICES, LEAST_SLICES = 10, 5
@@ -54,16 +56,20 @@ def little(seen: Evidence) -> str | None:
 
 
 def backlog(seen: Evidence) -> str | None:
-    """More came than was answered: latencies grow as long as one watches."""
-    window = seen.window
-    came = int(window.inside(window.intended_ns).sum())
-    left = int((window.answered & window.inside(window.done_ns)).sum())
-    if came - left <= max(MOST_BACKLOG * came, MOST_BACKLOG_SDS * math.sqrt(came)):
+    """More comes than is answered: requests in flight grow as long as one watches, and so do
+    latencies."""
+    in_flight = seen.window.in_flight_at(LOOKS)
+    if np.ptp(in_flight) == 0:
         return None
+    fit = stats.linregress(np.arange(LOOKS), in_flight)
+    grown = float(fit.slope) * LOOKS
+    if fit.rvalue**2 < BACKLOG_R2 or grown < max(LEAST_BACKLOG, MOST_TREND * in_flight.mean()):
+        return None
+    end = fit.intercept + grown
     return (
-        f"not a steady state: {came:,} requests arrived in the window and {left:,} answers; the"
-        " backlog grows, and latencies with it. The rate is above what the server can take:"
-        " lower it"
+        f"not a steady state: requests in flight grew from {max(0.0, fit.intercept):.0f} to"
+        f" {end:.0f} in the window, and latencies with them. Either the rate is above what the"
+        " server can take: lower it; or the window is too short to tell: lengthen measure_s"
     )
 
 
