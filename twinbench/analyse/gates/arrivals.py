@@ -10,6 +10,9 @@ from twinbench.analyse.window import NS_PER_MS
 MOST_LAG_P50_MS = 0.3
 # A p99 that is late by less than a tenth of the p99 response cannot have made it.
 LAG_OF_RESPONSE = 0.1
+# What calibration reads in a second moves by this factor from minute to minute on a shared machine,
+# and a bare timer does nothing with an arrival: in a clump, each waits for those before it.
+FLOOR_TIMES, CLUMP_MS = 3, 0.2
 LEAST_OFFERED = 0.99  # of the scheduled rate: less is another load than the plan names
 # A request or two meant for the window's last instant leave after it.
 EDGE_REQUESTS = 3
@@ -38,12 +41,16 @@ def late(seen: Evidence) -> str | None:
             f"half of the requests were sent more than {p50:.2g} ms late"
             f" ({MOST_LAG_P50_MS} ms is allowed): lower the rate, or raise processes"
         )
-    if seen.floor is None or not _tail_is_late(seen) or p99 <= seen.floor.lag_p99_ms:
+    if seen.floor is None or not _tail_is_late(seen):
+        return None
+    floor_ms = seen.floor.lag_p99_ms
+    most_ms = max(FLOOR_TIMES * floor_ms, floor_ms + CLUMP_MS)
+    if p99 <= most_ms:
         return None
     return (
         f"one request in a hundred was sent more than {p99:.2g} ms late, above a tenth"
-        f" of the p99 response and above the {seen.floor.lag_p99_ms:.2g} ms that this machine is"
-        " late by itself: measure again when it is calm, or lower the rate"
+        f" of the p99 response and above {most_ms:.2g} ms (this machine is {floor_ms:.2g} ms late"
+        " by itself): measure again when it is calm, or lower the rate"
     )
 
 
