@@ -4,6 +4,9 @@ from twinbench.analyse.results import Results
 from twinbench.findings import Calibration, Check, Item
 from twinbench.report import style
 
+# Between bounds that are no further apart than so much of what is expected nothing can be shown.
+EXACTLY = 1e-5
+
 
 def sentence(results: Results) -> str:
     """How calibration went, or that there was none."""
@@ -57,15 +60,20 @@ def rows(item: Item) -> list[list[str]]:
 
 def _allowed(check: Check) -> str:
     low, high = style.figure(check.low), style.figure(check.high)
-    if check.low == check.high:
-        return f"just {low}"
+    if _exact(check):
+        return f"just {style.figure(check.expected)}"
     return f"at most {high}" if check.at_most else f"{low} to {high}"
 
 
 def _margin(check: Check) -> str:
     """How far inside its bounds, or outside of them."""
-    if check.low == check.high == check.measured:
+    if _exact(check) and check.ok:
         return ""
     above = check.high - check.measured
     inside = above if check.at_most else min(above, check.measured - check.low)
     return f"{style.figure(abs(inside))} {'to spare' if inside >= 0 else 'beyond'}"
+
+
+def _exact(check: Check) -> bool:
+    """Whether there is nothing to choose but the last digits of a sum."""
+    return check.high - check.low <= EXACTLY * abs(check.expected)

@@ -66,10 +66,7 @@ def _advantages(found: Sequence[Comparison]) -> Iterable[str]:
         else:
             pair = f"{first.baseline} and {first.candidate}"
             by = "" if first.metric == "throughput" else f" by {NAMES[first.metric]}"
-            yield (
-                f"No difference between {pair} shown{by} at {at};"
-                f" one of up to {_hidden(compared):.0%} may hide in the noise."
-            )
+            yield (f"No difference between {pair} shown{by} at {at}; {_noise(_hidden(compared))}.")
 
 
 def _alike(comparison: Comparison) -> tuple[str, str, tuple[str, ...]]:
@@ -111,6 +108,12 @@ def _alone(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]:
                 f"{curve.target} answers half of {span(kind, [known[-1].value])}"
                 f" within {median} ms."
             )
+
+
+def _noise(hidden: float) -> str:
+    if hidden > 1:
+        return "the noise could hide more than a factor of 2"
+    return f"one of up to {hidden:.0%} may hide in the noise"
 
 
 def _hidden(compared: Sequence[Comparison]) -> float:
