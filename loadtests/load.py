@@ -29,8 +29,10 @@ LONGEST_WARM_UP_S = 1.5
 # From the warm-up's end to the window: the harness is asked when that begins.
 LONGEST_PAUSE_S = 0.5
 # A server that falls silent as the load ends has collapsed if it was silent for so much of the
-# limit while it was still being asked; else those left are stragglers, and told as such.
+# limit while it was still being asked, or answers none of so many; else those left are stragglers,
+# and told as such.
 SILENT_BEFORE = 0.25
+MANY = 10
 # What is due in the last instant of a window is sent a moment after it.
 LAST_ARRIVALS_S = 0.5
 NO_ANSWER_AT_END = "no answer when the load ended"
@@ -112,7 +114,8 @@ class Load:
         while self.recorder.in_flight and time.perf_counter_ns() < end_ns and not self.collapsed:
             gevent.sleep(LOOK_S / 10)
             if self._silent():
-                self.collapsed = was_silent
+                none_since = self.recorder.last_sign_ns < began_ns
+                self.collapsed = was_silent or (none_since and self.recorder.in_flight >= MANY)
                 return
 
     def _send_last(self) -> None:

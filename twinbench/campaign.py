@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from twinbench.interruption import undisturbed
 from twinbench.plan import Cell, cells
 from twinbench.store import CellRecord, Session, Store, now
 
@@ -29,8 +30,9 @@ def run(store: Store, todo: Sequence[Cell], measure: Measure, watch: Watch) -> N
             store.finish(record)
             watch(record)
     finally:
-        manifest.sessions[-1].ended = now()
-        store.write_manifest(manifest)
+        with undisturbed():
+            manifest.sessions[-1].ended = now()
+            store.write_manifest(manifest)
 
 
 def begin_session(store: Store) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.system import wedges
 from tests.system.processes import BEHAVING
-from tests.system.wedges import A_HUNDRED_A_SECOND, TEN_USERS
+from tests.system.wedges import FOUR_HUNDRED_A_SECOND, TEN_USERS
 from twinbench import exchange
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST, Server
@@ -35,7 +35,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     assert set(psutil.Process().children(recursive=True)) == before
 
 
-@pytest.fixture(params=[TEN_USERS, A_HUNDRED_A_SECOND], ids=lambda load: load.kind)
+@pytest.fixture(params=[TEN_USERS, FOUR_HUNDRED_A_SECOND], ids=lambda load: load.kind)
 def load(request: pytest.FixtureRequest) -> Load:
     found: Load = request.param
     return found

@@ -46,11 +46,11 @@ SERVER, GENERATOR, UPSTREAM = "behaving.py", "loadtests.driver", "apps.upstream"
 # The moments that the generator is told, in order.
 WARM_UP, WINDOW = 0, 1
 TEN_USERS = Load("closed", 10)
-A_HUNDRED_A_SECOND = Load("open", 100)
+FOUR_HUNDRED_A_SECOND = Load("open", 400)
 
 
 def plan(*behaviours: str, processes: int = 1) -> Plan:
-    """A target for each of `behaviours`, named after it; ten users, or 100 requests a second."""
+    """A target for each of `behaviours`, named after it; ten users, or 400 requests a second."""
     targets = [
         {"name": name, "command": [sys.executable, str(BEHAVING), "{port}", name, GOOD_AT_FIRST]}
         for name in behaviours
@@ -65,7 +65,7 @@ def plan(*behaviours: str, processes: int = 1) -> Plan:
             "collapse_s": 0.5,
             "processes": processes,
             "targets": targets,
-            "scenarios": [scenario | {"closed": [10], "open": [100]}],
+            "scenarios": [scenario | {"closed": [10], "open": [400]}],
         }
     )
 
