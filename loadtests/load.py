@@ -1,6 +1,5 @@
 """The load of one cell, put on its server: users there, warmed up, measured, ended, recorded."""
 
-import bisect
 import itertools
 import time
 from typing import Any
@@ -10,7 +9,7 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import LocalRunner
 
-from loadtests.arrivals import Alarm, moments_ns
+from loadtests.arrivals import Arrivals
 from loadtests.draw import draw
 from loadtests.recorder import Recorder
 from loadtests.users import ClosedUser, OpenUser, ScenarioUser
@@ -26,8 +25,6 @@ LONGEST_GATHERING_S = 5.0
 # answer: some apps never serve all of 256 users while the others keep them busy, and that is
 # told as it is.
 LONGEST_WARM_UP_S = 1.5
-# From the warm-up's end to the window: the harness is asked when that begins.
-LONGEST_PAUSE_S = 0.5
 # A server that falls silent as the load ends has collapsed if it was silent for so much of the
 # limit while it was still being asked, or answers none of so many; else those left are stragglers,
 # and told as such.
@@ -160,56 +157,6 @@ class Load:
         return bool(self.recorder.in_flight) and silent_ns > self.job.collapse_s * NS_PER_S
 
 
-class Arrivals:
-    """Hands each request that is due to an idle user; drops it where there is none."""
-
-    def __init__(self, job: Job, users: type[OpenUser], drawn: Any) -> None:
-        longest_s = job.warmup_s + LONGEST_PAUSE_S + job.measure_s
-        self._moments = moments_ns(
-            job.load.value, job.arrivals, longest_s, job.seed, job.process, job.of
-        )
-        self._drawn = drawn
-        self._idle = users.idle
-        self._users = users
-        self._next = 0
-        self._dropped: list[int] = []
-        self._alarm = Alarm(self._send_due)
-
-    def begin(self, at_ns: int) -> None:
-        self._moments = [at_ns + moment for moment in self._moments]
-        if self._moments:
-            self._alarm.set(self._moments[0])
-
-    def end_at(self, end_ns: int) -> None:
-        """Nothing is due from then on."""
-        self._moments = self._moments[: bisect.bisect_left(self._moments, end_ns)]
-
-    def due(self) -> bool:
-        """Whether something is to be sent yet."""
-        return self._next < len(self._moments)
-
-    def between(self, begin_ns: int, end_ns: int) -> tuple[int, int]:
-        """How many were due in that time, and how many of these were dropped."""
-        return _inside(self._moments, begin_ns, end_ns), _inside(self._dropped, begin_ns, end_ns)
-
-    def close(self) -> None:
-        self._alarm.close()
-
-    def _send_due(self) -> None:
-        """Called from the hub, to which users come back. What is due goes at once, however late."""
-        while self._next < len(self._moments) and not self._users.stopping:
-            intended_ns = self._moments[self._next]
-            if intended_ns > time.perf_counter_ns():
-                self._alarm.set(intended_ns)
-                return
-            drawn = self._drawn[self._next % len(self._drawn)]
-            self._next += 1
-            if self._idle:
-                self._idle.pop()((drawn, intended_ns))
-            else:
-                self._dropped.append(intended_ns)
-
-
 def _user_class(job: Job, recorder: Recorder, drawn: Any) -> Any:
     attributes: dict[str, Any] = {
         "drawn": drawn,
@@ -228,7 +175,3 @@ def _user_class(job: Job, recorder: Recorder, drawn: Any) -> Any:
 
 def _share(users: int, job: Job) -> int:
     return len(range(job.process, users, job.of))
-
-
-def _inside(moments: list[int], begin_ns: int, end_ns: int) -> int:
-    return sum(begin_ns <= moment < end_ns for moment in moments)

@@ -17,7 +17,7 @@ from twinbench.by_hand import serve_by_hand
 from twinbench.calibrate.evidence import NoEvidenceError
 from twinbench.calibrate.full import calibrate as calibrate_for
 from twinbench.calibrate.full import lines
-from twinbench.generators import compare_generators
+from twinbench.calibrate.generators import compare_generators
 from twinbench.measure.server import ServerFailedError
 from twinbench.plan import PLANS, PlanError, read_plan
 from twinbench.preflight import PreflightError
@@ -105,7 +105,8 @@ def ui() -> None:
 @app.command()
 def generators() -> None:
     """Our client, Locust's FastHttpUser and wrk against the same nginx: requests a second."""
-    compare_generators(out)
+    with alone():
+        compare_generators(out)
 
 
 @app.command()

@@ -16,7 +16,16 @@ from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
 from twinbench.preflight import Pair
 from twinbench.progress import CampaignProgress, telling
-from twinbench.store import CellRecord, Manifest, Session, Store, StoreError, now, unfinished
+from twinbench.store import (
+    FULL_CALIBRATION,
+    CellRecord,
+    Manifest,
+    Session,
+    Store,
+    StoreError,
+    now,
+    unfinished,
+)
 
 # Per cell, beside warm-up and window: its share of server starts, connecting, draining, writing
 # (seen on two cores; for the announcement only).
@@ -109,7 +118,7 @@ def _calibrate(store: Store, rig: Rig, runs: Path, console: Console) -> None:
     store.write_calibration(found)
     try:
         if full := Store(runs.parent / "calibration" / "latest").calibration():
-            store.write_full_calibration(full)
+            store.write_calibration(full, FULL_CALIBRATION)
     except StoreError as error:
         console.print(f"Left out of the report: {error}", markup=False)
     for said in (line(found), *warnings(found)):

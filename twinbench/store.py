@@ -161,21 +161,14 @@ class Store:
         path = self._cell_folder(record.number) / "telemetry.parquet"
         return self._read_rows(path) if path.exists() else None
 
-    def calibration(self) -> Calibration | None:
-        """What the instrument could do just before this run; None where it was not asked."""
-        path = self.folder / CALIBRATION
+    def calibration(self, name: str = CALIBRATION) -> Calibration | None:
+        """What the instrument could do just before this run, or (FULL_CALIBRATION) at the last
+        `make calibrate` before it; None where it was not asked."""
+        path = self.folder / name
         return self._read(path, Calibration) if path.exists() else None
 
-    def full_calibration(self) -> Calibration | None:
-        """The last `make calibrate` before this run; None where there was none."""
-        path = self.folder / FULL_CALIBRATION
-        return self._read(path, Calibration) if path.exists() else None
-
-    def write_calibration(self, calibration: Calibration) -> None:
-        write_whole(self.folder / CALIBRATION, calibration.model_dump_json(indent=1))
-
-    def write_full_calibration(self, calibration: Calibration) -> None:
-        write_whole(self.folder / FULL_CALIBRATION, calibration.model_dump_json(indent=1))
+    def write_calibration(self, calibration: Calibration, name: str = CALIBRATION) -> None:
+        write_whole(self.folder / name, calibration.model_dump_json(indent=1))
 
     def finished(self) -> list[CellRecord]:
         """The cells that a resumed run need not measure again: all but the lost ones."""

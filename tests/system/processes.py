@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 
 from twinbench.measure.child import Child
+from twinbench.measure.rig import Rig
+from twinbench.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 MARK = "TWINBENCH_TEST_MARK"
@@ -70,3 +72,12 @@ def behaving(log: Path, port: int, *behaviour: str) -> Iterator[Child]:
         yield child
     finally:
         child.stop()
+
+
+@contextmanager
+def clean_rig(plan: Plan, logs: Path) -> Iterator[Rig]:
+    """A rig that must leave no process behind."""
+    before = set(psutil.Process().children(recursive=True))
+    with Rig(plan, logs) as found:
+        yield found
+    assert set(psutil.Process().children(recursive=True)) == before

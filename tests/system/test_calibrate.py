@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.runs import plan
+from tests.system.processes import clean_rig
 from twinbench.calibrate import beside, mutations, plans
 from twinbench.calibrate.drive import drive
 from twinbench.calibrate.evidence import LOGS, Evidence, Seen
@@ -23,10 +23,8 @@ DRIVEN = ("stalls", "answers")
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    before = set(psutil.Process().children(recursive=True))
-    with Rig(plan(), tmp_path_factory.mktemp("logs")) as found:
+    with clean_rig(plan(), tmp_path_factory.mktemp("logs")) as found:
         yield found
-    assert set(psutil.Process().children(recursive=True)) == before
 
 
 @pytest.fixture(scope="module")

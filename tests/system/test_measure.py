@@ -9,7 +9,7 @@ import polars as pl
 import psutil
 import pytest
 
-from tests.system.processes import BEHAVING
+from tests.system.processes import BEHAVING, clean_rig
 from twinbench.measure.rig import Rig
 from twinbench.plan import Cell, Load, Plan, cells
 from twinbench.store import CellRecord
@@ -45,10 +45,8 @@ def plan() -> Plan:
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    before = set(psutil.Process().children(recursive=True))
-    with Rig(plan(), tmp_path_factory.mktemp("logs")) as found:
+    with clean_rig(plan(), tmp_path_factory.mktemp("logs")) as found:
         yield found
-    assert set(psutil.Process().children(recursive=True)) == before
 
 
 def measured(rig: Rig, target: str, users: int, folder: Path) -> CellRecord:

@@ -4,11 +4,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.system import wedges
-from tests.system.processes import BEHAVING
+from tests.system.processes import BEHAVING, clean_rig
 from tests.system.wedges import FOUR_HUNDRED_A_SECOND, TEN_USERS
 from twinbench import exchange
 from twinbench.measure.rig import Rig
@@ -28,11 +27,9 @@ WITHOUT_END = ["silent", "drip", "endless", "headers"]
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    before = set(psutil.Process().children(recursive=True))
     plan = wedges.plan("ok", "die", *WRONG, *WITHOUT_END)
-    with Rig(plan, tmp_path_factory.mktemp("logs")) as found:
+    with clean_rig(plan, tmp_path_factory.mktemp("logs")) as found:
         yield found
-    assert set(psutil.Process().children(recursive=True)) == before
 
 
 @pytest.fixture(params=[TEN_USERS, FOUR_HUNDRED_A_SECOND], ids=lambda load: load.kind)

@@ -5,25 +5,24 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.system import wedges
+from tests.system.processes import clean_rig
 from tests.system.wedges import GENERATOR, SERVER, UPSTREAM, WARM_UP, WINDOW
 from twinbench.measure.rig import Rig
 
 KILL, STOP = signal.SIGKILL, signal.SIGSTOP
 ENDED = {KILL: "was ended by signal 9", STOP: "was stopped by signal 19, and ended"}
+UPSTREAM_DIED = "the external API that the apps call died while it was measured: it {}"
 # In the midst of a phase, and not at its beginning.
 IN_THE_MIDST_S = 0.05
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    before = set(psutil.Process().children(recursive=True))
-    with Rig(wedges.plan("ok", "wait"), tmp_path_factory.mktemp("logs")) as found:
+    with clean_rig(wedges.plan("ok", "wait"), tmp_path_factory.mktemp("logs")) as found:
         yield found
-    assert set(psutil.Process().children(recursive=True)) == before
 
 
 def hitting(victim: str, number: signal.Signals) -> Callable[[], None]:
@@ -34,39 +33,29 @@ def hitting(victim: str, number: signal.Signals) -> Callable[[], None]:
     return act
 
 
-@pytest.mark.parametrize(("moment", "number"), [(WARM_UP, STOP), (WINDOW, KILL)])
 @pytest.mark.parametrize(
-    ("victim", "said"),
+    ("victim", "moment", "number", "said"),
     [
-        (GENERATOR, "the load generator {}"),
-        (UPSTREAM, "the external API that the apps call died while it was measured: it {}"),
+        (SERVER, WINDOW, KILL, "'wait' died while it was measured: it {}"),
+        (GENERATOR, WARM_UP, STOP, "the load generator {}"),
+        (GENERATOR, WINDOW, KILL, "the load generator {}"),
+        (UPSTREAM, WARM_UP, STOP, UPSTREAM_DIED),
+        (UPSTREAM, WINDOW, KILL, UPSTREAM_DIED),
     ],
 )
 def test_what_is_killed_or_stopped_in_mid_cell_costs_that_cell(
     rig: Rig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    victim: str,
     moment: int,
     number: signal.Signals,
-    victim: str,
     said: str,
 ) -> None:
     wedges.at_moment(monkeypatch, moment, hitting(victim, number))
     record, result = wedges.measured(rig, "wait", tmp_path)
     assert record.outcome == "lost"
     assert record.reason.startswith(said.format(ENDED[number]))
-    assert (result.status, result.reasons) == ("void", [record.reason])
-    monkeypatch.undo()
-    wedges.assert_fine(rig, tmp_path)
-
-
-def test_a_server_that_is_killed_in_mid_cell_costs_that_cell(
-    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wedges.at_moment(monkeypatch, WINDOW, hitting(SERVER, KILL))
-    record, result = wedges.measured(rig, "wait", tmp_path)
-    assert record.outcome == "lost"
-    assert record.reason.startswith(f"'wait' died while it was measured: it {ENDED[KILL]}")
     assert (result.status, result.reasons) == ("void", [record.reason])
     monkeypatch.undo()
     wedges.assert_fine(rig, tmp_path)

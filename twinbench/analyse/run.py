@@ -9,7 +9,7 @@ from twinbench.analyse.gates import judge_together
 from twinbench.analyse.results import Results, Timing
 from twinbench.findings import Floor
 from twinbench.plan import Plan
-from twinbench.store import CellRecord, Store, write_whole
+from twinbench.store import FULL_CALIBRATION, CellRecord, Store, write_whole
 
 # A lost cell has no records; its row in the results says why.
 NO_REQUESTS = pl.DataFrame(
@@ -41,7 +41,7 @@ def analyse(store: Store) -> Results:
         curves=curves(manifest.plan, cells),
         comparisons=comparisons(manifest.plan, results, floor),
         calibration=calibration,
-        full_calibration=store.full_calibration(),
+        full_calibration=store.calibration(FULL_CALIBRATION),
         machine=manifest.machine,
         versions=manifest.versions,
     )

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from twinbench.calibrate.evidence import LOGS, NoEvidenceError
 from twinbench.calibrate.plans import FREEZE_AFTER_S, RATE, USERS
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
-from twinbench.plan import Target
+from twinbench.plan import ROOT, Target
 from twinbench.store import write_whole
 
 TIMER = Path(__file__).with_name("timer.py")
@@ -36,7 +36,7 @@ GENERATOR = "loadtests.driver"
 def bare_timer(rig: Rig, seconds: float, folder: Path, number: int) -> None:
     """How late a bare timer loop wakes up on the generator's cores."""
     command = [sys.executable, str(TIMER), str(RATE), str(seconds), str(number)]
-    said = _output(command, rig, folder, seconds)
+    said = output(command, rig.cores.generator, folder, seconds)
     write_whole(folder / f"timer-{number}.json", said)
 
 
@@ -44,7 +44,7 @@ def wrk(rig: Rig, target: Target, path: str, folder: Path, number: int) -> None:
     """What wrk reads off a fresh server of `target`."""
     server = rig.start(target)
     try:
-        said = _output([*WRK, server.url + path], rig, folder, WRK_S)
+        said = output([*WRK, server.url + path], rig.cores.generator, folder, WRK_S)
     finally:
         server.stop()
     write_whole(folder / f"wrk-{number}.json", json.dumps(read_wrk(said)))
@@ -109,15 +109,21 @@ def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
             continue
 
 
-def _output(command: list[str], rig: Rig, folder: Path, seconds: float) -> str:
-    """What `command` prints, run on the generator's cores."""
+def output(command: list[str], cores: Sequence[int], folder: Path, seconds: float) -> str:
+    """What `command`, which takes so many seconds, prints, run on `cores`. Raises
+    NoEvidenceError if that is nothing."""
     log = folder / f"{Path(command[0]).name}.log"
-    child = Child(command, log=log, cores=rig.cores.generator, piped=True)
+    child = Child(command, log=log, cores=cores, cwd=ROOT, piped=True)
     watch = threading.Timer(seconds + SLACK_S, child.stop)
     watch.start()
     try:
-        return child.stdout.read().decode()
+        said = child.stdout.read().decode()
     finally:
         watch.cancel()
         watch.join()
         child.stop()
+    if not said:
+        raise NoEvidenceError(
+            f"{command[0]} printed nothing; its last words: {child.last_output()}"
+        )
+    return said

@@ -5,8 +5,8 @@ from pathlib import Path
 from twinbench.plan import Plan
 from twinbench.store import Store, StoreError
 
-# What `noop` reaches with closed loads on the class of machine that this was made on (6,850
-# answers a second, docs/decisions/0002-own-client.md): taken where nothing is known.
+# What `noop` reaches in the async app with many users on the class of machine that this was made
+# on (`make bench` measures it): taken where nothing is known.
 USUAL_RPS = 6_000
 
 

@@ -4,7 +4,6 @@ nginx has the server's core, the generator in question the other; they take turn
 figures of different minutes do not compare.
 """
 
-import re
 import shutil
 import socket
 import sys
@@ -18,18 +17,19 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from twinbench.calibrate.beside import WRK, WRK_S, has_wrk, output, read_wrk
+from twinbench.calibrate.evidence import NoEvidenceError
+from twinbench.calibrate.plans import USERS
 from twinbench.exchange import ExchangeError, exchange
 from twinbench.job import Job
 from twinbench.measure.child import Child
 from twinbench.measure.driver import Driver
 from twinbench.measure.machine import Cores, share_cores
 from twinbench.measure.server import HOST
-from twinbench.plan import ROOT, Load, Request
-from twinbench.run import alone
+from twinbench.plan import Load, Request
 from twinbench.store import StoreError
 
-CONNECTIONS = 16
-SECONDS = 2.0
+SECONDS = 2.0  # as wrk takes, beside
 # An odd number: the median is one that was measured.
 ROUNDS = 5
 READY_S = 5.0
@@ -67,7 +67,8 @@ class Speed(NamedTuple):
 
 
 def compare_generators(console: Console) -> None:
-    """Measure, and print the figures and their ratios. Raises StoreError without nginx."""
+    """Measure, and print the figures and their ratios. Raises StoreError without nginx, and
+    where a generator says nothing."""
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if nginx is None:
         raise StoreError(
@@ -75,10 +76,13 @@ def compare_generators(console: Console) -> None:
             " that is faster than the generators"
         )
     cores = share_cores()
-    with alone(), tempfile.TemporaryDirectory(prefix="twinbench-") as name:
+    with tempfile.TemporaryDirectory(prefix="twinbench-") as name:
         folder = Path(name)
         with _serving(nginx, folder, cores) as port:
-            found = _measure(console, folder, cores, f"http://{HOST}:{port}")
+            try:
+                found = _measure(console, folder, cores, f"http://{HOST}:{port}")
+            except NoEvidenceError as error:
+                raise StoreError(str(error)) from None
     _show(console, found)
 
 
@@ -88,8 +92,8 @@ def _measure(console: Console, folder: Path, cores: Cores, url: str) -> dict[str
         "twinbench": lambda: _ours(driver, url, folder),
         "FastHttpUser": lambda: _fast_http(url, cores.generator, folder),
     }
-    if wrk := shutil.which("wrk"):
-        generators["wrk"] = lambda: _wrk(wrk, url, cores.generator, folder)
+    if has_wrk():
+        generators["wrk"] = lambda: _wrk(url, cores.generator, folder)
     else:
         console.print("wrk is not installed (Debian: apt install wrk): left out")
     found: dict[str, list[Speed]] = {name: [] for name in generators}
@@ -107,7 +111,7 @@ def _measure(console: Console, folder: Path, cores: Cores, url: str) -> dict[str
 def _show(console: Console, found: dict[str, list[Speed]]) -> None:
     ours = [speed.rps for speed in found["twinbench"]]
     cpu = median(speed.cpu or 0.0 for speed in found["twinbench"])
-    console.print(f"medians of {ROUNDS} rounds, {CONNECTIONS} connections, one core each:")
+    console.print(f"medians of {ROUNDS} rounds, {USERS} connections, one core each:")
     console.print(f"  twinbench used {cpu:.0%} of its core")
     _tell(console, "requests a second", median(ours), LEAST_RPS)
     for name, least in (("FastHttpUser", LEAST_OF_FAST_HTTP), ("wrk", LEAST_OF_WRK)):
@@ -129,11 +133,11 @@ def _ours(driver: Driver, url: str, folder: Path) -> Speed:
             host=url,
             requests=[Request(path="/")],
             taken={},
-            load=Load("closed", CONNECTIONS),
+            load=Load("closed", USERS),
             arrivals="poisson",
-            in_flight=CONNECTIONS,
-            connected=CONNECTIONS,
-            at_once=CONNECTIONS,
+            in_flight=USERS,
+            connected=USERS,
+            at_once=USERS,
             process=0,
             of=1,
             warmup_s=0.5,
@@ -148,26 +152,13 @@ def _ours(driver: Driver, url: str, folder: Path) -> Speed:
 
 
 def _fast_http(url: str, cores: Sequence[int], folder: Path) -> Speed:
-    command = [sys.executable, "-m", "loadtests.fast_http", url, str(CONNECTIONS), str(SECONDS)]
-    rps, cpu = _said(command, cores, folder).split()
+    command = [sys.executable, "-m", "loadtests.fast_http", url, str(USERS), str(SECONDS)]
+    rps, cpu = output(command, cores, folder, SECONDS).split()
     return Speed(float(rps), float(cpu))
 
 
-def _wrk(wrk: str, url: str, cores: Sequence[int], folder: Path) -> Speed:
-    said = _said([wrk, "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:.0f}s", url + "/"], cores, folder)
-    return Speed(float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0]), None)
-
-
-def _said(command: Sequence[str], cores: Sequence[int], folder: Path) -> str:
-    """What a command prints, run on `cores`. Raises StoreError if it fails."""
-    child = Child(command, log=folder / "said.log", cores=cores, cwd=ROOT, piped=True)
-    try:
-        said = child.stdout.read().decode()
-        if not said:
-            raise StoreError(f"{command[0]} printed nothing; its last words: {child.last_output()}")
-        return said
-    finally:
-        child.stop()
+def _wrk(url: str, cores: Sequence[int], folder: Path) -> Speed:
+    return Speed(read_wrk(output([*WRK, url + "/"], cores, folder, WRK_S))["rps"], None)
 
 
 @contextmanager
