@@ -194,8 +194,10 @@ def _manifest(plan: Plan, plan_file: Path, rig: Rig) -> Manifest:
 
 
 def _intent(store: Store) -> str:
-    manifest, todo = store.manifest(), len(campaign.pending(store))
-    seconds = todo * (manifest.plan.warmup_s + manifest.plan.measure_s + CELL_OVERHEAD_S)
+    manifest, pending = store.manifest(), campaign.pending(store)
+    plan, todo = manifest.plan, len(pending)
+    windows_s = sum(plan.measure_s_of(cell.scenario) for cell in pending)
+    seconds = windows_s + todo * (plan.warmup_s + CELL_OVERHEAD_S)
     about = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
     kept = f"{manifest.cells - todo} of {manifest.cells} cells are kept, " * (todo < manifest.cells)
     return f"{kept}{todo} cells to measure, about {about}."

@@ -32,18 +32,20 @@ def analyse_cell(
     floor: Floor | None = None,
 ) -> Cell:
     """Figures of the measuring window (whose count: `Window.population`), and their judgement."""
-    window = Window.of(record, requests)
+    window = Window.of(record, requests, plan.scenario(record.scenario))
     result = _figures(record, window)
     inside = look_inside(record, telemetry, plan.collapse_s)
     result = result.model_copy(update=inside.model_dump())
     errors = requests["error"].filter(pl.Series(window.wrong))
     judge(Evidence(plan, record, result, window, errors, floor))
-    return Cell(result, _ms(window.done_ns, window.intended_ns, window.population))
+    return Cell(result, _ms(window.done_ns, window.intended_ns, window.timed))
 
 
 def _figures(record: CellRecord, window: Window) -> CellResult:
-    counted, good, errors = window.population, int(window.arrived.sum()), int(window.wrong.sum())
+    counted, timed = window.population, window.timed
+    good, errors = int(window.arrived.sum()), int(window.wrong.sum())
     sent = counted & (window.sent_ns > 0)
+    served = timed & (window.sent_ns > 0)
     lag_ms = _ms(window.sent_ns, window.intended_ns, sent)
     window_s = record.window_s or 1.0
     return CellResult(
@@ -59,8 +61,8 @@ def _figures(record: CellRecord, window: Window) -> CellResult:
         scheduled=record.scheduled,
         dropped=record.dropped,
         throughput_rps=good / window_s,
-        latency_ms=spectrum(_ms(window.done_ns, window.intended_ns, counted)),
-        service_ms=spectrum(_ms(window.done_ns, window.sent_ns, sent)),
+        latency_ms=spectrum(_ms(window.done_ns, window.intended_ns, timed)),
+        service_ms=spectrum(_ms(window.done_ns, window.sent_ns, served)),
         generator=Generator(
             cpu=record.generator_cpu_s / window_s,
             waited=record.generator_waited_s / window_s,

@@ -13,7 +13,7 @@ from twinbench.store import FULL_CALIBRATION, CellRecord, Store, write_whole
 
 # A lost cell has no records; its row in the results says why.
 NO_REQUESTS = pl.DataFrame(
-    schema=dict.fromkeys(("intended_ns", "sent_ns", "done_ns", "status"), pl.Int64)
+    schema=dict.fromkeys(("intended_ns", "sent_ns", "done_ns", "request", "status"), pl.Int64)
     | {"error": pl.String}
 )
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from twinbench.plan import LoadKind
+from twinbench.plan import LoadKind, Scenario
 from twinbench.store import CellRecord
 
 NS_PER_MS = 1e6
@@ -28,10 +28,12 @@ class Window:
     done_ns: Stamps
     answered: Marks
     good: Marks
+    neighbour: Marks
 
     @classmethod
-    def of(cls, record: CellRecord, requests: pl.DataFrame) -> Self:
+    def of(cls, record: CellRecord, requests: pl.DataFrame, scenario: Scenario) -> Self:
         begin_ns, end_ns = record.window_ns
+        neighbours = [n for n, request in enumerate(scenario.requests) if request.neighbour]
         return cls(
             record.load.kind,
             begin_ns,
@@ -41,6 +43,7 @@ class Window:
             done_ns=requests["done_ns"].to_numpy(),
             answered=(requests["status"] > 0).to_numpy(),
             good=(requests["error"] == "").to_numpy(),
+            neighbour=requests["request"].is_in(neighbours).to_numpy(),
         )
 
     @property
@@ -49,12 +52,17 @@ class Window:
 
     @property
     def population(self) -> Marks:
-        """Whose latencies count. Closed: good answers that arrived inside the window. Open: good
+        """Which requests count. Closed: good answers that arrived inside the window. Open: good
         answers, whenever they came, to what was meant to be sent inside it: a stall at its end
         delays answers past the end, and would otherwise not be seen."""
         if self.kind == "closed":
             return self.arrived
         return self.good & self.inside(self.intended_ns)
+
+    @property
+    def timed(self) -> Marks:
+        """Whose latencies count: `population` without neighbours."""
+        return self.population & ~self.neighbour
 
     @property
     def wrong(self) -> Marks:

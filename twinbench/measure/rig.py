@@ -171,7 +171,7 @@ class Rig:
                 process=0,
                 of=1,
                 warmup_s=plan.warmup_s,
-                measure_s=plan.measure_s,
+                measure_s=plan.measure_s_of(cell.scenario),
                 collapse_s=plan.collapse_s,
                 timeout_s=plan.timeout_s,
                 # The same requests for both targets of a pair, others in the next block.

@@ -98,6 +98,13 @@ class Scenario(Strict):
         description="arrivals of open loads that find so many requests in flight are dropped; left"
         " out: as many as arrive in collapse_s",
     )
+    measure_s: PositiveFloat | None = Field(default=None, description="left out: the plan's")
+    cpu_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="its place on the map of IO and CPU: how much of its requests computes",
+    )
     targets: list[str] = Field(default=[], description="left out: all of the plan's")
 
     @model_validator(mode="after")
@@ -107,6 +114,12 @@ class Scenario(Strict):
         for name, loads in (("closed", self.closed), ("open", self.open)):
             if len(set(loads)) < len(loads):
                 raise ValueError(f"a load is named twice in {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_is_watched(self) -> Self:
+        if all(request.neighbour for request in self.requests):
+            raise ValueError("every request is a neighbour: leave one whose latency counts")
         return self
 
     @model_validator(mode="after")
@@ -132,6 +145,9 @@ class Plan(Strict):
     blocks: Count = 5
     warmup_s: float = Field(default=0.5, ge=0)
     measure_s: PositiveFloat = 3.0
+    slo_ms: PositiveFloat = Field(
+        default=200.0, description="the p99 that users are promised, at the highest load possible"
+    )
     collapse_s: PositiveFloat = Field(
         default=2.0, description="so long without any answer, requests in flight: collapsed"
     )
@@ -168,6 +184,10 @@ class Plan(Strict):
 
     def scenario(self, name: str) -> Scenario:
         return next(scenario for scenario in self.scenarios if scenario.name == name)
+
+    def measure_s_of(self, name: str) -> float:
+        """How long the cells of a scenario are measured, in seconds."""
+        return self.scenario(name).measure_s or self.measure_s
 
     def targets_of(self, scenario: Scenario) -> list[str]:
         """Names of the targets that `scenario` is measured on; the first is its baseline."""

@@ -76,6 +76,11 @@ class Request(BaseRequest):
     """One kind of request under load, as often as its `weight` says."""
 
     weight: Count = 1
+    neighbour: bool = Field(
+        default=False,
+        strict=True,
+        description="it is there to be in the way of others: load, whose latency does not count",
+    )
 
 
 class Before(BaseRequest):

@@ -1,0 +1,43 @@
+"""Requests that are there to be in the way of others: load, whose latency does not count."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from tests import runs
+from twinbench.analyse.run import analyse
+from twinbench.plan import Cell, Plan
+from twinbench.store import CellRecord
+
+CHEAP = {"path": "/cheap"}
+NEIGHBOUR = {"path": "/slow", "neighbour": True}
+
+
+def beside(*requests: dict[str, object], **more: object) -> Plan:
+    scenario = {"name": "beside", "kind": "io", "requests": list(requests), "closed": [8]}
+    return runs.plan(scenarios=[scenario | more])
+
+
+def test_a_neighbour_is_load_but_its_latency_does_not_count(tmp_path: Path) -> None:
+    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+        cheap, slow = runs.answers(500, 4), runs.answers(50, 120)
+        slow = slow.with_columns(request=pl.lit(np.int32(1)))
+        return runs.record(cell), pl.concat([cheap, slow])
+
+    result = analyse(runs.write_run(tmp_path, beside(CHEAP, NEIGHBOUR), make)).cells[0]
+    assert result.status == "valid"
+    assert (result.requests, result.throughput_rps) == (550, pytest.approx(550))
+    assert (result.latency_ms.max, result.service_ms.max) == (pytest.approx(4), pytest.approx(4))
+
+
+def test_somebody_must_be_timed() -> None:
+    with pytest.raises(ValidationError, match="leave one whose latency counts"):
+        beside(NEIGHBOUR)
+
+
+def test_a_scenario_may_be_measured_longer_than_the_others() -> None:
+    assert beside(CHEAP).measure_s_of("beside") == runs.plan().measure_s
+    assert beside(CHEAP, measure_s=9.5).measure_s_of("beside") == 9.5
