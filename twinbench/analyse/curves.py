@@ -65,13 +65,13 @@ def _above_zero(cells: Sequence[Cell]) -> list[float]:
 def _percentile(cells: Sequence[Cell], p: int) -> Estimate | None:
     """Over blocks where each has samples enough; else from all blocks' requests together,
     without an interval; else nothing."""
-    own = [percentile(cell.latencies_ms, p) for cell in cells]
+    own = [percentile(cell.responses_ms, p) for cell in cells]
     told = [value for value in own if value is not None]
     if told and len(told) == len(cells):
         return geometric(told)
     if not cells:
         return None
-    pooled = percentile(np.concatenate([cell.latencies_ms for cell in cells]), p)
+    pooled = percentile(np.concatenate([cell.responses_ms for cell in cells]), p)
     return None if pooled is None else Estimate(estimate=pooled)
 
 
