@@ -1,6 +1,6 @@
 # What one can type. Every target does its own set-up, in .venv; nothing else on the machine is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full bench-generator report calibrate check test fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full bench-generator bench-report report calibrate check test fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(name))))
@@ -36,6 +36,9 @@ bench-full: $(READY)  ## every scenario, more loads, 10 blocks: at most 60 minut
 
 bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx: half a minute
 	@$(BIN)/twinbench generators
+
+bench-report: $(READY)  ## how long ten million requests take to a finished report: two minutes
+	@$(BIN)/python -m tests.benchmarks.report_speed
 
 report: $(READY)  ## make the newest run's report again, from disk
 	@$(BIN)/twinbench report
