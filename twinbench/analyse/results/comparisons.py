@@ -40,11 +40,11 @@ class Crossover(Result):
     """Where the candidate overtakes the baseline as the load grows, by `metric`.
 
     `found`: `crossover`, from a load at which the baseline is ahead to a load at which the
-    candidate is; `reverse`, the other way round; `none`: nobody overtakes in the range;
-    `not known`: too little is decided. `at` is the load where the ratio crosses 1, interpolated on
-    logarithms, with its interval (None where one of the two stopped answering there: then the
-    interval is from the last load before it to that load). `ahead`: who is ahead at decided loads
-    where `none` is found; empty if nobody is. `low` and `high`: see `at`."""
+    candidate is; `reverse`, the other way round; of several changes the last, which holds to the
+    end of the range; `none`: all decided loads agree; `not known`: none is decided. `at` is the
+    load where the ratio crosses 1, interpolated on logarithms, `low` to `high` its interval. Where
+    one of the two stopped answering, `at` is None and that load an end of the interval. `ahead`:
+    who is ahead at the decided loads where `none` is found."""
 
     scenario: str
     load_kind: LoadKind

@@ -33,7 +33,7 @@ class Point(Result):
 
 class Capacity(Result):
     """The highest good throughput of a closed curve, and at which load; `at_edge`: that is the
-    highest load tried, so more may be possible."""
+    highest load tried, or no higher one has a result, so more may be possible."""
 
     value: int
     throughput_rps: Estimate
@@ -52,9 +52,9 @@ class Objective(Result):
 
 
 class Bound(Result):
-    """A limit on throughput. `users`: so many users, each waiting `service_ms` for its answer (`rps`
-    is then that of one user); `threads`, `connections`: so many, each held for `service_ms`; `cpu`:
-    what the cores of the server can do at `limit` ms of CPU a request."""
+    """A limit on throughput. `users`: so many users, each waiting `service_ms` for its answer
+    (`rps` is then that of one user); `threads`, `connections`: so many, each held for
+    `service_ms`; `cpu`: what the cores of the server can do at `limit` ms of CPU a request."""
 
     by: Literal["users", "threads", "connections", "cpu"]
     limit: float
@@ -78,7 +78,8 @@ class Usl(Result):
 class Law(Result):
     """What a closed curve should look like: at N users the least of its `bounds`. `service_ms`: the
     mean service time at the lowest load, `at` users. `predicted_rps`: a figure for each point of
-    the curve, by the bounds. `usl` only where neither threads nor connections are the limit."""
+    the curve, by the bounds. `usl` only where neither threads nor connections are the limit,
+    and with four valid points or more."""
 
     at: int
     service_ms: float
