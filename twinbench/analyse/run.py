@@ -4,6 +4,7 @@ import polars as pl
 
 from twinbench.analyse.cells import Cell, analyse_cell
 from twinbench.analyse.comparisons import comparisons
+from twinbench.analyse.crossovers import crossovers
 from twinbench.analyse.curves import curves
 from twinbench.analyse.gates import judge_together
 from twinbench.analyse.results import Results, Timing
@@ -27,6 +28,7 @@ def analyse(store: Store) -> Results:
     cells = [_cell(store, record, manifest.plan, floor) for record in records]
     results = [cell.result for cell in cells]
     judge_together(results)
+    compared = comparisons(manifest.plan, results, floor)
     return Results(
         run=store.folder.name,
         plan=manifest.plan,
@@ -38,8 +40,11 @@ def analyse(store: Store) -> Results:
         ),
         missing_cells=manifest.cells - len(records),
         cells=results,
-        curves=curves(manifest.plan, cells),
-        comparisons=comparisons(manifest.plan, results, floor),
+        curves=curves(manifest.plan, cells, len(manifest.machine.server_cores)),
+        comparisons=compared,
+        crossovers=crossovers(manifest.plan, compared),
+        claims=[],
+        timelines=[],
         calibration=calibration,
         full_calibration=store.calibration(FULL_CALIBRATION),
         machine=manifest.machine,
