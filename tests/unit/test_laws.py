@@ -96,6 +96,15 @@ def test_a_bound_beyond_which_more_was_measured_is_none() -> None:
     assert law.predicted_rps[-1] == pytest.approx(800)
 
 
+def test_threads_that_are_held_after_the_answer_are_a_cap_all_the_same() -> None:
+    # Answered at once; then each holds a thread for 50 ms more, which the service time hides.
+    rps = {1: 797, 8: 799, 32: 789, 64: 786, 256: 733}
+    taken = {users: (40, users) for users in rps}
+    idle, busy = (dict.fromkeys(rps, cost) for cost in (0.5, 1.3))
+    assert law_of(made_up(rps, idle, taken)).usl is None
+    assert law_of(made_up(rps, busy, taken)).usl
+
+
 def test_cpu_allows_what_the_cheapest_request_costs_on_as_many_cores_as_workers() -> None:
     cheap = {users: (users, 0) for users in MEASURED_RPS}
     one, two = (law_of(made_up(threads=cheap, workers=workers)) for workers in (1, 2))

@@ -11,7 +11,7 @@ request holds one thread, and one connection, for all of t. That is so of a `def
 but for the moments in which the loop reads the request and writes the answer. It is not so where
 only some of the requests take a thread or a connection, or each for a part of its time: then more
 is possible than is predicted, and a bound beyond which something was measured is left out. What
-goes on after the answer is not in t, and makes less possible.
+goes on after the answer is not in t, and if it takes a thread, less is possible than is predicted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,6 +23,8 @@ from twinbench.analyse.scalability import scalability
 # t is known to some per cent, and a part of it is not the thread's or the connection's: what is
 # exceeded by more than this is no bound.
 EXCEEDED = 1.1
+# Of the server's cores. One that uses more is kept from more by CPU, whoever waits for a thread.
+FULL = 0.9
 
 
 def law(points: Sequence[Point], cells: Sequence[CellResult], cores: int) -> Law | None:
@@ -40,12 +42,13 @@ def law(points: Sequence[Point], cells: Sequence[CellResult], cores: int) -> Law
         *_cpu(points, cores),
     ]
     limit = min(bounds, key=lambda bound: _allowed_rps(bound, points[-1])).by
+    capped = limit in ("threads", "connections") or _lacks_threads(points[-1], cells, cores)
     return Law(
         at=at,
         service_ms=service_ms,
         bounds=bounds,
         predicted_rps=[min(_allowed_rps(bound, point) for bound in bounds) for point in points],
-        usl=None if limit in ("threads", "connections") else scalability(points),
+        usl=None if capped else scalability(points),
     )
 
 
@@ -71,6 +74,15 @@ def _pools(
 def _exhausted(seen: Iterable[tuple[int | None, int | None]]) -> int:
     """The most in use, of cells in which somebody waited; 0 where nobody did."""
     return max((used for used, waiting in seen if used and waiting), default=0)
+
+
+def _lacks_threads(point: Point, cells: Sequence[CellResult], cores: int) -> bool:
+    """Whether requests wait for a thread at this load while the cores are not full: a cap, even
+    where the service time does not tell that threads are held so long."""
+    if point.server_cpu is None or point.server_cpu > FULL * max(1, cores):
+        return False
+    there = [cell for cell in cells if cell.load.value == point.value and cell.status != "void"]
+    return any(cell.threads_waiting_max for cell in there)
 
 
 def _cpu(points: Sequence[Point], cores: int) -> list[Bound]:
