@@ -109,6 +109,13 @@ def test_through_what_is_not_decided_the_line_is_only_dotted() -> None:
     assert texts(figure)[1] == "1.05×?"
 
 
+def test_where_one_is_ahead_nowhere_noise_draws_no_line() -> None:
+    made = results((0.98, 1.02, 2.0), (1.01, 0.99, 2.0))
+    figure = map_figure(made)
+    assert lines(figure, SOLID) + lines(figure, DOTTED) == []
+    assert "No line of equality is drawn" in map_words(made)[-1]
+
+
 @pytest.mark.parametrize("row", [(2.0, 2.0, 2.0), (None, None, None), (None, 0.5, "sync")])
 def test_where_nobody_overtakes_there_is_no_line(row: tuple[Told, ...]) -> None:
     figure = map_figure(results(row, row))

@@ -105,6 +105,14 @@ SILENT = [[0, 0], [9, 0], *[[0, 0]] * 8, [0, 2], [0, 0]]
 HALVES = [n / 2 for n in range(-1, 12)]
 
 
+def test_a_collapse_ends_what_is_measured() -> None:
+    fallen = told.timeline("sync", BUSY[:2], seconds=[-1.0, -0.5, 0.5])
+    alive = told.timeline("async", BUSY)
+    heat, _ = drawn(timeline_figure(results(fallen, alive), fallen))
+    shades = [patch for patch in heat.patches if isinstance(patch, Rectangle)]
+    assert [(s.get_x(), s.get_x() + s.get_width()) for s in shades] == [(-1.0, 0.0), (0.5, 2.5)]
+
+
 def test_a_silence_is_the_longest_time_without_an_answer() -> None:
     timeline = told.timeline("sync", SILENT, seconds=HALVES, window_s=5.0)
     assert silence(timeline) == (0.5, 4.5)

@@ -106,6 +106,18 @@ def test_a_silence_is_shown_to_the_end_of_the_window(tmp_path: Path) -> None:
     assert sum(map(sum, found.counts)) == 1
 
 
+def test_a_collapse_ends_with_the_load(tmp_path: Path) -> None:
+    """What was in flight is given up then: half a second before the window would have ended."""
+    rows = requests_at((0.9, 0.95, ""), (0.95, 1.5, "no answer when the load ended"))
+    store = runs.write_run(
+        tmp_path,
+        one_cell(),
+        lambda cell: (runs.record(cell, outcome="collapsed", unanswered=1), rows),
+    )
+    [found] = timelines(store, one_cell(), judged(store, one_cell()))
+    assert found.seconds[-1] == pytest.approx(0.5)
+
+
 def test_where_nothing_was_answered_there_are_no_latencies(tmp_path: Path) -> None:
     found = told(tmp_path, requests_at((0.9, 2.5, "no answer when the load ended")))
     assert found.latency_ms == []

@@ -74,9 +74,11 @@ def _typical(cells: Sequence[CellResult]) -> CellResult:
 def _timeline(store: Store, record: CellRecord, scenario: Scenario) -> Timeline:
     requests = store.requests(record, COLUMNS)
     begin_ns, end_ns = record.window_ns
-    # To the end of the window even if nothing was answered: a silence is to be seen.
+    # To the end of the window even if nothing was answered: a silence is to be seen. A collapse
+    # ends the load; those it leaves without an answer are done then.
+    least_ns = begin_ns if record.outcome == "collapsed" else end_ns
     first_ns = int(requests["intended_ns"].to_numpy().min(initial=begin_ns))
-    last_ns = int(requests["done_ns"].to_numpy().max(initial=end_ns))
+    last_ns = int(requests["done_ns"].to_numpy().max(initial=least_ns))
     edges_s = (np.linspace(first_ns, last_ns, TIME_BINS + 1) - begin_ns) / NS_PER_S
     done_s, response_ms = _answers(requests, scenario, begin_ns)
     edges_ms = _log_edges(response_ms)

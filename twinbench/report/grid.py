@@ -47,6 +47,12 @@ def ahead_of(comparison: Comparison) -> str:
     return comparison.survivor or style.advantage(comparison)
 
 
+def both_ahead(rows: Sequence[Row]) -> bool:
+    """Whether each of the two is ahead somewhere: else no line of equality divides the map, and
+    where one would be drawn there is only noise."""
+    return {ahead_of(c) for row in rows for c in row.compared} >= set(_pair(rows[0]))
+
+
 def said(comparison: Comparison) -> str:
     """What a tile says; a ratio that decides nothing with a question mark."""
     if comparison.survivor or comparison.ratio is None:
@@ -55,7 +61,8 @@ def said(comparison: Comparison) -> str:
 
 
 def map_words(results: Results) -> list[str]:
-    """Who is ahead where, as far as it is decided, and where the candidate overtakes."""
+    """Who is ahead where, as far as it is decided, and where the candidate overtakes; empty where
+    `grid` is."""
     rows = grid(results)
     told = [(_who(row, grid_loads(rows)), row) for row in rows]
     sentences = []
@@ -115,6 +122,11 @@ def _line(results: Results, rows: Sequence[Row]) -> Iterator[str]:
     ]
     if points:
         yield f"{candidate} overtakes {baseline} at {', '.join(points)}."
+    if not both_ahead(rows):
+        yield (
+            f"No line of equality is drawn: that takes loads at which {baseline} is ahead, and others"
+            f" at which {candidate} is."
+        )
 
 
 def _users(found: Crossover) -> str:

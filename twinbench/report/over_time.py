@@ -60,19 +60,24 @@ def timeline_alt(results: Results, timeline: Timeline) -> str:
     answers = sum(map(sum, timeline.counts))
     said = [f"{where}: {answers:,} answers in {end - begin:.2g} s"]
     if answers:
-        half, most = (style.number(within_ms(timeline, p, begin, math.inf)) for p in (50, 99))
-        said[0] += f", half of them within {half} ms and 99 % within {most} ms"
+        half, most = (_about(within_ms(timeline, p, begin, math.inf)) for p in (50, 99))
+        said[0] += f", half of them within {half} and 99 % within {most}"
     return ". ".join([*said, *_course(timeline), *_waits(timeline)]) + "."
+
+
+def _about(value_ms: float | None) -> str:
+    """The edge of a bin that is a quarter wide deserves two digits."""
+    return f"{style.number(float(f'{value_ms:.2g}'))} ms" if value_ms else "–"
 
 
 def _course(timeline: Timeline) -> Iterator[str]:
     third = timeline.window_s / 3
     early = within_ms(timeline, 50, 0, third)
     late = within_ms(timeline, 50, 2 * third, timeline.window_s)
-    if early and late:
+    if early and late and early != late:
         yield (
-            f"In the first third of the window half of them within {style.number(early)} ms,"
-            f" in the last within {style.number(late)} ms"
+            f"In the first third of the window half of them within {_about(early)},"
+            f" in the last within {_about(late)}"
         )
     if gap := silence(timeline):
         yield f"No answer for {gap[1] - gap[0]:.2g} s, from {gap[0]:.2g} s on"

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 from twinbench.analyse.results import Comparison, Results
 from twinbench.report import style
 from twinbench.report.charts.frame import explain, framed
-from twinbench.report.grid import Row, ahead_of, grid, grid_loads, said
+from twinbench.report.grid import Row, ahead_of, both_ahead, grid, grid_loads, said
 from twinbench.report.hover import hover
 from twinbench.report.kinds import AXIS
 
@@ -41,10 +41,12 @@ def map_figure(results: Results) -> Figure:
     for y, row in enumerate(rows):
         for comparison in row.compared:
             _draw_tile(axes, loads.index(comparison.load.value), y, comparison, row)
-    dotted = _draw_line(axes, rows, loads, decided=False)
-    solid = _draw_line(axes, rows, loads, decided=True)
+    line = both_ahead(rows)
+    if line:
+        _draw_line(axes, rows, loads, decided=False)
+        _draw_line(axes, rows, loads, decided=True)
     _label(axes, rows, loads)
-    explain(figure, _handles(compared, line=solid or dotted), columns=3)
+    explain(figure, _handles(compared, line=line), columns=3)
     return figure
 
 
@@ -67,7 +69,8 @@ def _draw_tile(axes: Axes, x: int, y: int, comparison: Comparison, row: Row) -> 
     text = said(comparison)
     hover(tile, f"{row.percent} compute, {comparison.load.label}: {text}")
     shown = text.replace(" ", "\n") if known else "–"
-    axes.text(x, y, shown, ha="center", va="center", color=style.INK, linespacing=0.95)
+    ink = style.INK if ahead_of(comparison) else style.GREY
+    axes.text(x, y, shown, ha="center", va="center", color=ink, linespacing=0.95)
 
 
 def _fill(comparison: Comparison) -> dict[str, Any]:
@@ -83,13 +86,9 @@ def _fill(comparison: Comparison) -> dict[str, Any]:
     return {"facecolor": to_rgba(style.of_target(leader, comparison), opacity)}
 
 
-def _draw_line(axes: Axes, rows: Sequence[Row], loads: Sequence[int], *, decided: bool) -> bool:
-    """The contour of equality through all ratios, dotted, or through the decided ones, solid.
-    Whether there is any."""
+def _draw_line(axes: Axes, rows: Sequence[Row], loads: Sequence[int], *, decided: bool) -> None:
+    """The contour of equality through all ratios, dotted, or through the decided ones, solid."""
     logs = _logs(rows, loads, decided=decided)
-    known = logs[np.isfinite(logs)]
-    if not len(known) or not known.min() < 0 < known.max():
-        return False
     # Out to the edges of the outermost tiles, as in their middles.
     padded = np.ma.masked_invalid(np.pad(logs, 1, mode="edge"))
     along, down = ([-0.5, *range(n), n - 0.5] for n in (len(loads), len(rows)))
@@ -100,7 +99,6 @@ def _draw_line(axes: Axes, rows: Sequence[Row], loads: Sequence[int], *, decided
         linestyles="solid" if decided else "dotted",
         linewidths=SOLID if decided else DOTTED,
     )
-    return True
 
 
 def _logs(rows: Sequence[Row], loads: Sequence[int], *, decided: bool) -> np.ndarray:
@@ -140,7 +138,7 @@ def _handles(compared: Sequence[Comparison], *, line: bool) -> list[Artist]:
     if line:
         handles.append(_handle(SOLID, "-", "both are equal"))
     if any(c.ratio and not ahead_of(c) for c in compared):
-        handles.append(_handle(DOTTED, ":", "not decided (?)"))
+        handles.append(_handle(DOTTED if line else 0.0, ":", "not decided (?)"))
     return handles
 
 

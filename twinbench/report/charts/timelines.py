@@ -138,7 +138,9 @@ def _shade_outside(axes: Axes, timeline: Timeline, beside: Sequence[Timeline]) -
     left = min(t.seconds[0] for t in beside)
     right = max(t.seconds[-1] for t in beside)
     axes.set_xlim(left, right)
-    for begin, end in ((left, 0.0), (timeline.window_s, right)):
+    # A collapse ends the load, and with it what was measured.
+    end_s = min(timeline.window_s, timeline.seconds[-1])
+    for begin, end in ((left, 0.0), (end_s, right)):
         axes.axvspan(begin, end, color=style.GREY, alpha=0.18, linewidth=0, zorder=0)
 
 
