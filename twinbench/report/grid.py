@@ -124,8 +124,8 @@ def _line(results: Results, rows: Sequence[Row]) -> Iterator[str]:
         yield f"{candidate} overtakes {baseline} at {', '.join(points)}."
     if not both_ahead(rows):
         yield (
-            f"No line of equality is drawn: that takes loads at which {baseline} is ahead, and others"
-            f" at which {candidate} is."
+            f"No line of equality is drawn: that takes loads at which {baseline} is ahead, and"
+            f" others at which {candidate} is."
         )
 
 
