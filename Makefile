@@ -1,6 +1,6 @@
 # What one can type. Every target does its own set-up, in .venv; nothing else on the machine is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full bench-generator bench-report report calibrate check test fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full map bench-generator bench-report report calibrate check test fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(name))))
@@ -11,7 +11,7 @@ RUN := $(BIN)/twinbench run $(if $(RESUME),--resume)
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "RESUME=1 after bench, bench-quick or bench-full finishes the run that was interrupted."
+	@echo "RESUME=1 after bench, bench-quick, bench-full or map finishes the run that was interrupted."
 
 # pip checks every download against the hashes in the lock. The stamp is written last, so an
 # installation that was cut short is done again.
@@ -33,6 +33,9 @@ bench-quick: $(READY)  ## the same path with fewer loads: at most 90 seconds
 
 bench-full: $(READY)  ## every scenario, more loads, 10 blocks: at most 60 minutes
 	@$(RUN) loadtests/plans/full.toml
+
+map: $(READY)  ## IO and CPU in one map, and a cheap route beside neighbours: 15 minutes
+	@$(RUN) loadtests/plans/map.toml
 
 bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx: half a minute
 	@$(BIN)/twinbench generators

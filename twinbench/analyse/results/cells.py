@@ -81,8 +81,9 @@ class Timeline(Result):
     """How one cell went, warm-up included. Seconds count from the beginning of its window.
 
     `counts[i][j]`: answers that arrived between `seconds[i]` and `seconds[i + 1]`, after a
-    response time between `latency_ms[j]` and `latency_ms[j + 1]`. At `sampled_s`: what telemetry
-    saw, null where it saw nothing.
+    response time between `latency_ms[j]` and `latency_ms[j + 1]`; neighbours' are left out. It ends
+    with the last answer, not before its window does, but where the server collapsed: then with the
+    load. At `sampled_s`: what telemetry saw, null where it saw nothing.
     """
 
     cell: int

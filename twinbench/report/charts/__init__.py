@@ -3,5 +3,18 @@
 from twinbench.report.charts.calibration import picture_figure
 from twinbench.report.charts.comparisons import overview_figure, ratio_figure
 from twinbench.report.charts.curves import curve_figure
+from twinbench.report.charts.grid import map_figure
+from twinbench.report.charts.interference import interference_figure
+from twinbench.report.charts.spectra import spectrum_figure
+from twinbench.report.charts.timelines import timeline_figure
 
-__all__ = ["curve_figure", "overview_figure", "picture_figure", "ratio_figure"]
+__all__ = [
+    "curve_figure",
+    "interference_figure",
+    "map_figure",
+    "overview_figure",
+    "picture_figure",
+    "ratio_figure",
+    "spectrum_figure",
+    "timeline_figure",
+]
