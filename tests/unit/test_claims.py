@@ -5,6 +5,7 @@ import pytest
 from tests.claimed import FULL, USERS, blocks, cell, claim, compared, results
 from twinbench.analyse.claims import judge
 from twinbench.analyse.claims.condition import agreed
+from twinbench.analyse.claims.scene import Scene
 from twinbench.analyse.results import CellResult, Comparison, Results, Verdict
 from twinbench.plan import Load, Plan
 
@@ -75,7 +76,7 @@ def test_one_load_with_the_opposite_refutes() -> None:
 def test_because_says_what_decided_with_figures() -> None:
     [found] = judge([claim(WAIT, FETCH)], of(wait=AHEAD, fetch=BEHIND))
     assert found.because == (
-        "In fetch throughput, async / sync, is 0.995× (0.9 to 1.1) at 128 users"
+        "In fetch, async / sync by throughput is 0.995× (0.9 to 1.1) at 128 users"
         " (needed: more than 2×)."
     )
 
@@ -142,6 +143,14 @@ def test_another_scenario_of_that_name_is_not_judged(named: str, update: dict[st
     assert verdicts_of("wait", changed(named, update)) == []
 
 
+def test_files_to_upload_may_lie_elsewhere() -> None:
+    text = FULL.model_dump_json(exclude_none=True).replace("scenarios/picture", "elsewhere/picture")
+    moved = Plan.model_validate_json(text)
+    assert moved.scenario("blog_mix") != FULL.scenario("blog_mix")
+    for plan in (FULL, moved):
+        assert Scene(results(plan=plan), "blog_mix").is_ours
+
+
 def test_the_same_work_under_another_name_is_not_judged() -> None:
     assert verdicts_of("wait_for_me", changed("wait", {"name": "wait_for_me"})) == []
 
@@ -162,3 +171,17 @@ def test_another_plan_with_the_same_scenario_is_judged_under_its_own_names() -> 
     assert judged.verdict == "supported"
     assert "loop / threads" in judged.because
     assert judged.evidence[0].cells == [1, 2]
+
+
+def test_loads_with_one_figure_are_told_together() -> None:
+    condition = WAIT | {"closed": [64, 128, 256]}
+    loads = [Load("closed", users) for users in (64, 128, 256)]
+    cells = [made for load in loads for made in both("wait", load)]
+    stopped = [compared("wait", None, load=load, survivor="async") for load in loads[1:]]
+    [found] = judge(
+        [claim(condition)], results(cells, [compared("wait", (3.0, 3.0), load=loads[0]), *stopped])
+    )
+    assert found.because == (
+        "In wait, async / sync by throughput is 3× (3 to 3) at 64 users and infinite (only async"
+        " answers) at 128 and 256 users (needed: more than 2×)."
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from tests.claimed import FULL, results
 from twinbench.analyse.claims import Claim, ClaimsError, read_claims
-from twinbench.analyse.claims.alone import NAMES, Interference, Level
+from twinbench.analyse.claims.alone import NAMES, Interference
 from twinbench.analyse.claims.condition import Condition
 from twinbench.analyse.claims.read import KINDS
 from twinbench.analyse.claims.scene import Scene
@@ -124,10 +124,8 @@ def test_a_p99_that_a_claim_needs_has_samples_enough(claim: Claim) -> None:
 
 
 def wants_p99(condition: Condition) -> bool:
-    return (
-        isinstance(condition, Interference)
-        or (isinstance(condition, Ratio) and condition.metric == "p99")
-        or (isinstance(condition, Level) and condition.figure == "p99_ms")
+    return isinstance(condition, Interference) or (
+        isinstance(condition, Ratio) and condition.metric == "p99"
     )
 
 

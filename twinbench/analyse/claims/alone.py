@@ -19,22 +19,21 @@ Figure = Literal[
     "threads_used_max",
     "threads_waiting_max",
     "connections_waiting_max",
-    "p99_ms",
 ]
 NAMES: dict[Figure, tuple[str, str]] = {
     "loop_lag_p99_ms": ("p99 of the event loop's lag", " ms"),
     "threads_used_max": ("highest number of pool threads in use", ""),
     "threads_waiting_max": ("highest number of requests waiting for a pool thread", ""),
     "connections_waiting_max": ("highest number of requests waiting for a connection", ""),
-    "p99_ms": ("p99 of the response time", " ms"),
 }
 # One block is one draw; with five all on one side, chance alone does that once in sixteen times.
 LEAST_BLOCKS = 2
 
 
 class Level(Bounded):
-    """One figure of one app: its median over blocks, from the lowest to the highest of them, all of
-    which have to lie on one side."""
+    """What telemetry saw in one app: the median over blocks, from the lowest to the highest of
+    them, all of which have to lie on one side. Also of blocks in which it stopped answering: what
+    it did then is to be seen inside, and only there."""
 
     kind: Literal["level"]
     app: App
@@ -50,7 +49,8 @@ class Level(Bounded):
         return scene.cells(load, self.app)
 
     def at(self, scene: Scene, load: Load) -> tuple[Verdict, str]:
-        known = [v for c in self.cells(scene, load) if (v := self._value(c)) is not None]
+        there = [cell for cell in self.cells(scene, load) if cell.status != "void"]
+        known = [v for cell in there if (v := getattr(cell, self.figure)) is not None]
         if not known:
             return "undecided", "not known (nothing was seen of it)"
         low, high, unit = min(known), max(known), NAMES[self.figure][1]
@@ -58,15 +58,6 @@ class Level(Bounded):
         if len(known) < LEAST_BLOCKS:
             return "undecided", f"{number(found.estimate)}{unit} (one block)"
         return self.side_of(found), told(found, unit)
-
-    def _value(self, cell: CellResult) -> float | None:
-        """What a server does that has stopped answering is to be seen inside, and only there."""
-        if self.figure == "p99_ms":
-            return cell.latency_ms.p99 if cell.status == "valid" else None
-        if cell.status == "void":
-            return None
-        value: float | None = getattr(cell, self.figure)
-        return value
 
 
 class Interference(Bounded):

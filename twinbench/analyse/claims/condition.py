@@ -6,6 +6,7 @@ one is, because one load with the opposite is enough against what is claimed of 
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -46,12 +47,16 @@ class Seen(NamedTuple):
     def said(self, of: Verdict | None = None) -> str:
         """Of the loads with that verdict (left out: of all), without a full stop."""
         chosen = [found for found in self.found if of in (None, found.verdict)]
-        figures = [f"{found.figure} at {span([found.load])}" for found in chosen if found.cells]
+        known = [found for found in chosen if found.cells]
+        figures = [
+            f"{figure} at {span([found.load for found in alike])}"
+            for figure, alike in groupby(known, key=lambda found: found.figure)
+        ]
         missing = [found.load for found in chosen if not found.cells]
         parts = []
         if figures:
-            where = f"in {self.scenario} {self.subject}"
-            parts.append(f"{where} {joined(figures)} (needed: {self.needs})")
+            told = f"in {self.scenario}, {self.subject} {joined(figures)}"
+            parts.append(f"{told} (needed: {self.needs})")
         if missing:
             parts.append(f"not measured: {self.scenario} at {span(missing)}")
         return "; ".join(parts)

@@ -6,10 +6,11 @@ else's app must not be judged by sentences about ours.
 """
 
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from twinbench.analyse.results import CellResult, Comparison, Metric, Results
-from twinbench.plan import PLANS, Load, Plan, Scenario, Target, read_plan
+from twinbench.plan import PLANS, Load, Plan, Request, Scenario, Target, read_plan
 
 App = Literal["sync", "async"]
 OTHER: dict[App, App] = {"sync": "async", "async": "sync"}
@@ -71,7 +72,14 @@ def _scenario(plan: Plan, name: str) -> Scenario | None:
 
 
 def _work(scenario: Scenario) -> tuple[object, ...]:
-    return scenario.before, scenario.requests, scenario.arrivals, scenario.in_flight
+    sent = [_request(request) for request in scenario.requests]
+    return scenario.before, sent, scenario.arrivals, scenario.in_flight
+
+
+def _request(request: Request) -> Request:
+    """Files to upload by their names: where they lie is another place in every checkout."""
+    files = {field: Path(path.name) for field, path in (request.upload or {}).items()}
+    return request.model_copy(update={"upload": files})
 
 
 def _setup(target: Target) -> dict[str, object]:

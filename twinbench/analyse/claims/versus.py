@@ -33,7 +33,7 @@ class Ratio(Bounded):
     metric: Metric
 
     def subject(self, scene: Scene) -> str:
-        return f"{NAMES[self.metric]}, {scene.targets['async']} / {scene.targets['sync']}, is"
+        return f"{scene.targets['async']} / {scene.targets['sync']} by {NAMES[self.metric]} is"
 
     def needs(self, scene: Scene) -> str:
         return self.bound("×")
@@ -106,8 +106,8 @@ class Stops(Condition):
             for app in (self.app, OTHER[self.app])
         )
         figure = (
-            f"{own.count('collapsed')} of {len(own)} blocks, {scene.targets[OTHER[self.app]]}"
-            f" in {other.count('collapsed')} of {len(other)},"
+            f"{own.count('collapsed')} of {len(own)} blocks"
+            f" ({scene.targets[OTHER[self.app]]} in {other.count('collapsed')} of {len(other)})"
         )
         if own and "collapsed" not in own:
             return "refuted", figure
