@@ -92,6 +92,11 @@ def test_what_was_not_measured_leaves_it_undecided() -> None:
     assert [each.cells for each in found.evidence] == [[1, 101], []]
 
 
+def test_what_two_conditions_lack_is_said_once() -> None:
+    [found] = judge([claim(WAIT, FETCH, FETCH | {"more_than": 3.0})], of(wait=AHEAD))
+    assert found.because == "Not measured: fetch at 128 users."
+
+
 def test_a_load_that_was_not_measured_leaves_it_undecided() -> None:
     [found] = judge([claim(WAIT | {"closed": [128, 256]})], of(wait=AHEAD))
     assert found.verdict == "undecided"
@@ -153,6 +158,12 @@ def test_files_to_upload_may_lie_elsewhere() -> None:
 
 def test_the_same_work_under_another_name_is_not_judged() -> None:
     assert verdicts_of("wait_for_me", changed("wait", {"name": "wait_for_me"})) == []
+
+
+def test_a_full_plan_of_other_apps_makes_no_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = changed("async", {"app": "my.app:app"})
+    monkeypatch.setattr("twinbench.analyse.claims.scene._full", lambda: theirs)
+    assert verdicts_of("wait", theirs) == []
 
 
 def test_another_plan_with_the_same_scenario_is_judged_under_its_own_names() -> None:

@@ -68,6 +68,7 @@ def test_a_server_that_stopped_is_looked_into_and_a_void_cell_is_not(
 def beside(values: list[float], alone: list[float]) -> list[CellResult]:
     cells = blocks("noop_beside_compute", "sync", "p99_ms", values, Load("open", 530))
     others = blocks("noop_alone", "sync", "p99_ms", alone, Load("open", 500))
+    cells += blocks("noop_alone", "async", "p99_ms", [99.0] * 3, Load("open", 500))  # not asked
     return cells + [each.model_copy(update={"id": each.id + 10}) for each in others]
 
 
@@ -98,3 +99,5 @@ def test_interference_below_the_floor_decides_nothing() -> None:
     assert looked(INTERFERENCE, results(cells, calibration=floor)).verdict == "undecided"
     floor = runs.calibration(latency_p99_ms=0.7)
     assert looked(INTERFERENCE, results(cells, calibration=floor)).verdict == "supported"
+    turned = beside([0.5, 0.5, 0.5], [1.5, 1.6, 1.5])
+    assert looked(INTERFERENCE, results(turned, calibration=floor)).verdict == "refuted"

@@ -82,7 +82,8 @@ def test_one_block_decides_nothing() -> None:
         ([900, 905, 910], [2400, 2450, 2500], "refuted"),
         ([300, 302, 304], [2400, 2450, 2500], "undecided"),  # something else limits it
         ([730, 740, 735], [700, 710, 720], "undecided"),  # and the other as well
-        ([600, 800, 900], [2400, 2450, 2500], "undecided"),
+        ([600, 800, 900], [2400, 2450, 2500], "undecided"),  # perhaps far below the limit
+        ([760, 820, 860], [2400, 2450, 2500], "undecided"),  # perhaps above it
         ([730], [2400], "undecided"),
         ([], [2400, 2450, 2500], "undecided"),
     ],
@@ -98,6 +99,7 @@ def test_plateau(sync: list[float], other: list[float], expected: Verdict) -> No
     }
     cells = blocks("wait", "sync", "throughput_rps", sync)
     cells += blocks("wait", "async", "throughput_rps", other)
+    cells.append(cell("wait", "sync", USERS, 9, status="void", throughput_rps=9000.0))
     assert looked(condition, results(cells)).verdict == expected
 
 

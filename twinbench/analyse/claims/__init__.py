@@ -26,7 +26,7 @@ def judge(published: Sequence[Claim], results: Results) -> list[ClaimResult]:
 
 def _result(claim: Claim, seen: Sequence[Seen]) -> ClaimResult:
     verdict = agreed([each.verdict for each in seen])
-    decisive = [each.said(verdict) for each in seen if each.verdict == verdict]
+    decisive = dict.fromkeys(each.said(verdict) for each in seen if each.verdict == verdict)
     return ClaimResult(
         id=claim.id,
         text=claim.text,
