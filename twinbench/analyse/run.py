@@ -3,11 +3,13 @@
 import polars as pl
 
 from twinbench.analyse.cells import Cell, analyse_cell
+from twinbench.analyse.claims import claims
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.crossovers import crossovers
 from twinbench.analyse.curves import curves
 from twinbench.analyse.gates import judge_together
 from twinbench.analyse.results import Results, Timing
+from twinbench.analyse.timelines import timelines
 from twinbench.findings import Floor
 from twinbench.plan import Plan
 from twinbench.store import FULL_CALIBRATION, CellRecord, Store, write_whole
@@ -29,7 +31,7 @@ def analyse(store: Store) -> Results:
     results = [cell.result for cell in cells]
     judge_together(results)
     compared = comparisons(manifest.plan, results, floor)
-    return Results(
+    found = Results(
         run=store.folder.name,
         plan=manifest.plan,
         timing=Timing(
@@ -44,12 +46,13 @@ def analyse(store: Store) -> Results:
         comparisons=compared,
         crossovers=crossovers(manifest.plan, compared),
         claims=[],
-        timelines=[],
+        timelines=timelines(store, manifest.plan, results),
         calibration=calibration,
         full_calibration=store.calibration(FULL_CALIBRATION),
         machine=manifest.machine,
         versions=manifest.versions,
     )
+    return found.model_copy(update={"claims": claims(found)})
 
 
 def write_results(store: Store, results: Results) -> None:
