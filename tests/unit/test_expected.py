@@ -36,7 +36,7 @@ USL = Usl(rate_rps=100, contention=0.1, coherency=0.01, r2=0.987, low=8, high=64
 
 
 def made(tmp_path: Path, **changes: object) -> Results:
-    """Both targets answer 2,000 requests a second at 1, 8 and 64 users; `changes` to sync's curve."""
+    """Both targets answer 2,000 requests a second at 1, 8, 64 users; `changes` to sync's curve."""
     scenario = runs.plan().scenarios[0].model_dump() | {"closed": [1, 8, 64]}
     store = runs.write_run(
         tmp_path, runs.plan(scenarios=[scenario]), lambda cell: runs.steady(cell, 2000)

@@ -17,6 +17,7 @@ from twinbench.plan import Cell, LoadKind
 from twinbench.report import instrument, words
 from twinbench.report.causes import causes
 from twinbench.report.charts import curve_figure, overview_figure, picture_figure, ratio_figure
+from twinbench.report.kinds import KINDS
 from twinbench.report.markdown import markdown
 from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
 from twinbench.report.terminal import show
@@ -85,9 +86,17 @@ def test_the_two_kinds_of_load_never_share_an_axis(
     for figure in (
         curve_figure(results, "noop", kind, "p50"),
         ratio_figure(results, "noop", kind),
-        overview_figure(results, kind),
     ):
         assert (figure.axes[0].get_xlabel(), ticks(figure)) == (label, loads)
+
+
+def test_in_the_overview_users_are_columns_and_rates_stand_in_the_tiles(tmp_path: Path) -> None:
+    """Each scenario has rates of its own, which would make columns with next to nothing in them."""
+    results = made(tmp_path, closed=[1, 8], open=[100, 1000])
+    closed, opened = (overview_figure(results, kind) for kind in KINDS)
+    assert ticks(closed) == ["1", "8"]
+    texts = [text.get_text() for text in opened.axes[0].texts]
+    assert [text.split("\n")[1] for text in texts] == ["100/s", "1000/s"]
 
 
 def test_sentences_on_open_loads_speak_of_who_answers_sooner(tmp_path: Path) -> None:

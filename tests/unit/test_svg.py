@@ -41,8 +41,12 @@ def axes() -> Axes:
     return axes
 
 
+def inlined(axes: Axes, name: str = "one", alt: str = "") -> str:
+    return svg.inline(svg.alone(drawn(figure_of(axes)), name, alt))
+
+
 def inline(axes: Axes, name: str = "one", alt: str = "") -> ET.Element:
-    return parsed(svg.inline(drawn(figure_of(axes)), name, alt))
+    return parsed(inlined(axes, name, alt))
 
 
 def parsed(markup: str | bytes) -> ET.Element:
@@ -83,7 +87,7 @@ def test_a_hover_text_is_a_title_whatever_it_says(axes: Axes) -> None:
     [title] = titles(root)
     assert title == HOSTILE.replace("\x1b", " ")
     assert not list(root.iter("script"))
-    assert "hover:" not in svg.inline(drawn(figure_of(axes)), "one", "")
+    assert "hover:" not in inlined(axes)
 
 
 def test_each_mark_says_its_own_text_in_order(axes: Axes) -> None:
@@ -106,7 +110,7 @@ def test_texts_without_a_mark_of_their_own_are_left_out(axes: Axes) -> None:
 
 
 def test_colours_follow_the_page_and_a_file_has_its_own(axes: Axes) -> None:
-    page = svg.inline(drawn(figure_of(axes)), "one", "")
+    page = inlined(axes)
     alone = svg.alone(drawn(figure_of(axes)), "one", "").decode()
     for colour in (style.BASELINE, style.CANDIDATE, style.PALE, style.PAGE, style.INK, style.GREY):
         assert style.VARIABLES[colour] in page

@@ -55,24 +55,25 @@ def _draw(chart: Chart, results: Results | None, folder: Path) -> str:
     figure = chart.figure(results)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
-    drawn = buffer.getvalue()
-    (folder / f"{chart.name}.svg").write_bytes(svg.alone(drawn, chart.name, chart.alt))
+    alone = svg.alone(buffer.getvalue(), chart.name, chart.alt)
+    (folder / f"{chart.name}.svg").write_bytes(alone)
     if chart.png:
         figure.savefig(folder / f"{chart.name}.png", dpi=PNG_DPI)
-    return svg.inline(drawn, chart.name, chart.alt)
+    return svg.inline(alone)
 
 
 @contextmanager
 def _workers(results: Results | None) -> Iterator[ProcessPoolExecutor]:
     """Processes that end with this one, however it ends. They do not hear Ctrl-C, which is for
     this one: it lets them finish the chart they are at."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     pool = ProcessPoolExecutor(
         WORKERS,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
         initargs=(results,),
     )
+    # Not before: setting up a pool, Python unblocks what is blocked.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         for _ in range(WORKERS):
             pool.submit(os.getpid)  # starts one, which is born deaf

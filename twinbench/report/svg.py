@@ -11,6 +11,7 @@ from twinbench.report.hover import EACH, ONE
 from twinbench.report.style import VARIABLES
 
 SVG = "http://www.w3.org/2000/svg"
+NAMESPACE = f"{{{SVG}}}"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 PLACES = ("d", "x", "y", "points")  # attributes that hold coordinates
 FRACTION = re.compile(r"-?\d+\.\d+")
@@ -18,33 +19,9 @@ LOCAL_URL = re.compile(r"(?<=url\(#)[^)]+")
 PAINT = ("fill", "stroke")
 
 
-def inline(svg: bytes, name: str, alt: str) -> str:
-    """An element for a page: as wide as there is room, colours by CSS variables, the page's font.
-    Its ids begin with `name`, which no other chart of the page may have; `alt` says what it
-    shows."""
-    root = _tidied(svg, name, alt)
-    root.set("class", "chart")
-    width = root.attrib.pop("width").removesuffix("pt")
-    del root.attrib["height"]
-    for element in root.iter():
-        style = _style_of(element)
-        style.pop("font-family", None)
-        style |= {key: element.attrib.pop(key) for key in PAINT if key in element.attrib}
-        _set_style(element, {key: VARIABLES.get(value, value) for key, value in style.items()})
-    # Its natural width: a page may show it somewhat larger or smaller.
-    root.set("style", f"--width:{width}px")
-    return ET.tostring(root, encoding="unicode")
-
-
 def alone(svg: bytes, name: str, alt: str) -> bytes:
-    """The same as a file of its own, in colours for a white ground."""
-    root = _tidied(svg, name, alt)
-    root.set("xmlns", SVG)
-    element: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return element
-
-
-def _tidied(svg: bytes, name: str, alt: str) -> ET.Element:
+    """What matplotlib wrote as a file for itself, tidied: in colours for a white ground. Its ids
+    begin with `name`, which no other chart of a page may have; `alt` says what it shows."""
     root = ET.fromstring(svg)  # noqa: S314 - matplotlib wrote it
     for element in root.iter():
         _simplify(element)
@@ -60,12 +37,31 @@ def _tidied(svg: bytes, name: str, alt: str) -> ET.Element:
     root.set("stroke-linejoin", "round")
     root.set("role", "img")
     root.set("aria-label", alt)
-    return root
+    root.set("xmlns", SVG)
+    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written
+
+
+def inline(alone: bytes) -> str:
+    """An element for a page: as wide as there is room, colours by CSS variables, its font."""
+    root = ET.fromstring(alone)  # noqa: S314 - it comes from above
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(NAMESPACE)
+        style = _style_of(element)
+        style.pop("font-family", None)
+        style |= {key: element.attrib.pop(key) for key in PAINT if key in element.attrib}
+        _set_style(element, {key: VARIABLES.get(value, value) for key, value in style.items()})
+    width = root.attrib.pop("width").removesuffix("pt")
+    del root.attrib["height"]
+    # Its natural width: a page may show it somewhat larger or smaller.
+    root.set("style", f"--width:{width}px")
+    root.set("class", "chart")
+    return ET.tostring(root, encoding="unicode")
 
 
 def _simplify(element: ET.Element) -> None:
     """Names without namespaces, no blanks between elements, coordinates to a hundredth."""
-    element.tag = element.tag.removeprefix(f"{{{SVG}}}")
+    element.tag = element.tag.removeprefix(NAMESPACE)
     element.tail = None
     if element.tag not in ("text", "tspan"):
         element.text = None

@@ -84,7 +84,7 @@ def log_axis(axes: Axes, drawn: Sequence[float]) -> None:
 
 def _steps(span: float) -> tuple[float, ...]:
     """At most a dozen ticks, and three at least."""
-    if span > 3000:
+    if span > 10_000:
         return (1,)
     return (1, 2, 5) if span > 10 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 

@@ -36,19 +36,20 @@ def curve_figure(results: Results, scenario: str, kind: LoadKind, metric: Metric
     curves = results.curves_of(scenario, kind)
     loads = [point.value for point in curves[0].points]
     load_axis(axes, kind, loads)
-    if not readings.drawn(results, curves, [metric]):
+    measured = [(curve, results.cells_of(curve)) for curve in curves]
+    if not readings.drawn(measured, [metric]):
         axes.set_yticks([])
         axes.text(0.5, 0.5, "too few samples", transform=axes.transAxes, ha="center")
         return figure
-    _scale(axes, results, curves, metric)
+    _scale(axes, measured, metric)
     tell_at_loads(
         axes, loads, [readings.of_load(curves, n, metric) for n in range(len(curves[0].points))]
     )
     columns: list[list[tuple[Artist, str]]] = []
-    for n, curve in enumerate(curves):
+    for n, (curve, cells) in enumerate(measured):
         line = _draw_estimates(axes, curve, metric, n)
         beside = BESIDE ** (n - (len(curves) - 1) / 2)
-        _draw_blocks(axes, readings.blocks(results.cells_of(curve), metric), metric, n, beside)
+        _draw_blocks(axes, readings.blocks(cells, metric), metric, n, beside)
         _draw_collapses(axes, curve, n, at_top=metric != "throughput")
         notes = expected.draw_law(axes, curve, n) if metric == "throughput" else []
         columns.append([(line, curve.target), *notes])
@@ -60,13 +61,13 @@ def curve_figure(results: Results, scenario: str, kind: LoadKind, metric: Metric
     return figure
 
 
-def _scale(axes: Axes, results: Results, curves: Sequence[Curve], metric: Metric) -> None:
+def _scale(axes: Axes, curves: Sequence[readings.Measured], metric: Metric) -> None:
     if metric == "throughput":
-        measured = max(readings.drawn(results, curves, [metric]))
-        linear_axis(axes, expected.highest(curves, measured))
+        highest = max(readings.drawn(curves, [metric]))
+        linear_axis(axes, expected.highest([curve for curve, _ in curves], highest))
         return
-    drawn = readings.drawn(results, curves, LATENCIES)
-    fallen = any(point.collapsed for curve in curves for point in curve.points)
+    drawn = readings.drawn(curves, LATENCIES)
+    fallen = any(point.collapsed for curve, _ in curves for point in curve.points)
     # Room above the highest latency for the crosses.
     log_axis(axes, [*drawn, max(drawn) * 3] if fallen else drawn)
 

@@ -25,23 +25,18 @@ Tile = tuple[int, int, Comparison]  # column, row
 
 def overview_figure(results: Results, kind: LoadKind) -> Figure:
     """A row for each scenario (and candidate), a tile for each load: coloured for who is ahead,
-    grey where no difference was shown, hatched where nothing can be said."""
-    pairs = results.pairs(kind)
-    loads = overview_loads(results, kind)
-    figure, axes = _framed([name for name, _ in pairs], loads)
-    axes.set_xlabel(AXIS[kind])
-    tiles = [
-        (loads.index(comparison.load.value), row, comparison)
-        for row, (_, found) in enumerate(pairs)
-        for comparison in found
-    ]
-    known = [tile for tile in tiles if _known(tile[2])]
-    _draw_tiles(axes, known, [name for name, _ in pairs])
-    _draw_tiles(axes, [t for t in tiles if t not in known], [name for name, _ in pairs], "////")
+    grey where no difference was shown, hatched where nothing can be said. Users stand in columns;
+    rates, of which each scenario has its own, in the tiles."""
+    names = [name for name, _ in results.pairs(kind)]
+    headings, tiles = _arranged(results, kind)
+    figure, axes = _framed(names, headings)
+    axes.set_xlabel(AXIS[kind] + (", in the tiles" if kind == "open" else ""))
+    _draw_tiles(axes, [tile for tile in tiles if _known(tile[2])], names)
+    _draw_tiles(axes, [tile for tile in tiles if not _known(tile[2])], names, "////")
     for x, y, comparison in tiles:
         ink = style.PAGE if _ahead(comparison) else style.INK
         axes.text(x, y, _shown(comparison), ha="center", va="center", color=ink, linespacing=0.95)
-    _explain(figure, [c for *_, c in tiles])
+    _explain(figure, [comparison for *_, comparison in tiles])
     return figure
 
 
@@ -54,15 +49,28 @@ def overview_alt(results: Results, kind: LoadKind) -> str:
     return f"{words.overview(results, kind, words.pairs(results))}. {'. '.join(rows)}."
 
 
-def _framed(names: Sequence[str], loads: Sequence[int]) -> tuple[Figure, Axes]:
+def _arranged(results: Results, kind: LoadKind) -> tuple[list[str], list[Tile]]:
+    """Headings of the columns, and what stands in them."""
+    rows = [found for _, found in results.pairs(kind)]
+    if kind == "open":
+        tiles = [(x, y, found) for y, row in enumerate(rows) for x, found in enumerate(row)]
+        return [""] * max(map(len, rows)), tiles
+    loads = overview_loads(results, kind)
+    tiles = [
+        (loads.index(found.load.value), y, found) for y, row in enumerate(rows) for found in row
+    ]
+    return [str(load) for load in loads], tiles
+
+
+def _framed(names: Sequence[str], headings: Sequence[str]) -> tuple[Figure, Axes]:
     left = LETTER_WIDTH * LETTERS * max(map(len, names)) + 8
-    plot = TILE_WIDTH * len(loads), TILE_HEIGHT * len(names)
+    plot = TILE_WIDTH * len(headings), TILE_HEIGHT * len(names)
     width, height = max(left + plot[0] + RIGHT, LEAST_WIDTH), TOP + plot[1] + BOTTOM
     figure = Figure(figsize=(width / INCH, height / INCH))
     axes = figure.add_axes((left / width, BOTTOM / height, plot[0] / width, plot[1] / height))
-    axes.set_xlim(-0.5, len(loads) - 0.5)
+    axes.set_xlim(-0.5, len(headings) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xticks(range(len(loads)), [str(load) for load in loads])
+    axes.set_xticks(range(len(headings)), headings)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -125,4 +133,7 @@ def _colour(comparison: Comparison) -> str:
 
 
 def _shown(comparison: Comparison) -> str:
-    return alone(comparison.survivor) if comparison.survivor else style.times(comparison.ratio)
+    survivor, load = comparison.survivor, comparison.load
+    if load.kind == "closed":
+        return alone(survivor) if survivor else style.times(comparison.ratio)
+    return f"{'only' if survivor else style.times(comparison.ratio)}\n{load.value}/s"

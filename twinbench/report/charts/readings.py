@@ -19,6 +19,8 @@ OF_POINT: dict[Metric, Callable[[Point], Estimate | None]] = {
     "p99": lambda point: point.p99_ms,
 }
 
+Measured = tuple[Curve, list[CellResult]]  # and the cells behind it
+
 
 def estimates(curve: Curve, metric: Metric) -> list[tuple[Point, Estimate]]:
     """The points of a curve that have an estimate of `metric`."""
@@ -34,13 +36,13 @@ def blocks(cells: Iterable[CellResult], metric: Metric) -> list[tuple[CellResult
     ]
 
 
-def drawn(results: Results, curves: Sequence[Curve], metrics: Sequence[Metric]) -> list[float]:
+def drawn(curves: Sequence[Measured], metrics: Sequence[Metric]) -> list[float]:
     """What a chart must have room for: estimates and blocks."""
     found = []
-    for curve in curves:
+    for curve, cells in curves:
         for metric in metrics:
             found += [estimate.estimate for _, estimate in estimates(curve, metric)]
-            found += [value for _, value in blocks(results.cells_of(curve), metric)]
+            found += [value for _, value in blocks(cells, metric)]
     return found
 
 
