@@ -10,15 +10,23 @@ from matplotlib.figure import Figure
 from twinbench.analyse.results import Metric, Results
 from twinbench.findings import Calibration, Picture
 from twinbench.plan import LoadKind
+from twinbench.report.beside import interference_alt, interference_words, interferences
 from twinbench.report.charts import (
     curve_alt,
     curve_figure,
+    interference_figure,
+    map_figure,
     overview_alt,
     overview_figure,
     picture_figure,
     ratio_alt,
     ratio_figure,
+    spectrum_alt,
+    spectrum_figure,
+    timeline_figure,
 )
+from twinbench.report.charts.spectra import spectrum_load
+from twinbench.report.grid import grid, map_alt, map_words
 from twinbench.report.instrument import calibrations
 from twinbench.report.kinds import (
     DRAWN,
@@ -28,6 +36,7 @@ from twinbench.report.kinds import (
     overview_name,
     picture_name,
 )
+from twinbench.report.over_time import timeline_alt, timelines_of
 
 
 class Chart(NamedTuple):
@@ -66,6 +75,10 @@ def _compares(results: Results, scenario: str, kind: LoadKind) -> bool:
     return bool(results.compared(scenario, kind, results.decisive(scenario, kind)))
 
 
+def _has_percentiles(results: Results, scenario: str, kind: LoadKind) -> bool:
+    return spectrum_load(results, scenario, kind) is not None
+
+
 # In the order in which they are shown.
 CURVES: tuple[Metric, ...] = ("throughput", "p50", "p99")
 OF_SCENARIO = (
@@ -79,6 +92,7 @@ OF_SCENARIO = (
         for metric in CURVES
     ),
     OfScenario("ratio", ratio_figure, ratio_alt, _compares),
+    OfScenario("spectrum", spectrum_figure, spectrum_alt, _has_percentiles),
 )
 
 
@@ -112,11 +126,33 @@ def charts_of(results: Results, scenario: str, kind: LoadKind) -> Iterator[Chart
                 entry.alt(results, scenario, kind),
                 partial(entry.figure, scenario=scenario, kind=kind),
             )
+    for timeline in timelines_of(results, scenario, kind):
+        yield Chart(
+            chart_name(scenario, kind, f"time.{timeline.target}"),
+            timeline_alt(results, timeline),
+            partial(timeline_figure, timeline=timeline),
+        )
 
 
 def sections(results: Results) -> list[Section]:
     """Those for which the plan has what they need."""
-    return []
+    found = []
+    if grid(results):
+        chart = Chart("map", map_alt(results), map_figure)
+        found.append(Section("map", "IO and CPU in one map", map_words(results), [chart]))
+    beside = interferences(results)
+    if beside:
+        said = [sentence for one in beside for sentence in interference_words(results, one)]
+        charts = [
+            Chart(
+                f"interference.{n}",
+                interference_alt(results, one),
+                partial(interference_figure, found=one),
+            )
+            for n, one in enumerate(beside, start=1)
+        ]
+        found.append(Section("interference", "A cheap route beside neighbours", said, charts))
+    return found
 
 
 def charts_of_calibration(found: Calibration) -> list[Chart]:
