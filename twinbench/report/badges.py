@@ -1,42 +1,50 @@
 """Validity of a run at a glance: a few words each, which lead to where more is said."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from twinbench.analyse.results import CellStatus, Results
+from twinbench.analyse.results import Results
+from twinbench.report import instrument
+from twinbench.report.standings import Standing, standings
 
 Tone = Literal["good", "plain", "bad"]
+SIGNS: dict[Tone, str] = {"good": "✓ ", "plain": "", "bad": "! "}
 
 
 @dataclass(frozen=True)
 class Badge:
-    """`tone`: whether a run can be trusted the more or the less for it. `section`: of the page."""
+    """`tone`: whether one can trust the run the more or the less for it. `section`: of the page."""
 
     text: str
     tone: Tone
     section: str
 
+    @property
+    def marked(self) -> str:
+        return f"{SIGNS[self.tone]}{self.text}"
+
 
 def badges(results: Results) -> list[Badge]:
-    """Cells by status, what is missing, calibration, and one target against itself."""
+    """Cells by status, what is missing, calibration, one target against itself, and targets that
+    are not meant to be equal."""
     return [
         *_cells(results),
         _calibration(results),
-        *_against_itself(results),
+        *(_same(standing) for standing in standings(results) if standing.same),
+        *_differing(results),
     ]
 
 
 def _cells(results: Results) -> list[Badge]:
-    def count(status: CellStatus) -> int:
-        return sum(cell.status == status for cell in results.cells)
-
-    valid, void = count("valid"), count("void")
-    found = [Badge(f"{valid:,} cells valid", "good" if valid else "bad", "raw")]
-    if collapsed := count("collapsed"):
-        found.append(Badge(f"{collapsed:,} collapsed", "plain", "raw"))
-    found.append(
-        Badge(f"{void:,} void" if void else "none void", "plain" if void else "good", "raw")
-    )
+    counts = Counter(cell.status for cell in results.cells)
+    found = [Badge(f"{counts['valid']:,} cells valid", "good" if counts["valid"] else "bad", "raw")]
+    if results.plan.blocks == 1:
+        found.append(Badge("one block: no intervals", "bad", "method"))
+    if counts["collapsed"]:
+        found.append(Badge(f"{counts['collapsed']:,} collapsed", "plain", "raw"))
+    void = Badge(f"{counts['void']:,} void", "plain", "raw")
+    found.append(void if counts["void"] else Badge("none void", "good", "raw"))
     if results.missing_cells:
         found.append(Badge(f"{results.missing_cells:,} not measured yet", "bad", "raw"))
     return found
@@ -46,19 +54,24 @@ def _calibration(results: Results) -> Badge:
     found = results.calibration
     if found is None:
         return Badge("not calibrated", "bad", "calibration")
-    asked = [item for item in found.items if item.verdict != "SKIP"]
-    read = len(asked) - len(found.failed)
-    text = f"calibration {read} of {len(asked)}"
-    return Badge(text, "bad" if found.failed else "good", "calibration")
+    if found.failed:
+        return Badge(f"calibration {instrument.failed(found)}", "bad", "calibration")
+    return Badge(f"calibrated: {instrument.read(found)}", "good", "calibration")
 
 
-def _against_itself(results: Results) -> list[Badge]:
+def _same(standing: Standing) -> Badge:
     """One target measured twice (A/A): no difference may be shown."""
-    twice = [c for c in results.comparisons if c.same and c.ratio]
-    shown = [c for c in twice if c.decision in ("faster", "slower")]
-    if not twice:
-        return []
-    section = f"scenario-{(shown or twice)[0].scenario}"
-    if shown:
-        return [Badge(f"A/A: {len(shown)} of {len(twice)} differ", "bad", section)]
-    return [Badge("A/A: no difference", "good", section)]
+    section = f"scenario-{standing.scenario}"
+    if standing.ahead:
+        return Badge("A/A: a difference is shown", "bad", section)
+    if standing.told:
+        return Badge("A/A: no difference shown", "good", section)
+    return Badge("A/A: not comparable", "plain", section)
+
+
+def _differing(results: Results) -> list[Badge]:
+    return [
+        Badge(f"{target.name} is meant to differ", "plain", "method")
+        for target in results.plan.targets
+        if target.differs
+    ]
