@@ -136,6 +136,7 @@ def _scale(axes: Axes, points: Sequence[Point]) -> None:
         if value
     ]
     if not known:
+        axes.set_xticks([])
         axes.set_yticks([])
         axes.text(0.5, 0.5, NOTHING, transform=axes.transAxes, ha="center")
         return
