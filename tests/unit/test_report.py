@@ -1,13 +1,11 @@
 """Charts by their data, sentences by known runs, pages by what they load and escape."""
 
-import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from tests import runs
 from twinbench.analyse.results import METRICS, Results
@@ -18,7 +16,6 @@ from twinbench.report.causes import causes
 from twinbench.report.charts import curve_figure, overview_figure, ratio_figure
 from twinbench.report.markdown import markdown
 from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
-from twinbench.report.terminal import show
 from twinbench.report.verdicts import summary
 from twinbench.report.write import write_report
 from twinbench.store import CellRecord, Store
@@ -219,7 +216,4 @@ def test_a_target_that_is_meant_to_differ_is_shown_with_its_reason(tmp_path: Pat
     assert f"- {sentence}\\<everything\\>" in markdown(results)
     html = write_report(results, tmp_path, lambda _: None).read_text()
     assert f"<li>{sentence}&lt;everything&gt;</li>" in html
-    console = Console(file=io.StringIO(), width=200)
-    show(results, console)
-    assert f"{sentence}<everything>" in console.file.getvalue()  # type: ignore[attr-defined]
     assert words.unequal(made(tmp_path / "equal")) == []

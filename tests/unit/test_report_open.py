@@ -1,13 +1,11 @@
 """How open loads, calibration and what a server lacked are shown."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from tests import runs
 from twinbench.analyse.results import Results
@@ -19,7 +17,6 @@ from twinbench.report.causes import causes
 from twinbench.report.charts import curve_figure, overview_figure, picture_figure, ratio_figure
 from twinbench.report.markdown import markdown
 from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
-from twinbench.report.terminal import show
 from twinbench.report.verdicts import summary
 from twinbench.report.write import write_report
 from twinbench.store import CellRecord
@@ -62,12 +59,6 @@ def made(tmp_path: Path, calibrated: Calibration | None = None, **loads: list[in
     scenario = {"name": "noop", "kind": "cpu", "requests": [{"path": "/"}]} | loads
     plan = runs.plan(scenarios=[scenario])
     return analyse(runs.write_run(tmp_path, plan, make, calibrated=calibrated))
-
-
-def shown(results: Results) -> str:
-    console = Console(file=io.StringIO(), width=200)
-    show(results, console)
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
 def ticks(figure: Figure) -> list[str]:
@@ -158,14 +149,6 @@ def test_a_report_holds_both_kinds_and_the_calibration(tmp_path: Path) -> None:
     assert "Calibrated before the run (short form): 1 of 3" in markdown(results)
 
 
-def test_the_terminal_speaks_of_calibration_only_where_it_failed(tmp_path: Path) -> None:
-    good = made(tmp_path / "a", runs.calibration(PASSED, SKIPPED), open=[100])
-    bad = made(tmp_path / "b", runs.calibration(FAILED), open=[100])
-    assert "alibrat" not in shown(good)
-    assert "Calibration: FAILED: 3 a queue" in shown(bad)
-    assert "Response time (p50), async / sync, by requests/s offered" in shown(good)
-
-
 def test_a_run_without_calibration_says_so(tmp_path: Path) -> None:
     results = made(tmp_path, closed=[1])
     assert instrument.sentence(results).startswith("Not calibrated")
@@ -205,6 +188,6 @@ def test_who_waited_for_what_is_said_at_the_highest_load_that_has_it(tmp_path: P
     plan = runs.plan(scenarios=[scenario])
     results = analyse(runs.write_run(tmp_path, plan, make, look=look))
     assert causes(results, "noop") == [
-        "sync at 64 users: 40 threads in use and up to 27 waiting for one.",
-        "async at 64 users: 40 threads in use and up to 27 waiting for one.",
+        "sync at 64 users: 40 of 40 threads in use, up to 27 waiting for one.",
+        "async at 64 users: 40 of 40 threads in use, up to 27 waiting for one.",
     ]
