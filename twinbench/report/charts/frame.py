@@ -35,7 +35,8 @@ def framed(
         plots.append(figure.add_axes(place, sharex=plots[0] if plots else None))
         plots[-1].patch.set_visible(False)
         plots[-1].spines[["top", "right"]].set_visible(False)
-        plots[-1].tick_params(labelbottom=len(plots) == len(heights))
+        lowest = len(plots) == len(heights)
+        plots[-1].tick_params(axis="x", bottom=lowest, labelbottom=lowest)
     return figure, plots
 
 

@@ -9,14 +9,15 @@ from matplotlib.ticker import NullLocator
 from twinbench.analyse.results import PERCENTS, Point, Results
 from twinbench.plan import LoadKind
 from twinbench.report import style
-from twinbench.report.charts.axes import log_axis, titled
-from twinbench.report.charts.frame import SMALL
+from twinbench.report.charts.axes import log_axis
+from twinbench.report.charts.frame import explain, framed, grid_lines
 from twinbench.report.hover import hover
 from twinbench.report.kinds import span
 
 # Labelled and marked: the median, and one request in ten, a hundred, a thousand, ten thousand.
 LANDMARKS = (50, 90, 99, 99.9, 99.99)
 NOTHING = "too few samples"
+LEFT, HEIGHT = 44.0, 180.0  # points
 
 
 def spectrum_load(results: Results, scenario: str, kind: LoadKind) -> int | None:
@@ -36,17 +37,21 @@ def spectrum_figure(results: Results, scenario: str, kind: LoadKind) -> Figure:
     to be, a dashed one for the time since it was sent."""
     load = spectrum_load(results, scenario, kind)
     at = f" at {span(kind, [load])}" if load else ""
-    figure, axes = titled(f"Response time by percentile{at} (ms)")
     points = _points(results, scenario, kind, load)
+    figure, [axes] = framed(
+        f"Response time by percentile{at} (ms)", [HEIGHT], left=LEFT, rows=len(points)
+    )
+    grid_lines(axes, "y")
     for n, (target, point) in enumerate(points):
         if point is None:
             continue
-        if kind == "open":
-            _draw(axes, point.service_ms, n, f"{target}, since it was sent", dashed=True)
         meant = f"{target}, since it was to be sent" if kind == "open" else target
         _draw(axes, point.response_ms, n, meant)
+        if kind == "open":
+            _draw(axes, point.service_ms, n, f"{target}, since it was sent", dashed=True)
         _mark(axes, point, n, target)
     _scale(axes, [point for _, point in points if point])
+    explain(figure, axes.get_legend_handles_labels()[0], columns=1 + (kind == "open"))
     return figure
 
 
@@ -131,6 +136,7 @@ def _scale(axes: Axes, points: Sequence[Point]) -> None:
         if value
     ]
     if not known:
+        axes.set_xticks([])
         axes.set_yticks([])
         axes.text(0.5, 0.5, NOTHING, transform=axes.transAxes, ha="center")
         return
@@ -142,4 +148,3 @@ def _scale(axes: Axes, points: Sequence[Point]) -> None:
     axes.set_xlim(1, 1.3 * _along(max(highest, 50)))
     axes.set_xlabel("of the requests, the fastest first")
     log_axis(axes, [value for _, value in known])
-    axes.legend(loc="upper left", frameon=False, fontsize=SMALL)  # lines climb to the right
