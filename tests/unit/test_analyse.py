@@ -41,6 +41,7 @@ def test_the_interval_is_students_t_on_logarithms() -> None:
 def test_one_value_has_no_interval_and_none_no_estimate() -> None:
     assert geometric([3.0]) == Estimate(estimate=3.0)
     assert geometric([]) is None
+    assert geometric([3.0, 0.0]) is None
 
 
 @given(st.lists(positive, min_size=2, max_size=8))

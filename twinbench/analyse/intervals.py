@@ -17,11 +17,12 @@ Values = NDArray[np.float64]
 
 
 def geometric(values: Sequence[float]) -> Estimate | None:
-    """Geometric mean of `values` (all > 0), with Student's t interval on their logarithms.
+    """Geometric mean of `values`, with Student's t interval on their logarithms.
 
-    Logarithms, because noise and ratios multiply. One value has no interval; none, no estimate.
+    Logarithms, because noise and ratios multiply. One value has no interval; none has no estimate,
+    nor has a zero among them.
     """
-    if not values:
+    if not values or min(values) <= 0:
         return None
     if len(values) == 1:
         return Estimate(estimate=values[0])
