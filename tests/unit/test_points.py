@@ -7,10 +7,19 @@ from tests import runs
 from twinbench.analyse.cells import Cell, analyse_cell
 from twinbench.analyse.curves import curves
 from twinbench.analyse.points import percentiles, point
-from twinbench.analyse.results import PERCENTS
+from twinbench.analyse.results import PERCENTS, Estimate
 from twinbench.plan import Load, cells
 
 PLAN = runs.plan()
+
+# So many samples, and the lowest and highest percentile that is known of them.
+REACHES: list[tuple[int, tuple[float, float]]] = [
+    (399, (10, 90)),
+    (400, (5, 95)),
+    (2000, (1, 99)),
+    (20_000, (1, 99.9)),
+    (200_000, (1, 99.99)),
+]
 
 
 def measured(rps: int, load: int = 8, block: int = 1, **changes: object) -> Cell:
@@ -26,7 +35,7 @@ def known(spectrum: list[float | None]) -> dict[float, float]:
 
 def test_a_spectrum_reaches_as_far_as_twenty_samples_lie_beyond() -> None:
     # The numbers from 0 to n - 1: the p-th percentile is p % of n - 1.
-    for count, reach in [(399, (10, 90)), (400, (5, 95)), (2000, (1, 99)), (200_000, (1, 99.99))]:
+    for count, reach in REACHES:
         found = known(percentiles([np.arange(count)]))
         assert (min(found), max(found)) == reach
         assert found == pytest.approx({p: p * (count - 1) / 100 for p in found})
@@ -79,6 +88,12 @@ def test_a_point_without_a_valid_block_says_nothing() -> None:
     found = point(Load("closed", 8), [])
     assert (found.status, found.throughput_rps, found.max_ms) == ("void", None, None)
     assert known(found.response_ms) == {}
+
+
+def test_a_clock_too_coarse_for_a_latency_gives_no_interval() -> None:
+    cell = measured(1000)
+    cell.result.latency_ms.p50, cell.responses_ms = 0.0, np.zeros(1000)
+    assert point(Load("closed", 8), [cell, cell]).p50_ms == Estimate(estimate=0.0)
 
 
 def test_each_cell_comes_to_its_own_point() -> None:

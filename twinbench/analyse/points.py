@@ -59,9 +59,9 @@ def _beyond(count: int, p: float) -> float:
 
 
 def _over_blocks(own: Sequence[float | None], together: float | None) -> Estimate | None:
-    """Over blocks where each has samples enough; else from all blocks' requests together,
-    without an interval; else nothing."""
-    told = _known(own)
+    """Over blocks where each has samples enough (and is above 0, as a coarse clock may not have
+    it); else from all blocks' requests together, without an interval; else nothing."""
+    told = [value for value in own if value]
     if told and len(told) == len(own):
         return geometric(told)
     return None if together is None else Estimate(estimate=together)

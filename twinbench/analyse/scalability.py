@@ -9,12 +9,14 @@ Source: N. J. Gunther, Guerrilla Capacity Planning, 2007, chapter 4.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import least_squares, lsq_linear
+from scipy.optimize import least_squares
 
 from twinbench.analyse.results import Point, Usl
 
 # It has three parameters: three points it meets whatever they are.
 LEAST_POINTS = 4
+# So much less than any measurement differs from the next is rounding.
+FLAT = 1e-6
 
 
 def scalability(points: Sequence[Point]) -> Usl | None:
@@ -29,7 +31,7 @@ def scalability(points: Sequence[Point]) -> Usl | None:
         return None
     users, rps = np.array(seen, dtype=float).T
     logs = np.log(rps)
-    if not np.ptp(logs):
+    if np.ptp(logs) < FLAT:
         return None
     terms = np.stack([np.ones_like(users), users, users * (users - 1)], axis=1)
     scale = terms.max(axis=0)  # so that the coefficients are alike in size
@@ -48,8 +50,8 @@ def scalability(points: Sequence[Point]) -> Usl | None:
 
 def _coefficients(terms: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Of the sum of `terms` (a column each) that comes nearest to `wanted` on a logarithmic scale,
-    none below zero. The search begins where the sum is nearest in proportion, which one place is
-    and needs no search."""
+    none below zero. Of points in disorder there may be several, each the nearest among its like: it
+    is searched for from throughput that grows with users, and from throughput that never does."""
 
     def off(coefficients: np.ndarray) -> np.ndarray:
         return np.asarray(np.log(terms @ coefficients / wanted))
@@ -57,5 +59,9 @@ def _coefficients(terms: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     def slopes(coefficients: np.ndarray) -> np.ndarray:
         return np.asarray(terms / (terms @ coefficients)[:, None])
 
-    begin = lsq_linear(terms / wanted[:, None], np.ones_like(wanted), bounds=(0, np.inf))
-    return np.asarray(least_squares(off, begin.x, slopes, bounds=(0, np.inf)).x)
+    grows, stays = np.exp(np.log(wanted[:, None] / terms[:, :2]).mean(axis=0))
+    fits = [
+        least_squares(off, begin, slopes, bounds=(0, np.inf))
+        for begin in ((grows, 0.0, 0.0), (0.0, stays, 0.0))
+    ]
+    return np.asarray(min(fits, key=lambda fit: fit.cost).x)
