@@ -29,6 +29,13 @@ TITLES: dict[LoadKind, dict[Metric, str]] = {
         "p99": "Response time, 99th percentile (ms)",
     },
 }
+# Of what a metric counts; written after a figure.
+UNITS: dict[Metric, str] = {
+    "throughput": "/s",
+    "per_cpu_s": " a CPU second",
+    "p50": " ms",
+    "p99": " ms",
+}
 RATIOS: dict[Metric, str] = {
     "throughput": "Throughput",
     "per_cpu_s": "Requests per CPU second",
