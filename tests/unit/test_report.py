@@ -41,8 +41,9 @@ def lines_of(figure: Figure) -> dict[str, list[tuple[float, float]]]:
 
 
 def blocks_of(figure: Figure) -> list[Line2D]:
-    """The dots of each target, and crosses: what has no line."""
-    return [line for line in figure.axes[0].get_lines() if line.get_linestyle() == "None"]
+    """The dots of each target, and crosses; not the rings around capacities."""
+    lines = figure.axes[0].get_lines()
+    return [line for line in lines if line.get_linestyle() == "None" and line.get_markersize() < 12]
 
 
 def points_of(line: Line2D) -> list[tuple[float, float]]:
@@ -150,10 +151,10 @@ def test_a_report_is_whole_and_loads_nothing_from_elsewhere(tmp_path: Path) -> N
     html = page.read_text()
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", html)
     assert "url(" not in html.replace("url(#", "")
-    assert html.count("<svg") == 5
+    assert html.count("<svg") == 8
     names = {path.name for path in (tmp_path / "charts").iterdir()}
-    charts = ("overview", "noop.throughput", "noop.p50", "noop.p99", "noop.ratio")
-    assert names == {"overview.png", *(f"{name}.svg" for name in charts)}
+    own = ("throughput", "p50", "p99", "ratio", "spectrum", "time.sync", "time.async")
+    assert names == {"overview.png", "overview.svg", *(f"noop.{name}.svg" for name in own)}
     assert "sync stops answering at 8" in (tmp_path / "report.md").read_text()
 
 
@@ -180,7 +181,7 @@ def test_a_scenario_with_one_target_has_curves_and_no_ratio(tmp_path: Path) -> N
 
 
 def test_three_targets_make_two_pairs(tmp_path: Path) -> None:
-    targets = [{"name": name, "app": "a:app"} for name in ("sync", "async", "third")]
+    targets = [{"name": name, "app": f"{name}:app"} for name in ("sync", "async", "third")]
 
     def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
         return runs.steady(cell, {"sync": 1000, "async": 2000, "third": 4000}[cell.target])
@@ -204,7 +205,9 @@ def test_three_targets_make_two_pairs(tmp_path: Path) -> None:
 def test_a_run_without_cells_has_a_report_that_says_so(tmp_path: Path) -> None:
     store = Store.create(runs.manifest(runs.plan()), tmp_path)
     results = analyse(store)
-    assert summary(results, "noop") == ["Nothing can be said."]
+    assert summary(results, "noop") == [
+        "Not compared at 1 to 8 users: no valid cells of sync and async."
+    ]
     assert "12 not measured yet" in words.validity(results)
     assert write_report(results, store.folder, lambda _: None).exists()
 

@@ -149,7 +149,9 @@ def test_a_report_holds_both_kinds_and_the_calibration(tmp_path: Path) -> None:
     names = {path.stem for path in (tmp_path / "charts").iterdir()}
     assert names == {
         *("overview", "noop.throughput", "noop.p50", "noop.p99", "noop.ratio"),
+        *("noop.spectrum", "noop.time.sync", "noop.time.async"),
         *("overview.open", "noop.open.p50", "noop.open.p99", "noop.open.ratio"),
+        *("noop.open.spectrum", "noop.open.time.sync", "noop.open.time.async"),
         "calibration.short.2",
     }
     assert html.count("<svg") == len(names)
