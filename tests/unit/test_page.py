@@ -15,7 +15,6 @@ from twinbench.analyse.run import analyse
 from twinbench.findings import Item
 from twinbench.plan import Cell
 from twinbench.report import raw
-from twinbench.report.badges import Badge, badges
 from twinbench.report.write import write_report
 from twinbench.store import CellRecord
 
@@ -142,40 +141,3 @@ def test_the_cells_of_a_very_long_run_are_those_that_need_a_word(
 )
 def test_cells_are_cited_in_stretches(cells: list[int], said: str) -> None:
     assert raw.cited(cells) == said
-
-
-def test_badges_say_what_a_run_is_worth(tmp_path: Path) -> None:
-    found = badges(made(tmp_path, PASSED, SKIPPED))
-    assert found == [
-        Badge("10 cells valid", "good", "raw"),
-        Badge("2 void", "plain", "raw"),
-        Badge("calibration 1 of 1", "good", "calibration"),
-    ]
-
-
-def test_badges_warn_of_what_spoils_a_run(tmp_path: Path) -> None:
-    results = made(tmp_path, PASSED, FAILED).model_copy(update={"missing_cells": 5, "cells": []})
-    assert [(badge.text, badge.tone) for badge in badges(results)] == [
-        ("0 cells valid", "bad"),
-        ("none void", "good"),
-        ("5 not measured yet", "bad"),
-        ("calibration 1 of 2", "bad"),
-    ]
-    assert badges(results.model_copy(update={"calibration": None}))[-1].text == "not calibrated"
-
-
-@pytest.mark.parametrize(
-    ("decision", "badge"),
-    [
-        ("no difference shown", Badge("A/A: no difference", "good", "scenario-noop")),
-        ("slower", Badge("A/A: 2 of 2 differ", "bad", "scenario-noop")),
-    ],
-)
-def test_a_target_against_itself_has_a_badge(tmp_path: Path, decision: str, badge: Badge) -> None:
-    results = made(tmp_path)
-    twice = [
-        c.model_copy(update={"same": True, "decision": decision})
-        for c in results.comparisons
-        if c.metric == "throughput"
-    ]
-    assert badges(results.model_copy(update={"comparisons": twice}))[-1] == badge

@@ -180,7 +180,7 @@ def test_a_scenario_with_one_target_has_curves_and_no_ratio(tmp_path: Path) -> N
 
 
 def test_three_targets_make_two_pairs(tmp_path: Path) -> None:
-    targets = [{"name": name, "app": "a:app"} for name in ("sync", "async", "third")]
+    targets = [{"name": name, "app": f"{name}:app"} for name in ("sync", "async", "third")]
 
     def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
         return runs.steady(cell, {"sync": 1000, "async": 2000, "third": 4000}[cell.target])
@@ -204,7 +204,9 @@ def test_three_targets_make_two_pairs(tmp_path: Path) -> None:
 def test_a_run_without_cells_has_a_report_that_says_so(tmp_path: Path) -> None:
     store = Store.create(runs.manifest(runs.plan()), tmp_path)
     results = analyse(store)
-    assert summary(results, "noop") == ["Nothing can be said."]
+    assert summary(results, "noop") == [
+        "Not compared at 1 to 8 users: no valid cells of sync and async."
+    ]
     assert "12 not measured yet" in words.validity(results)
     assert write_report(results, store.folder, lambda _: None).exists()
 
