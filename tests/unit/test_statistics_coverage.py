@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tests.noise import Logs, log_ratios, log_throughputs
-from twinbench.analyse.decisions import MARGIN, holm, p_beyond, smallest_difference
+from twinbench.analyse.decisions import holm, p_beyond, smallest_difference
 from twinbench.analyse.intervals import ALPHA, geometric
+from twinbench.analyse.margins import MARGIN
 
 REPEATS = 10_000  # the standard error of a share of 5 % is 0.2 %, of 80 % 0.4 %
 LOADS = 6  # of a scenario in the plan `bench`
