@@ -113,7 +113,8 @@ def test_a_claim_is_shown_with_its_verdict_and_evidence(html: str) -> None:
 
 def test_without_claims_there_is_no_section_of_them(tmp_path: Path) -> None:
     results = made(tmp_path).model_copy(update={"claims": []})
-    assert "claims" not in page_of(results, tmp_path)
+    page = Parsed(page_of(results, tmp_path))
+    assert "claims" not in {e.attributes.get("id") for e in page.elements}
 
 
 def test_the_cells_of_a_very_long_run_are_those_that_need_a_word(

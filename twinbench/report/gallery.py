@@ -111,6 +111,7 @@ def charts(results: Results) -> list[Chart]:
     for scenario in results.plan.scenarios:
         for kind in kinds_of(results, scenario.name):
             found += charts_of(results, scenario.name, kind)
+            found += charts_over_time(results, scenario.name, kind)
     found += [chart for section in sections(results) for chart in section.charts]
     for calibration in calibrations(results):
         found += charts_of_calibration(calibration)
@@ -126,6 +127,10 @@ def charts_of(results: Results, scenario: str, kind: LoadKind) -> Iterator[Chart
                 entry.alt(results, scenario, kind),
                 partial(entry.figure, scenario=scenario, kind=kind),
             )
+
+
+def charts_over_time(results: Results, scenario: str, kind: LoadKind) -> Iterator[Chart]:
+    """How a cell of each target went, to be put side by side."""
     for timeline in timelines_of(results, scenario, kind):
         yield Chart(
             chart_name(scenario, kind, f"time.{timeline.target}"),

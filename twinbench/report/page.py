@@ -27,6 +27,8 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 SCRIPT = Path(__file__).with_name("page.js").read_text()
+# So many scenarios are named in a clause of the first screen: the picture beside it has them all.
+NAMED_AT_FIRST = 3
 
 
 def page(results: Results, charts: Mapping[str, str]) -> str:
@@ -38,11 +40,13 @@ def page(results: Results, charts: Mapping[str, str]) -> str:
         charts,
         results=results,
         scenarios=results.plan.scenarios,
-        answer=answer(results),
+        answer=answer(results, NAMED_AT_FIRST),
+        in_full=answer(results),
         badges=badges(results),
         sections=gallery.sections(results),
         overviews=[kind for kind in kinds.KINDS if kinds.overview_name(kind) in charts],
         charts_of=lambda scenario, kind: gallery.charts_of(results, scenario, kind),
+        over_time=lambda scenario, kind: list(gallery.charts_over_time(results, scenario, kind)),
         header=lambda scenario, kind: scenario_header(results, scenario, kind),
         rows=lambda scenario, kind: scenario_rows(results, scenario, kind),
         summary=lambda scenario: summary(results, scenario),

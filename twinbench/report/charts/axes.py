@@ -15,16 +15,22 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from twinbench.plan import LoadKind
 from twinbench.report import style
+from twinbench.report.charts.frame import (
+    BOTTOM,
+    INCH,
+    LETTER_WIDTH,
+    LETTERS,
+    RIGHT,
+    ROW,
+    SMALL,
+    TITLE,
+    WIDTH,
+    place_labels,
+)
 from twinbench.report.hover import hover_each
 from twinbench.report.kinds import AXIS
 
-INCH = 72.0  # in points, as all below. A page shows a point as a pixel, or a little larger
-# So narrow that the letters can be read on a phone.
-WIDTH, PLOT = 350.0, 180.0
-LEFT, RIGHT, TOP, BOTTOM, ROW = 44.0, 8.0, 24.0, 34.0, 12.5
-LETTERS, TITLE, SMALL = 9.0, 10.5, 8.0
-# Width of an average letter by its height, as matplotlib's own font has it; others are narrower.
-LETTER_WIDTH = 0.6
+PLOT, LEFT, TOP = 180.0, 44.0, 24.0  # in points
 # How matplotlib draws here: text stays text (smaller files, the reader's own font); equal data give
 # equal bytes; what is not coloured otherwise is INK.
 RC = {
@@ -32,6 +38,7 @@ RC = {
     "svg.hashsalt": "twinbench",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": LETTERS,
+    "axes.titley": 1.0,  # where it stands anyway; to find that out takes long
     **dict.fromkeys(
         ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), style.INK
     ),
@@ -132,4 +139,5 @@ def _resize(figure: Figure, axes: Axes, rows: int) -> None:
     below = BOTTOM + rows * ROW
     height = TOP + PLOT + below
     figure.set_size_inches(WIDTH / INCH, height / INCH)
+    place_labels(axes, LEFT, PLOT)
     axes.set_position((LEFT / WIDTH, below / height, (WIDTH - LEFT - RIGHT) / WIDTH, PLOT / height))

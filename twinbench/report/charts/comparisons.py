@@ -12,7 +12,8 @@ from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import Comparison, Results
 from twinbench.plan import LoadKind
 from twinbench.report import style
-from twinbench.report.charts.axes import SMALL, legend, load_axis, log_axis, titled
+from twinbench.report.charts.axes import legend, load_axis, log_axis, titled
+from twinbench.report.charts.frame import SMALL
 from twinbench.report.hover import hover, hover_each
 from twinbench.report.kinds import RATIOS, span
 

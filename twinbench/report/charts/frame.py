@@ -14,6 +14,7 @@ INCH = 72.0  # in points, as all below. A page shows a point as a pixel, or a li
 WIDTH = 350.0
 RIGHT, BOTTOM, ROW = 8.0, 34.0, 13.0
 LETTERS, TITLE, SMALL = 9.0, 10.5, 8.0
+LABEL_BELOW = 18.0  # ticks and their letters
 # Width of an average letter by its height, as matplotlib's own font has it; others are narrower.
 LETTER_WIDTH = 0.6
 
@@ -33,11 +34,18 @@ def framed(
         y -= top + plot_height
         place = (left / WIDTH, y / height, (WIDTH - left - RIGHT) / WIDTH, plot_height / height)
         plots.append(figure.add_axes(place, sharex=plots[0] if plots else None))
+        place_labels(plots[-1], left, plot_height)
         plots[-1].patch.set_visible(False)
         plots[-1].spines[["top", "right"]].set_visible(False)
         lowest = len(plots) == len(heights)
         plots[-1].tick_params(axis="x", bottom=lowest, labelbottom=lowest)
     return figure, plots
+
+
+def place_labels(axes: Axes, left: float, plot_height: float) -> None:
+    """Labels of the axes where there is room for them; left alone, matplotlib looks for that."""
+    axes.xaxis.set_label_coords(0.5, -LABEL_BELOW / plot_height)
+    axes.yaxis.set_label_coords(-(left - LETTERS) / (WIDTH - left - RIGHT), 0.5)
 
 
 def grid_lines(axes: Axes, along: str) -> None:

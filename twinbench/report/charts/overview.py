@@ -10,8 +10,8 @@ from matplotlib.patches import Patch
 from twinbench.analyse.results import Comparison, Results
 from twinbench.plan import LoadKind
 from twinbench.report import style, words
-from twinbench.report.charts.axes import INCH, LETTER_WIDTH, LETTERS, SMALL
 from twinbench.report.charts.comparisons import NAME_LETTERS, alone, describe
+from twinbench.report.charts.frame import INCH, LETTER_WIDTH, LETTERS, SMALL, place_labels
 from twinbench.report.hover import hover_each
 from twinbench.report.kinds import AXIS
 from twinbench.report.tables import overview_loads
@@ -68,6 +68,7 @@ def _framed(names: Sequence[str], headings: Sequence[str]) -> tuple[Figure, Axes
     width, height = max(left + plot[0] + RIGHT, LEAST_WIDTH), TOP + plot[1] + BOTTOM
     figure = Figure(figsize=(width / INCH, height / INCH))
     axes = figure.add_axes((left / width, BOTTOM / height, plot[0] / width, plot[1] / height))
+    place_labels(axes, left, plot[1])
     axes.set_xlim(-0.5, len(headings) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xticks(range(len(headings)), headings)
