@@ -52,8 +52,8 @@ class CellResult(Inside):
     good answers that arrived in it; of a closed load each by the share of [sent, done] that lies
     inside it. `slices`: so many in each of ten equal parts of it. `latency_ms` is done - intended,
     `service_ms` done - sent; `server_cpu_ms` is CPU time per good answer, `per_cpu_s` good answers
-    per CPU second. Neighbours (of a scenario that has them) count everywhere but in `latency_ms` and
-    `service_ms`.
+    per CPU second. Neighbours (of a scenario that has them) count everywhere but in `latency_ms`
+    and `service_ms`.
     """
 
     id: int
