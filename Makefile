@@ -47,7 +47,8 @@ report: $(READY)  ## make the newest run's report again, from disk
 	@$(BIN)/twinbench report
 
 sample: $(READY)  ## keep the newest run's report as reports/sample, and in the README; RUN=folder for another
-	$(BIN)/python -m twinbench.report $(or $(RUN),reports/latest)
+	@$(BIN)/twinbench report $(or $(RUN),reports/latest)
+	@$(BIN)/python -m twinbench.report $(or $(RUN),reports/latest)
 
 calibrate: $(READY)  ## check the instrument against known answers: two minutes
 	@$(BIN)/twinbench calibrate $(PLAN)

@@ -42,6 +42,6 @@ def cell(
         server_cpu=0.5,
         server_cpu_ms=None,
         per_cpu_s=per_cpu_s,
-        slices=slices or [answers // SLICES] * SLICES,
+        slices=slices or [answers / SLICES] * SLICES,
         server_memory_mib=50,
     )

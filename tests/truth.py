@@ -21,12 +21,13 @@ RUNS = rf"at {RUN}(?:, {RUN})*(?: and {RUN})?"
 CROSSING = rf"from about [\d.,]+ {UNIT}(?: \([\d.,]+ to [\d.,]+\))? on"
 WHERE = rf"at every (?:load|rate)|from {RUN} on|up to {RUN}|{CROSSING}|{RUNS}"
 HEADS = {"Waiting (io)": "io", "Computing (cpu)": "cpu", "Both (mixed)": "mixed"}
-AT_RATES = "At equal rates (open loads)"
+AT_RATES = "At equal rates"
 AHEAD = re.compile(
     rf"(?P<who>{NAME})(?: \(or (?P<others>{NAME}(?:, {NAME})*)\))?"
     r"(?: answers more(?: requests)? a second| has the lower (?:p99|median|p99 or median))?"
     r" in (?:(?P<count>\d+) of (?P<among>\d+)(?: scenarios)?(?: \((?P<list>.+)\))?|(?P<one>.+)):"
-    r" (?P<by>[^()]+?×[^()]*) \((?:95 %: )?(?P<low>[\d.]+) to (?P<high>[\d.]+)"
+    rf" (?P<by>[^()]+?×(?: as many| the other's)?)(?: in (?P<named>{NAME}))?"
+    r" \((?:95 %: )?(?P<low>[\d.]+) to (?P<high>[\d.]+)"
     rf"(?:; (?P<at>{NAME}) at (?P<load>{NUMBER}) {UNIT})?\)"
 )
 LEVEL = re.compile(
@@ -122,6 +123,8 @@ def _check_ahead(found: re.Match[str], group: list[Comparison], told: set[str]) 
             tried = sorted(c.load.value for c in group if c.scenario == name)
             assert _loads(where, tried) == loads, f"{name} {where}: {loads} of {tried}"
     best = max(ahead, key=_distance)
+    if found["named"]:
+        assert found["named"] in {c.scenario for c in ahead if _distance(c) == _distance(best)}
     if found["at"]:
         at = (found["at"], int(found["load"].replace(",", "")))
         named = next(c for c in ahead if (c.scenario, c.load.value) == at)

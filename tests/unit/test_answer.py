@@ -100,7 +100,7 @@ def test_when_both_stop_nobody_is_said_to_go_on() -> None:
 def test_open_loads_speak_of_who_answers_sooner() -> None:
     rates = Made("rates", open={100: Outcome(0.5), 400: Outcome(0.4)})
     assert said(supposed.results(rates)) == [
-        "At equal rates (open loads): async has the lower p99 in rates at every rate: down to"
+        "At equal rates: async has the lower p99 in rates at every rate: down to"
         " 0.40× the other's (95 %: 0.39 to 0.41; rates at 400 requests/s)."
     ]
 
@@ -180,4 +180,4 @@ def test_of_many_scenarios_the_strongest_are_named() -> None:
     assert "in 9 of 9 scenarios (s8, s7, s6, s5, s4 and s3 at 1 user, 3 more): up to 10.00×" in full
     [brief] = answer(supposed.results(*many), names=0)
     truth.check(brief, supposed.results(*many))
-    assert "in 9 of 9 scenarios: up to 10.00×" in brief.text
+    assert "in 9 of 9 scenarios: up to 10.00× in s8 (" in brief.text

@@ -36,8 +36,9 @@ def test_a_run_without_valid_cells_or_with_one_block_is_not_to_be_trusted() -> N
 def test_calibration_is_a_badge_whether_there_was_one_or_not() -> None:
     passed = Item(number=1, name="one", verdict="PASS", said="")
     failed = Item(number=2, name="two", verdict="FAIL", said="")
-    found = tones(GOOD, calibration=runs.calibration(passed))
-    assert found["calibrated: 1 of 1 known answers read right"] == "good"
+    skipped = Item(number=3, name="three", verdict="SKIP", said="")
+    found = tones(GOOD, calibration=runs.calibration(passed, skipped))
+    assert found["calibration 1 of 1"] == "good"
     found = tones(GOOD, calibration=runs.calibration(passed, failed))
     assert found["calibration FAILED: 2 two"] == "bad"
 

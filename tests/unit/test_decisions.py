@@ -8,7 +8,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from twinbench.analyse.decisions import (
-    MARGIN,
     Judged,
     holm,
     judge,
@@ -16,6 +15,7 @@ from twinbench.analyse.decisions import (
     smallest_difference,
 )
 from twinbench.analyse.intervals import ALPHA, geometric
+from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import METRICS, Metric
 from twinbench.plan import Load
 

@@ -151,7 +151,7 @@ CROSSOVER = Crossover(
         ),
         (
             {"found": "none", "at": None, "ahead": "sync"},
-            "none: sync is ahead wherever a difference is shown",
+            "none, sync is ahead wherever a difference is shown",
         ),
         (
             {"found": "not known", "at": None},

@@ -53,7 +53,8 @@ def analyse_cell(
 
 def _figures(record: CellRecord, window: Window) -> CellResult:
     counted, timed = window.population, window.timed
-    good, errors = int(window.arrived.sum()), int(window.wrong.sum())
+    slices = window.answered(np.linspace(window.begin_ns, window.end_ns, SLICES + 1))
+    good, errors = float(slices.sum()), int(window.wrong.sum())
     sent = counted & (window.sent_ns > 0)
     served = timed & (window.sent_ns > 0)
     lag_ms = _ms(window.sent_ns, window.intended_ns, sent)
@@ -82,15 +83,9 @@ def _figures(record: CellRecord, window: Window) -> CellResult:
         server_cpu=record.server_cpu_s / window_s,
         server_cpu_ms=1e3 * record.server_cpu_s / good if good else None,
         per_cpu_s=good / record.server_cpu_s if record.server_cpu_s else None,
-        slices=_slices(window),
+        slices=slices.tolist(),
         server_memory_mib=record.server_memory_mib,
     )
-
-
-def _slices(window: Window) -> list[int]:
-    """Good answers that arrived in each of ten equal parts of the window."""
-    edges = np.linspace(window.begin_ns, window.end_ns, SLICES + 1)
-    return [int(count) for count in np.histogram(window.done_ns[window.arrived], edges)[0]]
 
 
 def spectrum(values_ms: np.ndarray) -> Spectrum:

@@ -7,14 +7,12 @@ from itertools import groupby
 import numpy as np
 
 from twinbench.analyse.bootstrap import bootstrap
-from twinbench.analyse.decisions import MARGIN, Judged, judge
+from twinbench.analyse.decisions import Judged, judge
 from twinbench.analyse.intervals import geometric
 from twinbench.analyse.pairs import Pair, ratios
 from twinbench.analyse.results import METRICS, CellResult, Comparison, Estimate, Metric
 from twinbench.findings import Floor
 from twinbench.plan import Plan, Scenario, loads_of
-
-__all__ = ["MARGIN", "comparisons"]
 
 
 def comparisons(

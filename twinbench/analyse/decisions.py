@@ -15,11 +15,10 @@ import numpy as np
 from scipy import optimize, stats
 
 from twinbench.analyse.intervals import ALPHA, Values, mean_and_error
+from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import MORE_IS_BETTER, Decision, Metric
 from twinbench.plan import Load
 
-# A difference smaller than this matters to nobody who chooses between two designs.
-MARGIN = 0.03
 # What is called the smallest difference is found in so many cases: custom.
 POWER = 0.8
 # As far as a float goes.

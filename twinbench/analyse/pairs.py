@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from twinbench.analyse.intervals import geometric
+from twinbench.analyse.margins import FLOORS
 from twinbench.analyse.results import CellResult, Metric
 from twinbench.findings import Floor
 from twinbench.plan import Load, Plan, Scenario, Target
 
-# Of the latency that a server shows which does nothing: below, more than half of what is read is
-# the way there and back, and a ratio says little about the servers.
-FLOORS = 2
 LACKING: dict[Metric, str] = {
     "throughput": "no block in which both answered inside the window",
     "per_cpu_s": "no block in which both answered inside the window, at a CPU time that is known",

@@ -1,5 +1,7 @@
 """A run folder analysed: a pure function of what is on disk."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import polars as pl
 
 from twinbench.analyse.cells import Cell, analyse_cell
@@ -14,6 +16,9 @@ from twinbench.findings import Floor
 from twinbench.plan import Plan
 from twinbench.store import FULL_CALIBRATION, CellRecord, Store, write_whole
 
+# Reading and sorting let go of the GIL for a part of their time: with two, a quarter is saved; a
+# third saves nothing.
+READERS = 2
 # A lost cell has no records; its row in the results says why.
 NO_REQUESTS = pl.DataFrame(
     schema=dict.fromkeys(("intended_ns", "sent_ns", "done_ns", "request", "status"), pl.Int64)
@@ -27,7 +32,8 @@ def analyse(store: Store) -> Results:
     records = store.records()
     calibration = store.calibration()
     floor = calibration.floor if calibration else None
-    cells = [_cell(store, record, manifest.plan, floor) for record in records]
+    with ThreadPoolExecutor(READERS) as readers:
+        cells = list(readers.map(lambda r: _cell(store, r, manifest.plan, floor), records))
     results = [cell.result for cell in cells]
     judge_together(results)
     compared = comparisons(manifest.plan, results, floor)

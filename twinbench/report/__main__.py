@@ -5,4 +5,6 @@ from pathlib import Path
 
 from twinbench.report.sample import keep
 
-keep(Path(sys.argv[1]))
+# The processes that draw import this, too.
+if __name__ == "__main__":
+    keep(Path(sys.argv[1]))

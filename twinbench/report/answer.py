@@ -61,7 +61,7 @@ def _groups(
     """What belongs into one sentence. Closed loads of the one pair by kind of work; of several
     pairs (or at equal rates, which are few) all scenarios of a pair."""
     by_pair = families(pairs)
-    at_rates = "At equal rates (open loads)"
+    at_rates = "At equal rates"
     for (baseline, candidate), all_loads in by_pair.items():
         group = [standing for standing in all_loads if standing.kind == kind]
         if len(by_pair) > 1:

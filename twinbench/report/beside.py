@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from twinbench.analyse.pairs import FLOORS
+from twinbench.analyse.margins import FLOORS
 from twinbench.analyse.results import Estimate, Point, Results
 from twinbench.plan import Scenario
 from twinbench.report import style

@@ -106,7 +106,7 @@ def _crossover(results: Results, found: Crossover) -> str:
     if found.found == "not known":
         return f"none seen: nowhere is {pair[1]} or {pair[0]} shown to be ahead"
     if found.found == "none":
-        return f"none: {found.ahead} is ahead wherever a difference is shown"
+        return f"none, {found.ahead} is ahead wherever a difference is shown"
     one, other = pair if found.found == "crossover" else pair[::-1]
     if found.at:
         return (

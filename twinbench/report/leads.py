@@ -101,7 +101,7 @@ def _ahead(leads: Sequence[Lead], among: int, names: int) -> Iterable[str]:
         verb = "" if verb else f" {_verb(leads, names < MOST_NAMES)}"
         count = f"{len(side)} of {among}{' scenarios' if verb else ''}"
         where = _scenarios(_named(side), count, len(side), among, names)
-        yield f"{_who(side)}{verb} in {where}: {_by(side, names < MOST_NAMES)}"
+        yield f"{_who(side)}{verb} in {where}: {_by(side, names)}"
 
 
 def _verb(leads: Sequence[Lead], brief: bool) -> str:
@@ -136,19 +136,21 @@ def _named(side: Sequence[Lead]) -> str:
     return ", ".join([*parts, *more(ordered)])
 
 
-def _by(side: Sequence[Lead], brief: bool) -> str:
+def _by(side: Sequence[Lead], names: int) -> str:
     """The largest difference, with its interval and where it is."""
     compared, ratio = max(side, key=lambda lead: lead.reach).best
+    rates = compared.metric == "throughput"
     several = sum(len(lead.compared) for lead in side) > 1
-    if compared.metric == "throughput":
-        text = f"{'up to ' if several else ''}{ratio.estimate:.2f}×{'' if brief else ' as many'}"
-    else:
-        text = f"{'down to ' if several else ''}{ratio.estimate:.2f}× the other's"
+    factor = f"{ratio.estimate:.2f}×"
+    if several:
+        factor = f"{'up' if rates else 'down'} to {factor}"
     interval = f"{ratio.low:.2f} to {ratio.high:.2f}"
-    if brief:
-        return f"{text} ({interval})"
+    if names < MOST_NAMES:
+        where = f" in {compared.scenario}" if len(side) > names else ""
+        return f"{factor}{where} ({interval})"
     at = f"{compared.scenario} at {span(compared.load.kind, [compared.load.value])}"
-    return f"{text} (95 %: {interval}; {at})"
+    unit = "as many" if rates else "the other's"
+    return f"{factor} {unit} (95 %: {interval}; {at})"
 
 
 def _level(told: Sequence[Standing], leading: set[str], names: int) -> Iterable[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from twinbench.analyse.comparisons import MARGIN
+from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import Results
 from twinbench.findings import Calibration
 from twinbench.report import gallery, instrument, kinds, raw, style, words

@@ -21,6 +21,8 @@ from twinbench.store import write_whole
 SAMPLE = ROOT / "reports" / "sample"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- sample -->", "<!-- /sample -->"
+# Scenarios a clause: beside a picture that shows all of them.
+NAMED = 3
 ALT = "Who is ahead in each scenario at each load, and by how much; in words below"
 
 
@@ -52,8 +54,8 @@ def block(results: Results) -> str:
         [
             BEGIN,
             f"![{ALT}](reports/sample/{name}.png)",
-            bullets(said.text for said in answer(results)),
-            f"From [one run](reports/sample/report.md) of the plan `{results.plan.name}`"
+            bullets(said.text for said in answer(results, NAMED)),
+            f"In brackets: 95 % intervals. From [one run](reports/sample/report.md) of the plan `{results.plan.name}`"
             f" ([page](reports/sample/report.html)): {plain(source)}",
             END,
         ]

@@ -9,7 +9,7 @@ from twinbench.analyse.claims.bounds import Bounded
 from twinbench.analyse.claims.figures import by_block, number, told
 from twinbench.analyse.claims.scene import App, Scene
 from twinbench.analyse.intervals import geometric
-from twinbench.analyse.pairs import FLOORS
+from twinbench.analyse.margins import FLOORS
 from twinbench.analyse.results import CellResult, Estimate, Verdict
 from twinbench.plan import Load
 from twinbench.plan.requests import Count

@@ -12,8 +12,8 @@ from twinbench.analyse.claims.bounds import Bounded
 from twinbench.analyse.claims.condition import Condition
 from twinbench.analyse.claims.figures import by_block, number, told
 from twinbench.analyse.claims.scene import OTHER, App, Scene
-from twinbench.analyse.comparisons import MARGIN
 from twinbench.analyse.intervals import CONFIDENCE, geometric
+from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import CellResult, Comparison, Estimate, Metric, Verdict
 from twinbench.plan import Load
 

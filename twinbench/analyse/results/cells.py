@@ -49,10 +49,11 @@ class CellResult(Inside):
     since it began, the unanswered ones after it included; of an open load all that were meant to
     be sent inside the window, whenever they were answered, the `errors` among them. `scheduled`
     arrivals were due in it, and `dropped` of these not sent (open loads). `throughput_rps` counts
-    good answers that arrived in it. `latency_ms` is done - intended, `service_ms` done - sent;
-    `server_cpu_ms` is CPU time per good answer, `per_cpu_s` good answers per CPU second.
-    Neighbours (of a scenario that has them) count everywhere but in `latency_ms` and `service_ms`.
-    `slices` are the good answers that arrived in each of ten equal parts of the window.
+    good answers that arrived in it; of a closed load each by the share of [sent, done] that lies
+    inside it. `slices`: so many in each of ten equal parts of it. `latency_ms` is done - intended,
+    `service_ms` done - sent; `server_cpu_ms` is CPU time per good answer, `per_cpu_s` good answers
+    per CPU second. Neighbours (of a scenario that has them) count everywhere but in `latency_ms`
+    and `service_ms`.
     """
 
     id: int
@@ -73,7 +74,7 @@ class CellResult(Inside):
     server_cpu: float
     server_cpu_ms: float | None
     per_cpu_s: float | None
-    slices: list[int]
+    slices: list[float]
     server_memory_mib: float
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from twinbench.analyse.comparisons import MARGIN
+from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import Comparison, Results
 from twinbench.plan import LoadKind
 from twinbench.report import style
