@@ -1,17 +1,17 @@
 # What one can type. Every target does its own set-up, in .venv; nothing else on the machine is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full bench-generator report calibrate check test fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full map bench-generator bench-report report sample calibrate check test fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(name))))
 BIN := .venv/bin
 READY := .venv/.ready
 SQLALCHEMY_2_0 := .venv/sqlalchemy-2.0/.ready
-RUN := $(BIN)/twinbench run $(if $(RESUME),--resume)
+MEASURE := $(BIN)/twinbench run $(if $(RESUME),--resume)
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "RESUME=1 after bench, bench-quick or bench-full finishes the run that was interrupted."
+	@echo "RESUME=1 after bench, bench-quick, bench-full or map finishes the run that was interrupted."
 
 # pip checks every download against the hashes in the lock. The stamp is written last, so an
 # installation that was cut short is done again.
@@ -26,19 +26,29 @@ $(READY): requirements.lock pyproject.toml
 install: $(READY)  ## set up .venv
 
 bench: $(READY)  ## measure sync against async: at most 20 minutes, then a report
-	@$(RUN) loadtests/plans/bench.toml
+	@$(MEASURE) loadtests/plans/bench.toml
 
 bench-quick: $(READY)  ## the same path with fewer loads: at most 90 seconds
-	@$(RUN) loadtests/plans/quick.toml
+	@$(MEASURE) loadtests/plans/quick.toml
 
 bench-full: $(READY)  ## every scenario, more loads, 10 blocks: at most 60 minutes
-	@$(RUN) loadtests/plans/full.toml
+	@$(MEASURE) loadtests/plans/full.toml
+
+map: $(READY)  ## IO and CPU in one map, and a cheap route beside neighbours: 15 minutes
+	@$(MEASURE) loadtests/plans/map.toml
 
 bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx: half a minute
 	@$(BIN)/twinbench generators
 
+bench-report: $(READY)  ## how long ten million requests take to a finished report: two minutes
+	@$(BIN)/python -m tests.benchmarks.report_speed
+
 report: $(READY)  ## make the newest run's report again, from disk
 	@$(BIN)/twinbench report
+
+sample: $(READY)  ## keep the newest run's report as reports/sample, and in the README; RUN=folder for another
+	@$(BIN)/twinbench report $(or $(RUN),reports/latest)
+	@$(BIN)/python -m twinbench.report $(or $(RUN),reports/latest)
 
 calibrate: $(READY)  ## check the instrument against known answers: two minutes
 	@$(BIN)/twinbench calibrate $(PLAN)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from twinbench.analyse.claims import ClaimsError
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse, write_results
 from twinbench.by_hand import serve_by_hand
@@ -140,7 +141,7 @@ def main() -> int:
         app()
     except SystemExit as ended:  # typer's way to return
         return ended.code if isinstance(ended.code, int) else 0
-    except (PlanError, StoreError) as error:
+    except (PlanError, ClaimsError, StoreError) as error:
         return _failed(str(error), 2)
     except NoEvidenceError as error:
         return _failed(f"calibration failed: {error}", 1)

@@ -13,6 +13,7 @@ A cell is written the moment it ends: a run that is killed loses the cell in fli
 
 import os
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Self, TypeVar
@@ -152,9 +153,10 @@ class Store:
             self._read(path, CellRecord) for path in sorted(self.folder.glob("cells/*/cell.json"))
         ]
 
-    def requests(self, record: CellRecord) -> pl.DataFrame:
-        """Every request of a cell, warm-up included (columns: loadtests/recorder.py)."""
-        return self._read_rows(self._cell_folder(record.number) / "requests.parquet")
+    def requests(self, record: CellRecord, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Every request of a cell, warm-up included; all columns (loadtests/recorder.py), or
+        those named."""
+        return self._read_rows(self._cell_folder(record.number) / "requests.parquet", columns)
 
     def telemetry(self, record: CellRecord) -> pl.DataFrame | None:
         """What the server was doing (columns: docs/results.md); None where nobody looked."""
@@ -204,9 +206,9 @@ class Store:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{path}: not of this version of twinbench ({reason})") from None
 
-    def _read_rows(self, path: Path) -> pl.DataFrame:
+    def _read_rows(self, path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
         try:
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, columns=list(columns) if columns else None)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{path}: cannot be read ({reason})") from None

@@ -14,14 +14,19 @@ from twinbench.store import CellRecord
 # A percentile from fewer samples beyond it than this is an anecdote.
 SAMPLES_BEYOND = 20
 PERCENTILES = (50, 90, 95, 99)
+# Parts of a window: a tenth of a second or so, in which several requests are answered at least.
+SLICES = 10
 
 
 class Cell:
-    """One cell's result, and its latencies for those who pool them over blocks."""
+    """One cell's result, and its response and service times for those who pool them over blocks."""
 
-    def __init__(self, result: CellResult, latencies_ms: np.ndarray) -> None:
+    def __init__(
+        self, result: CellResult, responses_ms: np.ndarray, services_ms: np.ndarray
+    ) -> None:
         self.result = result
-        self.latencies_ms = latencies_ms
+        self.responses_ms = responses_ms
+        self.services_ms = services_ms
 
 
 def analyse_cell(
@@ -38,12 +43,18 @@ def analyse_cell(
     result = result.model_copy(update=inside.model_dump())
     errors = requests["error"].filter(pl.Series(window.wrong))
     judge(Evidence(plan, record, result, window, errors, floor))
-    return Cell(result, _ms(window.done_ns, window.intended_ns, window.timed))
+    served = window.timed & (window.sent_ns > 0)
+    return Cell(
+        result,
+        _ms(window.done_ns, window.intended_ns, window.timed),
+        _ms(window.done_ns, window.sent_ns, served),
+    )
 
 
 def _figures(record: CellRecord, window: Window) -> CellResult:
     counted, timed = window.population, window.timed
-    good, errors = int(window.arrived.sum()), int(window.wrong.sum())
+    slices = window.answered(np.linspace(window.begin_ns, window.end_ns, SLICES + 1))
+    good, errors = float(slices.sum()), int(window.wrong.sum())
     sent = counted & (window.sent_ns > 0)
     served = timed & (window.sent_ns > 0)
     lag_ms = _ms(window.sent_ns, window.intended_ns, sent)
@@ -71,6 +82,8 @@ def _figures(record: CellRecord, window: Window) -> CellResult:
         ),
         server_cpu=record.server_cpu_s / window_s,
         server_cpu_ms=1e3 * record.server_cpu_s / good if good else None,
+        per_cpu_s=good / record.server_cpu_s if record.server_cpu_s else None,
+        slices=slices.tolist(),
         server_memory_mib=record.server_memory_mib,
     )
 

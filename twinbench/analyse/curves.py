@@ -1,80 +1,57 @@
-"""One measure of one target and scenario over the loads, pooled and spread over blocks."""
+"""One measure of one target and scenario over the loads, and what it means."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import groupby
 
-import numpy as np
+from twinbench.analyse.capacity import capacity, objective
+from twinbench.analyse.cells import Cell
+from twinbench.analyse.laws import law
+from twinbench.analyse.points import point
+from twinbench.analyse.results import Curve
+from twinbench.plan import Load, Plan, Scenario, loads_of
 
-from twinbench.analyse.cells import Cell, percentile
-from twinbench.analyse.intervals import geometric
-from twinbench.analyse.results import Curve, Estimate, Point
-from twinbench.plan import Load, LoadKind, Plan, Scenario, loads_of
+# One load of a curve, with all cells measured there.
+Measured = tuple[Load, list[Cell]]
 
 
-def curves(plan: Plan, cells: Sequence[Cell]) -> list[Curve]:
-    """A curve for each scenario, kind of load and target, in the plan's order."""
+def curves(plan: Plan, cells: Sequence[Cell], server_cores: int = 0) -> list[Curve]:
+    """A curve for each scenario, kind of load and target, in the plan's order.
+
+    `server_cores`: how many cores are the servers'; each is pinned to as many of them as it has
+    workers. 0 where nothing could be pinned: then nothing is said of what CPU allows."""
+    there: dict[tuple[str, str, Load], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        there[cell.result.scenario, cell.result.target, cell.result.load].append(cell)
     return [
-        Curve(
-            target=target,
-            scenario=scenario.name,
-            load_kind=kind,
-            points=[_point(load, _cells_at(cells, scenario.name, target, load)) for load in loads],
-        )
+        _curve(plan, scenario, target, measured, server_cores)
         for scenario in plan.scenarios
-        for kind, loads in _by_kind(scenario)
+        for loads in _by_kind(scenario)
         for target in plan.targets_of(scenario)
+        if (measured := [(load, there[scenario.name, target, load]) for load in loads])
     ]
 
 
-def _by_kind(scenario: Scenario) -> list[tuple[LoadKind, list[Load]]]:
-    grouped = groupby(loads_of(scenario), key=lambda load: load.kind)
-    return [(kind, list(loads)) for kind, loads in grouped]
+def _by_kind(scenario: Scenario) -> list[list[Load]]:
+    return [list(loads) for _, loads in groupby(loads_of(scenario), key=lambda load: load.kind)]
 
 
-def _cells_at(cells: Sequence[Cell], scenario: str, target: str, load: Load) -> list[Cell]:
-    wanted = (scenario, target, load)
-    return [
-        cell
-        for cell in cells
-        if (cell.result.scenario, cell.result.target, cell.result.load) == wanted
-    ]
-
-
-def _point(load: Load, cells: Sequence[Cell]) -> Point:
-    valid = [cell for cell in cells if cell.result.status == "valid"]
-    collapsed = sum(cell.result.status == "collapsed" for cell in cells)
-    return Point(
-        value=load.value,
-        status="collapsed" if collapsed else "valid" if valid else "void",
-        blocks=len(valid),
-        collapsed=collapsed,
-        throughput_rps=geometric(_above_zero(valid)),
-        p50_ms=_percentile(valid, 50),
-        p99_ms=_percentile(valid, 99),
-        max_ms=max((cell.result.latency_ms.max or 0.0 for cell in valid), default=None),
-        server_cpu=_mean([cell.result.server_cpu for cell in valid]),
-        server_cpu_ms=_mean([cell.result.server_cpu_ms for cell in valid]),
+def _curve(
+    plan: Plan, scenario: Scenario, target: str, measured: Sequence[Measured], server_cores: int
+) -> Curve:
+    points = [point(load, cells) for load, cells in measured]
+    curve = Curve(
+        target=target,
+        scenario=scenario.name,
+        load_kind=measured[0][0].kind,
+        points=points,
+        objective=objective(points, plan.slo_ms),
     )
-
-
-def _above_zero(cells: Sequence[Cell]) -> list[float]:
-    """Throughputs. Of a few arrivals a second all may be answered after the window: none in it."""
-    return [cell.result.throughput_rps for cell in cells if cell.result.throughput_rps]
-
-
-def _percentile(cells: Sequence[Cell], p: int) -> Estimate | None:
-    """Over blocks where each has samples enough; else from all blocks' requests together,
-    without an interval; else nothing."""
-    own = [percentile(cell.latencies_ms, p) for cell in cells]
-    told = [value for value in own if value is not None]
-    if told and len(told) == len(cells):
-        return geometric(told)
-    if not cells:
-        return None
-    pooled = percentile(np.concatenate([cell.latencies_ms for cell in cells]), p)
-    return None if pooled is None else Estimate(estimate=pooled)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    if curve.load_kind == "open":
+        return curve
+    curve.capacity = capacity(points)
+    # Of requests that are not timed the service time is not known, and so not the mean of all.
+    if not any(request.neighbour for request in scenario.requests):
+        results = [cell.result for _, cells in measured for cell in cells]
+        curve.law = law(points, results, min(plan.target(target).workers, server_cores))
+    return curve

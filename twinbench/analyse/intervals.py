@@ -4,27 +4,35 @@ are not independent; blocks are apart in time and order."""
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from twinbench.analyse.results import Estimate
 
-CONFIDENCE = 0.95
+# The chance of an error, of intervals and decisions alike: custom, and what `Estimate` promises.
+ALPHA = 0.05
+CONFIDENCE = 1 - ALPHA
+Values = NDArray[np.float64]
 
 
 def geometric(values: Sequence[float]) -> Estimate | None:
-    """Geometric mean of `values` (all > 0), with Student's t interval on their logarithms.
+    """Geometric mean of `values`, with Student's t interval on their logarithms.
 
-    Logarithms, because noise and ratios multiply. One value has no interval; none, no estimate.
+    Logarithms, because noise and ratios multiply. One value has no interval; none has no estimate,
+    nor has a zero among them.
     """
-    if not values:
+    if not values or min(values) <= 0:
         return None
-    logs = [math.log(value) for value in values]
-    count = len(logs)
-    mean = math.fsum(logs) / count
-    if count == 1:
+    if len(values) == 1:
         return Estimate(estimate=values[0])
-    variance = math.fsum((log - mean) ** 2 for log in logs) / (count - 1)
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * math.sqrt(variance / count)
-    return Estimate(
-        estimate=math.exp(mean), low=math.exp(mean - reach), high=math.exp(mean + reach)
-    )
+    mean, error = mean_and_error(np.log(values))
+    reach = float(stats.t.isf(ALPHA / 2, len(values) - 1)) * error
+    low, estimate, high = np.exp([mean - reach, mean, mean + reach]).tolist()
+    return Estimate(estimate=estimate, low=low, high=high)
+
+
+def mean_and_error(logs: Values) -> tuple[Values, Values]:
+    """Means over the last axis (blocks, two or more), and their standard errors."""
+    blocks = logs.shape[-1]
+    return logs.mean(axis=-1), logs.std(axis=-1, ddof=1) / math.sqrt(blocks)

@@ -1,5 +1,8 @@
 """What the server was doing inside the window: its waits, and who else was on its cores."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 import polars as pl
 
@@ -10,6 +13,8 @@ NS_PER_S = 1e9
 # Fewer samples, at 20 a second, are half a second: a share of stolen time from them is an accident.
 LEAST_SAMPLES = 10
 PERCENT = 99
+GAUGES = ("threads_used", "threads_waiting", "connections_used", "connections_waiting")
+COLUMNS = ("cores_busy_s", "cpu_s", "cores_stolen_s", "loop_lag_ms", *GAUGES)
 
 
 def look_inside(record: CellRecord, samples: pl.DataFrame | None, collapse_s: float) -> Inside:
@@ -19,34 +24,44 @@ def look_inside(record: CellRecord, samples: pl.DataFrame | None, collapse_s: fl
     begin, end = record.window_ns
     if record.outcome == "collapsed":
         begin = min(begin, end - int(collapse_s * NS_PER_S))
-    seen = samples.filter(pl.col("t_ns").is_between(begin, end))
+    t_ns = samples["t_ns"].to_numpy()
+    inside = (t_ns >= begin) & (t_ns <= end)
+    seen = {name: _known(samples, name, inside) for name in COLUMNS}
     busy, own = _share(seen, "cores_busy_s"), _share(seen, "cpu_s")
     return Inside(
         stolen=_share(seen, "cores_stolen_s"),
         # The two clocks tick apart: a little below zero is zero.
         others=None if busy is None or own is None else max(0.0, busy - own),
-        loop_lag_p99_ms=_percentile(seen, "loop_lag_ms"),
-        threads_used_max=_highest(seen, "threads_used"),
-        threads_waiting_max=_highest(seen, "threads_waiting"),
-        connections_used_max=_highest(seen, "connections_used"),
-        connections_waiting_max=_highest(seen, "connections_waiting"),
+        loop_lag_p99_ms=_percentile(seen["loop_lag_ms"].values),
+        **{f"{name}_max": _highest(seen[name].values) for name in GAUGES},
     )
 
 
-def _share(seen: pl.DataFrame, column: str) -> float | None:
+class _Known(NamedTuple):
+    """What was seen in one column inside the window, and when."""
+
+    t_ns: np.ndarray
+    values: np.ndarray
+
+
+def _known(samples: pl.DataFrame, name: str, inside: np.ndarray) -> _Known:
+    # Null becomes NaN.
+    values = samples[name].cast(pl.Float64).to_numpy()
+    there = inside & ~np.isnan(values)
+    return _Known(samples["t_ns"].to_numpy()[there], values[there])
+
+
+def _share(seen: Mapping[str, _Known], column: str) -> float | None:
     """Growth of a cumulative column, in seconds a second between its first and last sample."""
-    known = seen.select("t_ns", column).drop_nulls()
-    if len(known) < LEAST_SAMPLES:
+    t_ns, values = seen[column]
+    if len(values) < LEAST_SAMPLES:
         return None
-    seconds = (known["t_ns"][-1] - known["t_ns"][0]) / NS_PER_S
-    return float((known[column][-1] - known[column][0]) / seconds)
+    return float((values[-1] - values[0]) / ((t_ns[-1] - t_ns[0]) / NS_PER_S))
 
 
-def _percentile(seen: pl.DataFrame, column: str) -> float | None:
-    known = seen[column].drop_nulls()
-    return float(np.percentile(known.to_numpy(), PERCENT)) if len(known) else None
+def _percentile(values: np.ndarray) -> float | None:
+    return float(np.percentile(values, PERCENT)) if len(values) else None
 
 
-def _highest(seen: pl.DataFrame, column: str) -> int | None:
-    known = seen[column].drop_nulls()
-    return int(known.max()) if len(known) else None  # type: ignore[arg-type]
+def _highest(values: np.ndarray) -> int | None:
+    return int(values.max()) if len(values) else None

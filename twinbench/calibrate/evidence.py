@@ -5,7 +5,7 @@ see whether it would be noticed.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,9 +141,11 @@ class _Changed(Store):
         super().__init__(folder)
         self._change = change
 
-    def requests(self, record: CellRecord) -> Rows:
-        rows = super().requests(record)
-        return self._change(rows) if self._change else rows
+    def requests(self, record: CellRecord, columns: Sequence[str] | None = None) -> Rows:
+        if self._change is None:
+            return super().requests(record, columns)
+        rows = self._change(super().requests(record))
+        return rows.select(columns) if columns else rows
 
 
 def ms(rows: Rows, end: str, begin: str) -> Any:

@@ -13,12 +13,17 @@ def sentence(results: Results) -> str:
     found = results.calibration
     if found is None:
         return "Not calibrated: nothing says what this machine's floor was during this run."
-    passed = sum(item.verdict == "PASS" for item in found.items)
     skipped = sum(item.verdict == "SKIP" for item in found.items)
-    parts = [f"{passed} of {len(found.items)} known answers read right"]
+    parts = [read(found)]
     parts += [f"{failed(found)}"] if found.failed else []
     parts += [f"{skipped} skipped"] if skipped else []
     return f"Calibrated before the run ({found.form} form): {', '.join(parts)}."
+
+
+def read(found: Calibration) -> str:
+    """How many known answers were read right."""
+    passed = sum(item.verdict == "PASS" for item in found.items)
+    return f"{passed} of {len(found.items)} known answers read right"
 
 
 def calibrations(results: Results) -> list[Calibration]:
@@ -28,8 +33,7 @@ def calibrations(results: Results) -> list[Calibration]:
 
 def full_sentence(found: Calibration) -> str:
     """When all known answers were asked, and how many were read right."""
-    read = sum(item.verdict == "PASS" for item in found.items)
-    return f"make calibrate, {found.started}: {read} of {len(found.items)} known answers read right"
+    return f"make calibrate, {found.started}: {read(found)}"
 
 
 def failed(found: Calibration) -> str:

@@ -8,6 +8,7 @@ from twinbench.plan import LoadKind
 
 KINDS: tuple[LoadKind, ...] = ("closed", "open")
 AXIS: dict[LoadKind, str] = {"closed": "users", "open": "requests/s offered"}
+EVERYWHERE: dict[LoadKind, str] = {"closed": "at every load", "open": "at every rate"}
 HEADINGS: dict[LoadKind, str] = {
     "closed": "Closed loads: so many users, each waits for its answer",
     "open": "Open loads: so many requests a second, whether answered or not",
@@ -28,8 +29,16 @@ TITLES: dict[LoadKind, dict[Metric, str]] = {
         "p99": "Response time, 99th percentile (ms)",
     },
 }
+# Of what a metric counts; written after a figure.
+UNITS: dict[Metric, str] = {
+    "throughput": "/s",
+    "per_cpu_s": " a CPU second",
+    "p50": " ms",
+    "p99": " ms",
+}
 RATIOS: dict[Metric, str] = {
     "throughput": "Throughput",
+    "per_cpu_s": "Requests per CPU second",
     "p50": "Median response time",
     "p99": "p99 response time",
 }

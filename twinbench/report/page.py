@@ -1,17 +1,22 @@
 """report.html: one file, which loads nothing from elsewhere."""
 
 import base64
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from twinbench.analyse.comparisons import MARGIN
+from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import Results
 from twinbench.findings import Calibration
-from twinbench.plan import LoadKind
-from twinbench.report import instrument, kinds, style, words
+from twinbench.report import gallery, instrument, kinds, raw, style, words
+from twinbench.report.answer import answer
+from twinbench.report.badges import badges
 from twinbench.report.causes import causes
-from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
+from twinbench.report.facts import facts
+from twinbench.report.tables import scenario_header, scenario_rows
 from twinbench.report.verdicts import summary
 
 ENVIRONMENT = Environment(
@@ -19,68 +24,57 @@ ENVIRONMENT = Environment(
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
+    lstrip_blocks=True,
 )
+SCRIPT = Path(__file__).with_name("page.js").read_text()
+# So many scenarios are named in a clause of the first screen: the picture beside it has them all.
+NAMED_AT_FIRST = 3
 
 
-def page(results: Results, charts: Mapping[str, bytes]) -> str:
-    """The whole report; `charts` are SVG files by name (see `chart_names`)."""
-    return ENVIRONMENT.get_template("page.html.j2").render(
+def page(results: Results, charts: Mapping[str, str]) -> str:
+    """The whole report; `charts` are elements by the names that `gallery` gives them."""
+    cells = raw.cell_rows(results)
+    shown = {int(row[0]) for row in cells}
+    return _render(
+        "page.html.j2",
+        charts,
         results=results,
         scenarios=results.plan.scenarios,
-        charts={name: _data_uri(svg) for name, svg in charts.items()},
+        answer=answer(results, NAMED_AT_FIRST),
+        in_full=answer(results),
+        badges=badges(results),
+        sections=gallery.sections(results),
         overviews=[kind for kind in kinds.KINDS if kinds.overview_name(kind) in charts],
-        charts_of=lambda scenario, kind: chart_names(results, scenario, kind),
+        charts_of=lambda scenario, kind: gallery.charts_of(results, scenario, kind),
+        over_time=lambda scenario, kind: list(gallery.charts_over_time(results, scenario, kind)),
         header=lambda scenario, kind: scenario_header(results, scenario, kind),
-        table=lambda scenario, kind: scenario_rows(results, scenario, kind),
-        overview_alt=lambda kind: _overview_alt(results, kind),
+        rows=lambda scenario, kind: scenario_rows(results, scenario, kind),
         summary=lambda scenario: summary(results, scenario),
         causes=lambda scenario: causes(results, scenario),
-        reasons=words.reasons(results),
+        facts=lambda scenario: facts(results, scenario),
         plan_json=results.plan.model_dump_json(indent=2, exclude_defaults=True),
         margin=MARGIN,
-        instrument=instrument,
-        kinds=kinds,
-        style=style,
+        cells=cells,
+        # A long run does not show all of its cells.
+        anchor=lambda ids: f"cell-{ids[0]}" if ids[0] in shown else "raw",
+        raw=raw,
         words=words,
     )
 
 
-def calibration_page(found: Calibration, charts: Mapping[str, bytes]) -> str:
-    """A page for one calibration; `charts` are SVG files by name (see `kinds.picture_name`)."""
-    return ENVIRONMENT.get_template("calibration.html.j2").render(
-        found=found,
-        charts={name: _data_uri(svg) for name, svg in charts.items()},
+def calibration_page(found: Calibration, charts: Mapping[str, str]) -> str:
+    """A page for one calibration; `charts` are elements by the names that `gallery` gives them."""
+    return _render("calibration.html.j2", charts, found=found)
+
+
+def _render(template: str, charts: Mapping[str, str], **context: object) -> str:
+    return ENVIRONMENT.get_template(template).render(
+        # Made by a serializer: what is text in them is escaped.
+        charts={name: Markup(svg) for name, svg in charts.items()},  # noqa: S704
+        script=Markup(SCRIPT),  # noqa: S704 - ours
+        script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
+        palette=style.PALETTE,
         instrument=instrument,
         kinds=kinds,
-        style=style,
+        **context,
     )
-
-
-def chart_names(results: Results, scenario: str, kind: LoadKind) -> list[tuple[str, str]]:
-    """Name and alternative text of a scenario's charts, in the order they are shown."""
-    shown = {metric: kinds.TITLES[kind][metric] for metric in kinds.DRAWN[kind]}
-    names = [
-        (kinds.chart_name(scenario, kind, metric), words.alt(results, scenario, title))
-        for metric, title in shown.items()
-    ]
-    decisive = results.decisive(scenario, kind)
-    if results.compared(scenario, kind, decisive):
-        what = f"Ratio: {kinds.RATIOS[decisive].lower()}"
-        name = kinds.chart_name(scenario, kind, "ratio")
-        names.append((name, words.alt(results, scenario, what)))
-    return names
-
-
-def _data_uri(svg: bytes) -> str:
-    # As an image of its own: its ids cannot clash with another chart's, its text cannot run.
-    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
-
-
-def _overview_alt(results: Results, kind: LoadKind) -> str:
-    header, rows = overview_rows(results, kind)
-    lines = [
-        f"{row[0]}: "
-        + ", ".join(f"{text} at {load}" for load, text in zip(header[1:], row[1:], strict=True))
-        for row in rows
-    ]
-    return f"{words.overview(results, kind, 'candidate / baseline')}. " + "; ".join(lines)

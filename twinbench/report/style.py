@@ -3,10 +3,28 @@
 from twinbench.analyse.results import Comparison, Estimate
 
 # Told apart by everybody, and in grey: they differ in lightness, and so do their markers.
-BASELINE, CANDIDATE = "#c2570c", "#1565c0"
+BASELINE, CANDIDATE = "#b84f08", "#1565c0"
 COLOURS = (BASELINE, CANDIDATE, "#2e7d32", "#8e24aa")
 MARKERS = ("s", "o", "^", "D", "v", "P", "*", "p")
-GREY, PALE, INK = "#7a7f87", "#e4e6e9", "#30343a"
+GREY, PALE, INK, PAGE = "#6b7078", "#e4e6e9", "#30343a", "#ffffff"
+
+# Each colour under the name of its CSS variable: on paper, in the light and in charts as files;
+# in the dark. Letters in any of them can be read on the page: a contrast of 4.5 (WCAG AA). PALE is
+# no colour for letters, but a ground for INK.
+PALETTE = {
+    "baseline": (BASELINE, "#f2955a"),
+    "candidate": (CANDIDATE, "#7db4f5"),
+    "third": (COLOURS[2], "#7cc47f"),
+    "fourth": (COLOURS[3], "#d493e0"),
+    "quiet": (GREY, "#a2a8b1"),
+    "ink": (INK, "#e6e8eb"),
+    "pale": (PALE, "#343941"),
+    "page": (PAGE, "#16181c"),
+}
+# For the colours that a chart has as a file, what it has in a page. Black is what matplotlib takes
+# where it is told nothing.
+VARIABLES = {light: f"var(--{name})" for name, (light, _) in PALETTE.items()}
+VARIABLES["#000000"] = VARIABLES[INK]
 
 
 def colour(n: int) -> str:

@@ -46,7 +46,8 @@ def overview_rows(results: Results, kind: LoadKind) -> tuple[list[str], list[lis
     rows = []
     for name, comparisons in results.pairs(kind):
         at = {comparison.load.value: style.verdict(comparison) for comparison in comparisons}
-        rows.append([name, *(at.get(load, "") for load in loads)])
+        twice = " (A/A)" if comparisons[0].same else ""
+        rows.append([f"{name}{twice}", *(at.get(load, "") for load in loads)])
     return ["scenario", *(str(load) for load in loads)], rows
 
 

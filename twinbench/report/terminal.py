@@ -1,50 +1,59 @@
-"""The answer in the terminal: a table for each kind of load, one line a finding."""
+"""The answer in the terminal: ten lines, the last of which is the path of the report."""
 
-from rich import box
+import textwrap
+
 from rich.console import Console
-from rich.table import Table
 
-from twinbench.analyse.results import Comparison, Results
-from twinbench.plan import LoadKind
-from twinbench.report import instrument, style, words
-from twinbench.report.kinds import KINDS
-from twinbench.report.tables import overview_loads
-from twinbench.report.verdicts import summary
+from twinbench.analyse.results import Results
+from twinbench.report import words
+from twinbench.report.answer import answer
+from twinbench.report.badges import badges
+from twinbench.report.sentences import MOST_NAMES
 
-COLOUR = {style.BASELINE: "dark_orange3", style.CANDIDATE: "dodger_blue2"}
+# The tenth is the path, which whoever calls this prints.
+MOST_LINES = 9
+# Longer lines are hard to read, however wide the window.
+WIDEST = 120
+MORE = "More of it is in the report."
+# So many scenarios are named in a clause: the most for which there is room.
+NAMES = (MOST_NAMES, 3, 0)
 
 
 def show(results: Results, console: Console) -> None:
-    """Print the summary of `results`."""
-    for kind in KINDS:
-        if results.pairs(kind):
-            console.print(words.overview(results, kind, words.pairs(results)), style="italic")
-            console.print(_table(results, kind))
-    if results.comparisons:
-        console.print("▲ candidate ahead, ▼ baseline ahead, by more than the margin", style="dim")
-    for scenario in results.plan.scenarios:
-        if not any(c.scenario == scenario.name for c in results.comparisons):
-            console.print(f"{scenario.name}: {' '.join(summary(results, scenario.name))}")
-    for sentence in words.unequal(results):
-        console.print(sentence, markup=False)
-    if results.calibration and results.calibration.failed:
-        console.print(f"Calibration: {instrument.failed(results.calibration)}", markup=False)
-    console.print(f"{words.validity(results)} {words.timing(results)}")
+    """Print the answer, and how far it can be trusted."""
+    for line in lines(results, min(console.width, WIDEST)):
+        console.print(line, markup=False)
 
 
-def _table(results: Results, kind: LoadKind) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    loads = overview_loads(results, kind)
-    table.add_column("scenario", no_wrap=True)
-    for load in loads:
-        table.add_column(str(load), justify="right")
-    for name, comparisons in results.pairs(kind):
-        at = {comparison.load.value: _coloured(comparison) for comparison in comparisons}
-        table.add_row(name, *(at.get(load, "") for load in loads))
-    return table
+def lines(results: Results, width: int) -> list[str]:
+    """With all names if there is room, else with fewer; what does not fit then is left out."""
+    end = _wrapped(_trust(results), width)
+    for names in NAMES:
+        said = [_wrapped(f"- {said.text}", width) for said in answer(results, names)]
+        if sum(map(len, said)) + len(end) <= MOST_LINES:
+            return [line for sentence in said for line in sentence] + end
+    return [*_fitting(said, MOST_LINES - len(end) - 1), MORE, *end]
 
 
-def _coloured(comparison: Comparison) -> str:
-    ahead = comparison.survivor or style.advantage(comparison)
-    colour = COLOUR.get(style.of_target(ahead, comparison), "default")
-    return f"[{colour}]{style.verdict(comparison)}[/]"
+def _trust(results: Results) -> str:
+    """What came of the cells, what is wrong, and how many published claims hold."""
+    cells, *others = badges(results)
+    found = [cells, *(badge for badge in others if badge.tone != "good")]
+    claims = [f"claims: {words.claims(results)}"] if results.claims else []
+    return " · ".join([*(badge.marked for badge in found), *claims])
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    indent = "  " if text.startswith("- ") else ""
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _fitting(sentences: list[list[str]], room: int) -> list[str]:
+    """The first sentences that fit; of the first one at least its beginning."""
+    found: list[str] = []
+    for sentence in sentences:
+        if len(found) + len(sentence) <= room:
+            found += sentence
+        elif not found:
+            return sentence[: max(room, 1)]
+    return found

@@ -1,14 +1,14 @@
-"""Who is ahead, where, by how much: sentences made from comparisons and curves alone."""
+"""Who is ahead in one scenario, where, by how much: sentences made from comparisons and curves
+alone."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from twinbench.analyse.results import Comparison, Metric, Results
-from twinbench.plan import LoadKind
+from twinbench.analyse.results import Comparison, Curve, Results
+from twinbench.plan import Load, LoadKind
 from twinbench.report import style
 from twinbench.report.kinds import kinds_of, span
-
-NAMES: dict[Metric, str] = {"throughput": "throughput", "p50": "median", "p99": "p99"}
+from twinbench.report.sentences import NAMES, seen_from, spans, unshown
 
 
 def summary(results: Results, scenario: str) -> list[str]:
@@ -22,21 +22,63 @@ def summary(results: Results, scenario: str) -> list[str]:
     return said or ["Nothing can be said."]
 
 
+def alone(curve: Curve) -> str:
+    """Of a target that is compared with nothing: the best it did, or how soon it answers."""
+    if curve.load_kind == "closed":
+        return _most(curve)
+    known = [(point.value, point.p50_ms.estimate) for point in curve.points if point.p50_ms]
+    if not known:
+        return ""
+    rate, median_ms = known[-1]
+    at = span("open", [rate])
+    return f"{curve.target} answers half of {at} within {style.number(median_ms)} ms."
+
+
+def _most(curve: Curve) -> str:
+    rates = {p.value: p.throughput_rps.estimate for p in curve.points if p.throughput_rps}
+    if not rates:
+        return ""
+    users = max(rates, key=rates.__getitem__)
+    tried = ", the highest load tried" if users == max(rates) > min(rates) else ""
+    return (
+        f"{curve.target} answers up to {style.number(rates[users])} requests a second,"
+        f" at {span('closed', [users])}{tried}."
+    )
+
+
 def _of_kind(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]:
     yield from _collapses(results, scenario, kind)
     candidates = results.plan.targets_of(results.plan.scenario(scenario))[1:]
     if not candidates:
-        yield from _alone(results, scenario, kind)
+        yield from filter(None, map(alone, results.curves_of(scenario, kind)))
     for candidate in candidates:
+        rates, medians, tails = (
+            results.compared(scenario, kind, metric, candidate)
+            for metric in ("throughput", "p50", "p99")
+        )
+        loads = [rate.load.value for rate in rates]
+        # Who stops answering has been said.
+        standing = {rate.load for rate in rates} - _fallen(results, scenario, kind)
         if kind == "closed":
-            yield from _advantages(results.compared(scenario, kind, "throughput", candidate))
+            yield from _advantages(loads, [rate for rate in rates if rate.load in standing])
+            yield from _advantages(loads, _otherwise(tails, rates))
         else:
-            medians = results.compared(scenario, kind, "p50", candidate)
-            tails = results.compared(scenario, kind, "p99", candidate)
-            yield from _advantages(medians)
+            yield from _advantages(loads, [m for m in medians if m.load in standing])
             # What has kept a median from being compared is not said of its tail again.
             silent = {median.load for median in medians if median.decision == "not comparable"}
-            yield from _advantages([t for t in tails if t.ratio or t.load not in silent])
+            yield from _advantages(loads, [t for t in tails if t.ratio or t.load not in silent])
+
+
+def _fallen(results: Results, scenario: str, kind: LoadKind) -> set[Load]:
+    curves = results.curves_of(scenario, kind)
+    return {Load(kind, p.value) for curve in curves for p in curve.points if p.collapsed}
+
+
+def _otherwise(tails: Sequence[Comparison], rates: Sequence[Comparison]) -> list[Comparison]:
+    """Tails that go another way than the throughput: among users who wait for their answers, more
+    answers are shorter waits on average, and need not be for the unluckiest."""
+    ahead = {rate.load: style.advantage(rate) for rate in rates}
+    return [t for t in tails if style.advantage(t) and style.advantage(t) != ahead.get(t.load)]
 
 
 def _collapses(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]:
@@ -51,76 +93,51 @@ def _collapses(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]
             yield f"{curve.target} stops answering at {where}."
 
 
-def _advantages(found: Sequence[Comparison]) -> Iterable[str]:
-    """A sentence for each stretch of loads with one decision, for one reason."""
+def _advantages(tried: Sequence[int], found: Sequence[Comparison]) -> Iterable[str]:
+    """A sentence for each stretch of the loads that were `tried` with one decision, for one
+    reason."""
     for (ahead, decision, reasons), group in groupby(found, key=_alike):
         compared = list(group)
         first = compared[0]
-        at = span(first.load.kind, [c.load.value for c in compared])
+        at = spans(first.load.kind, tried, [c.load.value for c in compared])
         if decision == "not comparable":
-            # Who stops answering has been said; a table of closed loads shows the rest.
-            if first.load.kind == "open" and not first.survivor:
-                yield f"Not compared by {NAMES[first.metric]} at {at}: {'; '.join(reasons)}."
+            yield f"Not compared{_by(first)} at {at}: {'; '.join(reasons)}."
         elif ahead:
             yield _ahead(ahead, at, compared)
         else:
-            pair = f"{first.baseline} and {first.candidate}"
-            by = "" if first.metric == "throughput" else f" by {NAMES[first.metric]}"
-            yield (f"No difference between {pair} shown{by} at {at}; {_noise(_hidden(compared))}.")
+            yield _level(at, compared)
 
 
 def _alike(comparison: Comparison) -> tuple[str, str, tuple[str, ...]]:
-    return style.advantage(comparison), comparison.decision, tuple(comparison.reasons)
+    """Reasons part only what is not compared: beside a decision they are remarks."""
+    decision = comparison.decision
+    reasons = comparison.reasons if decision == "not comparable" else ()
+    return style.advantage(comparison), decision, tuple(reasons)
+
+
+def _level(at: str, compared: Sequence[Comparison]) -> str:
+    first = compared[0]
+    pair = f"{first.baseline} and {first.candidate}"
+    hidden = f", {unshown(compared)}" if unshown(compared) else ""
+    return f"No difference between {pair} shown{_by(first)} at {at}{hidden}."
+
+
+def _by(compared: Comparison) -> str:
+    return "" if compared.metric == "throughput" else f" by {NAMES[compared.metric]}"
 
 
 def _ahead(ahead: str, at: str, compared: Sequence[Comparison]) -> str:
     first = compared[0]
-    ratios = [c.ratio.estimate for c in compared if c.ratio]
-    if ahead == first.baseline:
-        ratios = [1 / ratio for ratio in ratios]
-        behind = first.candidate
-    else:
-        behind = first.baseline
+    ratios = [seen_from(ahead, c).estimate for c in compared]
+    behind = first.baseline if ahead == first.candidate else first.candidate
     if first.metric == "throughput":
         return f"{ahead} has the higher throughput at {at}: {_times(ratios)}."
+    if first.load.kind == "closed":
+        return f"The p99 of {ahead} is the lower one at {at}: {_times(ratios)} that of {behind}."
     return (
         f"{ahead} answers sooner at {at}: its {NAMES[first.metric]} is {_times(ratios)}"
         f" that of {behind}."
     )
-
-
-def _alone(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]:
-    """For a scenario with one target: the best it did, or how soon it answers."""
-    for curve in results.curves_of(scenario, kind):
-        if kind == "closed":
-            rates = {p.value: p.throughput_rps.estimate for p in curve.points if p.throughput_rps}
-            if rates:
-                users = max(rates, key=rates.__getitem__)
-                best = style.number(rates[users])
-                tried = ", the highest load tried" if users == max(rates) > min(rates) else ""
-                yield (
-                    f"{curve.target} answers up to {best} requests a second,"
-                    f" at {span(kind, [users])}{tried}."
-                )
-        elif known := [point for point in curve.points if point.p50_ms]:
-            median = style.number(known[-1].p50_ms.estimate if known[-1].p50_ms else None)
-            yield (
-                f"{curve.target} answers half of {span(kind, [known[-1].value])}"
-                f" within {median} ms."
-            )
-
-
-def _noise(hidden: float) -> str:
-    if hidden > 1:
-        return "the noise could hide more than a factor of 2"
-    return f"one of up to {hidden:.0%} may hide in the noise"
-
-
-def _hidden(compared: Sequence[Comparison]) -> float:
-    """The largest difference that the intervals leave possible, as a share."""
-    reach = [c.ratio.high or 1 for c in compared if c.ratio]
-    reach += [1 / c.ratio.low for c in compared if c.ratio and c.ratio.low]
-    return max(reach) - 1
 
 
 def _times(ratios: Sequence[float]) -> str:

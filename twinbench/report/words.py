@@ -1,5 +1,7 @@
 """What is said of a run as a whole, and of how far it can be trusted."""
 
+from collections import Counter
+
 from twinbench.analyse.results import Results
 from twinbench.plan import LoadKind
 from twinbench.report import style
@@ -13,34 +15,54 @@ OPEN_LIMIT = (
     "Open loads: a request is timed from when it was meant to be sent. Rates at which a server"
     " falls behind have no latency of their own: it grows as long as one watches."
 )
+DECIDED_LIMIT = (
+    "Who is ahead is decided with 5 % of doubt for all loads of a scenario together (Holm), not for"
+    " all scenarios: of twenty that are equal, one may be shown as different by chance."
+)
+SHIPPED_LIMIT = "SQLite has no asynchronous driver: aiosqlite runs one thread per connection."
+# The apps to which the limit of SQLite applies.
+SHIPPED = "apps."
 
 
 def limits(results: Results) -> list[str]:
     """What the figures do not say."""
     kinds = {curve.load_kind for curve in results.curves}
+    shipped = any((target.app or "").startswith(SHIPPED) for target in results.plan.targets)
     return [
         "One machine, one Python, one day: the ratios carry over better than the absolute figures.",
         "Server and generator share the machine; each has its own core where the system allows.",
         *([CLOSED_LIMIT] if "closed" in kinds else []),
         *([OPEN_LIMIT] if "open" in kinds else []),
         "Each interval stands for itself (95 %); with so many of them a few will miss the truth.",
+        *([DECIDED_LIMIT] if results.comparisons else []),
         "A percentile is given only where at least 20 samples lie beyond it.",
-        "SQLite has no asynchronous driver: aiosqlite runs one thread per connection.",
+        *([SHIPPED_LIMIT] if shipped else []),
     ]
 
 
 def validity(results: Results) -> str:
     """How many cells count."""
-    cells = results.cells
-    void = sum(cell.status == "void" for cell in cells)
-    collapsed = sum(cell.status == "collapsed" for cell in cells)
+    counts = Counter(cell.status for cell in results.cells)
     blocks = results.plan.blocks
-    parts = [f"{len(cells)} cells in {blocks} block{'s' if blocks > 1 else ''}"]
-    parts.append(f"{collapsed} collapsed" if collapsed else "none collapsed")
-    parts.append(f"{void} void" if void else "none void")
+    parts = [f"{len(results.cells):,} cells in {blocks} block{'s' if blocks > 1 else ''}"]
+    parts += [f"{counts['collapsed'] or 'none'} collapsed", f"{counts['void'] or 'none'} void"]
     if results.missing_cells:
-        parts.append(f"{results.missing_cells} not measured yet")
+        parts.append(f"{results.missing_cells:,} not measured yet")
     return ", ".join(parts) + "."
+
+
+def claim_rows(results: Results) -> list[list[str]]:
+    """Of each published sentence: what it says, what this run says of it, why, and its source."""
+    return [[c.text, c.verdict, c.because, c.source] for c in results.claims]
+
+
+def claims(results: Results) -> str:
+    """How many published sentences hold here; empty where none was put to the test."""
+    counts = Counter(claim.verdict for claim in results.claims)
+    if not results.claims:
+        return ""
+    parts = [f"{counts[verdict]} {verdict}" for verdict in ("supported", "refuted", "undecided")]
+    return ", ".join(parts)
 
 
 def pairs(results: Results) -> str:
@@ -70,19 +92,25 @@ def timing(results: Results) -> str:
     timing = results.timing
     share = timing.window_s / timing.elapsed_s if timing.elapsed_s else 0.0
     return (
-        f"{style.duration(timing.elapsed_s)} of measuring, {share:.0%} of it inside measuring"
-        f" windows of {results.plan.measure_s:g} s."
+        f"{style.duration(timing.elapsed_s)} of measuring, {100 * share:.0f} % of it inside"
+        f" measuring windows of {_windows(results)} s."
     )
+
+
+def _windows(results: Results) -> str:
+    windows = [results.plan.measure_s_of(scenario.name) for scenario in results.plan.scenarios]
+    least, most = f"{min(windows):g}", f"{max(windows):g}"
+    return least if least == most else f"{least} to {most}"
 
 
 def reasons(results: Results) -> list[tuple[str, int]]:
     """Every reason that a cell was given, with how many cells have it, most common first."""
-    counts: dict[str, int] = {}
-    for cell in results.cells:
-        for reason in cell.reasons:
-            text = f"{cell.scenario}, {cell.target}, {cell.load.label}: {reason}"
-            counts[text] = counts.get(text, 0) + 1
-    return sorted(counts.items(), key=lambda item: -item[1])
+    counts = Counter(
+        f"{cell.scenario}, {cell.target}, {cell.load.label}: {reason}"
+        for cell in results.cells
+        for reason in cell.reasons
+    )
+    return counts.most_common()
 
 
 def alt(results: Results, scenario: str, what: str) -> str:

@@ -4,10 +4,12 @@ They need all cells of the run. A machine that is always robbed of a tenth robs 
 alike; the cell that was robbed of more than the others is the one that lies.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
 from twinbench.analyse.results import CellResult
+from twinbench.plan import Load
 
 # Share of a core above the run's usual. Throughput falls by about what is taken, and the smallest
 # effect worth showing is 3 %: a tenth more in one cell of a pair of blocks would show or hide one.
@@ -29,8 +31,7 @@ def mark_robbed(cells: Sequence[CellResult]) -> None:
         (_others, "other processes used {share:.0%} of the server's cores", "with them stopped"),
     ):
         known = [cell for cell in cells if taken(cell) is not None]
-        usuals = [_usual(cell, known, taken) for cell in known]
-        for cell, usual in zip(known, usuals, strict=True):
+        for cell, usual in zip(known, _usuals(known, taken), strict=True):
             share = taken(cell) or 0.0
             if cell.status == "collapsed":
                 continue
@@ -54,14 +55,12 @@ def _others(cell: CellResult) -> float | None:
     return cell.others
 
 
-def _usual(cell: CellResult, cells: Sequence[CellResult], taken: Taken) -> float:
-    """The run's median, or that of this cell's own blocks where it is higher."""
-    own = [
-        other
-        for other in cells
-        if (other.scenario, other.target, other.load) == (cell.scenario, cell.target, cell.load)
-    ]
-    usual = median(taken(other) or 0.0 for other in cells)
-    if len(own) < OWN_USUAL_BLOCKS:
-        return usual
-    return max(usual, median(taken(other) or 0.0 for other in own))
+def _usuals(cells: Sequence[CellResult], taken: Taken) -> Iterator[float]:
+    """For each cell the run's median, or that of its own blocks where it is higher."""
+    blocks: dict[tuple[str, str, Load], list[float]] = defaultdict(list)
+    for cell in cells:
+        blocks[cell.scenario, cell.target, cell.load].append(taken(cell) or 0.0)
+    usual = median(taken(cell) or 0.0 for cell in cells) if cells else 0.0
+    for cell in cells:
+        own = blocks[cell.scenario, cell.target, cell.load]
+        yield usual if len(own) < OWN_USUAL_BLOCKS else max(usual, median(own))

@@ -76,7 +76,7 @@ def _ratio() -> list[Check]:
         for target, count in (("one", BASELINE), ("other", candidate)):
             record = _record(block, target, Load("closed", RATIO_USERS))
             latency_ns = np.full(count, RATIO_USERS * (END_NS - BEGIN_NS) // count)
-            cells.append(_analysed(record, _rows(latency_ns, 0 * latency_ns)))
+            cells.append(_analysed(record, _all_along(_rows(latency_ns, 0 * latency_ns))))
     found = comparisons(PLAN, cells)[0].ratio
     logs = [math.log(candidate / BASELINE) for candidate in CANDIDATES]
     middle, reach = statistics.mean(logs), T_2 * statistics.stdev(logs) / math.sqrt(len(logs))
@@ -98,9 +98,13 @@ def _rows_of_series(inside: str) -> Rows:
     good = _rows(steps * STEP_NS, steps * STEP_NS // 2, inside)
     wrong = _rows(np.full(WRONG, 1000 * STEP_NS), np.zeros(WRONG, dtype=np.int64), inside)
     wrong = wrong.with_columns(error=pl.lit("status 500, expected 200"))
+    return pl.concat([_all_along(good), wrong])
+
+
+def _all_along(rows: Rows) -> Rows:
+    """What is in the window, and the same again before and after it."""
     shift = pl.col("^.*_ns$")
-    before, after = (good.with_columns(shift + way * (END_NS - BEGIN_NS)) for way in (-1, 1))
-    return pl.concat([before, good, wrong, after])
+    return pl.concat([rows.with_columns(shift + way * (END_NS - BEGIN_NS)) for way in (-1, 0, 1)])
 
 
 def _rows(latency_ns: Values, lag_ns: Values, inside: str = "done_ns") -> Rows:

@@ -1,150 +1,159 @@
 """One measure of every target over the loads: a line, a band, each block a dot."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from twinbench.analyse.results import CellResult, Curve, Estimate, Metric, Point, Results
-from twinbench.findings import Calibration
+from twinbench.analyse.results import CellResult, Curve, Estimate, Metric, Results
 from twinbench.plan import LoadKind
 from twinbench.report import style
-from twinbench.report.charts.axes import load_axis, log_axis, titled
+from twinbench.report.charts import expected, readings
+from twinbench.report.charts.axes import (
+    legend,
+    linear_axis,
+    load_axis,
+    log_axis,
+    tell_at_loads,
+    titled,
+)
+from twinbench.report.hover import hover_each
 from twinbench.report.kinds import TITLES
 
-OF_CELL: dict[Metric, Callable[[CellResult], float | None]] = {
-    "throughput": lambda cell: cell.throughput_rps,
-    "p50": lambda cell: cell.latency_ms.p50,
-    "p99": lambda cell: cell.latency_ms.p99,
-}
-OF_POINT: dict[Metric, Callable[[Point], Estimate | None]] = {
-    "throughput": lambda point: point.throughput_rps,
-    "p50": lambda point: point.p50_ms,
-    "p99": lambda point: point.p99_ms,
-}
+LATENCIES: tuple[Metric, ...] = ("p50", "p99")
+# From one target's blocks to the next one's, as a factor of the load: so that they stand beside
+# each other, and at their load all the same.
+BESIDE = 1.12
 
 
 def curve_figure(results: Results, scenario: str, kind: LoadKind, metric: Metric) -> Figure:
-    """One measure of every target over the loads: a line through the estimates, a dot for every
-    block, a band from the lowest to the highest, a cross where the server stopped answering."""
+    """A line through the estimates, a band of their 95 % intervals, a dot for every block, grey if
+    it is void, and a cross where the server stopped answering. p50 and p99 of one scenario share
+    their range. Throughput with its bounds and its capacity, p99 with what is promised."""
     figure, axes = titled(TITLES[kind][metric])
     curves = results.curves_of(scenario, kind)
-    for n, curve in enumerate(curves):
-        _draw_curve(axes, curve, metric, n)
-        blocks = results.cells_of(curve)
-        _draw_spread(axes, blocks, metric, n)
-        for cell in blocks:
-            _draw_block(axes, cell, metric, n)
-    load_axis(axes, kind, [point.value for point in curves[0].points])
-    drawn = [value for curve in curves for value in _drawn(results, curve, metric)]
-    if not drawn:
+    loads = [point.value for point in curves[0].points]
+    load_axis(axes, kind, loads)
+    measured = [(curve, results.cells_of(curve)) for curve in curves]
+    if not readings.drawn(measured, [metric]):
         axes.set_yticks([])
         axes.text(0.5, 0.5, "too few samples", transform=axes.transAxes, ha="center")
         return figure
-    if metric == "throughput":
-        axes.set_ylim(0, 1.15 * max(drawn))
-    else:
-        fallen = any(point.collapsed for curve in curves for point in curve.points)
-        # Room above the highest latency for the crosses.
-        log_axis(axes, [*drawn, max(drawn) * 3] if fallen else drawn)
-        _draw_floor(axes, results.calibration, metric)
-    for n, curve in enumerate(curves):
-        _mark_collapses(axes, curve, n, at_top=metric != "throughput")
-    axes.legend(loc="best", frameon=False, fontsize=9)
+    _scale(axes, measured, metric)
+    tell_at_loads(
+        axes, loads, [readings.of_load(curves, n, metric) for n in range(len(curves[0].points))]
+    )
+    columns: list[list[tuple[Artist, str]]] = []
+    for n, (curve, cells) in enumerate(measured):
+        line = _draw_estimates(axes, curve, metric, n)
+        beside = BESIDE ** (n - (len(curves) - 1) / 2)
+        _draw_blocks(axes, readings.blocks(cells, metric), metric, n, beside)
+        _draw_collapses(axes, curve, n, at_top=metric != "throughput")
+        notes = expected.draw_law(axes, curve, n) if metric == "throughput" else []
+        columns.append([(line, curve.target), *notes])
+    if metric != "throughput":
+        levels = expected.draw_levels(axes, results.calibration, curves, metric)
+        for n, level in enumerate(levels):
+            columns[n % len(columns)].append(level)
+    legend(figure, axes, columns)
     return figure
 
 
-def _draw_floor(axes: Axes, calibration: Calibration | None, metric: Metric) -> None:
-    """Hatched: latencies that a server shows which does nothing. Not drawn below the picture."""
-    if calibration is None:
+def _scale(axes: Axes, curves: Sequence[readings.Measured], metric: Metric) -> None:
+    if metric == "throughput":
+        highest = max(readings.drawn(curves, [metric]))
+        linear_axis(axes, expected.highest([curve for curve, _ in curves], highest))
         return
-    floor = calibration.floor
-    top = floor.latency_p50_ms if metric == "p50" else floor.latency_p99_ms
-    bottom = axes.get_ylim()[0]
-    if top <= bottom:
-        return
-    axes.axhspan(
-        bottom,
-        min(top, axes.get_ylim()[1]),
-        facecolor=style.PALE,
-        edgecolor="white",
-        hatch="////",
-        linewidth=0,
-        zorder=0,
-        label="this machine's floor",
-    )
+    drawn = readings.drawn(curves, LATENCIES)
+    fallen = any(point.collapsed for curve, _ in curves for point in curve.points)
+    # Room above the highest latency for the crosses.
+    log_axis(axes, [*drawn, max(drawn) * 3] if fallen else drawn)
 
 
-def _draw_curve(axes: Axes, curve: Curve, metric: Metric, n: int) -> None:
-    drawn = [(point.value, OF_POINT[metric](point)) for point in curve.points]
-    colour, marker = style.colour(n), style.marker(n)
-    axes.plot(
-        [x for x, _ in drawn],
-        # No line through a load that has no figure.
-        [estimate.estimate if estimate else math.nan for _, estimate in drawn],
-        color=colour,
-        marker=marker,
+def _draw_estimates(axes: Axes, curve: Curve, metric: Metric, n: int) -> Artist:
+    """A line with a mark for each estimate, none through a load that has no figure; the intervals
+    as a band, and as a whisker at each load."""
+    known = readings.estimates(curve, metric)
+    at = {point.value: found for point, found in known}
+    loads = [point.value for point in curve.points]
+    [line] = axes.plot(
+        loads,
+        [at[load].estimate if load in at else math.nan for load in loads],
+        color=style.colour(n),
+        marker=style.marker(n),
         markersize=5,
         linewidth=1.6,
         label=curve.target,
     )
-
-
-def _draw_spread(axes: Axes, cells: Sequence[CellResult], metric: Metric, n: int) -> None:
-    """A band from the lowest block to the highest."""
-    values: dict[int, list[float]] = {cell.load.value: [] for cell in cells}
-    for cell in cells:
-        value = OF_CELL[metric](cell)
-        if cell.status == "valid" and value is not None:
-            values[cell.load.value].append(value)
-    loads = sorted(values)
-    lows = [min(values[load], default=math.nan) for load in loads]
-    highs = [max(values[load], default=math.nan) for load in loads]
-    axes.fill_between(loads, lows, highs, color=style.colour(n), alpha=0.15, linewidth=0)
-
-
-def _draw_block(axes: Axes, cell: CellResult, metric: Metric, n: int) -> None:
-    """One block: a dot in the target's colour, grey and open if it is void."""
-    value = OF_CELL[metric](cell)
-    if value is None or cell.status == "collapsed":
-        return
-    # The targets' dots stand beside each other rather than on each other.
-    x = cell.load.value * (0.97 if n == 0 else 1.03)
-    void = cell.status == "void"
-    axes.plot(
-        [x],
-        [value],
-        marker=style.marker(n),
-        markersize=3,
-        linestyle="none",
-        alpha=0.55,
-        color=style.GREY if void else style.colour(n),
-        markerfacecolor="none" if void else style.colour(n),
+    hover_each(
+        line,
+        [f"{curve.target}: {readings.of_point(p, metric)}, {p.blocks} blocks" for p, _ in known],
     )
+    _draw_intervals(axes, loads, at, style.colour(n))
+    return line
 
 
-def _mark_collapses(axes: Axes, curve: Curve, n: int, *, at_top: bool) -> None:
-    """A cross where no answer is best seen: at no throughput, at endless latency."""
-    edge = axes.get_ylim()[1 if at_top else 0]
-    away = (-1 if at_top else 1) * (8 + 24 * n)
-    for point in curve.points:
-        if not point.collapsed:
+def _draw_intervals(axes: Axes, loads: Sequence[int], at: dict[int, Estimate], colour: str) -> None:
+    known = {
+        load: (found.low, found.high)
+        for load, found in at.items()
+        if found.low is not None and found.high is not None
+    }
+    if not known:
+        return
+    low, high = zip(*(known.get(load, (math.nan, math.nan)) for load in loads), strict=True)
+    axes.fill_between(loads, low, high, color=(colour, 0.15), linewidth=0)
+    low, high = zip(*known.values(), strict=True)
+    axes.vlines(list(known), low, high, colors=[(colour, 0.45)], linewidth=1)
+
+
+def _draw_blocks(
+    axes: Axes,
+    found: Sequence[tuple[CellResult, float]],
+    metric: Metric,
+    n: int,
+    beside: float,
+) -> None:
+    """A dot for each block, in the target's colour; grey and open if it is void."""
+    for status, colour in (("valid", style.colour(n)), ("void", style.GREY)):
+        blocks = [(cell, value) for cell, value in found if cell.status == status]
+        if not blocks:
             continue
-        axes.plot(
-            [point.value],
-            [edge],
-            marker="X",
-            markersize=9,
-            color=style.colour(n),
-            clip_on=False,
-            zorder=5,
+        [dots] = axes.plot(
+            [cell.load.value * beside for cell, _ in blocks],
+            [value for _, value in blocks],
+            marker=style.marker(n),
+            markersize=3,
             linestyle="none",
+            color=(colour, 0.55),
+            markerfacecolor="none" if status == "void" else (colour, 0.55),
         )
+        hover_each(dots, [readings.of_block(cell, value, metric) for cell, value in blocks])
+
+
+def _draw_collapses(axes: Axes, curve: Curve, n: int, *, at_top: bool) -> None:
+    """A cross where no answer is best seen: at no throughput, at endless latency."""
+    fallen = [point for point in curve.points if point.collapsed]
+    if not fallen:
+        return
+    edge = axes.get_ylim()[1 if at_top else 0]
+    axes.plot(
+        [point.value for point in fallen],
+        [edge] * len(fallen),
+        marker="X",
+        markersize=9,
+        color=style.colour(n),
+        clip_on=False,
+        zorder=5,
+        linestyle="none",
+    )
+    for point in fallen:
         axes.annotate(
             f"stops\n{point.collapsed} of {point.blocks + point.collapsed}",
             (point.value, edge),
-            xytext=(0, away),
+            xytext=(0, (-1 if at_top else 1) * (8 + 24 * n)),
             textcoords="offset points",
             ha="center",
             va="top" if at_top else "bottom",
@@ -152,12 +161,3 @@ def _mark_collapses(axes: Axes, curve: Curve, n: int, *, at_top: bool) -> None:
             linespacing=0.9,
             color=style.colour(n),
         )
-
-
-def _drawn(results: Results, curve: Curve, metric: Metric) -> list[float]:
-    """What a chart must have room for: estimates and blocks."""
-    estimates = [OF_POINT[metric](point) for point in curve.points]
-    cells = results.cells_of(curve)
-    blocks = [OF_CELL[metric](cell) for cell in cells if cell.status != "collapsed"]
-    found = [estimate.estimate for estimate in estimates if estimate] + blocks
-    return [value for value in found if value]

@@ -1,0 +1,107 @@
+"""How long it takes from recorded requests to a finished report, and how much memory: not a test,
+since a shared machine has slow minutes. `make bench-report` prints a line for each size, and
+whether the largest keeps to what is asked of it.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import psutil
+
+from tests import runs
+from twinbench.plan import PLANS, Cell, Plan, cells, read_plan
+from twinbench.store import CellRecord
+
+REQUESTS = (1_000_000, 3_000_000, 10_000_000)
+# What is asked of the largest: seconds and MiB, on two cores.
+MOST_S, MOST_MIB = 15.0, 1024.0
+LOOK_S = 0.05
+SEED = 20260117
+
+
+def main() -> int:
+    """0 if the largest kept to its bounds, 1 if not."""
+    plan = read_plan(PLANS / "full.toml")
+    print(f"{len(cells(plan))} cells of the full plan, requests made up")
+    for requests in REQUESTS:
+        with tempfile.TemporaryDirectory(prefix="twinbench-speed-") as folder:
+            run = _write(Path(folder), plan, requests)
+            took_s, most_mib = _report(run)
+            each_s = 1e6 * took_s / requests
+            megabytes = (run / "report.html").stat().st_size / 1e6
+        print(
+            f"{requests:>12,} requests: {took_s:5.1f} s ({each_s:5.2f} s a million),"
+            f" {most_mib:5,.0f} MiB at the most, report.html {megabytes:.1f} MB"
+        )
+    kept = took_s <= MOST_S and most_mib <= MOST_MIB
+    print(f"asked: at most {MOST_S:g} s and {MOST_MIB:,.0f} MiB: {'kept' if kept else 'MISSED'}")
+    return 0 if kept else 1
+
+
+def _write(folder: Path, plan: Plan, requests: int) -> Path:
+    rng = np.random.default_rng(SEED)
+    each = requests // len(cells(plan))
+
+    def make(cell: Cell) -> tuple[CellRecord, pl.DataFrame]:
+        return runs.record(cell, good=each), _scattered(rng, each, cell.load.value)
+
+    store = runs.write_run(
+        folder,
+        plan,
+        make,
+        look=lambda _: runs.telemetry(loop_lag_ms=0.4, threads_used=8, threads_waiting=0),
+        calibrated=runs.calibration(),
+    )
+    return store.folder
+
+
+def _scattered(rng: np.random.Generator, count: int, in_flight: int) -> pl.DataFrame:
+    """Answers at random moments of the window, so late that as many are in flight as there are
+    users, by a gamma distribution."""
+    begin, end = runs.WINDOW_NS
+    mean_ns = in_flight * (end - begin) / count
+    done = np.sort(rng.integers(begin, end, count))
+    sent = done - rng.gamma(4.0, mean_ns / 4.0, count).astype(np.int64)
+    return runs.rows(sent, sent, done, [""] * count)
+
+
+def _report(run: Path) -> tuple[float, float]:
+    """Seconds, and MiB of all processes together at the most, of `twinbench report`."""
+    began_s = time.perf_counter()
+    command = [sys.executable, "-m", "twinbench", "report", str(run)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        most_mib = max(_memory_mib(process), default=0.0)
+    if process.returncode:
+        raise SystemExit(f"twinbench report ended with {process.returncode}")
+    return time.perf_counter() - began_s, most_mib
+
+
+def _memory_mib(process: "subprocess.Popen[bytes]") -> Iterator[float]:
+    """Memory that the process and its children do not share with others, until it has ended."""
+    while process.poll() is None:
+        total = 0
+        for one in _tree(process.pid):
+            try:
+                total += one.memory_full_info().uss
+            except psutil.Error:
+                continue
+        yield total / 2**20
+        time.sleep(LOOK_S)
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,161 @@
+"""A report in a browser: on a desk and on a phone, light, dark and on paper, by keyboard."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+
+from tests import runs
+from tests.unit.test_golden import GOLDEN
+from twinbench.analyse.run import analyse
+from twinbench.findings import Item, Picture, Series
+from twinbench.report.write import write_report
+from twinbench.store import Store
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+HOSTILE = "<script>document.title = 'mine'</script><img src=x onerror=\"document.title='mine'\">"
+LINE = Series(name="read", kind="points", x=[1, 10], y=[1.3, 10.3])
+KNOWN = Item(
+    number=2,
+    name="delays",
+    verdict="FAIL",
+    said=HOSTILE,
+    picture=Picture(title="Delays", x_label="asked (ms)", y_label="read (ms)", series=[LINE]),
+)
+OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
+OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+GROUND = "getComputedStyle(document.body).backgroundColor"
+LETTERS = "getComputedStyle(document.querySelector('.chart text')).fill"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("report") / "run"
+    shutil.copytree(GOLDEN / "run", folder)
+    store = Store.open(folder)
+    store.write_calibration(runs.calibration(KNOWN))
+    return write_report(analyse(store), folder, lambda _: None).as_uri()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The report, opened; it loads nothing, and nothing goes wrong on it."""
+    wrong: list[str] = []
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: wrong.append(request.url))
+        page.goto(address)
+        yield page
+    assert [said for said in wrong if said != address and not said.startswith("data:")] == []
+
+
+def table(page: Page) -> Locator:
+    return page.locator("#scenario-noop table")
+
+
+def column(page: Page, n: int) -> list[str]:
+    return table(page).locator(f"tbody tr > :nth-child({n})").all_text_contents()
+
+
+def test_a_table_sorts_by_click_and_by_keyboard(page: Page) -> None:
+    users = table(page).locator("thead th").first
+    assert column(page, 1) == ["1", "8"]
+    users.get_by_role("button").click()
+    expect(users).to_have_attribute("aria-sort", "ascending")
+    page.keyboard.press("Enter")
+    expect(users).to_have_attribute("aria-sort", "descending")
+    assert column(page, 1) == ["8", "1"]
+    ratio = table(page).locator("thead th").nth(1)
+    ratio.get_by_role("button").focus()
+    page.keyboard.press("Space")
+    expect(ratio).to_have_attribute("aria-sort", "ascending")
+    expect(users).not_to_have_attribute("aria-sort", "descending")
+    ratios = [float(text.split("×")[0]) for text in column(page, 2)]
+    assert ratios == sorted(ratios)
+
+
+def test_numbers_sort_by_size_and_what_is_missing_comes_last(page: Page) -> None:
+    page.locator("#raw summary").last.click()
+    cells = page.locator("#raw table")
+    rate = cells.get_by_role("button", name="p99 ms")
+    for reverse in (False, True):
+        rate.click()
+        texts = cells.locator("tbody tr > :nth-child(9)").all_text_contents()
+        known = [float(text.replace(",", "")) for text in texts if text != "–"]
+        assert known == sorted(known, reverse=reverse)
+        assert "–" not in texts[: len(known)]
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    page.evaluate(OPEN_ALL)
+    assert page.evaluate(OVERFLOW) <= 0
+
+
+def test_letters_of_charts_can_be_read_on_a_phone(page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    page.evaluate(OPEN_ALL)
+    heights = page.locator(".chart text").evaluate_all(
+        """all => all.map(one => {
+            const { c, d } = one.getScreenCTM();
+            return Math.hypot(c, d) * parseFloat(getComputedStyle(one).fontSize);
+        })"""
+    )
+    assert min(heights) >= 7
+
+
+def test_dark_is_dark_and_paper_is_white(page: Page) -> None:
+    shown = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        shown[scheme] = (page.evaluate(GROUND), page.evaluate(LETTERS))
+    assert all(a != b for a, b in zip(shown["light"], shown["dark"], strict=True))
+    page.emulate_media(color_scheme="dark", media="print")
+    assert (page.evaluate(GROUND), page.evaluate(LETTERS)) == shown["light"]
+
+
+def test_paper_shows_what_is_folded_up_on_a_screen(page: Page) -> None:
+    picture = page.locator("#calibration figure")
+    expect(picture).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(picture).to_be_visible()
+    expect(page.locator("nav")).to_be_hidden()
+
+
+def test_every_chart_has_a_name_and_figures_to_point_at(page: Page) -> None:
+    charts = page.locator("svg")
+    named = page.get_by_role("img", include_hidden=True)
+    assert charts.count() == named.count() >= 9
+    assert all(charts.evaluate_all("all => all.map(one => one.ariaLabel)"))
+    assert page.locator("#scenario-noop svg").first.locator("title").count() > 8
+
+
+def test_who_follows_a_sentence_to_its_cells_finds_them(page: Page) -> None:
+    page.locator(".answer a[href^='#cell-']").first.click()
+    expect(page.locator(":target")).to_be_in_viewport()
+    assert page.locator(":target").get_attribute("id") is not None
+
+
+def test_the_keyboard_goes_to_the_content_first(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+
+
+def test_what_others_say_stays_text(page: Page) -> None:
+    expect(page).to_have_title("twinbench: def or async def? run")
+    expect(page.locator("#calibration p").last).to_have_text(f"2 delays: {HOSTILE}")
+    expect(page.locator("main script, main img")).to_have_count(0)
+
+
+def test_without_scripts_everything_can_be_read(browser: Browser, address: str) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(address)
+        assert column(page, 1) == ["1", "8"]
+        expect(page.locator("thead button")).to_have_count(0)
+        page.locator("#raw summary").last.click()
+        expect(page.locator("#cell-1")).to_be_visible()

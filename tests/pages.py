@@ -1,0 +1,47 @@
+"""What an HTML page consists of, as a browser's parser would have it."""
+
+from html.parser import HTMLParser
+from typing import NamedTuple
+
+VOID = {"meta", "br", "img", "link", "input"}
+
+
+class Element(NamedTuple):
+    tag: str
+    attributes: dict[str, str]
+    inside: tuple[str, ...]  # the tags it stands in
+
+
+class Parsed(HTMLParser):
+    """`elements` in the order of the page, `texts` by the tag that they stand in."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[Element] = []
+        self.texts: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == [], "an element is not closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.elements.append(Element(tag, given, tuple(self._open)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.elements.append(Element(tag, given, tuple(self._open)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self._open[-1] if self._open else "", data))
+
+    def all(self, tag: str) -> list[Element]:
+        return [element for element in self.elements if element.tag == tag]
+
+    def text_of(self, tag: str) -> list[str]:
+        return [text for found, text in self.texts if found == tag]

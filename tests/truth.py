@@ -1,0 +1,214 @@
+"""Reads the sentences of an answer back, and holds every figure against the results.
+
+It shares no code with what writes them: names, loads, counts, ratios, intervals and cells are
+looked up in comparisons and cells. Of a sentence that it cannot read it says so.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+
+from twinbench.analyse.results import Comparison, Results
+from twinbench.plan import Load, LoadKind, loads_of
+from twinbench.report.answer import Said
+
+NAME = r"[a-z0-9][a-z0-9_-]*"
+NAMES = rf"{NAME}(?:, {NAME})*(?: and {NAME})?"
+NUMBER = r"[\d,]+"
+UNIT = r"(?:users?|requests/s)"
+RUN = rf"{NUMBER}(?: to {NUMBER})? {UNIT}"
+RUNS = rf"at {RUN}(?:, {RUN})*(?: and {RUN})?"
+CROSSING = rf"from about [\d.,]+ {UNIT}(?: \([\d.,]+ to [\d.,]+\))? on"
+WHERE = rf"at every (?:load|rate)|from {RUN} on|up to {RUN}|{CROSSING}|{RUNS}"
+HEADS = {"Waiting (io)": "io", "Computing (cpu)": "cpu", "Both (mixed)": "mixed"}
+AT_RATES = "At equal rates"
+AHEAD = re.compile(
+    rf"(?P<who>{NAME})(?: \(or (?P<others>{NAME}(?:, {NAME})*)\))?"
+    r"(?: answers more(?: requests)? a second| has the lower (?:p99|median|p99 or median))?"
+    r" in (?:(?P<count>\d+) of (?P<among>\d+)(?: scenarios)?(?: \((?P<list>.+)\))?|(?P<one>.+)):"
+    rf" (?P<by>[^()]+?×(?: as many| the other's)?)(?: in (?P<named>{NAME}))?"
+    r" \((?:95 %: )?(?P<low>[\d.]+) to (?P<high>[\d.]+)"
+    rf"(?:; (?P<at>{NAME}) at (?P<load>{NUMBER}) {UNIT})?\)"
+)
+LEVEL = re.compile(
+    rf"no difference is shown in (?:(?P<count>\d+) of (?P<among>\d+)(?: scenarios)?"
+    rf"(?: \((?P<list>{NAMES}(?: more)?)\))?|(?P<one>{NAMES}))"
+    r"(?:, where one of (?P<hidden>\d+) % or more would probably have been"
+    r"|, where even one of (?P<factor>[\d.]+)× might have been missed)?"
+)
+SILENT = re.compile(rf"nothing can be said of (?P<list>{NAMES}(?: more)?) \((?P<why>.+)\)")
+DIFFER = re.compile(rf"mind that (?P<one>{NAME}) and (?P<other>{NAME}) are meant to differ")
+FALL = re.compile(
+    rf"(?P<who>{NAMES}) stops? answering in (?P<list>.+?)"
+    rf"(?:, where (?P<rest>{NAMES}) go(?:es)? on)?\."
+)
+FELL = re.compile(
+    rf"(?P<name>{NAME}) (?P<where>{WHERE})(?: \((?P<times>\d+) of (?P<of>\d+) cells\))?"
+)
+
+
+def check(said: Said, results: Results) -> None:
+    """Raises AssertionError where `said` is not so. Of sentences on pairs and on collapses; others
+    (that nothing can be said, A/A, a target alone) are for their own tests."""
+    known = {cell.id: cell for cell in results.cells}
+    assert all(known[number].status != "void" for number in said.cells), said.text
+    head, _, rest = said.text.removesuffix(".").partition(": ")
+    if " answering in " in said.text:
+        _check_falls(said, results)
+    elif head in HEADS or head.startswith(AT_RATES) or re.fullmatch(rf"{NAME} and {NAME}", head):
+        group = list(_group(head, results))
+        for clause in re.split(r"; (?![^()]*\))", rest):
+            _check_clause(clause, group)
+        told = {
+            (c.scenario, c.load, target)
+            for c in group
+            if c.decision != "not comparable"
+            for target in (c.baseline, c.candidate)
+        }
+        valid = [cell for cell in results.cells if cell.status == "valid"]
+        shown = {c.id for c in valid if (c.scenario, c.load, c.target) in told}
+        assert set(said.cells) == shown, said.text
+
+
+def _group(head: str, results: Results) -> Iterable[Comparison]:
+    """The decisive comparisons that a sentence with this head is about."""
+    kind: LoadKind = "open" if head.startswith(AT_RATES) else "closed"
+    pair = re.search(rf"(?:^|, )({NAME}) and ({NAME})$", head)
+    for c in results.comparisons:
+        metric = "throughput" if kind == "closed" else results.decisive(c.scenario, "open")
+        if c.same or (c.load.kind, c.metric) != (kind, metric):
+            continue
+        work = results.plan.scenario(c.scenario).kind
+        if head in HEADS and work != HEADS[head]:
+            continue
+        if pair and not (c.baseline.startswith(pair[1]) and c.candidate.startswith(pair[2])):
+            continue
+        yield c
+
+
+def _check_clause(clause: str, group: list[Comparison]) -> None:
+    told = {c.scenario for c in group if c.decision != "not comparable"}
+    even = told - {c.scenario for c in group if c.decision in ("faster", "slower")}
+    if found := AHEAD.fullmatch(clause):
+        _check_ahead(found, group, told)
+    elif found := LEVEL.fullmatch(clause):
+        _check_named(found, _names(found["list"] or found["one"] or ""), even, told)
+        hidden = max(c.smallest_difference or 0 for c in group if c.scenario in even)
+        if found["hidden"]:
+            assert int(found["hidden"]) - 1 < 100 * hidden <= int(found["hidden"]) + 0.01, clause
+        elif found["factor"]:
+            assert 0 <= 1 + hidden - float(found["factor"]) < (1 if hidden >= 9 else 0.1), clause
+    elif found := SILENT.fullmatch(clause):
+        silent = {c.scenario for c in group} - told
+        assert set(_names(found["list"])) <= silent, clause
+        assert any(found["why"] in c.reasons for c in group if c.scenario in silent), clause
+    else:
+        found = DIFFER.fullmatch(clause)
+        assert found, f"cannot be read: {clause}"
+        pair = (found["other"], found["one"])
+        assert any(c.differs and (c.baseline, c.candidate) == pair for c in group), clause
+
+
+def _check_ahead(found: re.Match[str], group: list[Comparison], told: set[str]) -> None:
+    who = {found["who"], *(found["others"] or "").split(", ")} - {""}
+    ahead = [c for c in group if _ahead(c) in who]
+    assert {_ahead(c) for c in ahead} == who, found[0]
+    given = found["list"] or found["one"] or ""
+    stretches = re.findall(rf"({NAMES}) ({WHERE})(?=, |$)", given)
+    listed = [name for names, _ in stretches for name in _names(names)]
+    _check_named(found, listed, {c.scenario for c in ahead}, told)
+    for names, where in stretches:
+        for name in _names(names):
+            loads = [c.load.value for c in ahead if c.scenario == name]
+            tried = sorted(c.load.value for c in group if c.scenario == name)
+            assert _loads(where, tried) == loads, f"{name} {where}: {loads} of {tried}"
+    best = max(ahead, key=_distance)
+    if found["named"]:
+        assert found["named"] in {c.scenario for c in ahead if _distance(c) == _distance(best)}
+    if found["at"]:
+        at = (found["at"], int(found["load"].replace(",", "")))
+        named = next(c for c in ahead if (c.scenario, c.load.value) == at)
+        assert _distance(named) == _distance(best), found[0]
+        best = named
+    number = re.search(r"[\d.]+(?=×)", found["by"])
+    assert number
+    figures = [found["low"], number[0], found["high"]]
+    assert figures == [f"{figure:.2f}" for figure in _figures(best)], found[0]
+    assert ("up to" in found["by"] or "down to" in found["by"]) == (len(ahead) > 1), found[0]
+
+
+def _distance(c: Comparison) -> float:
+    assert c.ratio
+    return abs(math.log(c.ratio.estimate))
+
+
+def _figures(c: Comparison) -> list[float]:
+    """Lower bound, ratio and upper bound as seen from whoever is ahead."""
+    assert c.ratio
+    assert c.ratio.low
+    assert c.ratio.high
+    figures = [c.ratio.low, c.ratio.estimate, c.ratio.high]
+    if _ahead(c) == c.baseline:
+        return [1 / figure for figure in reversed(figures)]
+    return figures
+
+
+def _check_named(found: re.Match[str], listed: list[str], named: set[str], told: set[str]) -> None:
+    """Counts, and names as far as they are given; without a count, all of them."""
+    if found["one"]:
+        assert set(listed) == named, found[0]
+        return
+    assert (int(found["count"]), int(found["among"])) == (len(named), len(told)), found[0]
+    assert set(listed) <= named, found[0]
+    assert bool(listed) == bool(found["list"]), found[0]
+
+
+def _check_falls(said: Said, results: Results) -> None:
+    sentences = list(FALL.finditer(said.text))
+    assert " ".join(found[0] for found in sentences) == said.text, f"cannot be read: {said.text}"
+    counted = 0
+    for sentence in sentences:
+        who, rest = _names(sentence["who"]), _names(sentence["rest"] or "")
+        items = list(FELL.finditer(sentence["list"]))
+        assert items, said.text
+        for item in items:
+            kind: LoadKind = "open" if re.search("requests/s|rate", item["where"]) else "closed"
+            of_plan = loads_of(results.plan.scenario(item["name"]))
+            tried = [load.value for load in of_plan if load.kind == kind]
+            loads = [Load(kind, value) for value in _loads(item["where"], tried)]
+            there = [c for c in results.cells if c.scenario == item["name"] and c.load in loads]
+            own = [c for c in there if c.target in who and c.status != "void"]
+            fallen = [c for c in own if c.status == "collapsed"]
+            counts = [str(len(fallen)), str(len(own))]
+            assert [item["times"], item["of"]] in (counts, [None, None]), item[0]
+            assert {(c.target, c.load) for c in fallen} == {
+                (name, load) for name in who for load in loads
+            }, item[0]
+            assert not any(c.status == "collapsed" for c in there if c.target in rest), item[0]
+            assert {c.target for c in there if c.status == "valid"} >= set(rest), item[0]
+            counted += len(fallen)
+    everywhere = sum(cell.status == "collapsed" for cell in results.cells)
+    assert counted == everywhere or " more" in said.text, said.text
+
+
+def _ahead(c: Comparison) -> str:
+    return {"faster": c.candidate, "slower": c.baseline}.get(c.decision, "")
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in re.split(r", | and ", text) if name and not name.endswith(" more")]
+
+
+def _loads(where: str, tried: list[int]) -> list[int]:
+    numbers = [float(number.replace(",", "")) for number in re.findall(r"\d[\d.,]*", where)]
+    if where.startswith("at every"):
+        return tried
+    if where.startswith("from"):
+        return [load for load in tried if load >= numbers[0]]
+    if where.startswith("up to"):
+        return [load for load in tried if load <= numbers[0]]
+    runs = [
+        [float(n.replace(",", "")) for n in run.split(" to ")]
+        for run in re.findall(rf"({NUMBER}(?: to {NUMBER})?) {UNIT}", where)
+    ]
+    return [load for load in tried if any(run[0] <= load <= run[-1] for run in runs)]

@@ -1,0 +1,140 @@
+"""All scenarios in one picture: who is ahead at each load, and where nothing can be said."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from twinbench.analyse.results import Comparison, Results
+from twinbench.plan import LoadKind
+from twinbench.report import style, words
+from twinbench.report.charts.comparisons import NAME_LETTERS, alone, describe
+from twinbench.report.charts.frame import INCH, LETTER_WIDTH, LETTERS, SMALL, place_labels
+from twinbench.report.hover import hover_each
+from twinbench.report.kinds import AXIS
+from twinbench.report.tables import overview_loads
+
+# In points.
+TILE_WIDTH, TILE_HEIGHT, GAP = NAME_LETTERS * LETTER_WIDTH * LETTERS + 6, 24.0, 2.0
+TOP, BOTTOM, RIGHT = 6.0, 64.0, 6.0
+LEAST_WIDTH = 330.0  # for the legend
+Tile = tuple[int, int, Comparison]  # column, row
+
+
+def overview_figure(results: Results, kind: LoadKind) -> Figure:
+    """A row for each scenario (and candidate), a tile for each load: coloured for who is ahead,
+    grey where no difference was shown, hatched where nothing can be said. Users stand in columns;
+    rates, of which each scenario has its own, in the tiles."""
+    names = [name for name, _ in results.pairs(kind)]
+    headings, tiles = _arranged(results, kind)
+    figure, axes = _framed(names, headings)
+    axes.set_xlabel(AXIS[kind] + (", in the tiles" if kind == "open" else ""))
+    _draw_tiles(axes, [tile for tile in tiles if _known(tile[2])], names)
+    _draw_tiles(axes, [tile for tile in tiles if not _known(tile[2])], names, "////")
+    for x, y, comparison in tiles:
+        ink = style.PAGE if _ahead(comparison) else style.INK
+        axes.text(x, y, _shown(comparison), ha="center", va="center", color=ink, linespacing=0.95)
+    _explain(figure, [comparison for *_, comparison in tiles])
+    return figure
+
+
+def overview_alt(results: Results, kind: LoadKind) -> str:
+    """Each row: who is ahead at which load."""
+    rows = [
+        f"{name}: " + "; ".join(describe(comparison) for comparison in found)
+        for name, found in results.pairs(kind)
+    ]
+    return f"{words.overview(results, kind, words.pairs(results))}. {'. '.join(rows)}."
+
+
+def _arranged(results: Results, kind: LoadKind) -> tuple[list[str], list[Tile]]:
+    """Headings of the columns, and what stands in them."""
+    rows = [found for _, found in results.pairs(kind)]
+    if kind == "open":
+        tiles = [(x, y, found) for y, row in enumerate(rows) for x, found in enumerate(row)]
+        return [""] * max(map(len, rows)), tiles
+    loads = overview_loads(results, kind)
+    tiles = [
+        (loads.index(found.load.value), y, found) for y, row in enumerate(rows) for found in row
+    ]
+    return [str(load) for load in loads], tiles
+
+
+def _framed(names: Sequence[str], headings: Sequence[str]) -> tuple[Figure, Axes]:
+    left = LETTER_WIDTH * LETTERS * max(map(len, names)) + 8
+    plot = TILE_WIDTH * len(headings), TILE_HEIGHT * len(names)
+    width, height = max(left + plot[0] + RIGHT, LEAST_WIDTH), TOP + plot[1] + BOTTOM
+    figure = Figure(figsize=(width / INCH, height / INCH))
+    axes = figure.add_axes((left / width, BOTTOM / height, plot[0] / width, plot[1] / height))
+    place_labels(axes, left, plot[1])
+    axes.set_xlim(-0.5, len(headings) - 0.5)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xticks(range(len(headings)), headings)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.patch.set_visible(False)
+    return figure, axes
+
+
+def _draw_tiles(
+    axes: Axes, tiles: Sequence[Tile], names: Sequence[str], hatch: str | None = None
+) -> None:
+    if not tiles:
+        return
+    right, up = (0.5 - GAP / 2 / TILE_WIDTH), (0.5 - GAP / 2 / TILE_HEIGHT)
+    corners = ((-right, -up), (right, -up), (right, up), (-right, up))
+    polygons = PolyCollection(
+        [[(x + dx, y + dy) for dx, dy in corners] for x, y, _ in tiles],
+        facecolors=[_colour(comparison) for *_, comparison in tiles],
+        edgecolors=style.PAGE,
+        linewidths=0,
+        hatch=hatch,
+    )
+    hover_each(polygons, [f"{names[y]}, {describe(comparison)}" for _, y, comparison in tiles])
+    axes.add_collection(polygons, autolim=False)
+
+
+def _explain(figure: Figure, found: Sequence[Comparison]) -> None:
+    """The colours, by name."""
+    candidates, baselines = (
+        ", ".join(dict.fromkeys(names))
+        for names in ([c.candidate for c in found], [c.baseline for c in found])
+    )
+    figure.legend(
+        handles=[
+            Patch(color=style.CANDIDATE, label=f"ahead: {candidates}"),
+            Patch(color=style.BASELINE, label=f"ahead: {baselines}"),
+            Patch(color=style.PALE, label="no difference shown"),
+            Patch(facecolor=style.PALE, edgecolor=style.PAGE, hatch="////", label="nothing known"),
+        ],
+        loc="lower left",
+        bbox_to_anchor=(0, 0),
+        ncols=2,
+        fontsize=SMALL,
+        frameon=False,
+        handlelength=1.2,
+        borderaxespad=0.2,
+    )
+
+
+def _known(comparison: Comparison) -> bool:
+    return bool(_ahead(comparison)) or comparison.decision == "no difference shown"
+
+
+def _ahead(comparison: Comparison) -> str:
+    return comparison.survivor or style.advantage(comparison)
+
+
+def _colour(comparison: Comparison) -> str:
+    ahead = _ahead(comparison)
+    return style.of_target(ahead, comparison) if ahead else style.PALE
+
+
+def _shown(comparison: Comparison) -> str:
+    survivor, load = comparison.survivor, comparison.load
+    if load.kind == "closed":
+        return alone(survivor) if survivor else style.times(comparison.ratio)
+    return f"{'only' if survivor else style.times(comparison.ratio)}\n{load.value}/s"

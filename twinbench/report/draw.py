@@ -1,0 +1,101 @@
+"""Charts drawn: each a file, and an element for the page.
+
+Where there are many, in processes of their own: matplotlib takes a twentieth of a second for one.
+"""
+
+import io
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import matplotlib as mpl
+
+from twinbench.analyse.results import Results
+from twinbench.report import svg
+from twinbench.report.charts.axes import RC
+from twinbench.report.gallery import Chart
+
+WORKERS = 2
+FEW = 20  # are drawn before other processes have started
+PNG_DPI = 150  # of pictures outside of the page: sharp on most screens, and below 100 kB
+
+# In a worker: what its charts are about, given to it once.
+_given: Results | None = None
+
+
+def draw(
+    charts: Sequence[Chart], results: Results | None, folder: Path, tell: Callable[[str], None]
+) -> dict[str, str]:
+    """Draw `charts` into `folder`; the elements for a page by the names of the charts."""
+    folder.mkdir(exist_ok=True)
+    if len(charts) <= FEW:
+        with mpl.rc_context(RC):  # type: ignore[arg-type]
+            return _told(charts, (_draw(chart, results, folder) for chart in charts), tell)
+    with _workers(results) as pool:
+        return _told(charts, pool.map(partial(_draw_given, folder=folder), charts), tell)
+
+
+def _told(
+    charts: Sequence[Chart], drawn: Iterator[str], tell: Callable[[str], None]
+) -> dict[str, str]:
+    elements = {}
+    for chart in charts:
+        tell(f"drawing {chart.name}")
+        elements[chart.name] = next(drawn)
+    return elements
+
+
+def _draw(chart: Chart, results: Results | None, folder: Path) -> str:
+    figure = chart.figure(results)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    alone = svg.alone(buffer.getvalue(), chart.name, chart.alt)
+    (folder / f"{chart.name}.svg").write_bytes(alone)
+    if chart.png:
+        figure.savefig(folder / f"{chart.name}.png", dpi=PNG_DPI)
+    return svg.inline(alone)
+
+
+@contextmanager
+def _workers(results: Results | None) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with this one, however it ends. They do not hear Ctrl-C, which is for
+    this one: it lets them finish the chart they are at."""
+    pool = ProcessPoolExecutor(
+        WORKERS,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(results,),
+    )
+    # Not before: setting up a pool, Python unblocks what is blocked.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        for _ in range(WORKERS):
+            pool.submit(os.getpid)  # starts one, which is born deaf
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield pool
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(results: Results | None) -> None:
+    global _given  # noqa: PLW0603 - a process has no other place to keep what all its tasks need
+    _given = results
+    mpl.rcParams.update(RC)  # type: ignore[arg-type]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def _draw_given(chart: Chart, folder: Path) -> str:
+    return _draw(chart, _given, folder)
