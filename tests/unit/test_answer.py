@@ -195,4 +195,10 @@ def test_of_many_scenarios_the_strongest_are_named() -> None:
     assert "in 9 of 9 scenarios (s8, s7, s6, s5, s4 and s3 at 1 user, 3 more): up to 10.00×" in full
     [brief] = answer(supposed.results(*many), names=0)
     truth.check(brief, supposed.results(*many))
-    assert "in 9 of 9 scenarios: up to 10.00× in s8 (" in brief.text
+    assert "in 9 of 9 scenarios: up to 10.00× in s8 (95 %: 9.80 to" in brief.text
+
+
+def test_the_first_interval_says_what_it_is() -> None:
+    found = [s.text for s in answer(supposed.results(WAIT, READ), names=3)]
+    assert [text.count("95 %: ") for text in found] == [1]
+    assert found[0].index("95 %: 3.04 to 3.16") < found[0].index("(1.96 to 2.04)")

@@ -4,9 +4,10 @@ Made from valid cells and decisions alone. What shows nothing is not said; where
 shown, that is said, with the reason.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twinbench.analyse.results import Results
 from twinbench.plan import LoadKind
@@ -18,6 +19,8 @@ from twinbench.report.survival import falls, survival
 from twinbench.report.verdicts import alone
 
 WORK = {"io": "Waiting (io)", "cpu": "Computing (cpu)", "mixed": "Both (mixed)"}
+# An interval of a ratio without a word on it.
+BARE = re.compile(r"\((?=\d+\.\d\d to )")
 # Of a run that compares nothing: more are in the sections.
 MOST_ALONE = 4
 
@@ -41,10 +44,19 @@ def answer(results: Results, names: int = MOST_NAMES) -> list[Said]:
     if any(standing.told for standing in pairs) or fell:
         closed = _compared(results, pairs, "closed", names)
         opened = _compared(results, pairs, "open", names)
-        return [*_alarms(results, twice), *closed, *fell, *opened]
+        return _explained([*_alarms(results, twice), *closed, *fell, *opened])
     if known := [standing for standing in twice if standing.told]:
         return [_even(results, standing) for standing in known]
     return [_nothing(results, found)] if found else _alone(results) or [_nothing(results, [])]
+
+
+def _explained(said: list[Said]) -> list[Said]:
+    """Where intervals stand bare, the first of them says what it is."""
+    for n, sentence in enumerate(said):
+        if BARE.search(sentence.text):
+            text = BARE.sub("(95 %: ", sentence.text, count=1)
+            return [*said[:n], replace(sentence, text=text), *said[n + 1 :]]
+    return said
 
 
 def _compared(

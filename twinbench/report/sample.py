@@ -55,7 +55,7 @@ def block(results: Results) -> str:
             BEGIN,
             f"![{ALT}](reports/sample/{name}.png)",
             bullets(said.text for said in answer(results, NAMED)),
-            f"In brackets: 95 % intervals. From [one run](reports/sample/report.md) of the plan"
+            "From [one run](reports/sample/report.md) of the plan"
             f" `{results.plan.name}` ([page](reports/sample/report.html)): {plain(source)}",
             END,
         ]
