@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import runs
-from twinbench.analyse.cells import percentile
+from twinbench.analyse.cells import percentiles
 from twinbench.analyse.intervals import geometric
 from twinbench.analyse.results import CellResult, Estimate, Results
 from twinbench.analyse.run import analyse
@@ -69,8 +69,8 @@ def test_the_interval_of_a_multiple_is_the_multiple_of_the_interval(
 @pytest.mark.parametrize(("p", "needed"), [(50, 40), (90, 200), (95, 400), (99, 2000)])
 def test_a_percentile_needs_twenty_samples_beyond_it(p: int, needed: int) -> None:
     values = np.arange(1.0, needed + 1)
-    assert percentile(values[:-1], p) is None
-    assert percentile(values, p) == pytest.approx(1 + p / 100 * (needed - 1))
+    assert percentiles(values[:-1], [p])[0] is None
+    assert percentiles(values, [p])[0] == pytest.approx(1 + p / 100 * (needed - 1))
 
 
 def test_known_throughputs_give_the_known_ratio(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """From the records of one cell to its figures."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -13,7 +15,6 @@ from twinbench.store import CellRecord
 
 # A percentile from fewer samples beyond it than this is an anecdote.
 SAMPLES_BEYOND = 20
-PERCENTILES = (50, 90, 95, 99)
 # Parts of a window: a tenth of a second or so, in which several requests are answered at least.
 SLICES = 10
 
@@ -58,6 +59,7 @@ def _figures(record: CellRecord, window: Window) -> CellResult:
     sent = counted & (window.sent_ns > 0)
     served = timed & (window.sent_ns > 0)
     lag_ms = _ms(window.sent_ns, window.intended_ns, sent)
+    lag_p50_ms, lag_p99_ms = percentiles(lag_ms, (50, 99))
     window_s = record.window_s or 1.0
     return CellResult(
         id=record.number,
@@ -77,8 +79,8 @@ def _figures(record: CellRecord, window: Window) -> CellResult:
         generator=Generator(
             cpu=record.generator_cpu_s / window_s,
             waited=record.generator_waited_s / window_s,
-            lag_p50_ms=percentile(lag_ms, 50),
-            lag_p99_ms=percentile(lag_ms, 99),
+            lag_p50_ms=lag_p50_ms,
+            lag_p99_ms=lag_p99_ms,
         ),
         server_cpu=record.server_cpu_s / window_s,
         server_cpu_ms=1e3 * record.server_cpu_s / good if good else None,
@@ -91,15 +93,17 @@ def _figures(record: CellRecord, window: Window) -> CellResult:
 def spectrum(values_ms: np.ndarray) -> Spectrum:
     if not len(values_ms):
         return Spectrum()
-    points = {f"p{p}": percentile(values_ms, p) for p in PERCENTILES}
-    return Spectrum(mean=float(values_ms.mean()), max=float(values_ms.max()), **points)
+    p50, p90, p95, p99 = percentiles(values_ms, (50, 90, 95, 99))
+    mean, longest = float(values_ms.mean()), float(values_ms.max())
+    return Spectrum(mean=mean, p50=p50, p90=p90, p95=p95, p99=p99, max=longest)
 
 
-def percentile(values: np.ndarray, p: int) -> float | None:
-    """The `p`th percentile by linear interpolation; None with too few samples beyond it."""
-    if len(values) * (100 - p) / 100 < SAMPLES_BEYOND:
-        return None
-    return float(np.percentile(values, p))
+def percentiles(values: np.ndarray, percents: Sequence[int]) -> list[float | None]:
+    """The named percentiles (50 and above) by linear interpolation; None with too few samples
+    beyond it."""
+    known = [p for p in percents if len(values) * (100 - p) / 100 >= SAMPLES_BEYOND]
+    found = dict(zip(known, np.percentile(values, known), strict=True)) if known else {}
+    return [float(found[p]) if p in found else None for p in percents]
 
 
 def _ms(end_ns: Stamps, begin_ns: Stamps, of: Marks) -> np.ndarray:

@@ -21,7 +21,7 @@ from twinbench.store import FULL_CALIBRATION, CellRecord, Store, write_whole
 READERS = 2
 # A lost cell has no records; its row in the results says why.
 NO_REQUESTS = pl.DataFrame(
-    schema=dict.fromkeys(("intended_ns", "sent_ns", "done_ns", "request", "status"), pl.Int64)
+    schema=dict.fromkeys(("intended_ns", "sent_ns", "done_ns", "request"), pl.Int64)
     | {"error": pl.String}
 )
 
@@ -66,5 +66,6 @@ def write_results(store: Store, results: Results) -> None:
 
 
 def _cell(store: Store, record: CellRecord, plan: Plan, floor: Floor | None) -> Cell:
-    requests = NO_REQUESTS if record.outcome == "lost" else store.requests(record)
+    lost = record.outcome == "lost"
+    requests = NO_REQUESTS if lost else store.requests(record, NO_REQUESTS.columns)
     return analyse_cell(record, requests, plan, store.telemetry(record), floor)
