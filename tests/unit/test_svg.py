@@ -150,6 +150,15 @@ def test_nothing_that_is_drawn_gets_lost(axes: Axes) -> None:
         assert new_look == look
 
 
+def test_the_opacity_of_marks_does_not_become_that_of_their_group(axes: Axes) -> None:
+    """Where marks lie on each other it would look different."""
+    axes.plot([1, 2, 3], [2, 2, 2], "o", alpha=0.3)
+    root = inline(axes)
+    marks = [use for use in root.iter("use") if "opacity:0.3" in use.get("style", "")]
+    assert len(marks) == 3
+    assert not [group for group in root.iter("g") if "opacity:0.3" in group.get("style", "")]
+
+
 def shapes(
     element: ET.Element, inherited: dict[str, str] | None = None
 ) -> Iterator[tuple[list[float], dict[str, str]]]:
