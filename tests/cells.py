@@ -1,5 +1,7 @@
 """Results of cells, made up where no records are needed: known figures in."""
 
+from collections.abc import Sequence
+
 from twinbench.analyse.results import CellResult, CellStatus, Generator, Spectrum
 from twinbench.plan import Load
 
@@ -19,7 +21,7 @@ def cell(
     mean_ms: float = 10,
     p50_ms: float | None = 10,
     p99_ms: float | None = 20,
-    slices: list[int] | None = None,
+    slices: Sequence[float] | None = None,
 ) -> CellResult:
     """Its window is a second long, and all its slices are alike, unless they are given."""
     answers = round(throughput_rps)
@@ -42,6 +44,6 @@ def cell(
         server_cpu=0.5,
         server_cpu_ms=None,
         per_cpu_s=per_cpu_s,
-        slices=slices or [answers / SLICES] * SLICES,
+        slices=list(slices or [answers / SLICES] * SLICES),
         server_memory_mib=50,
     )

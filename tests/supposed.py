@@ -31,13 +31,14 @@ VOID_REASON = "half of the requests were sent late: lower the rate"
 class Outcome:
     """What is found at one load. `ratio` is candidate / baseline, of throughput or of p99; beyond
     3 % there is a decision unless `hidden`, the smallest difference, is larger. In the first
-    `times` blocks those in `fallen` stop answering."""
+    `times` blocks those in `fallen` stop answering; the first `lost` are void, others not."""
 
     ratio: float = 1.0
     hidden: float | None = None
     fallen: tuple[str, ...] = ()
     times: int = 5
     void: bool = False
+    lost: int = 0
     same: bool = False
 
 
@@ -120,7 +121,7 @@ def _plan(made: Sequence[Made], blocks: int, targets: Sequence[Mapping[str, obje
 def _cell(cell: Cell, made: Made) -> CellResult:
     there = made.outcomes(cell.load)
     fell = any(cell.target in found.fallen and cell.block <= found.times for found in there)
-    void = any(found.void for found in there)
+    void = any(found.void or cell.block <= found.lost for found in there)
     status: CellStatus = "void" if void else "collapsed" if fell else "valid"
     ratio = made.outcome(cell.load, cell.target).ratio if cell.target in made.targets[1:] else 1.0
     reasons = {"void": [VOID_REASON], "collapsed": ["no answer for 2 s"], "valid": []}

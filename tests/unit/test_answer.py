@@ -43,24 +43,39 @@ def test_a_sentence_cites_the_valid_cells_of_its_scenarios() -> None:
     assert len(of_io.cells) == 2 * 2 * 3 * 5
 
 
+CROSSING = Crossover(
+    scenario="wait",
+    load_kind="closed",
+    metric="throughput",
+    baseline="sync",
+    candidate="async",
+    found="crossover",
+    at=41.3,
+    low=33,
+    high=52,
+)
+
+
 def test_a_crossing_is_named_where_it_was_found() -> None:
-    crossing = Crossover(
-        scenario="wait",
-        load_kind="closed",
-        metric="throughput",
-        baseline="sync",
-        candidate="async",
-        found="crossover",
-        at=41.3,
-        low=33,
-        high=52,
-    )
     turns = Made("wait", {1: Outcome(0.8), 64: Outcome(2.0), 128: Outcome(3.0)})
-    [sentence] = said(supposed.results(turns, crossovers=[crossing]))
+    [sentence] = said(supposed.results(turns, crossovers=[CROSSING]))
     assert "async answers more requests a second in wait from about 41 users (33 to 52) on:" in (
         sentence
     )
     assert "sync in wait at 1 user: 1.25× as many" in sentence
+
+
+def test_who_falls_back_again_is_not_ahead_from_a_crossing_on() -> None:
+    """Nor is it the other one, if the crossing is its rival's."""
+    falls_back = Made("wait", {1: Outcome(0.8), 64: Outcome(2.0), 128: level()})
+    [sentence] = said(supposed.results(falls_back, crossovers=[CROSSING]))
+    assert "async answers more requests a second in wait at 64 users:" in sentence
+    turns = Made("wait", {1: Outcome(2.0), 64: Outcome(0.8), 128: Outcome(0.7)})
+    [sentence] = said(supposed.results(turns, crossovers=[CROSSING]))
+    assert "sync in wait from 64 users on:" in sentence
+    reverse = CROSSING.model_copy(update={"found": "reverse"})
+    [sentence] = said(supposed.results(turns, crossovers=[reverse]))
+    assert "sync in wait from about 41 users (33 to 52) on:" in sentence
 
 
 def test_variants_of_a_pair_count_with_it_under_both_names() -> None:

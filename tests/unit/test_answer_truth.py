@@ -11,7 +11,7 @@ from tests.supposed import VOID, Made, Outcome, level, stops
 from twinbench.report.answer import Said, answer
 
 outcomes = st.one_of(
-    st.floats(min_value=0.05, max_value=20).map(Outcome),
+    st.builds(Outcome, st.floats(min_value=0.05, max_value=20), lost=st.integers(0, 1)),
     st.floats(min_value=0.03, max_value=3).map(level),
     st.just(VOID),
     st.builds(

@@ -6,6 +6,7 @@ from tests import supposed
 from tests.supposed import Made, Outcome
 from twinbench.plan import Request
 from twinbench.report import sample
+from twinbench.report.markdown import markdown
 
 
 def test_the_readme_says_what_the_sample_shows() -> None:
@@ -14,6 +15,12 @@ def test_the_readme_says_what_the_sample_shows() -> None:
     block = sample.block(sample.read(sample.SAMPLE))
     assert readme.count(sample.BEGIN) == readme.count(sample.END) == 1
     assert block in readme
+
+
+def test_the_sample_is_what_is_said_today() -> None:
+    """If this fails: make sample RUN=reports/runs/..."""
+    kept = (sample.SAMPLE / "report.md").read_text(encoding="utf-8")
+    assert kept == markdown(sample.read(sample.SAMPLE))
 
 
 def test_a_run_is_kept_without_the_paths_of_its_machine(tmp_path: Path) -> None:

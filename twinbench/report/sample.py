@@ -36,7 +36,7 @@ def keep(run: Path, sample: Path = SAMPLE, readme: Path = README) -> None:
         write_report(results, made, lambda _: None)
         for path in (made / "report.html", made / "report.md", made / "charts" / picture):
             shutil.copy(path, sample / path.name)
-    write_whole(sample / "results.json", results.model_dump_json(indent=1))
+    write_whole(sample / "results.json", results.model_dump_json())
     text = readme.read_text(encoding="utf-8")
     write_whole(readme, re.sub(f"{BEGIN}.*{END}", lambda _: block(results), text, flags=re.DOTALL))
 
@@ -55,8 +55,8 @@ def block(results: Results) -> str:
             BEGIN,
             f"![{ALT}](reports/sample/{name}.png)",
             bullets(said.text for said in answer(results, NAMED)),
-            f"In brackets: 95 % intervals. From [one run](reports/sample/report.md) of the plan `{results.plan.name}`"
-            f" ([page](reports/sample/report.html)): {plain(source)}",
+            f"In brackets: 95 % intervals. From [one run](reports/sample/report.md) of the plan"
+            f" `{results.plan.name}` ([page](reports/sample/report.html)): {plain(source)}",
             END,
         ]
     )
