@@ -150,6 +150,16 @@ def test_nothing_that_is_drawn_gets_lost(axes: Axes) -> None:
         assert new_look == look
 
 
+def test_the_opacity_of_marks_does_not_become_that_of_their_group() -> None:
+    """Where marks lie on each other it would look different."""
+    marks = '<path d="M 0 0" style="opacity: 0.3"/>' * 2
+    group = f'<g clip-path="url(#a)">{marks}</g>'
+    written = f'<svg xmlns="{svg.SVG}" width="9pt" height="9pt">{group}</svg>'.encode()
+    root = parsed(svg.inline(svg.alone(written, "one", "")))
+    assert [mark.get("style") for mark in root.iter("path")] == ["opacity:0.3"] * 2
+    assert [group.get("style") for group in root.iter("g")] == [None]
+
+
 def shapes(
     element: ET.Element, inherited: dict[str, str] | None = None
 ) -> Iterator[tuple[list[float], dict[str, str]]]:

@@ -26,6 +26,9 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+ENVIRONMENT.globals.update(
+    instrument=instrument, kinds=kinds, palette=style.PALETTE, raw=raw, words=words
+)
 SCRIPT = Path(__file__).with_name("page.js").read_text()
 # So many scenarios are named in a clause of the first screen: the picture beside it has them all.
 NAMED_AT_FIRST = 3
@@ -57,8 +60,6 @@ def page(results: Results, charts: Mapping[str, str]) -> str:
         cells=cells,
         # A long run does not show all of its cells.
         anchor=lambda ids: f"cell-{ids[0]}" if ids[0] in shown else "raw",
-        raw=raw,
-        words=words,
     )
 
 
@@ -73,8 +74,5 @@ def _render(template: str, charts: Mapping[str, str], **context: object) -> str:
         charts={name: Markup(svg) for name, svg in charts.items()},  # noqa: S704
         script=Markup(SCRIPT),  # noqa: S704 - ours
         script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
-        palette=style.PALETTE,
-        instrument=instrument,
-        kinds=kinds,
         **context,
     )

@@ -42,23 +42,30 @@ def curve_figure(results: Results, scenario: str, kind: LoadKind, metric: Metric
         axes.text(0.5, 0.5, "too few samples", transform=axes.transAxes, ha="center")
         return figure
     _scale(axes, measured, metric)
-    tell_at_loads(
-        axes, loads, [readings.of_load(curves, n, metric) for n in range(len(curves[0].points))]
-    )
-    columns: list[list[tuple[Artist, str]]] = []
-    for n, (curve, cells) in enumerate(measured):
-        line = _draw_estimates(axes, curve, metric, n)
-        beside = BESIDE ** (n - (len(curves) - 1) / 2)
-        _draw_blocks(axes, readings.blocks(cells, metric), metric, n, beside)
-        _draw_collapses(axes, curve, n, at_top=metric != "throughput")
-        notes = expected.draw_law(axes, curve, n) if metric == "throughput" else []
-        columns.append([(line, curve.target), *notes])
+    tell_at_loads(axes, loads, [readings.of_load(curves, n, metric) for n in range(len(loads))])
+    columns = [
+        _draw_curve(axes, of, metric, n, BESIDE ** (n - (len(curves) - 1) / 2))
+        for n, of in enumerate(measured)
+    ]
     if metric != "throughput":
         levels = expected.draw_levels(axes, results.calibration, curves, metric)
         for n, level in enumerate(levels):
             columns[n % len(columns)].append(level)
     legend(figure, axes, columns)
     return figure
+
+
+def _draw_curve(
+    axes: Axes, of: readings.Measured, metric: Metric, n: int, beside: float
+) -> list[tuple[Artist, str]]:
+    """The n-th target's estimates, blocks and collapses, with what they are held against; what of
+    it stands in the legend."""
+    curve, cells = of
+    line = _draw_estimates(axes, curve, metric, n)
+    _draw_blocks(axes, readings.blocks(cells, metric), metric, n, beside)
+    _draw_collapses(axes, curve, n, at_top=metric != "throughput")
+    notes = expected.draw_law(axes, curve, n) if metric == "throughput" else []
+    return [(line, curve.target), *notes]
 
 
 def _scale(axes: Axes, curves: Sequence[readings.Measured], metric: Metric) -> None:
@@ -139,16 +146,8 @@ def _draw_collapses(axes: Axes, curve: Curve, n: int, *, at_top: bool) -> None:
     if not fallen:
         return
     edge = axes.get_ylim()[1 if at_top else 0]
-    axes.plot(
-        [point.value for point in fallen],
-        [edge] * len(fallen),
-        marker="X",
-        markersize=9,
-        color=style.colour(n),
-        clip_on=False,
-        zorder=5,
-        linestyle="none",
-    )
+    loads, edges = [point.value for point in fallen], [edge] * len(fallen)
+    axes.plot(loads, edges, "X", markersize=9, color=style.colour(n), clip_on=False, zorder=5)
     for point in fallen:
         axes.annotate(
             f"stops\n{point.collapsed} of {point.blocks + point.collapsed}",
