@@ -23,9 +23,9 @@ from twinbench.report.hover import hover_each
 from twinbench.report.kinds import TITLES
 
 LATENCIES: tuple[Metric, ...] = ("p50", "p99")
-# From one target's blocks to the next one's, as a factor of the load: so that they stand beside
-# each other, and at their load all the same.
-BESIDE = 1.12
+# From one target's blocks to the next one's, as a share of the width of the plot: so that they stand
+# beside each other, and at their load all the same.
+BESIDE = 0.016
 
 
 def curve_figure(results: Results, scenario: str, kind: LoadKind, metric: Metric) -> Figure:
@@ -43,8 +43,10 @@ def curve_figure(results: Results, scenario: str, kind: LoadKind, metric: Metric
         return figure
     _scale(axes, measured, metric)
     tell_at_loads(axes, loads, [readings.of_load(curves, n, metric) for n in range(len(loads))])
+    left, right = axes.get_xlim()
+    apart = (right / left) ** BESIDE
     columns = [
-        _draw_curve(axes, of, metric, n, BESIDE ** (n - (len(curves) - 1) / 2))
+        _draw_curve(axes, of, metric, n, apart ** (n - (len(curves) - 1) / 2))
         for n, of in enumerate(measured)
     ]
     if metric != "throughput":
