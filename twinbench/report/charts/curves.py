@@ -23,19 +23,18 @@ from twinbench.report.hover import hover_each
 from twinbench.report.kinds import TITLES
 
 LATENCIES: tuple[Metric, ...] = ("p50", "p99")
-# From one target's blocks to the next one's, as a factor of the load: so that they stand beside
-# each other, and at their load all the same.
-BESIDE = 1.12
+# From one target's blocks to the next one's, as a share of the width of the plot: so that they
+# stand beside each other, and at their load all the same.
+BESIDE = 0.016
 
 
 def curve_figure(results: Results, scenario: str, kind: LoadKind, metric: Metric) -> Figure:
     """A line through the estimates, a band of their 95 % intervals, a dot for every block, grey if
     it is void, and a cross where the server stopped answering. p50 and p99 of one scenario share
     their range. Throughput with its bounds and its capacity, p99 with what is promised."""
-    figure, axes = titled(TITLES[kind][metric])
     curves = results.curves_of(scenario, kind)
-    loads = [point.value for point in curves[0].points]
-    load_axis(axes, kind, loads)
+    figure, axes = titled(TITLES[kind][metric])
+    load_axis(axes, kind, loads := [point.value for point in curves[0].points])
     measured = [(curve, results.cells_of(curve)) for curve in curves]
     if not readings.drawn(measured, [metric]):
         axes.set_yticks([])
@@ -43,8 +42,10 @@ def curve_figure(results: Results, scenario: str, kind: LoadKind, metric: Metric
         return figure
     _scale(axes, measured, metric)
     tell_at_loads(axes, loads, [readings.of_load(curves, n, metric) for n in range(len(loads))])
+    left, right = axes.get_xlim()
+    apart = (right / left) ** BESIDE
     columns = [
-        _draw_curve(axes, of, metric, n, BESIDE ** (n - (len(curves) - 1) / 2))
+        _draw_curve(axes, of, metric, n, apart ** (n - (len(curves) - 1) / 2))
         for n, of in enumerate(measured)
     ]
     if metric != "throughput":
