@@ -5,6 +5,7 @@ refused; 130 interrupted.
 """
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from twinbench.measure.server import ServerFailedError
 from twinbench.plan import PLANS, PlanError, read_plan
 from twinbench.preflight import PreflightError
 from twinbench.progress import telling
+from twinbench.report.draw import workers
 from twinbench.report.terminal import show
 from twinbench.report.write import write_calibration, write_report
 from twinbench.run import InterruptedRunError, alone, carry_out, check_only
@@ -38,6 +40,9 @@ out, err = (
     Console(highlight=False, soft_wrap=True),
     Console(stderr=True, highlight=False, soft_wrap=True),
 )
+
+# So many make a report of dozens of charts: who draws them can get ready while they are analysed.
+MANY_CELLS = 200
 
 PlanFile = Annotated[
     Path, typer.Argument(metavar="PLAN", help="A plan (TOML), such as loadtests/plans/bench.toml.")
@@ -118,11 +123,12 @@ def schema() -> None:
 
 def _report(store: Store) -> None:
     try:
-        with telling(out) as tell:
+        many = store.manifest().cells >= MANY_CELLS
+        with telling(out) as tell, workers() if many else nullcontext() as pool:
             tell("analysing")
             results = analyse(store)
             write_results(store, results)
-            write_report(results, store.folder, tell)
+            write_report(results, store.folder, tell, pool)
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"Interrupted: all cells are kept in {store.folder};"

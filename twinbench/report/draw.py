@@ -6,13 +6,15 @@ Where there are many, in processes of their own: matplotlib takes a twentieth of
 import io
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from functools import cache, partial
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import matplotlib as mpl
 
@@ -25,20 +27,22 @@ WORKERS = 2
 FEW = 20  # are drawn before other processes have started
 PNG_DPI = 150  # of pictures outside of the page: sharp on most screens, and below 100 kB
 
-# In a worker: what its charts are about, given to it once.
-_given: Results | None = None
-
 
 def draw(
-    charts: Sequence[Chart], results: Results | None, folder: Path, tell: Callable[[str], None]
+    charts: Sequence[Chart],
+    results: Results | None,
+    folder: Path,
+    tell: Callable[[str], None],
+    pool: Executor | None = None,
 ) -> dict[str, str]:
-    """Draw `charts` into `folder`; the elements for a page by the names of the charts."""
+    """Draw `charts` into `folder`; the elements for a page by the names of the charts. `pool`:
+    `workers` that have been started before."""
     folder.mkdir(exist_ok=True)
     if len(charts) <= FEW:
         with mpl.rc_context(RC):  # type: ignore[arg-type]
             return _told(charts, (_draw(chart, results, folder) for chart in charts), tell)
-    with _workers(results) as pool:
-        return _told(charts, pool.map(partial(_draw_given, folder=folder), charts), tell)
+    with _handed(results) as given, nullcontext(pool) if pool else workers() as hands:
+        return _told(charts, hands.map(partial(_draw_given, given, folder), charts), tell)
 
 
 def _told(
@@ -63,14 +67,11 @@ def _draw(chart: Chart, results: Results | None, folder: Path) -> str:
 
 
 @contextmanager
-def _workers(results: Results | None) -> Iterator[ProcessPoolExecutor]:
+def workers() -> Iterator[Executor]:
     """Processes that end with this one, however it ends. They do not hear Ctrl-C, which is for
     this one: it lets them finish the chart they are at."""
     pool = ProcessPoolExecutor(
-        WORKERS,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(results,),
+        WORKERS, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
     )
     # Not before: setting up a pool, Python unblocks what is blocked.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -84,9 +85,7 @@ def _workers(results: Results | None) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(results: Results | None) -> None:
-    global _given  # noqa: PLW0603 - a process has no other place to keep what all its tasks need
-    _given = results
+def _begin() -> None:
     mpl.rcParams.update(RC)  # type: ignore[arg-type]
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -97,5 +96,20 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _draw_given(chart: Chart, folder: Path) -> str:
-    return _draw(chart, _given, folder)
+@contextmanager
+def _handed(results: Results | None) -> Iterator[Path]:
+    """A file for the workers to read once: with every chart it would be sent anew."""
+    with NamedTemporaryFile(prefix="twinbench-results-") as file:
+        pickle.dump(results, file)
+        file.flush()
+        yield Path(file.name)
+
+
+@cache
+def _taken(given: Path) -> Results | None:
+    results: Results | None = pickle.loads(given.read_bytes())  # noqa: S301 - ours, of just now
+    return results
+
+
+def _draw_given(given: Path, folder: Path, chart: Chart) -> str:
+    return _draw(chart, _taken(given), folder)
