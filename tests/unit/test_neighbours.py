@@ -43,3 +43,21 @@ def test_somebody_must_be_timed() -> None:
 def test_a_scenario_may_be_measured_longer_than_the_others() -> None:
     assert beside(CHEAP).measure_s_of("beside") == runs.plan().measure_s
     assert beside(CHEAP, measure_s=9.5).measure_s_of("beside") == 9.5
+
+
+def test_slow_neighbours_do_not_hide_a_late_generator(tmp_path: Path) -> None:
+    """A lag of 3 ms, of every twentieth, is little beside answers of 100 ms, but not of 4 ms."""
+    late_ns = pl.when(pl.int_range(pl.len()) % 20 == 0).then(3_000_000).otherwise(0)
+
+    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+        cheap, slow = (runs.arrivals(1000, ms) for ms in (4, 100))
+        slow = slow.with_columns(request=pl.lit(np.int32(1)))
+        rows = pl.concat([cheap, slow]).with_columns(sent_ns=pl.col("sent_ns") + late_ns)
+        return runs.record(cell, scheduled=2000), rows
+
+    plan = beside(CHEAP, NEIGHBOUR, closed=[], open=[2000])
+    found = analyse(
+        runs.write_run(tmp_path, plan, make, calibrated=runs.calibration(lag_p99_ms=0.2))
+    )
+    assert found.cells[0].status == "void"
+    assert "late" in found.cells[0].reasons[0]

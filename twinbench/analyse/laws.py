@@ -89,7 +89,7 @@ def _cpu(points: Sequence[Point], cores: int) -> list[Bound]:
     """By the load at which a request costs least. At one user it costs more, since the server
     falls asleep and is woken for each; where many are under way it finds the next one ready. More
     than the cheapest allows is possible at no load: a bound must be a bound."""
-    cost_ms = min((p.server_cpu_ms for p in points if p.server_cpu_ms), default=0)
-    if not (cost_ms and cores):
+    per_cpu_s = max((p.per_cpu_s.estimate for p in points if p.per_cpu_s), default=0)
+    if not (per_cpu_s and cores):
         return []
-    return [Bound(by="cpu", limit=cost_ms, rps=1e3 * cores / cost_ms)]
+    return [Bound(by="cpu", limit=1e3 / per_cpu_s, rps=cores * per_cpu_s)]
