@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal, Self, TypeVar
 
 import polars as pl
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from twinbench.findings import Calibration
 from twinbench.plan import Cell, Load, Plan
@@ -27,7 +27,7 @@ from twinbench.plan import Cell, Load, Plan
 RUNS = Path("reports/runs")
 LATEST = Path("reports/latest")
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 
 class StoreError(Exception):
@@ -82,6 +82,8 @@ class CellRecord(BaseModel):
         return (self.window_ns[1] - self.window_ns[0]) / 1e9
 
 
+# Of the columns of parquet files; all others hold numbers.
+TEXTS = ("error",)
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -93,13 +95,13 @@ class Session(BaseModel):
 
 
 class Manifest(BaseModel):
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
     plan: Plan
     plan_file: str
     cells: int
     machine: Machine
     versions: dict[str, str]
-    sessions: list[Session]
+    sessions: list[Session] = Field(min_length=1)
 
 
 class Store:
@@ -158,10 +160,13 @@ class Store:
         those named."""
         return self._read_rows(self._cell_folder(record.number) / "requests.parquet", columns)
 
-    def telemetry(self, record: CellRecord) -> pl.DataFrame | None:
-        """What the server was doing (columns: docs/results.md); None where nobody looked."""
+    def telemetry(
+        self, record: CellRecord, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame | None:
+        """What the server was doing; all columns (docs/results.md), or those named. None where
+        nobody looked."""
         path = self._cell_folder(record.number) / "telemetry.parquet"
-        return self._read_rows(path) if path.exists() else None
+        return self._read_rows(path, columns) if path.exists() else None
 
     def calibration(self, name: str = CALIBRATION) -> Calibration | None:
         """What the instrument could do just before this run, or (FULL_CALIBRATION) at the last
@@ -208,10 +213,14 @@ class Store:
 
     def _read_rows(self, path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
         try:
-            return pl.read_parquet(path, columns=list(columns) if columns else None)
+            rows = pl.read_parquet(path, columns=list(columns) if columns else None)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{path}: cannot be read ({reason})") from None
+        for name, kind in rows.schema.items():
+            if kind.is_numeric() == (name in TEXTS) and kind != pl.Null:
+                raise StoreError(f"{path}: not of this version of twinbench ({name} is {kind})")
+        return rows
 
     def _cell_folder(self, number: int) -> Path:
         return self.folder / "cells" / f"{number:04d}"

@@ -4,6 +4,7 @@ A pair is formed inside a block, whose cells were measured in the same minutes: 
 did to both meanwhile cancels out of their ratio.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -67,13 +68,18 @@ class Pair:
 
     @property
     def survivor(self) -> str | None:
-        """Who of the two answered, and never stopped, where the other did."""
-        statuses = {n: {cell.status for cell in self.cells if cell.target == n} for n in self.names}
+        """Who of the two never stopped, and answered in most blocks, where the other stopped in
+        half of them or more: one stall of many is an accident of its block."""
+        counts = {
+            n: Counter(cell.status for cell in self.cells if cell.target == n) for n in self.names
+        }
+        fallen = [n for n, found in counts.items() if 2 * found["collapsed"] >= found.total() > 0]
         standing = [
-            n for n in self.names if "valid" in statuses[n] and "collapsed" not in statuses[n]
+            n
+            for n, found in counts.items()
+            if not found["collapsed"] and 2 * found["valid"] > found.total()
         ]
-        fallen = any("collapsed" in found for found in statuses.values())
-        return standing[0] if fallen and len(standing) == 1 else None
+        return standing[0] if len(fallen) == len(standing) == 1 else None
 
     def valid(self, name: str) -> list[CellResult]:
         return [c for c in self.cells if (c.target, c.status) == (name, "valid")]

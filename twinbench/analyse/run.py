@@ -1,6 +1,8 @@
 """A run folder analysed: a pure function of what is on disk."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import polars as pl
 
@@ -11,10 +13,12 @@ from twinbench.analyse.crossovers import crossovers
 from twinbench.analyse.curves import curves
 from twinbench.analyse.gates import judge_together
 from twinbench.analyse.results import Results, Timing
+from twinbench.analyse.telemetry import COLUMNS as SEEN
 from twinbench.analyse.timelines import timelines
 from twinbench.findings import Floor
 from twinbench.plan import Plan
-from twinbench.store import FULL_CALIBRATION, CellRecord, Store, write_whole
+from twinbench.plan import cells as plan_cells
+from twinbench.store import FULL_CALIBRATION, CellRecord, Store, StoreError, write_whole
 
 # Reading and sorting let go of the GIL for a part of their time: with two, a quarter is saved; a
 # third saves nothing.
@@ -30,6 +34,7 @@ def analyse(store: Store) -> Results:
     """Everything that can be said of the run in `store`, finished or not."""
     manifest = store.manifest()
     records = store.records()
+    _check(records, manifest.plan, store.folder)
     calibration = store.calibration()
     floor = calibration.floor if calibration else None
     with ThreadPoolExecutor(READERS) as readers:
@@ -68,4 +73,14 @@ def write_results(store: Store, results: Results) -> None:
 def _cell(store: Store, record: CellRecord, plan: Plan, floor: Floor | None) -> Cell:
     lost = record.outcome == "lost"
     requests = NO_REQUESTS if lost else store.requests(record, NO_REQUESTS.columns)
-    return analyse_cell(record, requests, plan, store.telemetry(record), floor)
+    return analyse_cell(record, requests, plan, store.telemetry(record, SEEN), floor)
+
+
+def _check(records: Sequence[CellRecord], plan: Plan, folder: Path) -> None:
+    """A folder may have been put together by hand. Raises StoreError."""
+    planned = {tuple(cell) for cell in plan_cells(plan)}
+    for record in records:
+        cell = (record.number, record.block, record.scenario, record.target, record.load)
+        if cell not in planned:
+            raise StoreError(f"{folder}: cell {record.number} is not of its plan: {record.label}")
+        planned.remove(cell)

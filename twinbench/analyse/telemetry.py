@@ -14,7 +14,8 @@ NS_PER_S = 1e9
 LEAST_SAMPLES = 10
 PERCENT = 99
 GAUGES = ("threads_used", "threads_waiting", "connections_used", "connections_waiting")
-COLUMNS = ("cores_busy_s", "cpu_s", "cores_stolen_s", "loop_lag_ms", *GAUGES)
+SHARES = ("cores_busy_s", "cpu_s", "cores_stolen_s")
+COLUMNS = ("t_ns", *SHARES, "loop_lag_ms", *GAUGES)
 
 
 def look_inside(record: CellRecord, samples: pl.DataFrame | None, collapse_s: float) -> Inside:
@@ -26,7 +27,7 @@ def look_inside(record: CellRecord, samples: pl.DataFrame | None, collapse_s: fl
         begin = min(begin, end - int(collapse_s * NS_PER_S))
     t_ns = samples["t_ns"].to_numpy()
     inside = (t_ns >= begin) & (t_ns <= end)
-    seen = {name: _known(samples, name, inside) for name in COLUMNS}
+    seen = {name: _known(samples, name, inside) for name in COLUMNS[1:]}
     busy, own = _share(seen, "cores_busy_s"), _share(seen, "cpu_s")
     return Inside(
         stolen=_share(seen, "cores_stolen_s"),

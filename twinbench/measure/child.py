@@ -11,6 +11,8 @@ from typing import IO
 
 import psutil
 
+from twinbench.printable import printable
+
 LEASH = Path(__file__).with_name("leash.py")
 # By these a process is stopped, and not ended: the leash ends it then.
 STOPPED_BY = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -96,7 +98,7 @@ class Child:
         told = [line.strip() for line in lines if line.strip()]
         # Pydantic ends with an address; what is wrong stands above it.
         told = [line for line in told if not line.startswith(PYDANTIC_ENDS)]
-        return told[-1][:LAST_OUTPUT_CHARS] if told else "it printed nothing"
+        return printable(told[-1])[:LAST_OUTPUT_CHARS] if told else "it printed nothing"
 
     def stop(self, grace_s: float = 0.0) -> None:
         """End the whole group: SIGTERM and `grace_s` to obey, then SIGKILL. Twice is fine."""

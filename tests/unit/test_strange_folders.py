@@ -1,0 +1,70 @@
+"""Run folders that are not what they should be are refused with one sentence."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests import runs
+from twinbench.analyse.run import analyse
+from twinbench.plan import Cell
+from twinbench.printable import printable
+from twinbench.store import CellRecord, Store, StoreError
+
+
+def changed(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def cell(folder: Path, **values: object) -> None:
+    changed(folder / "cells" / "0001" / "cell.json", **values)
+
+
+def rows(path: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    change(pl.read_parquet(path)).write_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda run: changed(run / "manifest.json", format=99), "not of this version"),
+        (lambda run: changed(run / "manifest.json", sessions=[]), "not of this version"),
+        (lambda run: cell(run, scenario="another"), "cell 1 is not of its plan: another, "),
+        (lambda run: cell(run, number=2), "cell 2 is not of its plan"),
+        (
+            lambda run: rows(
+                run / "cells" / "0001" / "requests.parquet",
+                lambda found: found.with_columns(pl.col("done_ns").cast(pl.String)),
+            ),
+            "not of this version of twinbench (done_ns is String)",
+        ),
+        (
+            lambda run: rows(
+                run / "cells" / "0001" / "telemetry.parquet", lambda found: found.drop("cpu_s")
+            ),
+            "telemetry.parquet: cannot be read",
+        ),
+    ],
+)
+def test_what_is_strange_is_refused(
+    tmp_path: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    def make(of: Cell) -> tuple[CellRecord, runs.Requests]:
+        return runs.steady(of, 500)
+
+    store = runs.write_run(tmp_path, runs.plan(), make, look=lambda _: runs.telemetry(cpu_s=0.5))
+    assert analyse(store).cells
+    spoil(store.folder)
+    with pytest.raises(StoreError) as refused:
+        analyse(Store.open(store.folder))
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_servers_last_words_move_no_cursor() -> None:
+    assert (
+        printable("\x1b[31mred\x1b]0;title\x07 \u202eback\x9b1m\tend\n")
+        == "[31mred]0;title back1mend\n"
+    )
