@@ -20,7 +20,11 @@ RUN = rf"{NUMBER}(?: to {NUMBER})? {UNIT}"
 RUNS = rf"at {RUN}(?:, {RUN})*(?: and {RUN})?"
 CROSSING = rf"from about [\d.,]+ {UNIT}(?: \([\d.,]+ to [\d.,]+\))? on"
 WHERE = rf"at every (?:load|rate)|from {RUN} on|up to {RUN}|{CROSSING}|{RUNS}"
-HEADS = {"Waiting (io)": "io", "Computing (cpu)": "cpu", "Both (mixed)": "mixed"}
+HEADS = {
+    "IO (waiting, databases)": "io",
+    "CPU (computing, and the framework alone)": "cpu",
+    "Mixed": "mixed",
+}
 AT_RATES = "At equal rates"
 AHEAD = re.compile(
     rf"(?P<who>{NAME})(?: \(or (?P<others>{NAME}(?:, {NAME})*)\))?"
@@ -29,6 +33,13 @@ AHEAD = re.compile(
     rf" (?P<by>[^()]+?×(?: as many| the other's)?)(?: in (?P<named>{NAME}))?"
     r" \((?:95 %: )?(?P<low>[\d.]+) to (?P<high>[\d.]+)"
     rf"(?:; (?P<at>{NAME}) at (?P<load>{NUMBER}) {UNIT})?\)"
+)
+# The brief form: each scenario with its own ratio, the first with its interval.
+OWN = rf"({NAME}) ({WHERE}) \((?:(up|down) to )?([\d.]+)×(?:, 95 %: ([\d.]+) to ([\d.]+))?\)"
+EACH = re.compile(
+    rf"(?P<who>{NAME})(?: \(or (?P<others>{NAME}(?:, {NAME})*)\))?"
+    r"(?: answers more a second| has the lower (?:p99|median|p99 or median))?"
+    rf" in (?P<list>{OWN}(?:(?:, | and ){OWN})*)(?: and (?P<more>\d+) more)?"
 )
 LEVEL = re.compile(
     rf"no difference is shown in (?:(?P<count>\d+) of (?P<among>\d+)(?: scenarios)?"
@@ -91,6 +102,8 @@ def _check_clause(clause: str, group: list[Comparison]) -> None:
     even = told - {c.scenario for c in group if c.decision in ("faster", "slower")}
     if found := AHEAD.fullmatch(clause):
         _check_ahead(found, group, told)
+    elif found := EACH.fullmatch(clause):
+        _check_each(found, group)
     elif found := LEVEL.fullmatch(clause):
         _check_named(found, _names(found["list"] or found["one"] or ""), even, told)
         hidden = max(c.smallest_difference or 0 for c in group if c.scenario in even)
@@ -135,6 +148,30 @@ def _check_ahead(found: re.Match[str], group: list[Comparison], told: set[str]) 
     figures = [found["low"], number[0], found["high"]]
     assert figures == [f"{figure:.2f}" for figure in _figures(best)], found[0]
     assert ("up to" in found["by"] or "down to" in found["by"]) == (len(ahead) > 1), found[0]
+
+
+def _check_each(found: re.Match[str], group: list[Comparison]) -> None:
+    """Of each scenario its loads and its largest ratio; the strongest first, with its interval."""
+    who = {found["who"], *(found["others"] or "").split(", ")} - {""}
+    ahead = [c for c in group if _ahead(c) in who]
+    assert {_ahead(c) for c in ahead} == who, found[0]
+    items = re.findall(OWN, found["list"])
+    listed = {name for name, *_ in items}
+    assert len(listed) == len(items), found[0]
+    assert len(items) + int(found["more"] or 0) == len({c.scenario for c in ahead}), found[0]
+    distances = []
+    for n, (name, where, several, *figures) in enumerate(items):
+        own = [c for c in ahead if c.scenario == name]
+        tried = sorted(c.load.value for c in group if c.scenario == name)
+        assert _loads(where, tried) == [c.load.value for c in own], f"{name} {where}"
+        best = max(own, key=_distance)
+        low, ratio, high = (f"{figure:.2f}" for figure in _figures(best))
+        assert figures == [ratio, *(("", "") if n else (low, high))], f"{name} in {found[0]}"
+        sooner = "up" if best.metric == "throughput" else "down"
+        assert several == (sooner if len(own) > 1 else ""), f"{name} in {found[0]}"
+        distances.append(_distance(best))
+    rest = [_distance(c) for c in ahead if c.scenario not in listed]
+    assert [*distances, max(rest, default=0)] == sorted([*distances, max(rest, default=0)])[::-1]
 
 
 def _distance(c: Comparison) -> float:

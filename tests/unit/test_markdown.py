@@ -21,7 +21,9 @@ def many(count: int) -> Results:
 
 def test_it_opens_with_the_answer_and_holds_all_of_the_report() -> None:
     text = markdown(supposed.results(WAIT))
-    assert text.startswith("# `def` or `async def`? Run made-up\n\n- Waiting (io): async answers")
+    assert text.startswith(
+        "# `def` or `async def`? Run made-up\n\n- IO (waiting, databases): async answers"
+    )
     for said in answer(supposed.results(WAIT)):
         assert f"- {plain(said.text)}\n" in text
     for part in (
