@@ -51,7 +51,11 @@ SILENT = re.compile(rf"nothing can be said of (?P<list>{NAMES}(?: more)?) \((?P<
 DIFFER = re.compile(rf"mind that (?P<one>{NAME}) and (?P<other>{NAME}) are meant to differ")
 FALL = re.compile(
     rf"(?P<who>{NAMES}) stops? answering in (?P<list>.+?)"
-    rf"(?:, where (?P<rest>{NAMES}) go(?:es)? on)?\."
+    rf"(?:, where (?P<rest>{NAMES}) go(?:es)? on)?(?P<spared>; in .+?)?\.(?= |$)"
+)
+SPARED = re.compile(
+    rf"in (?P<scenario>{NAME}), with the requests of (?P<of>{NAME}), (?P<target>{NAME}), the same"
+    rf" app as (?P<fallen>{NAME}) with other settings \((?P<set>.+)\), does not stop"
 )
 FELL = re.compile(
     rf"(?P<name>{NAME}) (?P<where>{WHERE})(?: \((?P<times>\d+) of (?P<of>\d+) cells\))?"
@@ -224,8 +228,33 @@ def _check_falls(said: Said, results: Results) -> None:
             assert not any(c.status == "collapsed" for c in there if c.target in rest), item[0]
             assert {c.target for c in there if c.status == "valid"} >= set(rest), item[0]
             counted += len(fallen)
+        for clause in filter(None, (sentence["spared"] or "").split("; ")):
+            _check_spared(clause, who, said, results)
     everywhere = sum(cell.status == "collapsed" for cell in results.cells)
     assert counted == everywhere or " more" in said.text, said.text
+
+
+def _check_spared(clause: str, who: list[str], said: Said, results: Results) -> None:
+    found = SPARED.fullmatch(clause)
+    assert found, f"cannot be read: {clause}"
+    assert found["fallen"] in who, clause
+    plan = results.plan
+    assert plan.scenario(found["scenario"]).requests == plan.scenario(found["of"]).requests, clause
+    fallen, target = plan.target(found["fallen"]), plan.target(found["target"])
+    assert fallen.app == target.app, clause
+    for setting in found["set"].split(", "):
+        name, _, value = setting.partition("=")
+        assert target.env[name] == value != fallen.env.get(name), clause
+    own = [c for c in results.cells if (c.scenario, c.target) == (found["scenario"], target.name)]
+    assert not any(cell.status == "collapsed" for cell in own), clause
+    fell = {
+        cell.load
+        for cell in results.cells
+        if (cell.scenario, cell.target, cell.status) == (found["of"], fallen.name, "collapsed")
+    }
+    shown = [cell for cell in own if cell.load in fell and cell.status == "valid"]
+    assert fell >= {cell.load for cell in shown} > set(), clause
+    assert {cell.id for cell in shown} <= set(said.cells), clause
 
 
 def _ahead(c: Comparison) -> str:

@@ -23,8 +23,8 @@ def said(results: Results) -> list[str]:
 def test_scenarios_are_counted_by_kind_of_work_and_named_with_their_loads() -> None:
     mixed = Made("mix", {1: Outcome(1.2), 8: level()}, kind="mixed")
     assert said(supposed.results(WAIT, READ, LEVEL, mixed)) == [
-        "IO (waiting, databases): async answers more requests a second in 1 of 3 scenarios (wait from 64 users"
-        " on): up to 3.10× as many (95 %: 3.04 to 3.16; wait at 128 users); sync in 1 of 3 (read at"
+        "IO (waiting, databases): async answers more requests a second in 1 of 3 scenarios (wait from"
+        " 64 users on): up to 3.10× as many (95 %: 3.04 to 3.16; wait at 128 users); sync in 1 of 3 (read at"
         " every load): up to 2.00× as many (95 %: 1.96 to 2.04; read at 64 users); no difference"
         " is shown in 1 of 3 (even), where one of 12 % or more would probably have been.",
         "Mixed: async answers more requests a second in mix at 1 user: 1.20× as many"
@@ -82,7 +82,8 @@ def test_variants_of_a_pair_count_with_it_under_both_names() -> None:
     sized = Made("sized", {1: Outcome(1.5)}, targets=("sync_sized", "async_sized"))
     [sentence] = said(supposed.results(WAIT, sized))
     assert sentence.startswith(
-        "IO (waiting, databases): async (or async_sized) answers more requests a second in 2 of 2 scenarios"
+        "IO (waiting, databases): async (or async_sized) answers more requests a second in 2 of 2"
+        " scenarios"
     )
 
 
@@ -112,6 +113,55 @@ def test_when_both_stop_nobody_is_said_to_go_on() -> None:
     assert said(supposed.results(both)) == [
         "sync and async stop answering in read at 8 users (8 of 10 cells)."
     ]
+
+
+SIZED = [
+    {"name": "sync", "app": "a:app"},
+    {"name": "async", "app": "b:app"},
+    {"name": "sync_sized", "app": "a:app", "env": {"POOL": "256", "MORE": "0"}},
+    {"name": "async_sized", "app": "b:app", "env": {"POOL": "256", "MORE": "0"}},
+]
+FALLS = Made("read", {8: Outcome(0.8), 64: stops("sync"), 128: stops("sync")})
+SPARED = (
+    "; in sized, with the requests of read, sync_sized, the same app as sync with other settings"
+    " (POOL=256, MORE=0), does not stop."
+)
+
+
+def sized(closed: dict[int, Outcome]) -> Made:
+    return Made("sized", closed, targets=("sync_sized", "async_sized"))
+
+
+def test_who_does_not_stop_with_other_settings_is_named_with_its_cells() -> None:
+    goes_on = sized({64: Outcome(0.9), 128: Outcome(0.8)})
+    results = supposed.results(FALLS, goes_on, targets=SIZED)
+    *_, fell = said(results)
+    assert fell == (
+        "sync stops answering in read from 64 users on (10 of 10 cells), where async goes on"
+        + SPARED
+    )
+    cited = set(answer(results)[-1].cells)
+    assert {c.id for c in results.cells if c.target == "sync_sized"} <= cited
+
+
+@pytest.mark.parametrize(
+    ("closed", "targets"),
+    [
+        ({64: Outcome(0.9)}, SIZED),
+        ({64: Outcome(0.9), 128: VOID}, SIZED),
+        ({64: Outcome(0.9), 128: Outcome(0.9), 256: stops("sync_sized", times=1)}, SIZED),
+        (
+            {64: Outcome(0.9), 128: Outcome(0.9)},
+            [*SIZED[:2], SIZED[2] | {"app": "c:app"}, SIZED[3]],
+        ),
+        ({64: Outcome(0.9), 128: Outcome(0.9)}, [*SIZED[:2], SIZED[2] | {"env": {}}, SIZED[3]]),
+    ],
+)
+def test_nobody_is_spared_without_answers_at_all_those_loads(
+    closed: dict[int, Outcome], targets: list[dict[str, object]]
+) -> None:
+    found = said(supposed.results(FALLS, sized(closed), targets=targets))
+    assert not any("other settings" in sentence for sentence in found)
 
 
 def test_open_loads_speak_of_who_answers_sooner() -> None:
@@ -154,8 +204,8 @@ def test_what_nothing_is_known_of_is_named_beside_what_is() -> None:
 def test_noise_that_hides_more_than_a_factor_of_two_is_given_as_a_factor() -> None:
     [sentence] = said(supposed.results(Made("noisy", {1: level(1.4), 8: level(0.2)})))
     assert sentence == (
-        "IO (waiting, databases): no difference is shown in noisy, where even one of 2.4× might have been"
-        " missed."
+        "IO (waiting, databases): no difference is shown in noisy, where even one of 2.4× might"
+        " have been missed."
     )
 
 

@@ -35,8 +35,8 @@ def test_a_run_is_answered_as_it_was_made(tmp_path: Path) -> None:
         truth.check(said, results)
     io, cpu, falls = (said.text for said in found)
     assert io.startswith(
-        "IO (waiting, databases): async answers more requests a second in 1 of 2 scenarios (wait at every"
-        " load): up to 2.05× as many (95 %: 2.0"
+        "IO (waiting, databases): async answers more requests a second in 1 of 2 scenarios (wait at"
+        " every load): up to 2.05× as many (95 %: 2.0"
     )
     assert "; sync in 1 of 2 (read at 8 users): 1.22× as many" in io
     assert cpu.startswith(
