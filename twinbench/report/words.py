@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from twinbench.analyse.results import Results
+from twinbench.analyse.results import ClaimResult, Results
 from twinbench.plan import LoadKind
 from twinbench.report import style
 from twinbench.report.verdicts import summary
@@ -53,7 +53,12 @@ def validity(results: Results) -> str:
 
 def claim_rows(results: Results) -> list[list[str]]:
     """Of each published sentence: what it says, what this run says of it, why, and its source."""
-    return [[c.text, c.verdict, c.because, c.source] for c in results.claims]
+    return [[c.text, claim_verdict(c), c.because, c.source] for c in results.claims]
+
+
+def claim_verdict(claim: ClaimResult) -> str:
+    """The verdict in words; in counts it is the plain one."""
+    return "refuted in part" if claim.verdict == "refuted" and claim.in_part else claim.verdict
 
 
 def claims(results: Results) -> str:
