@@ -103,3 +103,14 @@ def test_a_claim_that_others_speak_for_is_refuted_in_part() -> None:
     results = supposed.results(Made("wait", {1: level()})).model_copy(update={"claims": [in_part]})
     assert words.claim_rows(results) == [["t", "refuted in part", "b", "s"]]
     assert words.claims(results) == "0 supported, 1 refuted, 0 undecided"
+
+
+def test_that_a_stop_may_come_later_is_said_where_somebody_stopped() -> None:
+    assert words.STOP_LIMIT not in words.limits(supposed.results(GOOD))
+    fell = supposed.results(Made("wait", {8: stops("sync", times=1)}))
+    assert words.STOP_LIMIT in words.limits(fell)
+
+
+def test_marks_are_explained_by_the_names_of_the_targets() -> None:
+    said = words.marks(supposed.results(GOOD))
+    assert said.startswith("▲: async is shown to be ahead, ▼: sync is, no mark: no difference")
