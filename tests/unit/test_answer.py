@@ -23,10 +23,11 @@ def said(results: Results) -> list[str]:
 def test_scenarios_are_counted_by_kind_of_work_and_named_with_their_loads() -> None:
     mixed = Made("mix", {1: Outcome(1.2), 8: level()}, kind="mixed")
     assert said(supposed.results(WAIT, READ, LEVEL, mixed)) == [
-        "IO (waiting, databases): async answers more requests a second in 1 of 3 scenarios (wait from"
-        " 64 users on): up to 3.10× as many (95 %: 3.04 to 3.16; wait at 128 users); sync in 1 of 3 (read at"
-        " every load): up to 2.00× as many (95 %: 1.96 to 2.04; read at 64 users); no difference"
-        " is shown in 1 of 3 (even), where one of 12 % or more would probably have been.",
+        "IO (waiting, databases): async answers more requests a second in 1 of 3 scenarios (wait"
+        " from 64 users on): up to 3.10× as many (95 %: 3.04 to 3.16; wait at 128 users); sync in 1"
+        " of 3 (read at every load): up to 2.00× as many (95 %: 1.96 to 2.04; read at 64 users); no"
+        " difference is shown in 1 of 3 (even), where one of 12 % or more would probably have"
+        " been.",
         "Mixed: async answers more requests a second in mix at 1 user: 1.20× as many"
         " (95 %: 1.18 to 1.22; mix at 1 user).",
     ]
@@ -115,7 +116,7 @@ def test_when_both_stop_nobody_is_said_to_go_on() -> None:
     ]
 
 
-SIZED = [
+SIZED: list[dict[str, object]] = [
     {"name": "sync", "app": "a:app"},
     {"name": "async", "app": "b:app"},
     {"name": "sync_sized", "app": "a:app", "env": {"POOL": "256", "MORE": "0"}},

@@ -32,7 +32,7 @@ def _result(claim: Claim, seen: Sequence[Seen]) -> ClaimResult:
     in_favour = list(filter(None, dict.fromkeys(each.in_favour(told) for each in seen)))
     in_part = verdict != "supported" and bool(in_favour)
     if in_part:
-        because += f"; but supported: {', '.join(in_favour)}"
+        because += f"; but supported: {'; '.join(in_favour)}"
     return ClaimResult(
         id=claim.id,
         text=claim.text,
