@@ -8,19 +8,25 @@ import math
 import re
 from collections.abc import Iterable
 
+from tests.truth_falls import check_falls
+from tests.truth_words import (
+    NAME,
+    NAMES,
+    NUMBER,
+    UNIT,
+    WHERE,
+    loads_in,
+    names_in,
+)
 from twinbench.analyse.results import Comparison, Results
-from twinbench.plan import Load, LoadKind, loads_of
+from twinbench.plan import LoadKind
 from twinbench.report.answer import Said
 
-NAME = r"[a-z0-9][a-z0-9_-]*"
-NAMES = rf"{NAME}(?:, {NAME})*(?: and {NAME})?"
-NUMBER = r"[\d,]+"
-UNIT = r"(?:users?|requests/s)"
-RUN = rf"{NUMBER}(?: to {NUMBER})? {UNIT}"
-RUNS = rf"at {RUN}(?:, {RUN})*(?: and {RUN})?"
-CROSSING = rf"from about [\d.,]+ {UNIT}(?: \([\d.,]+ to [\d.,]+\))? on"
-WHERE = rf"at every (?:load|rate)|from {RUN} on|up to {RUN}|{CROSSING}|{RUNS}"
-HEADS = {"Waiting (io)": "io", "Computing (cpu)": "cpu", "Both (mixed)": "mixed"}
+HEADS = {
+    "IO (waiting, databases)": "io",
+    "CPU (computing, and the framework alone)": "cpu",
+    "Mixed": "mixed",
+}
 AT_RATES = "At equal rates"
 AHEAD = re.compile(
     rf"(?P<who>{NAME})(?: \(or (?P<others>{NAME}(?:, {NAME})*)\))?"
@@ -30,6 +36,13 @@ AHEAD = re.compile(
     r" \((?:95 %: )?(?P<low>[\d.]+) to (?P<high>[\d.]+)"
     rf"(?:; (?P<at>{NAME}) at (?P<load>{NUMBER}) {UNIT})?\)"
 )
+# The brief form: each scenario with its own ratio, the first with its interval.
+OWN = rf"({NAME}) ({WHERE}) \((?:(up|down) to )?([\d.]+)×(?:, 95 %: ([\d.]+) to ([\d.]+))?\)"
+EACH = re.compile(
+    rf"(?P<who>{NAME})(?: \(or (?P<others>{NAME}(?:, {NAME})*)\))?"
+    r"(?: answers more a second| has the lower (?:p99|median|p99 or median))?"
+    rf" in (?P<list>{OWN}(?:(?:, | and ){OWN})*)(?: and (?P<more>\d+) more)?"
+)
 LEVEL = re.compile(
     rf"no difference is shown in (?:(?P<count>\d+) of (?P<among>\d+)(?: scenarios)?"
     rf"(?: \((?P<list>{NAMES}(?: more)?)\))?|(?P<one>{NAMES}))"
@@ -38,13 +51,6 @@ LEVEL = re.compile(
 )
 SILENT = re.compile(rf"nothing can be said of (?P<list>{NAMES}(?: more)?) \((?P<why>.+)\)")
 DIFFER = re.compile(rf"mind that (?P<one>{NAME}) and (?P<other>{NAME}) are meant to differ")
-FALL = re.compile(
-    rf"(?P<who>{NAMES}) stops? answering in (?P<list>.+?)"
-    rf"(?:, where (?P<rest>{NAMES}) go(?:es)? on)?\."
-)
-FELL = re.compile(
-    rf"(?P<name>{NAME}) (?P<where>{WHERE})(?: \((?P<times>\d+) of (?P<of>\d+) cells\))?"
-)
 
 
 def check(said: Said, results: Results) -> None:
@@ -54,7 +60,7 @@ def check(said: Said, results: Results) -> None:
     assert all(known[number].status != "void" for number in said.cells), said.text
     head, _, rest = said.text.removesuffix(".").partition(": ")
     if " answering in " in said.text:
-        _check_falls(said, results)
+        check_falls(said, results)
     elif head in HEADS or head.startswith(AT_RATES) or re.fullmatch(rf"{NAME} and {NAME}", head):
         group = list(_group(head, results))
         for clause in re.split(r"; (?![^()]*\))", rest):
@@ -91,8 +97,10 @@ def _check_clause(clause: str, group: list[Comparison]) -> None:
     even = told - {c.scenario for c in group if c.decision in ("faster", "slower")}
     if found := AHEAD.fullmatch(clause):
         _check_ahead(found, group, told)
+    elif found := EACH.fullmatch(clause):
+        _check_each(found, group)
     elif found := LEVEL.fullmatch(clause):
-        _check_named(found, _names(found["list"] or found["one"] or ""), even, told)
+        _check_named(found, names_in(found["list"] or found["one"] or ""), even, told)
         hidden = max(c.smallest_difference or 0 for c in group if c.scenario in even)
         if found["hidden"]:
             assert int(found["hidden"]) - 1 < 100 * hidden <= int(found["hidden"]) + 0.01, clause
@@ -100,7 +108,7 @@ def _check_clause(clause: str, group: list[Comparison]) -> None:
             assert 0 <= 1 + hidden - float(found["factor"]) < (1 if hidden >= 9 else 0.1), clause
     elif found := SILENT.fullmatch(clause):
         silent = {c.scenario for c in group} - told
-        assert set(_names(found["list"])) <= silent, clause
+        assert set(names_in(found["list"])) <= silent, clause
         assert any(found["why"] in c.reasons for c in group if c.scenario in silent), clause
     else:
         found = DIFFER.fullmatch(clause)
@@ -115,13 +123,13 @@ def _check_ahead(found: re.Match[str], group: list[Comparison], told: set[str]) 
     assert {_ahead(c) for c in ahead} == who, found[0]
     given = found["list"] or found["one"] or ""
     stretches = re.findall(rf"({NAMES}) ({WHERE})(?=, |$)", given)
-    listed = [name for names, _ in stretches for name in _names(names)]
+    listed = [name for names, _ in stretches for name in names_in(names)]
     _check_named(found, listed, {c.scenario for c in ahead}, told)
     for names, where in stretches:
-        for name in _names(names):
+        for name in names_in(names):
             loads = [c.load.value for c in ahead if c.scenario == name]
             tried = sorted(c.load.value for c in group if c.scenario == name)
-            assert _loads(where, tried) == loads, f"{name} {where}: {loads} of {tried}"
+            assert loads_in(where, tried) == loads, f"{name} {where}: {loads} of {tried}"
     best = max(ahead, key=_distance)
     if found["named"]:
         assert found["named"] in {c.scenario for c in ahead if _distance(c) == _distance(best)}
@@ -135,6 +143,30 @@ def _check_ahead(found: re.Match[str], group: list[Comparison], told: set[str]) 
     figures = [found["low"], number[0], found["high"]]
     assert figures == [f"{figure:.2f}" for figure in _figures(best)], found[0]
     assert ("up to" in found["by"] or "down to" in found["by"]) == (len(ahead) > 1), found[0]
+
+
+def _check_each(found: re.Match[str], group: list[Comparison]) -> None:
+    """Of each scenario its loads and its largest ratio; the strongest first, with its interval."""
+    who = {found["who"], *(found["others"] or "").split(", ")} - {""}
+    ahead = [c for c in group if _ahead(c) in who]
+    assert {_ahead(c) for c in ahead} == who, found[0]
+    items = re.findall(OWN, found["list"])
+    listed = {name for name, *_ in items}
+    assert len(listed) == len(items), found[0]
+    assert len(items) + int(found["more"] or 0) == len({c.scenario for c in ahead}), found[0]
+    distances = []
+    for n, (name, where, several, *figures) in enumerate(items):
+        own = [c for c in ahead if c.scenario == name]
+        tried = sorted(c.load.value for c in group if c.scenario == name)
+        assert loads_in(where, tried) == [c.load.value for c in own], f"{name} {where}"
+        best = max(own, key=_distance)
+        low, ratio, high = (f"{figure:.2f}" for figure in _figures(best))
+        assert figures == [ratio, *(("", "") if n else (low, high))], f"{name} in {found[0]}"
+        sooner = "up" if best.metric == "throughput" else "down"
+        assert several == (sooner if len(own) > 1 else ""), f"{name} in {found[0]}"
+        distances.append(_distance(best))
+    rest = [_distance(c) for c in ahead if c.scenario not in listed]
+    assert [*distances, max(rest, default=0)] == sorted([*distances, max(rest, default=0)])[::-1]
 
 
 def _distance(c: Comparison) -> float:
@@ -163,52 +195,5 @@ def _check_named(found: re.Match[str], listed: list[str], named: set[str], told:
     assert bool(listed) == bool(found["list"]), found[0]
 
 
-def _check_falls(said: Said, results: Results) -> None:
-    sentences = list(FALL.finditer(said.text))
-    assert " ".join(found[0] for found in sentences) == said.text, f"cannot be read: {said.text}"
-    counted = 0
-    for sentence in sentences:
-        who, rest = _names(sentence["who"]), _names(sentence["rest"] or "")
-        items = list(FELL.finditer(sentence["list"]))
-        assert items, said.text
-        for item in items:
-            kind: LoadKind = "open" if re.search("requests/s|rate", item["where"]) else "closed"
-            of_plan = loads_of(results.plan.scenario(item["name"]))
-            tried = [load.value for load in of_plan if load.kind == kind]
-            loads = [Load(kind, value) for value in _loads(item["where"], tried)]
-            there = [c for c in results.cells if c.scenario == item["name"] and c.load in loads]
-            own = [c for c in there if c.target in who and c.status != "void"]
-            fallen = [c for c in own if c.status == "collapsed"]
-            counts = [str(len(fallen)), str(len(own))]
-            assert [item["times"], item["of"]] in (counts, [None, None]), item[0]
-            assert {(c.target, c.load) for c in fallen} == {
-                (name, load) for name in who for load in loads
-            }, item[0]
-            assert not any(c.status == "collapsed" for c in there if c.target in rest), item[0]
-            assert {c.target for c in there if c.status == "valid"} >= set(rest), item[0]
-            counted += len(fallen)
-    everywhere = sum(cell.status == "collapsed" for cell in results.cells)
-    assert counted == everywhere or " more" in said.text, said.text
-
-
 def _ahead(c: Comparison) -> str:
     return {"faster": c.candidate, "slower": c.baseline}.get(c.decision, "")
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in re.split(r", | and ", text) if name and not name.endswith(" more")]
-
-
-def _loads(where: str, tried: list[int]) -> list[int]:
-    numbers = [float(number.replace(",", "")) for number in re.findall(r"\d[\d.,]*", where)]
-    if where.startswith("at every"):
-        return tried
-    if where.startswith("from"):
-        return [load for load in tried if load >= numbers[0]]
-    if where.startswith("up to"):
-        return [load for load in tried if load <= numbers[0]]
-    runs = [
-        [float(n.replace(",", "")) for n in run.split(" to ")]
-        for run in re.findall(rf"({NUMBER}(?: to {NUMBER})?) {UNIT}", where)
-    ]
-    return [load for load in tried if any(run[0] <= load <= run[-1] for run in runs)]

@@ -35,9 +35,11 @@ def test_a_run_is_answered_as_it_was_made(tmp_path: Path) -> None:
         truth.check(said, results)
     io, cpu, falls = (said.text for said in found)
     assert io.startswith(
-        "Waiting (io): async answers more requests a second in 1 of 2 scenarios (wait at every"
-        " load): up to 2.05× as many (95 %: 2.0"
+        "IO (waiting, databases): async answers more requests a second in 1 of 2 scenarios (wait at"
+        " every load): up to 2.05× as many (95 %: 2.0"
     )
     assert "; sync in 1 of 2 (read at 8 users): 1.22× as many" in io
-    assert cpu.startswith("Computing (cpu): no difference is shown in burn, where one of ")
+    assert cpu.startswith(
+        "CPU (computing, and the framework alone): no difference is shown in burn, where one of "
+    )
     assert falls == "sync stops answering in read at 64 users (4 of 4 cells), where async goes on."

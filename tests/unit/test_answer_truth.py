@@ -36,7 +36,7 @@ WORK = ["io", "cpu", "mixed"]
 
 
 @settings(deadline=None, max_examples=60)  # a machine that pauses is no error
-@given(tables(), st.sampled_from([0, 3, 6]))
+@given(tables(), st.sampled_from([0, 1, 3, 5, 6]))
 def test_every_sentence_is_true_of_the_results(made: list[Made], names: int) -> None:
     results = supposed.results(*made, blocks=2)
     found = answer(results, names)
@@ -77,6 +77,27 @@ def test_the_reader_finds_what_is_false(right: str, wrong: str) -> None:
     cells = next(said.cells for said in answer(TRUE) if said.text == text)
     with pytest.raises((AssertionError, StopIteration)):
         truth.check(Said(text.replace(right, wrong, 1), None, cells), TRUE)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("(up to 3.00×, 95", "(up to 2.90×, 95"),
+        ("95 %: 2.94", "95 %: 2.90"),
+        ("read at 1 user (1.50×)", "read at 1 user (2.50×)"),
+        ("read at 1 user (1.50×)", "read at 1 user (up to 1.50×)"),
+        ("read at 1 user", "read at 64 users"),
+        ("async answers", "sync answers"),
+    ],
+)
+def test_the_reader_finds_what_is_false_of_each_scenario(right: str, wrong: str) -> None:
+    results = supposed.results(
+        Made("wait", {1: Outcome(2.0), 64: Outcome(3.0)}), Made("read", {1: Outcome(1.5)})
+    )
+    [said] = answer(results, 5)
+    truth.check(said, results)
+    with pytest.raises(AssertionError):
+        truth.check(replace(said, text=said.text.replace(right, wrong, 1)), results)
 
 
 def test_the_reader_finds_cells_that_are_not_those_of_the_sentence() -> None:

@@ -40,7 +40,7 @@ def test_calibration_is_a_badge_whether_there_was_one_or_not() -> None:
     found = tones(GOOD, calibration=runs.calibration(passed, skipped))
     assert found["calibration 1 of 1"] == "good"
     found = tones(GOOD, calibration=runs.calibration(passed, failed))
-    assert found["calibration FAILED: 2 two"] == "bad"
+    assert found["calibration FAILED: check 2 (two)"] == "bad"
 
 
 @pytest.mark.parametrize(

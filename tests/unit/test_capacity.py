@@ -71,6 +71,14 @@ def test_the_slo_holds_up_to_the_load_before_the_first_that_misses_it() -> None:
     assert of(point(1)) == (None, "not known")
 
 
+def test_the_lowest_load_known_to_miss_is_named_beyond_one_that_is_not_known() -> None:
+    points = [with_p99(1, 5), point(8), with_p99(64, 300), with_p99(128, 400)]
+    found = objective(points, SLO_MS)
+    assert (found.value, found.until, found.missed) == (1, "not known", 64)
+    assert objective(points[:2], SLO_MS).missed is None
+    assert objective([with_p99(1, 5), with_p99(8, 300)], SLO_MS).missed == 8
+
+
 def test_the_estimate_decides_with_an_interval_or_without() -> None:
     assert of(with_p99(1, 199, low=50, high=800)) == (1, "range")
     assert of(with_p99(1, 199)) == (1, "range")

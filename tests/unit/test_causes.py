@@ -3,7 +3,7 @@
 import pytest
 
 from tests import supposed
-from tests.supposed import Made, Outcome
+from tests.supposed import Made, Outcome, stops
 from twinbench.analyse.results import Results
 from twinbench.report.causes import causes
 
@@ -72,3 +72,44 @@ def test_of_a_target_alone_only_what_is_much_is_said() -> None:
         "The event loop of async comes 48 ms late to its timers at 64 users (p99)."
     ]
     assert causes(seen("server_memory_mib", {"async": (150, 1640)}), "wait") == []
+
+
+DEADLOCK = {
+    "threads_used_max": 40,
+    "threads_waiting_max": 88,
+    "connections_used_max": 15,
+    "connections_waiting_max": 40,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "stuck"),
+    [
+        ({}, True),
+        ({"connections_waiting_max": 39}, False),  # a thread does something else
+        ({"threads_waiting_max": 0}, False),
+        ({"threads_waiting_max": None}, False),
+        ({"threads_used_max": None}, False),
+    ],
+)
+def test_threads_that_all_wait_for_a_connection_are_why_it_stopped(
+    changed: dict[str, int | None], stuck: bool
+) -> None:
+    results = supposed.results(Made("wait", {8: Outcome(), 128: stops("sync")}))
+    for cell in results.cells:
+        if cell.target == "sync" and cell.load.value == 128:
+            for field, value in (DEADLOCK | changed).items():
+                setattr(cell, field, value)
+    said = (
+        "sync at 128 users: all 40 threads wait for one of 15 connections, and those who hold one"
+        " wait for a thread: nothing moves."
+    )
+    assert (said in causes(results, "wait")) == stuck
+
+
+def test_a_target_that_answers_is_not_said_to_be_stuck() -> None:
+    results = supposed.results(Made("wait", {128: Outcome()}))
+    for cell in results.cells:
+        for field, value in DEADLOCK.items():
+            setattr(cell, field, value)
+    assert not any("nothing moves" in said for said in causes(results, "wait"))

@@ -20,6 +20,8 @@ FETCH = WAIT | {"scenario": "fetch"}
 Interval = tuple[float, float]
 AHEAD, BEHIND, BETWEEN = (2.5, 3.0), (0.9, 1.1), (1.8, 2.2)
 
+FOR_IT = "but supported: in wait, async / sync by throughput is 2.74× at 128 users"
+
 
 def both(scenario: str, load: Load = USERS) -> list[CellResult]:
     return [cell(scenario, target, load) for target in ("sync", "async")]
@@ -69,7 +71,10 @@ def test_one_load_with_the_opposite_refutes() -> None:
     [found] = judge([claim(condition)], results(cells, comparisons))
     assert found.verdict == "refuted"
     assert "64 users" in found.because
-    assert "128 users" not in found.because
+    assert found.because.endswith(
+        "(needed: more than 2×); but supported: in wait 2.74× at 128 users."
+    )
+    assert found.in_part
     assert "128 users" in found.evidence[0].said
 
 
@@ -77,8 +82,20 @@ def test_because_says_what_decided_with_figures() -> None:
     [found] = judge([claim(WAIT, FETCH)], of(wait=AHEAD, fetch=BEHIND))
     assert found.because == (
         "In fetch, async / sync by throughput is 0.995× (0.9 to 1.1) at 128 users"
-        " (needed: more than 2×)."
+        " (needed: more than 2×); but supported: in wait 2.74× at 128 users."
     )
+
+
+def test_what_nothing_speaks_for_is_refuted_altogether() -> None:
+    [found] = judge([claim(WAIT, FETCH)], of(wait=BETWEEN, fetch=BEHIND))
+    assert not found.in_part
+    assert found.because.endswith("(needed: more than 2×).")
+
+
+def test_what_speaks_for_a_claim_is_not_said_where_all_does() -> None:
+    [found] = judge([claim(WAIT, FETCH)], of(wait=AHEAD, fetch=AHEAD))
+    assert (found.verdict, found.in_part) == ("supported", False)
+    assert "but" not in found.because
 
 
 def test_of_a_run_without_its_cells_nothing_is_said() -> None:
@@ -88,19 +105,19 @@ def test_of_a_run_without_its_cells_nothing_is_said() -> None:
 def test_what_was_not_measured_leaves_it_undecided() -> None:
     [found] = judge([claim(WAIT, FETCH)], of(wait=AHEAD))
     assert found.verdict == "undecided"
-    assert found.because == "Not measured: fetch at 128 users."
+    assert found.because == f"Not measured: fetch at 128 users; {FOR_IT}."
     assert [each.cells for each in found.evidence] == [[1, 101], []]
 
 
 def test_what_two_conditions_lack_is_said_once() -> None:
     [found] = judge([claim(WAIT, FETCH, FETCH | {"more_than": 3.0})], of(wait=AHEAD))
-    assert found.because == "Not measured: fetch at 128 users."
+    assert found.because == f"Not measured: fetch at 128 users; {FOR_IT}."
 
 
 def test_a_load_that_was_not_measured_leaves_it_undecided() -> None:
     [found] = judge([claim(WAIT | {"closed": [128, 256]})], of(wait=AHEAD))
     assert found.verdict == "undecided"
-    assert found.because == "Not measured: wait at 256 users."
+    assert found.because == f"Not measured: wait at 256 users; {FOR_IT}."
 
 
 def test_what_refutes_does_so_whatever_else_was_measured() -> None:

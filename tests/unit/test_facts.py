@@ -71,6 +71,20 @@ def test_the_slo_is_met_up_to_a_load(value: int | None, until: str, said: str) -
 
 
 @pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (8, "sync up to 8 users, missed at 128 users, not known between"),
+        (None, "sync missed at 128 users, not known below"),
+    ],
+)
+def test_where_the_slo_is_missed_is_said_beyond_what_is_not_known(
+    value: int | None, said: str
+) -> None:
+    objective = Objective(slo_ms=200, value=value, until="not known", missed=128)
+    assert of({"objective": objective}) == {"p99 within 200 ms": said}
+
+
+@pytest.mark.parametrize(
     ("bounds", "said"),
     [
         (
@@ -91,6 +105,23 @@ def test_the_law_names_what_is_the_least_at_the_capacity(bounds: list[Bound], sa
     law = Law(at=1, service_ms=50, bounds=bounds, predicted_rps=[20, 790])
     capacity = Capacity(value=64, throughput_rps=RATE, at_edge=True)
     assert of({"law": law, "capacity": capacity})["What bounds it"] == said
+
+
+@pytest.mark.parametrize(
+    ("threads", "said"),
+    [
+        (None, "something else is the limit"),
+        (40, "all 40 threads are in use, some of them for longer than an answer takes"),
+    ],
+)
+def test_what_is_far_below_the_least_bound_is_said_to_lack_threads_if_it_does(
+    threads: int | None, said: str
+) -> None:
+    bounds = [Bound(by="users", limit=1, rps=200), Bound(by="cpu", limit=0.5, rps=2000)]
+    law = Law(at=1, service_ms=5, bounds=bounds, predicted_rps=[20, 2000], threads_full=threads)
+    capacity = Capacity(value=64, throughput_rps=RATE, at_edge=True)
+    found = of({"law": law, "capacity": capacity})["What bounds it"]
+    assert found.endswith(f"measured 782 (61 % less: {said})")
 
 
 def test_a_fitted_law_is_given_with_its_quality_and_its_range() -> None:

@@ -17,6 +17,15 @@ def test_a_steady_closed_cell_passes_every_gate(tmp_path: Path) -> None:
     assert sure(closed(tmp_path, lambda cell: runs.steady(cell, 1000))) == ("valid", [])
 
 
+@pytest.mark.parametrize(("unserved", "who"), [(1, "1 user had"), (2, "2 users had")])
+def test_users_without_an_answer_are_remarked(tmp_path: Path, unserved: int, who: str) -> None:
+    found = closed(
+        tmp_path,
+        lambda c: (runs.record(c, users_unserved=unserved), runs.steady(c, 1000)[1]),
+    )
+    assert sure(found) == ("valid", [f"{who} had no answer when the window began"])
+
+
 @pytest.mark.parametrize(("share", "status"), [(0.96, "void"), (0.98, "valid"), (1.04, "void")])
 def test_littles_law_holds_within_three_percent(tmp_path: Path, share: float, status: str) -> None:
     found = closed(tmp_path, lambda c: (runs.record(c), runs.answers(1000, 8 * share)))

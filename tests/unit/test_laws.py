@@ -101,7 +101,9 @@ def test_threads_that_are_held_after_the_answer_are_a_cap_all_the_same() -> None
     rps = {1: 797, 8: 799, 32: 789, 64: 786, 256: 733}
     taken = {users: (40, users) for users in rps}
     idle, busy = (dict.fromkeys(rps, cost) for cost in (0.5, 1.3))
-    assert law_of(made_up(rps, idle, taken)).usl is None
+    law = law_of(made_up(rps, idle, taken))
+    assert (law.usl, law.threads_full) == (None, 40)
+    assert law_of(made_up(rps, busy, taken)).threads_full is None
     assert law_of(made_up(rps, busy, taken)).usl
 
 

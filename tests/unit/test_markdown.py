@@ -21,13 +21,16 @@ def many(count: int) -> Results:
 
 def test_it_opens_with_the_answer_and_holds_all_of_the_report() -> None:
     text = markdown(supposed.results(WAIT))
-    assert text.startswith("# `def` or `async def`? Run made-up\n\n- Waiting (io): async answers")
+    assert text.startswith(
+        "# `def` or `async def`? Run made-up\n\n- IO (waiting, databases): async answers"
+    )
     for said in answer(supposed.results(WAIT)):
         assert f"- {plain(said.text)}\n" in text
     for part in (
         "25 cells valid · 5 collapsed",
         "30 cells in 5 blocks",
         "| wait |",
+        "Throughput, async / sync, by number of users. ▲: async is shown to be ahead, ▼: sync is",
         "## How far it holds",
         "**wait**",
     ):
@@ -46,7 +49,7 @@ def test_beyond_the_budget_the_end_is_left_out_and_that_is_said() -> None:
 def test_a_comment_on_a_pull_request_holds_it_however_long_the_plan() -> None:
     text = markdown(many(200))
     assert len(text) < 65_536
-    assert "Left out here for length: Throughput, candidate / baseline, by number of users" in text
+    assert "Left out here for length: Throughput, async / sync, by number of users" in text
 
 
 def test_folded_parts_are_closed_again() -> None:

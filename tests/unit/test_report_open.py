@@ -155,7 +155,10 @@ def test_a_report_holds_both_kinds_and_the_calibration(tmp_path: Path) -> None:
         "calibration.short.2",
     }
     assert html.count("<svg") == len(names)
-    for text in ("1 of 3 known answers read right, FAILED: 3 a queue, 1 skipped", "0.005 beyond"):
+    for text in (
+        "1 of 3 known answers read right, FAILED: check 3 (a queue), 1 skipped",
+        "0.005 beyond",
+    ):
         assert text in html
     assert "Calibrated before the run (short form): 1 of 3" in markdown(results)
 

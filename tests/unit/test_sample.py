@@ -42,6 +42,7 @@ def test_a_run_is_kept_without_the_paths_of_its_machine(tmp_path: Path) -> None:
     block = sample.block(sample.read(kept))
     assert readme.read_text() == f"before\n{block}\nafter\n"
     assert (
-        "- Computing (cpu): async answers more a second in wait at 1 user: 2.00× (95 %: " in block
+        "- CPU (computing, and the framework alone): async answers more a second in wait at 1 user"
+        " (2.00×, 95 %: " in block
     )
     assert "](reports/sample/overview.png)" in block

@@ -77,4 +77,4 @@ def test_a_run_that_nobody_should_believe_is_marked() -> None:
     show(results, console)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert shown.startswith("- Nothing can be said: all 10 cells are void")
-    assert "! calibration FAILED: 3 a [bold]queue[/bold]" in shown
+    assert "! calibration FAILED: check 3 (a [bold]queue[/bold])" in shown

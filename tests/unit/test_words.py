@@ -92,3 +92,25 @@ def test_variants_are_pairs_with_one_ending() -> None:
         ("sync", "async_sized"): ["c"],
         ("syncs", "asyncs"): ["d"],
     }
+
+
+def test_a_claim_that_others_speak_for_is_refuted_in_part() -> None:
+    claim = ClaimResult(id="a", text="t", source="s", verdict="refuted", because="b", evidence=[])
+    in_part = claim.model_copy(update={"in_part": True})
+    undecided = in_part.model_copy(update={"verdict": "undecided"})
+    words_of = [words.claim_verdict(each) for each in (claim, in_part, undecided)]
+    assert words_of == ["refuted", "refuted in part", "undecided"]
+    results = supposed.results(Made("wait", {1: level()})).model_copy(update={"claims": [in_part]})
+    assert words.claim_rows(results) == [["t", "refuted in part", "b", "s"]]
+    assert words.claims(results) == "0 supported, 1 refuted, 0 undecided"
+
+
+def test_that_a_stop_may_come_later_is_said_where_somebody_stopped() -> None:
+    assert words.STOP_LIMIT not in words.limits(supposed.results(GOOD))
+    fell = supposed.results(Made("wait", {8: stops("sync", times=1)}))
+    assert words.STOP_LIMIT in words.limits(fell)
+
+
+def test_marks_are_explained_by_the_names_of_the_targets() -> None:
+    said = words.marks(supposed.results(GOOD))
+    assert said.startswith("▲: async is shown to be ahead, ▼: sync is, no mark: no difference")

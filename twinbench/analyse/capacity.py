@@ -27,9 +27,10 @@ def capacity(points: Sequence[Point]) -> Capacity | None:
 def objective(points: Sequence[Point], slo_ms: float) -> Objective:
     """The highest load up to which every load meets p99 <= `slo_ms`; `points` by load."""
     highest = None
+    missed = next((point.value for point in points if _meets(point, slo_ms) == "missed"), None)
     for point in points:
         if (met := _meets(point, slo_ms)) != "met":
-            return Objective(slo_ms=slo_ms, value=highest, until=met)
+            return Objective(slo_ms=slo_ms, value=highest, until=met, missed=missed)
         highest = point.value
     return Objective(slo_ms=slo_ms, value=highest, until="range")
 

@@ -42,13 +42,15 @@ def law(points: Sequence[Point], cells: Sequence[CellResult], cores: int) -> Law
         *_cpu(points, cores),
     ]
     limit = min(bounds, key=lambda bound: _allowed_rps(bound, points[-1])).by
-    capped = limit in ("threads", "connections") or _lacks_threads(points[-1], cells, cores)
+    threads = _lacking_threads(points[-1], cells, cores)
+    capped = limit in ("threads", "connections") or threads
     return Law(
         at=at,
         service_ms=service_ms,
         bounds=bounds,
         predicted_rps=[min(_allowed_rps(bound, point) for bound in bounds) for point in points],
         usl=None if capped else scalability(points),
+        threads_full=threads or None,
     )
 
 
@@ -76,13 +78,14 @@ def _exhausted(seen: Iterable[tuple[int | None, int | None]]) -> int:
     return max((used for used, waiting in seen if used and waiting), default=0)
 
 
-def _lacks_threads(point: Point, cells: Sequence[CellResult], cores: int) -> bool:
-    """Whether requests wait for a thread at this load while the cores are not full: a cap, even
-    where the service time does not tell that threads are held so long."""
+def _lacking_threads(point: Point, cells: Sequence[CellResult], cores: int) -> int:
+    """How many threads are all in use, with requests waiting for one, at this load while the cores
+    are not full: a cap, even where the service time does not tell that threads are held so long.
+    0 where that is not so."""
     if point.server_cpu is None or point.server_cpu > FULL * max(1, cores):
-        return False
+        return 0
     there = [cell for cell in cells if cell.load.value == point.value and cell.status != "void"]
-    return any(cell.threads_waiting_max for cell in there)
+    return _exhausted((cell.threads_used_max, cell.threads_waiting_max) for cell in there)
 
 
 def _cpu(points: Sequence[Point], cores: int) -> list[Bound]:

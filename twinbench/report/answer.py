@@ -14,11 +14,18 @@ from twinbench.plan import LoadKind
 from twinbench.report.kinds import kinds_of
 from twinbench.report.leads import clauses
 from twinbench.report.sentences import MOST_NAMES, seen_from, stretch, unshown
+from twinbench.report.spared import spared
 from twinbench.report.standings import Standing, families, standings
-from twinbench.report.survival import falls, survival
+from twinbench.report.survival import alike, survival
 from twinbench.report.verdicts import alone
 
-WORK = {"io": "Waiting (io)", "cpu": "Computing (cpu)", "mixed": "Both (mixed)"}
+# SQLite is no waiting: its routes fill the core. What a route costs that does nothing is the
+# framework's.
+WORK = {
+    "io": "IO (waiting, databases)",
+    "cpu": "CPU (computing, and the framework alone)",
+    "mixed": "Mixed",
+}
 # An interval of a ratio without a word on it.
 BARE = re.compile(r"\((?=\d+\.\d\d to )")
 # Of a run that compares nothing: more are in the sections.
@@ -87,12 +94,17 @@ def _groups(
 
 
 def _fell(results: Results, brief: bool) -> list[Said]:
-    if not (text := survival(results, brief=brief)):
-        return []
-    found = falls(results)
-    scenarios = {fall.scenario for fall in found}
-    cells = {c.id for f in found for c in f.cells(results, f.fallen + f.standing)}
-    return [Said(text, scenarios.pop() if len(scenarios) == 1 else None, sorted(cells))]
+    """One paragraph: a sentence for each outcome, and whoever is spared it by other settings."""
+    sentences, cells, scenarios = [], set[int](), set[str]()
+    for group in alike(results):
+        others = [one for fall in group for one in spared(results, fall)]
+        clauses = [survival(results, group, brief=brief), *(one.said for one in others)]
+        sentences.append(f"{'; '.join(clauses)}.")
+        scenarios |= {fall.scenario for fall in group} | {one.scenario for one in others}
+        cells |= {c.id for f in group for c in f.cells(results, f.fallen + f.standing)}
+        cells |= {cell.id for one in others for cell in one.cells(results)}
+    about = scenarios.pop() if len(scenarios) == 1 else None
+    return [Said(" ".join(sentences), about, sorted(cells))] if sentences else []
 
 
 def _alarms(results: Results, twice: Sequence[Standing]) -> Iterable[Said]:

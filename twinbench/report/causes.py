@@ -10,7 +10,7 @@ from twinbench.analyse.results import CellResult, Curve, Results
 from twinbench.plan import LoadKind
 from twinbench.report import style
 from twinbench.report.kinds import EVERYWHERE, kinds_of, span
-from twinbench.report.sentences import listed
+from twinbench.report.sentences import listed, stretch
 
 # Who waits for a thread finds all of them taken: the most in use are then all there are. Who waits
 # for a connection may wait for it to be opened.
@@ -41,6 +41,7 @@ def causes(results: Results, scenario: str) -> list[str]:
         cells = {curve.target: results.cells_of(curve) for curve in curves}
         said += [sentence for curve in curves for sentence in _cost(curve)]
         said += [sentence for c in curves for sentence in _waits(c, cells[c.target])]
+        said += [sentence for c in curves for sentence in _deadlock(c, cells[c.target])]
         said += _late(kind, cells)
         said += _memory(kind, cells)
     return said
@@ -70,6 +71,28 @@ def _waits(curve: Curve, cells: Sequence[CellResult]) -> Iterable[str]:
     ]
     if load and found:
         yield f"{curve.target} at {span(curve.load_kind, [load])}: {', '.join(found)}."
+
+
+def _deadlock(curve: Curve, cells: Sequence[CellResult]) -> Iterable[str]:
+    """Where it stopped answering, and every cell that did shows why: each thread waits for a
+    connection, so that whoever has one gets no thread to go on and give it back."""
+    fallen = [cell for cell in cells if cell.status == "collapsed"]
+    stuck = [cell for cell in fallen if _stuck(cell)]
+    moving = {cell.load for cell in fallen if not _stuck(cell)}
+    loads = sorted({cell.load.value for cell in stuck if cell.load not in moving})
+    if there := [cell for cell in stuck if cell.load.value in loads]:
+        where = stretch(curve.load_kind, [point.value for point in curve.points], loads)
+        yield (
+            f"{curve.target} {where}: all {_most(there, 'threads_used_max')} threads wait for one"
+            f" of {_most(there, 'connections_used_max')} connections, and those who hold one wait"
+            " for a thread: nothing moves."
+        )
+
+
+def _stuck(cell: CellResult) -> bool:
+    threads, connections = cell.threads_used_max, cell.connections_used_max
+    callers = cell.connections_waiting_max or 0
+    return bool(threads and connections and callers >= threads and cell.threads_waiting_max)
 
 
 def _lacks(cell: CellResult, name: str) -> bool:

@@ -85,6 +85,11 @@ def _objectives(curves: Sequence[Curve]) -> Iterable[str]:
 
 
 def _objective(kind: LoadKind, met: Objective) -> str:
+    if met.until == "not known" and met.missed is not None:
+        missed = f"missed at {span(kind, [met.missed])}, not known"
+        if met.value is None:
+            return f"{missed} below"
+        return f"up to {span(kind, [met.value])}, {missed} between"
     if met.value is None:
         return NOWHERE[met.until]
     return f"up to {span(kind, [met.value])}{UNTIL[met.until]}"
@@ -132,7 +137,7 @@ def _law(curve: Curve) -> str:
     return (
         f"{curve.target} bounded by {_bound(bound, users, curve.law.service_ms)} ="
         f" {style.number(predicted)} requests/s, measured {style.number(measured)}"
-        f" ({_off(measured / predicted)})"
+        f" ({_off(measured / predicted, curve.law.threads_full)})"
     )
 
 
@@ -146,11 +151,16 @@ def _bound(bound: Bound, users: int, service_ms: float) -> str:
     return f"{bound.limit:.0f} {bound.by} / {service}"
 
 
-def _off(ratio: float) -> str:
+def _off(ratio: float, threads: int | None) -> str:
+    """Threads that are all in use answer less than predicted if they are held for longer than an
+    answer takes: by what goes on after it, for example."""
     percent = round(100 * (ratio - 1))
     if not percent:
         return "as predicted"
-    elsewhere = ": something else is the limit" if ratio < REACHED else ""
+    limit = "something else is the limit"
+    if threads:
+        limit = f"all {threads} threads are in use, some of them for longer than an answer takes"
+    elsewhere = f": {limit}" if ratio < REACHED else ""
     return f"{abs(percent)} % {'more' if percent > 0 else 'less'}{elsewhere}"
 
 

@@ -38,7 +38,7 @@ def full_sentence(found: Calibration) -> str:
 
 def failed(found: Calibration) -> str:
     """Which known answers were read wrong."""
-    return "FAILED: " + "; ".join(f"{item.number} {item.name}" for item in found.failed)
+    return "FAILED: " + "; ".join(f"check {item.number} ({item.name})" for item in found.failed)
 
 
 def floor(found: Calibration) -> str:

@@ -51,7 +51,8 @@ class Lead:
 
 def clauses(results: Results, group: Sequence[Standing], names: int) -> list[str]:
     """Parts of a sentence on standings under loads of one kind; with fewer `names` than
-    `MOST_NAMES` in brief: where there are more scenarios than that, they are only counted.
+    `MOST_NAMES` in brief: so many scenarios are named, each with its own largest difference; with
+    none, they are only counted.
     Those in which somebody stops answering are not said to be unknown."""
     told = [standing for standing in group if standing.told]
     leads = [lead for standing in told for lead in _leads(results, standing)]
@@ -99,9 +100,24 @@ def _ahead(leads: Sequence[Lead], among: int, names: int) -> Iterable[str]:
     verb = ""
     for side in sorted(filter(None, sides), key=len, reverse=True):
         verb = "" if verb else f" {_verb(leads, names < MOST_NAMES)}"
+        if 0 < names < MOST_NAMES:
+            yield f"{_who(side)}{verb} in {_each(side, names)}"
+            continue
         count = f"{len(side)} of {among}{' scenarios' if verb else ''}"
         where = _scenarios(_named(side), count, len(side), among, names)
         yield f"{_who(side)}{verb} in {where}: {_by(side, names)}"
+
+
+def _each(side: Sequence[Lead], names: int) -> str:
+    """Scenarios, each with its loads and its largest difference; the largest of all, which comes
+    first, with its interval."""
+    ordered = sorted(side, key=lambda lead: lead.reach, reverse=True)
+    said = []
+    for n, lead in enumerate(ordered[:names]):
+        ratio = lead.best[1]
+        interval = "" if n else f", 95 %: {ratio.low:.2f} to {ratio.high:.2f}"
+        said.append(f"{lead.scenario} {lead.where} ({_factor([lead])}{interval})")
+    return listed([*said, *more(ordered, names)])
 
 
 def _verb(leads: Sequence[Lead], brief: bool) -> str:
@@ -139,18 +155,23 @@ def _named(side: Sequence[Lead]) -> str:
 def _by(side: Sequence[Lead], names: int) -> str:
     """The largest difference, with its interval and where it is."""
     compared, ratio = max(side, key=lambda lead: lead.reach).best
-    rates = compared.metric == "throughput"
-    several = sum(len(lead.compared) for lead in side) > 1
-    factor = f"{ratio.estimate:.2f}×"
-    if several:
-        factor = f"{'up' if rates else 'down'} to {factor}"
+    factor = _factor(side)
     interval = f"{ratio.low:.2f} to {ratio.high:.2f}"
     if names < MOST_NAMES:
         where = f" in {compared.scenario}" if len(side) > names else ""
         return f"{factor}{where} ({interval})"
     at = f"{compared.scenario} at {span(compared.load.kind, [compared.load.value])}"
-    unit = "as many" if rates else "the other's"
+    unit = "as many" if compared.metric == "throughput" else "the other's"
     return f"{factor} {unit} (95 %: {interval}; {at})"
+
+
+def _factor(side: Sequence[Lead]) -> str:
+    """The largest ratio; that it is the largest is said where there are others."""
+    compared, ratio = max(side, key=lambda lead: lead.reach).best
+    factor = f"{ratio.estimate:.2f}×"
+    if sum(len(lead.compared) for lead in side) == 1:
+        return factor
+    return f"{'up' if compared.metric == 'throughput' else 'down'} to {factor}"
 
 
 def _level(told: Sequence[Standing], leading: set[str], names: int) -> Iterable[str]:

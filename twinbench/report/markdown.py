@@ -46,8 +46,11 @@ def _sections(results: Results) -> Iterable[tuple[str, str]]:
     """What follows the answer, from what is wanted most to what can be looked up."""
     for kind in KINDS:
         header, rows = overview_rows(results, kind)
-        what = words.overview(results, kind, "candidate / baseline")
-        yield what, f"{what}:\n\n{_table(header, rows)}" if rows else ""
+        what = plain(words.overview(results, kind, words.pairs(results)))
+        yield (
+            what,
+            f"{what}. {plain(words.marks(results))}\n\n{_table(header, rows)}" if rows else "",
+        )
     yield "the claims", _claims(results)
     yield "how it was measured", _measured(results)
     scenarios = results.plan.scenarios

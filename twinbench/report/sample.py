@@ -22,7 +22,7 @@ SAMPLE = ROOT / "reports" / "sample"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- sample -->", "<!-- /sample -->"
 # Scenarios a clause: beside a picture that shows all of them.
-NAMED = 3
+NAMED = 5
 ALT = "Who is ahead in each scenario at each load, and by how much; in words below"
 
 

@@ -28,8 +28,8 @@ def cut(names: Sequence[str]) -> str:
     return listed([*names[:MOST_NAMES], *more(names)])
 
 
-def more(names: Sequence[object]) -> list[str]:
-    return [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+def more(names: Sequence[object], most: int = MOST_NAMES) -> list[str]:
+    return [f"{len(names) - most} more"] if len(names) > most else []
 
 
 def spans(kind: LoadKind, tried: Sequence[int], loads: Sequence[int]) -> str:

@@ -1,5 +1,6 @@
 """Who stops answering, and who goes on where the other does not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from twinbench.analyse.results import CellResult, Curve, Results
@@ -55,20 +56,22 @@ def _falls(curves: list[Curve]) -> list[Fall]:
     return list(found.values())
 
 
-def survival(results: Results, *, brief: bool) -> str:
-    """A sentence for each outcome; empty where everybody answered. `brief`: cells are not
-    counted."""
-    alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Fall]] = {}
+def alike(results: Results) -> list[list[Fall]]:
+    """What one sentence says: falls with the same outcome."""
+    found: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Fall]] = {}
     for fall in falls(results):
-        alike.setdefault((fall.fallen, fall.standing), []).append(fall)
-    sentences = []
-    for (fallen, standing), group in alike.items():
-        where = cut([_where(results, fall, brief) for fall in group])
-        stop = "stops" if len(fallen) == 1 else "stop"
-        goes = "goes" if len(standing) == 1 else "go"
-        after = f", where {listed(standing)} {goes} on" if standing else ""
-        sentences.append(f"{listed(fallen)} {stop} answering in {where}{after}.")
-    return " ".join(sentences)
+        found.setdefault((fall.fallen, fall.standing), []).append(fall)
+    return list(found.values())
+
+
+def survival(results: Results, group: Sequence[Fall], *, brief: bool) -> str:
+    """What falls with the same outcome say, without a full stop. `brief`: cells are not counted."""
+    fallen, standing = group[0].fallen, group[0].standing
+    where = cut([_where(results, fall, brief) for fall in group])
+    stop = "stops" if len(fallen) == 1 else "stop"
+    goes = "goes" if len(standing) == 1 else "go"
+    after = f", where {listed(standing)} {goes} on" if standing else ""
+    return f"{listed(fallen)} {stop} answering in {where}{after}"
 
 
 def _where(results: Results, fall: Fall, brief: bool) -> str:

@@ -16,7 +16,7 @@ MOST_LINES = 9
 WIDEST = 120
 MORE = "More of it is in the report."
 # So many scenarios are named in a clause: the most for which there is room.
-NAMES = (MOST_NAMES, 3, 0)
+NAMES = (MOST_NAMES, 3, 2, 1, 0)
 
 
 def show(results: Results, console: Console) -> None:

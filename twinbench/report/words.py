@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from twinbench.analyse.results import Results
+from twinbench.analyse.results import ClaimResult, Results
 from twinbench.plan import LoadKind
 from twinbench.report import style
 from twinbench.report.verdicts import summary
@@ -19,6 +19,10 @@ DECIDED_LIMIT = (
     "Who is ahead is decided with 5 % of doubt for all loads of a scenario together (Holm), not for"
     " all scenarios: of twenty that are equal, one may be shown as different by chance."
 )
+STOP_LIMIT = (
+    "A server that would stop answering later than a window ends is not seen to stop; longer"
+    " windows (measure_s) find it sooner."
+)
 SHIPPED_LIMIT = "SQLite has no asynchronous driver: aiosqlite runs one thread per connection."
 # The apps to which the limit of SQLite applies.
 SHIPPED = "apps."
@@ -28,6 +32,7 @@ def limits(results: Results) -> list[str]:
     """What the figures do not say."""
     kinds = {curve.load_kind for curve in results.curves}
     shipped = any((target.app or "").startswith(SHIPPED) for target in results.plan.targets)
+    stops = any(cell.status == "collapsed" for cell in results.cells)
     return [
         "One machine, one Python, one day: the ratios carry over better than the absolute figures.",
         "Server and generator share the machine; each has its own core where the system allows.",
@@ -36,6 +41,7 @@ def limits(results: Results) -> list[str]:
         "Each interval stands for itself (95 %); with so many of them a few will miss the truth.",
         *([DECIDED_LIMIT] if results.comparisons else []),
         "A percentile is given only where at least 20 samples lie beyond it.",
+        *([STOP_LIMIT] if stops else []),
         *([SHIPPED_LIMIT] if shipped else []),
     ]
 
@@ -53,7 +59,12 @@ def validity(results: Results) -> str:
 
 def claim_rows(results: Results) -> list[list[str]]:
     """Of each published sentence: what it says, what this run says of it, why, and its source."""
-    return [[c.text, c.verdict, c.because, c.source] for c in results.claims]
+    return [[c.text, claim_verdict(c), c.because, c.source] for c in results.claims]
+
+
+def claim_verdict(claim: ClaimResult) -> str:
+    """The verdict in words; in counts it is the plain one."""
+    return "refuted in part" if claim.verdict == "refuted" and claim.in_part else claim.verdict
 
 
 def claims(results: Results) -> str:
@@ -68,6 +79,16 @@ def claims(results: Results) -> str:
 def pairs(results: Results) -> str:
     """Which target is divided by which, in all comparisons."""
     return ", ".join(dict.fromkeys(f"{c.candidate} / {c.baseline}" for c in results.comparisons))
+
+
+def marks(results: Results) -> str:
+    """What the marks beside ratios say."""
+    above = " or ".join(dict.fromkeys(c.candidate for c in results.comparisons))
+    below = " or ".join(dict.fromkeys(c.baseline for c in results.comparisons))
+    return (
+        f"▲: {above} is shown to be ahead, ▼: {below} is, no mark: no difference is shown;"
+        " “only”: the other one stopped answering."
+    )
 
 
 def overview(results: Results, kind: LoadKind, of: str) -> str:

@@ -26,13 +26,20 @@ def judge(published: Sequence[Claim], results: Results) -> list[ClaimResult]:
 
 def _result(claim: Claim, seen: Sequence[Seen]) -> ClaimResult:
     verdict = agreed([each.verdict for each in seen])
-    decisive = dict.fromkeys(each.said(verdict) for each in seen if each.verdict == verdict)
+    against = [each for each in seen if each.verdict == verdict]
+    because = "; ".join(dict.fromkeys(each.said(verdict) for each in against))
+    told = {each.subject for each in against if each.subject in because}
+    in_favour = list(filter(None, dict.fromkeys(each.in_favour(told) for each in seen)))
+    in_part = verdict != "supported" and bool(in_favour)
+    if in_part:
+        because += f"; but supported: {'; '.join(in_favour)}"
     return ClaimResult(
         id=claim.id,
         text=claim.text,
         source=claim.source,
         verdict=verdict,
-        because=_sentence("; ".join(decisive)),
+        because=_sentence(because),
+        in_part=in_part,
         evidence=[
             Evidence(
                 said=_sentence(each.said()),

@@ -4,8 +4,9 @@ One rule makes one verdict of several, of loads as of conditions: supported if a
 one is, because one load with the opposite is enough against what is claimed of all; else undecided.
 """
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import NamedTuple, Self
 
@@ -16,6 +17,9 @@ from twinbench.analyse.claims.scene import Scene
 from twinbench.analyse.results import CellResult, Results, Verdict
 from twinbench.plan import Load
 from twinbench.plan.requests import Count, Strict
+
+# What follows a figure: `(0.8 to 0.92)`.
+INTERVAL = re.compile(r" \([^()]* to [^()]*\)")
 
 
 class Found(NamedTuple):
@@ -60,6 +64,17 @@ class Seen(NamedTuple):
         if missing:
             parts.append(f"not measured: {self.scenario} at {span(missing)}")
         return "; ".join(parts)
+
+    def in_favour(self, told: Collection[str]) -> str:
+        """In short, of the loads that speak for the claim: without intervals, and without a
+        subject that was `told` before. Empty where none does."""
+        chosen = [f for f in self.found if f.verdict == "supported" and f.cells]
+        figures = [
+            f"{INTERVAL.sub('', figure)} at {span([found.load for found in alike])}"
+            for figure, alike in groupby(chosen, key=lambda found: found.figure)
+        ]
+        subject = "" if self.subject in told else f", {self.subject}"
+        return f"in {self.scenario}{subject} {joined(figures)}" if figures else ""
 
 
 class Condition(Strict, ABC):

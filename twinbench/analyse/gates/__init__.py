@@ -59,7 +59,8 @@ def judge_together(cells: Sequence[CellResult]) -> None:
 
 def _remarks(seen: Evidence) -> Iterable[str]:
     """What a reader should know, and what voids nothing."""
-    if seen.record.users_unserved:
-        yield f"{seen.record.users_unserved} users had had no answer when the window began"
+    if unserved := seen.record.users_unserved:
+        users = "user" if unserved == 1 else "users"
+        yield f"{unserved} {users} had had no answer when the window began"
     if seen.record.load.kind == "open" and (why := arrivals.late_without_floor(seen)):
         yield why

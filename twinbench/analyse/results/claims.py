@@ -14,11 +14,13 @@ class Evidence(Result):
 
 
 class ClaimResult(Result):
-    """`text` in our words, `source`: who says so. `because`: one sentence."""
+    """`text` in our words, `source`: who says so. `because`: one sentence.
+    `in_part`: it is not supported, but some of the loads and conditions speak for it."""
 
     id: str
     text: str
     source: str
     verdict: Verdict
     because: str
+    in_part: bool = False
     evidence: list[Evidence]

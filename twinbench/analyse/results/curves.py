@@ -44,11 +44,13 @@ class Objective(Result):
     """The highest load up to which every load meets p99 <= `slo_ms`. `value` is None where not even
     the lowest does. `until`: why it ends there: `missed` (the next load has a higher p99),
     `collapsed` (the server stops answering there), `not known` (the next load is void, or has too
-    few samples for a p99), or `range` (it is the highest load tried)."""
+    few samples for a p99), or `range` (it is the highest load tried).
+    `missed`: the lowest load known to have a higher p99."""
 
     slo_ms: float
     value: int | None
     until: Literal["missed", "collapsed", "not known", "range"]
+    missed: int | None = None
 
 
 class Bound(Result):
@@ -79,13 +81,15 @@ class Law(Result):
     """What a closed curve should look like: at N users the least of its `bounds`. `service_ms`: the
     mean service time at the lowest load, `at` users. `predicted_rps`: a figure for each point of
     the curve, by the bounds. `usl` only where neither threads nor connections are the limit,
-    and with four valid points or more."""
+    and with four valid points or more. `threads_full`: so many threads, all in use at the highest
+    load, with requests waiting for one, while the cores are not full."""
 
     at: int
     service_ms: float
     bounds: list[Bound]
     predicted_rps: list[float]
     usl: Usl | None = None
+    threads_full: int | None = None
 
 
 class Curve(Result):
