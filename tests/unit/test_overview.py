@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tests import runs, told
-from twinbench.analyse.results import Comparison, Decision, Results
+from twinbench.analyse.results import Comparison, Decision, Metric, Results
 from twinbench.plan import Load, LoadKind
 from twinbench.report.charts import overview_figure
 from twinbench.report.overview import (
@@ -24,7 +24,7 @@ DECIDED: dict[str, tuple[float, Decision]] = {
 
 def compared(scenario: str, signs: str, kind: LoadKind = "closed") -> list[Comparison]:
     """At 1, 2, 4 ... users, or so many hundred requests a second."""
-    metric = "throughput" if kind == "closed" else "p99"
+    metric: Metric = "throughput" if kind == "closed" else "p99"
     unit = 1 if kind == "closed" else 100
     return [
         told.comparison(Load(kind, unit * 2**n), *DECIDED[sign], scenario=scenario, metric=metric)

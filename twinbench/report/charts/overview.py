@@ -98,8 +98,7 @@ def _draw_tiles(
 
 
 def _explain(figure: Figure, found: Sequence[Comparison]) -> None:
-    """The colours, by name. Who is one target measured twice has no name here: it cannot be
-    ahead."""
+    """The colours, by name. A target measured once more has no name here: it cannot be ahead."""
     versus = [comparison for comparison in found if not comparison.same] or found
     candidates, baselines = (
         ", ".join(dict.fromkeys(names))
@@ -111,8 +110,9 @@ def _explain(figure: Figure, found: Sequence[Comparison]) -> None:
         Patch(color=style.PALE, label="no difference shown"),
     ]
     if not all(map(_known, found)):
-        ground = {"facecolor": style.PALE, "edgecolor": style.PAGE, "hatch": "////"}
-        handles.append(Patch(**ground, label=NOT_COMPARED))
+        hatched = Patch(facecolor=style.PALE, edgecolor=style.PAGE, hatch="////")
+        hatched.set_label(NOT_COMPARED)
+        handles.append(hatched)
     figure.legend(
         handles=handles,
         loc="lower left",
