@@ -14,6 +14,7 @@ from twinbench.report.beside import (
     interference_alt,
     interference_words,
     interferences,
+    mix_of,
 )
 from twinbench.report.charts import interference_figure
 
@@ -124,8 +125,8 @@ def test_each_setting_has_a_line_each_target_a_marker() -> None:
     labels = figure.axes[0].get_yticklabels()
     assert [label.get_text() for label in labels] == [
         "noop alone",
-        "noop beside wait",
-        "noop beside compute",
+        "noop beside wait\n+ 600/s of slow",
+        "noop beside compute\n+ 60/s of slow",
     ]
     found = lines(figure)
     assert found["noop beside compute, async: p99 48 ms"] == pytest.approx((48, 2.17))
@@ -161,10 +162,11 @@ def test_the_sentences_say_how_many_times_it_takes_beside_neighbours() -> None:
     """Async alone and beside wait: both under twice the floor of 1 ms."""
     made = measured()
     assert interference_words(made, interferences(made)[0]) == [
-        "noop alone, p99: 4 ms in sync, 1.5 ms in async.",
-        "noop beside wait, p99: sync stops answering, 1.8 ms in async"
-        " (too near this machine's floor to be compared).",
-        "noop beside compute, p99: 12 ms in sync (3 times that alone),"
+        "noop alone (1,000 requests/s of noop), p99: 4 ms in sync, 1.5 ms in async.",
+        "noop beside wait (1,000 requests/s of noop, beside 600/s of slow), p99:"
+        " sync stops answering, 1.8 ms in async (too near this machine's floor to be compared).",
+        "noop beside compute (1,000 requests/s of noop, beside 60/s of slow), p99:"
+        " 12 ms in sync (3 times that alone),"
         " 48 ms in async (32 times that alone).",
     ]
 
@@ -178,7 +180,8 @@ def test_where_intervals_overlap_no_difference_is_said() -> None:
         ],
     )
     assert interference_words(made, interferences(made)[0])[1] == (
-        "noop beside wait, p99: 6 ms in sync (no difference from alone shown),"
+        "noop beside wait (1,000 requests/s of noop, beside 600/s of slow), p99:"
+        " 6 ms in sync (no difference from alone shown),"
         " nothing known of async."
     )
 
@@ -186,19 +189,19 @@ def test_where_intervals_overlap_no_difference_is_said() -> None:
 @pytest.mark.parametrize(
     ("load", "decision", "said"),
     [
-        (1060, "slower", ["sync answers sooner there: its p99 is 0.25× that of async."]),
-        (530, "slower", []),
-        (1060, "no difference shown", []),
+        (1060, "slower", "; sync answers sooner there: its p99 is 0.25× that of async."),
+        (530, "slower", " (32 times that alone)."),
+        (1060, "no difference shown", " (32 times that alone)."),
     ],
 )
 def test_who_answers_sooner_is_said_where_it_is_decided(
-    load: int, decision: str, said: list[str]
+    load: int, decision: str, said: str
 ) -> None:
     compared = told.comparison(
         Load("open", load), 4.0, scenario="noop_beside_compute", metric="p99"
     ).model_copy(update={"decision": decision})
     made = measured(compared)
-    assert interference_words(made, interferences(made)[0])[3:] == said
+    assert interference_words(made, interferences(made)[0])[2].endswith(said)
 
 
 def test_the_words_for_those_who_cannot_see_it() -> None:
@@ -209,3 +212,12 @@ def test_the_words_for_those_who_cannot_see_it() -> None:
         " noop alone: p99 4 ms in sync, median 0.5 ms;"
     )
     assert "noop beside wait: p99 sync stops answering;" in said
+
+
+def test_paths_lose_the_folder_that_all_of_them_are_in() -> None:
+    here: dict[str, object] = {"path": "/work/noop"}
+    slow: dict[str, object] = {"path": "/work/wait?to=/a/b", "neighbour": True}
+    made = results(scenario("alone", [10], here), scenario("beside", [20], here, slow))
+    [found] = interferences(made)
+    said = "10 requests/s of noop, beside 10/s of wait?to=/a/b"
+    assert mix_of(made, found, found.beside[0]) == said

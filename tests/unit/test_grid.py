@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 from tests import runs, told
 from twinbench.analyse.results import Comparison, Crossover, Decision, Results
@@ -146,7 +146,20 @@ def test_colours_say_who_and_opacity_by_how_much() -> None:
     opacities = [mcolors.to_rgba(tile.get_facecolor())[3] for tile in tiles(figure)]
     quarter, twice, four, half, alone, forty = opacities
     assert [quarter, four, alone, forty] == pytest.approx([0.6] * 4)
-    assert [twice, half] == pytest.approx([(0.06 + 0.6) / 2] * 2)
+    assert [twice, half] == pytest.approx([(0.15 + 0.6) / 2] * 2)
+
+
+def test_what_is_not_decided_has_the_colour_of_nobody() -> None:
+    figure = map_figure(results((0.5, 1.05, 2.0), (0.5, 0.5, 2.0)))
+    undecided = tiles(figure)[1]
+    assert mcolors.to_hex(undecided.get_facecolor()) == style.PALE
+    [legend] = figure.legends
+    told = dict(zip([t.get_text() for t in legend.get_texts()], legend.legend_handles, strict=True))
+    assert {"not decided (?)", "equal, not decided"} <= set(told)
+    swatch = told["not decided (?)"]
+    assert isinstance(swatch, Patch)
+    assert mcolors.to_hex(swatch.get_facecolor()) == style.PALE
+    assert mcolors.to_hex(swatch.get_edgecolor()) == style.GREY
 
 
 def test_rows_are_ordered_by_share_and_labelled() -> None:

@@ -141,3 +141,17 @@ def test_the_cells_of_a_very_long_run_are_those_that_need_a_word(
 )
 def test_cells_are_cited_in_stretches(cells: list[int], said: str) -> None:
     assert raw.cited(cells) == said
+
+
+def test_the_first_screen_says_what_its_words_mean(html: str) -> None:
+    page = Parsed(html)
+    [definitions] = [e for e in page.all("details") if e.attributes.get("id") == "definitions"]
+    assert "open" in definitions.attributes
+    assert {"load", "cell", "block", "void", "collapsed", "p99"} <= set(page.text_of("dt"))
+    assert "A/A" not in page.text_of("dt")  # nothing is measured twice
+
+
+def test_the_plan_is_not_for_paper(html: str) -> None:
+    before, _, after = html.partition("The plan as it was run")
+    assert before.endswith('<details class="raw"><summary>')
+    assert after

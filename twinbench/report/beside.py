@@ -4,6 +4,8 @@ rate. Which scenarios belong together, and their words."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from os.path import commonpath
+from pathlib import PurePosixPath
 
 from twinbench.analyse.margins import FLOORS
 from twinbench.analyse.results import Estimate, Point, Results
@@ -67,9 +69,22 @@ def interference_words(results: Results, found: Interference) -> list[str]:
             _p99(results, setting, target) + _against_alone(results, found, setting, target)
             for target in found.targets
         ]
-        sentences.append(f"{setting.name}, p99: {', '.join(p99s)}.")
-        sentences += _ahead(results, setting)
+        said = f"{setting.name} ({mix_of(results, found, setting)}), p99: {', '.join(p99s)}"
+        sentences.append("; ".join([said, *_ahead(results, setting)]) + ".")
     return sentences
+
+
+def mix_of(results: Results, found: Interference, setting: Setting) -> str:
+    """What comes how often: the load of a setting counts the neighbours in."""
+    timed = f"{span('open', [found.rate])} of {_paths(results, found, setting, neighbour=False)}"
+    beside = neighbours_of(results, found, setting)
+    return f"{timed}, beside {beside}" if beside else timed
+
+
+def neighbours_of(results: Results, found: Interference, setting: Setting) -> str:
+    """Rate and paths of the neighbours; empty without any."""
+    paths = _paths(results, found, setting, neighbour=True)
+    return f"{setting.offered - found.rate:,}/s of {paths}" if paths else ""
 
 
 def interference_alt(results: Results, found: Interference) -> str:
@@ -119,6 +134,19 @@ def _rates(scenario: Scenario) -> dict[int, int]:
     return {round(rate * share): rate for rate in scenario.open}
 
 
+def _paths(results: Results, found: Interference, setting: Setting, *, neighbour: bool) -> str:
+    """Without the folder that all requests of the picture have in common."""
+    requests = {
+        scenario.name: scenario.requests
+        for scenario in results.plan.scenarios
+        if scenario.name in {one.scenario for one in found.settings}
+    }
+    paths = [r.path.partition("?")[0] for some in requests.values() for r in some]
+    folder = commonpath([PurePosixPath(path).parent for path in paths]).rstrip("/") + "/"
+    own = [r.path for r in requests[setting.scenario] if r.neighbour == neighbour]
+    return " and ".join(dict.fromkeys(path.removeprefix(folder) or path for path in own))
+
+
 def _p99(results: Results, setting: Setting, target: str) -> str:
     point = point_of(results, setting, target)
     if point and point.status == "collapsed":
@@ -162,4 +190,4 @@ def _ahead(results: Results, setting: Setting) -> Iterator[str]:
             ratio, behind = compared.ratio.estimate, compared.baseline
             if ahead == compared.baseline:
                 ratio, behind = 1 / ratio, compared.candidate
-            yield f"{ahead} answers sooner there: its p99 is {ratio:.2f}× that of {behind}."
+            yield f"{ahead} answers sooner there: its p99 is {ratio:.2f}× that of {behind}"

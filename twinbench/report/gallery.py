@@ -16,7 +16,6 @@ from twinbench.report.charts import (
     curve_figure,
     interference_figure,
     map_figure,
-    overview_alt,
     overview_figure,
     picture_figure,
     ratio_alt,
@@ -37,6 +36,7 @@ from twinbench.report.kinds import (
     picture_name,
 )
 from twinbench.report.over_time import timeline_alt, timelines_of
+from twinbench.report.overview import overview_alt
 
 
 class Chart(NamedTuple):

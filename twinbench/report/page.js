@@ -1,6 +1,7 @@
 "use strict";
 // Tables sort by the columns whose headers are pressed; whoever follows a link into something that
-// is closed finds it open. Without this everything can still be read.
+// is closed finds it open; on a phone definitions are folded up. Without this everything can still be
+// read.
 
 const numberOf = (text) => parseFloat(text.replace(/,/g, ""));
 
@@ -33,6 +34,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
     header.append(button);
   });
 }
+
+const definitions = document.getElementById("definitions");
+if (definitions && matchMedia("screen and (max-width: 40rem)").matches) definitions.open = false;
 
 function reveal() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));

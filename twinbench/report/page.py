@@ -11,7 +11,7 @@ from markupsafe import Markup
 from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import Results
 from twinbench.findings import Calibration
-from twinbench.report import gallery, instrument, kinds, raw, style, words
+from twinbench.report import gallery, instrument, kinds, overview, raw, style, words
 from twinbench.report.answer import answer
 from twinbench.report.badges import badges
 from twinbench.report.causes import causes
@@ -27,7 +27,12 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 ENVIRONMENT.globals.update(
-    instrument=instrument, kinds=kinds, palette=style.PALETTE, raw=raw, words=words
+    instrument=instrument,
+    kinds=kinds,
+    overview=overview,
+    palette=style.PALETTE,
+    raw=raw,
+    words=words,
 )
 SCRIPT = Path(__file__).with_name("page.js").read_text()
 # So many scenarios are named in a clause of the first screen: the picture beside it has them all.

@@ -19,6 +19,7 @@ from twinbench.report.charts.axes import (
     tell_at_loads,
     titled,
 )
+from twinbench.report.charts.frame import SMALL
 from twinbench.report.hover import hover_each
 from twinbench.report.kinds import TITLES
 
@@ -153,11 +154,11 @@ def _draw_collapses(axes: Axes, curve: Curve, n: int, *, at_top: bool) -> None:
         axes.annotate(
             f"stops\n{point.collapsed} of {point.blocks + point.collapsed}",
             (point.value, edge),
-            xytext=(0, (-1 if at_top else 1) * (8 + 24 * n)),
+            xytext=(0, (-1 if at_top else 1) * (8 + 26 * n)),
             textcoords="offset points",
             ha="center",
             va="top" if at_top else "bottom",
-            fontsize=7.5,
+            fontsize=SMALL,
             linespacing=0.9,
             color=style.colour(n),
         )

@@ -13,7 +13,7 @@ INCH = 72.0  # in points, as all below. A page shows a point as a pixel, or a li
 # So narrow that the letters can be read on a phone.
 WIDTH = 350.0
 RIGHT, BOTTOM, ROW = 8.0, 34.0, 13.0
-LETTERS, TITLE, SMALL = 9.0, 10.5, 8.0
+LETTERS, TITLE, SMALL = 9.0, 10.5, 8.5
 LABEL_BELOW = 18.0  # ticks and their letters
 # Width of an average letter by its height, as matplotlib's own font has it; others are narrower.
 LETTER_WIDTH = 0.6

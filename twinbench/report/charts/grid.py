@@ -20,9 +20,9 @@ from twinbench.report.grid import Row, ahead_of, both_ahead, grid, grid_loads, s
 from twinbench.report.hover import hover
 from twinbench.report.kinds import AXIS
 
-# Opacity of the leader's colour: from next to none, at 1, to the fullest under which letters of one
+# Opacity of the leader's colour: from little, at 1, to the fullest under which letters of one
 # ink can be read, at a factor of four and more.
-PALEST, FULLEST, FULL_AT = 0.06, 0.6, 4.0
+PALEST, FULLEST, FULL_AT = 0.15, 0.6, 4.0
 # Of somebody who goes on alone only the sign is known. Taken as twice as fast, which is in the
 # middle of the colours, the line runs between its tile and that of the other.
 ALONE = 2.0
@@ -69,12 +69,14 @@ def _draw_tile(axes: Axes, x: int, y: int, comparison: Comparison, row: Row) -> 
     text = said(comparison)
     hover(tile, f"{row.percent} compute, {comparison.load.label}: {text}")
     shown = text.replace(" ", "\n") if known else "–"
-    ink = style.INK if ahead_of(comparison) else style.GREY
+    ink = style.INK if known else style.GREY
     axes.text(x, y, shown, ha="center", va="center", color=ink, linespacing=0.95)
 
 
 def _fill(comparison: Comparison) -> dict[str, Any]:
-    """The leader's colour, the fuller the further ahead."""
+    """The leader's colour, the fuller the further ahead; pale where nobody is shown to lead."""
+    if not comparison.survivor and comparison.ratio and not ahead_of(comparison):
+        return {"facecolor": style.PALE}
     if comparison.survivor:
         return {"facecolor": to_rgba(style.of_target(comparison.survivor, comparison), FULLEST)}
     if comparison.ratio is None:
@@ -138,7 +140,12 @@ def _handles(compared: Sequence[Comparison], *, line: bool) -> list[Artist]:
     if line:
         handles.append(_handle(SOLID, "-", "both are equal"))
     if any(c.ratio and not ahead_of(c) for c in compared):
-        handles.append(_handle(DOTTED if line else 0.0, ":", "not decided (?)"))
+        # Edged: a ground that light would not be seen as a swatch.
+        pale = Patch(facecolor=style.PALE, edgecolor=style.GREY, linewidth=0.6)
+        pale.set_label("not decided (?)")
+        handles.append(pale)
+        if line:
+            handles.append(_handle(DOTTED, ":", "equal, not decided"))
     return handles
 
 

@@ -7,7 +7,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from twinbench.analyse.results import Estimate, Point, Results
 from twinbench.report import style
-from twinbench.report.beside import Interference, point_of
+from twinbench.report.beside import Interference, mix_of, neighbours_of, point_of
 from twinbench.report.charts.frame import (
     LETTER_WIDTH,
     LETTERS,
@@ -17,18 +17,17 @@ from twinbench.report.charts.frame import (
     grid_lines,
 )
 from twinbench.report.hover import hover
-from twinbench.report.kinds import span
 
-ROW = 15.0  # points, for each target of a setting
+ROW = 16.0  # points, for each target of a setting
 APART = 0.34  # between two targets of a setting, whose place is 1 high
 WHY_NOT = {"collapsed": "stops answering", "void": "void", "valid": "too few samples"}
 
 
 def interference_figure(results: Results, found: Interference) -> Figure:
     """Of each target and setting the p99 with its interval, and the median, small."""
-    longest = max(len(setting.name) for setting in found.settings)
+    longest = max(len(line) for name in _named(results, found) for line in name.split("\n"))
     figure, [axes] = framed(
-        f"p99 (large) and median, at {span('open', [found.rate])}",
+        f"p99 (large) and median, {mix_of(results, found, found.alone)}",
         [ROW * len(found.targets) * len(found.settings)],
         left=LETTER_WIDTH * LETTERS * longest + 8,
     )
@@ -42,8 +41,17 @@ def interference_figure(results: Results, found: Interference) -> Figure:
     return figure
 
 
+def _named(results: Results, found: Interference) -> list[str]:
+    """Each setting with the rate of what is beside."""
+    neighbours = [neighbours_of(results, found, setting) for setting in found.settings]
+    return [
+        setting.name + (f"\n+ {beside}" if beside else "")
+        for setting, beside in zip(found.settings, neighbours, strict=True)
+    ]
+
+
 def _scale(axes: Axes, results: Results, found: Interference) -> None:
-    axes.set_yticks(range(len(found.settings)), [setting.name for setting in found.settings])
+    axes.set_yticks(range(len(found.settings)), _named(results, found))
     axes.set_ylim(len(found.settings) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -9,17 +9,19 @@ from matplotlib.patches import Patch
 
 from twinbench.analyse.results import Comparison, Results
 from twinbench.plan import LoadKind
-from twinbench.report import style, words
+from twinbench.report import style
 from twinbench.report.charts.comparisons import NAME_LETTERS, alone, describe
-from twinbench.report.charts.frame import INCH, LETTER_WIDTH, LETTERS, SMALL, place_labels
+from twinbench.report.charts.frame import INCH, LETTER_WIDTH, LETTERS, SMALL, TITLE, place_labels
 from twinbench.report.hover import hover_each
 from twinbench.report.kinds import AXIS
+from twinbench.report.overview import ahead_of, overview_title
 from twinbench.report.tables import overview_loads
 
 # In points.
 TILE_WIDTH, TILE_HEIGHT, GAP = NAME_LETTERS * LETTER_WIDTH * LETTERS + 6, 24.0, 2.0
-TOP, BOTTOM, RIGHT = 6.0, 64.0, 6.0
-LEAST_WIDTH = 330.0  # for the legend
+TOP, BOTTOM, RIGHT = 24.0, 64.0, 6.0
+LEAST_WIDTH = 390.0  # for the title and the legend
+NOT_COMPARED = "not compared: one valid block, or none"
 Tile = tuple[int, int, Comparison]  # column, row
 
 
@@ -30,23 +32,15 @@ def overview_figure(results: Results, kind: LoadKind) -> Figure:
     names = [name for name, _ in results.pairs(kind)]
     headings, tiles = _arranged(results, kind)
     figure, axes = _framed(names, headings)
+    _entitle(figure, overview_title(results, kind))
     axes.set_xlabel(AXIS[kind] + (", in the tiles" if kind == "open" else ""))
     _draw_tiles(axes, [tile for tile in tiles if _known(tile[2])], names)
     _draw_tiles(axes, [tile for tile in tiles if not _known(tile[2])], names, "////")
     for x, y, comparison in tiles:
-        ink = style.PAGE if _ahead(comparison) else style.INK
+        ink = style.PAGE if ahead_of(comparison) else style.INK
         axes.text(x, y, _shown(comparison), ha="center", va="center", color=ink, linespacing=0.95)
     _explain(figure, [comparison for *_, comparison in tiles])
     return figure
-
-
-def overview_alt(results: Results, kind: LoadKind) -> str:
-    """Each row: who is ahead at which load."""
-    rows = [
-        f"{name}: " + "; ".join(describe(comparison) for comparison in found)
-        for name, found in results.pairs(kind)
-    ]
-    return f"{words.overview(results, kind, words.pairs(results))}. {'. '.join(rows)}."
 
 
 def _arranged(results: Results, kind: LoadKind) -> tuple[list[str], list[Tile]]:
@@ -79,6 +73,12 @@ def _framed(names: Sequence[str], headings: Sequence[str]) -> tuple[Figure, Axes
     return figure, axes
 
 
+def _entitle(figure: Figure, title: str) -> None:
+    width, height = figure.get_size_inches() * INCH
+    size = min(TITLE, (width - 8) / (LETTER_WIDTH * len(title)))
+    figure.text(4 / width, 1 - 4 / height, title, va="top", fontsize=size)
+
+
 def _draw_tiles(
     axes: Axes, tiles: Sequence[Tile], names: Sequence[str], hatch: str | None = None
 ) -> None:
@@ -98,18 +98,23 @@ def _draw_tiles(
 
 
 def _explain(figure: Figure, found: Sequence[Comparison]) -> None:
-    """The colours, by name."""
+    """The colours, by name. A target measured once more has no name here: it cannot be ahead."""
+    versus = [comparison for comparison in found if not comparison.same] or found
     candidates, baselines = (
         ", ".join(dict.fromkeys(names))
-        for names in ([c.candidate for c in found], [c.baseline for c in found])
+        for names in ([c.candidate for c in versus], [c.baseline for c in versus])
     )
+    handles = [
+        Patch(color=style.CANDIDATE, label=f"ahead: {candidates}"),
+        Patch(color=style.BASELINE, label=f"ahead: {baselines}"),
+        Patch(color=style.PALE, label="no difference shown"),
+    ]
+    if not all(map(_known, found)):
+        hatched = Patch(facecolor=style.PALE, edgecolor=style.PAGE, hatch="////")
+        hatched.set_label(NOT_COMPARED)
+        handles.append(hatched)
     figure.legend(
-        handles=[
-            Patch(color=style.CANDIDATE, label=f"ahead: {candidates}"),
-            Patch(color=style.BASELINE, label=f"ahead: {baselines}"),
-            Patch(color=style.PALE, label="no difference shown"),
-            Patch(facecolor=style.PALE, edgecolor=style.PAGE, hatch="////", label="nothing known"),
-        ],
+        handles=handles,
         loc="lower left",
         bbox_to_anchor=(0, 0),
         ncols=2,
@@ -121,15 +126,11 @@ def _explain(figure: Figure, found: Sequence[Comparison]) -> None:
 
 
 def _known(comparison: Comparison) -> bool:
-    return bool(_ahead(comparison)) or comparison.decision == "no difference shown"
-
-
-def _ahead(comparison: Comparison) -> str:
-    return comparison.survivor or style.advantage(comparison)
+    return bool(ahead_of(comparison)) or comparison.decision == "no difference shown"
 
 
 def _colour(comparison: Comparison) -> str:
-    ahead = _ahead(comparison)
+    ahead = ahead_of(comparison)
     return style.of_target(ahead, comparison) if ahead else style.PALE
 
 
