@@ -138,7 +138,7 @@ def test_a_fitted_law_is_given_with_its_quality_and_its_range() -> None:
 def test_a_bound_that_is_far_away_is_not_called_the_limit(measured: float, end: str) -> None:
     law = Law(at=1, service_ms=50, bounds=[USERS, CPU], predicted_rps=[20, 800])
     rate = Estimate(estimate=measured)
-    capacity = Capacity(value=1, throughput_rps=rate, at_edge=False)
+    capacity = Capacity(value=64, throughput_rps=rate, at_edge=False)
     assert of({"law": law, "capacity": capacity})["What bounds it"].endswith(end)
 
 

@@ -127,10 +127,10 @@ def _crossover(results: Results, found: Crossover) -> str:
 
 
 def _law(curve: Curve) -> str:
-    """The least of the bounds at the highest load, and the most that was measured."""
+    """The least of the bounds at the load of the capacity, beside what was measured there."""
     if not (curve.law and curve.capacity):
         return ""
-    users = curve.points[-1].value
+    users = curve.capacity.value
     bound = min(curve.law.bounds, key=lambda b: b.rps * users if b.by == "users" else b.rps)
     predicted = bound.rps * users if bound.by == "users" else bound.rps
     measured = curve.capacity.throughput_rps.estimate

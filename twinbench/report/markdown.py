@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from twinbench.analyse.results import Results
 from twinbench.plan import Scenario
+from twinbench.printable import printable
 from twinbench.report import instrument, words
 from twinbench.report.answer import answer
 from twinbench.report.badges import badges
@@ -18,6 +19,7 @@ from twinbench.report.verdicts import summary
 
 # Characters. GitHub takes 65,536; what is longer than this nobody scrolls through in a comment.
 LONGEST = 16_000
+LIVE = {"@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
 MARKS = {ord(mark): f"\\{mark}" for mark in "\\`*_[]<>|#~$"}
 
 
@@ -112,4 +114,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], others: str = "
 
 def plain(text: str) -> str:
     """`text` on one line, without what markdown would read as markup."""
-    return " ".join(text.split()).translate(MARKS)
+    found = " ".join(printable(text).split()).translate(MARKS).replace("&", "&amp;")
+    # GitHub makes links of these, and calls people; an entity is shown as the character that it is.
+    for live, entity in LIVE.items():
+        found = found.replace(live, entity)
+    return found

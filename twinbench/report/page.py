@@ -11,6 +11,7 @@ from markupsafe import Markup
 from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import Results
 from twinbench.findings import Calibration
+from twinbench.printable import printable
 from twinbench.report import gallery, instrument, kinds, overview, raw, style, words
 from twinbench.report.answer import answer
 from twinbench.report.badges import badges
@@ -25,6 +26,8 @@ ENVIRONMENT = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    # Only text from anywhere; what is markup was made here.
+    finalize=lambda value: printable(value) if type(value) is str else value,
 )
 ENVIRONMENT.globals.update(
     instrument=instrument,

@@ -65,7 +65,8 @@ def alike(results: Results) -> list[list[Fall]]:
 
 
 def survival(results: Results, group: Sequence[Fall], *, brief: bool) -> str:
-    """What falls with the same outcome say, without a full stop. `brief`: cells are not counted."""
+    """What falls with the same outcome say, without a full stop. `brief`: where all cells stop they
+    are not counted."""
     fallen, standing = group[0].fallen, group[0].standing
     where = cut([_where(results, fall, brief) for fall in group])
     stop = "stops" if len(fallen) == 1 else "stop"
@@ -77,5 +78,6 @@ def survival(results: Results, group: Sequence[Fall], *, brief: bool) -> str:
 def _where(results: Results, fall: Fall, brief: bool) -> str:
     cells = fall.cells(results, fall.fallen)
     times = sum(cell.status == "collapsed" for cell in cells)
-    counted = "" if brief else f" ({times} of {len(cells)} cells)"
+    # That some went on is never left out.
+    counted = "" if brief and times == len(cells) else f" ({times} of {len(cells)} cells)"
     return f"{fall.scenario} {stretch(fall.kind, fall.tried, fall.loads)}{counted}"

@@ -5,6 +5,7 @@ import textwrap
 from rich.console import Console
 
 from twinbench.analyse.results import Results
+from twinbench.printable import printable
 from twinbench.report import words
 from twinbench.report.answer import answer
 from twinbench.report.badges import badges
@@ -45,7 +46,7 @@ def _trust(results: Results) -> str:
 
 def _wrapped(text: str, width: int) -> list[str]:
     indent = "  " if text.startswith("- ") else ""
-    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.wrap(printable(text), width, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _fitting(sentences: list[list[str]], room: int) -> list[str]:
