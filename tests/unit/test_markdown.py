@@ -86,5 +86,6 @@ def test_plain_text_is_one_line_without_marks() -> None:
 def test_nobody_is_called_and_nothing_linked_by_text_from_elsewhere() -> None:
     said = plain("@octocat see https://evil.example or www.evil.example &lt;b&gt; \x1b[31mred")
     assert said == (
-        "&#64;octocat see https&#58;//evil.example or www&#46;evil.example &amp;lt;b&amp;gt; \\[31mred"
+        "&#64;octocat see https&#58;//evil.example or www&#46;evil.example"
+        " &amp;lt;b&amp;gt; \\[31mred"
     )
