@@ -11,6 +11,18 @@ Measure = Callable[[Cell, Path], CellRecord]
 Watch = Callable[[CellRecord], None]
 
 
+def unfinished(runs: Path, plan_name: str) -> Store | None:
+    """The newest run of the plan `plan_name` that lacks cells."""
+    for folder in sorted(runs.glob(f"*-{plan_name}"), reverse=True):
+        if (folder / "manifest.json").is_file():
+            store = Store.open(folder)
+            manifest = store.manifest()
+            same = manifest.plan.name == plan_name
+            if same and len(store.finished()) < manifest.cells:
+                return store
+    return None
+
+
 def pending(store: Store) -> list[Cell]:
     """The cells of the run to be measured yet, lost ones among them, in their order."""
     finished = {record.number for record in store.finished()}

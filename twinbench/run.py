@@ -24,7 +24,6 @@ from twinbench.store import (
     Store,
     StoreError,
     now,
-    unfinished,
 )
 
 # Per cell, beside warm-up and window: its share of server starts, connecting, draining, writing
@@ -156,7 +155,7 @@ def _interrupted(store: Store | None) -> str:
 
 def _to_resume(plan: Plan, plan_file: Path, runs: Path) -> Store:
     """The run to go on with. Raises PlanError or StoreError where it would not be one run."""
-    store = unfinished(runs, plan.name)
+    store = campaign.unfinished(runs, plan.name)
     if store is None:
         raise StoreError(
             f"{runs}: there is no unfinished run of plan '{plan.name}' to resume;"

@@ -230,18 +230,6 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def unfinished(runs: Path, plan_name: str) -> Store | None:
-    """The newest run of the plan `plan_name` that lacks cells."""
-    for folder in sorted(runs.glob(f"*-{plan_name}"), reverse=True):
-        if (folder / "manifest.json").is_file():
-            store = Store.open(folder)
-            manifest = store.manifest()
-            same = manifest.plan.name == plan_name
-            if same and len(store.finished()) < manifest.cells:
-                return store
-    return None
-
-
 def write_whole(path: Path, text: str) -> None:
     """Write `path` so that it is there whole or not at all, even after a power cut, or where
     the disk is full. Raises OSError."""

@@ -6,8 +6,9 @@ import pytest
 
 from tests import runs
 from twinbench import campaign
+from twinbench.campaign import unfinished
 from twinbench.plan import Cell, cells
-from twinbench.store import CellRecord, Store, StoreError, unfinished
+from twinbench.store import CellRecord, Store, StoreError
 
 
 class Bench:
