@@ -31,7 +31,7 @@ bench: $(READY)  ## measure sync against async: at most 20 minutes, then a repor
 bench-quick: $(READY)  ## the same path with fewer loads: at most 90 seconds
 	@$(MEASURE) loadtests/plans/quick.toml
 
-bench-full: $(READY)  ## every scenario, more loads, 10 blocks: at most 60 minutes
+bench-full: $(READY)  ## every scenario, closed and open loads, 6 blocks: at most 60 minutes
 	@$(MEASURE) loadtests/plans/full.toml
 
 map: $(READY)  ## IO and CPU in one map, and a cheap route beside neighbours: 15 minutes
@@ -40,7 +40,7 @@ map: $(READY)  ## IO and CPU in one map, and a cheap route beside neighbours: 15
 bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx: half a minute
 	@$(BIN)/twinbench generators
 
-bench-report: $(READY)  ## how long ten million requests take to a finished report: two minutes
+bench-report: $(READY)  ## how long ten million requests take to a finished report: a minute
 	@$(BIN)/python -m tests.benchmarks.report_speed
 
 report: $(READY)  ## make the newest run's report again, from disk
