@@ -22,9 +22,9 @@ from twinbench.report.charts.frame import (
     LETTERS,
     RIGHT,
     ROW,
-    SMALL,
     TITLE,
     WIDTH,
+    explain,
     place_labels,
 )
 from twinbench.report.hover import hover_each
@@ -105,20 +105,8 @@ def legend(figure: Figure, axes: Axes, columns: Sequence[Sequence[tuple[Artist, 
     side_by_side = min(2, len(columns))
     entries += [blank] * (longest * (-len(columns) % side_by_side))
     _resize(figure, axes, len(entries) // side_by_side)
-    figure.legend(
-        [artist for artist, _ in entries],
-        [text for _, text in entries],
-        loc="lower left",
-        bbox_to_anchor=(0, 0),
-        ncols=side_by_side,
-        fontsize=SMALL,
-        frameon=False,
-        handlelength=1.8,
-        handletextpad=0.5,
-        columnspacing=1.0,
-        labelspacing=0.35,
-        borderaxespad=0.2,
-    )
+    artists, names = [artist for artist, _ in entries], [text for _, text in entries]
+    explain(figure, artists, side_by_side, names)
 
 
 def tell_at_loads(axes: Axes, loads: Sequence[int], texts: Sequence[str]) -> None:

@@ -53,17 +53,24 @@ def grid_lines(axes: Axes, along: str) -> None:
     axes.grid(axis=along, color=style.GREY, alpha=0.25, linewidth=0.6)  # type: ignore[arg-type]
 
 
-def explain(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
-    """What is drawn, by name, at the bottom."""
+def explain(
+    figure: Figure,
+    handles: Sequence[Artist],
+    columns: int,
+    names: Sequence[str] | None = None,
+) -> None:
+    """What is drawn, at the bottom: by `names`, or by the labels of the handles."""
     figure.legend(
-        handles=list(handles),
+        list(handles),
+        list(names or [str(handle.get_label()) for handle in handles]),
         loc="lower left",
         bbox_to_anchor=(0, 0),
         ncols=columns,
         fontsize=SMALL,
         frameon=False,
-        handlelength=1.6,
-        columnspacing=1.2,
+        handlelength=1.8,
+        handletextpad=0.5,
+        columnspacing=1.0,
         labelspacing=0.35,
         borderaxespad=0.2,
     )
