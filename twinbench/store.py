@@ -52,7 +52,8 @@ class CellRecord(BaseModel):
     the window, as the generator counted them. Of an open load, `scheduled` arrivals were due in
     the window, and `dropped` of them were not sent because too many requests were in flight.
     `generator_cpu_s` is that of the busiest of the generator's processes,
-    `generator_waited_s` how long it was ready and had no core."""
+    `generator_waited_s` how long it was ready and had no core. `remarks`: what is missing of it,
+    such as telemetry, and why."""
 
     number: int
     block: int
@@ -72,6 +73,7 @@ class CellRecord(BaseModel):
     server_memory_mib: float = 0.0
     generator_cpu_s: float = 0.0
     generator_waited_s: float = 0.0
+    remarks: list[str] = []
 
     @property
     def label(self) -> str:
@@ -102,6 +104,8 @@ class Manifest(BaseModel):
     machine: Machine
     versions: dict[str, str]
     sessions: list[Session] = Field(min_length=1)
+    # What a reader must know of the run as a whole, a sentence each: what is missing, and why.
+    remarks: list[str] = []
 
 
 class Store:
@@ -176,6 +180,13 @@ class Store:
 
     def write_calibration(self, calibration: Calibration, name: str = CALIBRATION) -> None:
         write_whole(self.folder / name, calibration.model_dump_json(indent=1))
+
+    def remark(self, sentence: str) -> None:
+        """Keep a remark on the run as a whole, once."""
+        manifest = self.manifest()
+        if sentence not in manifest.remarks:
+            manifest.remarks.append(sentence)
+            self.write_manifest(manifest)
 
     def finished(self) -> list[CellRecord]:
         """The cells that a resumed run need not measure again: all but the lost ones."""

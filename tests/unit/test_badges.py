@@ -65,3 +65,9 @@ def test_targets_that_are_meant_to_differ_are_named() -> None:
     ]
     found = badges(supposed.results(GOOD, targets=targets))
     assert "async is meant to differ" in [badge.text for badge in found]
+
+
+def test_remarks_on_the_run_are_counted_in_a_badge() -> None:
+    assert tones(GOOD, remarks=["no self-check", "busy"])["2 remarks"] == "bad"
+    assert tones(GOOD, remarks=["no self-check"])["1 remark"] == "bad"
+    assert not any("remark" in text for text in tones(GOOD))

@@ -52,6 +52,7 @@ def analyse(store: Store) -> Results:
             sessions=len(manifest.sessions),
         ),
         missing_cells=manifest.cells - len(records),
+        remarks=manifest.remarks,
         cells=results,
         curves=curves(manifest.plan, cells, len(manifest.machine.server_cores)),
         comparisons=compared,

@@ -33,6 +33,7 @@ def badges(results: Results) -> list[Badge]:
         _calibration(results),
         *(_same(standing) for standing in standings(results) if standing.same),
         *_differing(results),
+        *_remarks(results),
     ]
 
 
@@ -76,3 +77,9 @@ def _differing(results: Results) -> list[Badge]:
         for target in results.plan.targets
         if target.differs
     ]
+
+
+def _remarks(results: Results) -> list[Badge]:
+    if not (count := len(results.remarks)):
+        return []
+    return [Badge(f"{count} remark{'s' if count > 1 else ''}", "bad", "remarks")]

@@ -41,6 +41,7 @@ def _head(results: Results) -> list[str]:
         f"# `def` or `async def`? Run {plain(results.run)}",
         bullets(said.text for said in answer(results)),
         " · ".join(plain(badge.marked) for badge in badges(results)),
+        bullets(results.remarks),
     ]
 
 

@@ -59,6 +59,7 @@ def judge_together(cells: Sequence[CellResult]) -> None:
 
 def _remarks(seen: Evidence) -> Iterable[str]:
     """What a reader should know, and what voids nothing."""
+    yield from seen.record.remarks
     if unserved := seen.record.users_unserved:
         users = "user" if unserved == 1 else "users"
         yield f"{unserved} {users} had had no answer when the window began"

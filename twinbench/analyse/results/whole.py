@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from twinbench.analyse.results.base import Metric, Result
 from twinbench.analyse.results.cells import CellResult, Timeline
 from twinbench.analyse.results.claims import ClaimResult
@@ -27,6 +29,8 @@ class Results(Result):
     plan: Plan
     timing: Timing
     missing_cells: int
+    # What a reader must know of the run as a whole, a sentence each: what is missing, and why.
+    remarks: list[str] = Field(default=[])
     cells: list[CellResult]
     curves: list[Curve]
     comparisons: list[Comparison]
