@@ -20,6 +20,7 @@ from twinbench.calibrate.evidence import NoEvidenceError
 from twinbench.calibrate.full import calibrate as calibrate_for
 from twinbench.calibrate.full import lines
 from twinbench.calibrate.generators import compare_generators
+from twinbench.interruption import EXIT_CODE, interruptible, listen
 from twinbench.measure.server import ServerFailedError
 from twinbench.plan import PLANS, PlanError, read_plan
 from twinbench.preflight import PreflightError
@@ -27,7 +28,7 @@ from twinbench.progress import telling
 from twinbench.report.draw import workers
 from twinbench.report.terminal import show
 from twinbench.report.write import write_calibration, write_report
-from twinbench.run import InterruptedRunError, alone, carry_out, check_only
+from twinbench.run import InterruptedRunError, carry_out, check_only, machine_lock
 from twinbench.store import LATEST, RUNS, Store, StoreError
 
 app = typer.Typer(
@@ -92,7 +93,7 @@ def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
     """Read off known answers whether the instrument is right, with the headroom that a plan needs.
 
     About two minutes. Exits with 1 if anything is wrong."""
-    with alone():
+    with machine_lock():
         found, folder = calibrate_for(read_plan(plan), RUNS.parent, out)
     for line in lines(found.items):
         out.print(line, markup=False)
@@ -111,7 +112,7 @@ def ui() -> None:
 @app.command()
 def generators() -> None:
     """Our client, Locust's FastHttpUser and wrk against the same nginx: requests a second."""
-    with alone():
+    with machine_lock():
         compare_generators(out)
 
 
@@ -122,11 +123,13 @@ def schema() -> None:
 
 
 def _report(store: Store) -> None:
+    listen()
     try:
         many = store.manifest().cells >= MANY_CELLS
         with telling(out) as tell, workers() if many else nullcontext() as pool:
             tell("analysing")
-            results = analyse(store)
+            with interruptible():
+                results = analyse(store)
             write_results(store, results)
             write_report(results, store.folder, tell, pool)
     except KeyboardInterrupt:
@@ -146,6 +149,8 @@ def main() -> int:
     try:
         app()
     except SystemExit as ended:  # typer's way to return
+        if ended.code == EXIT_CODE:  # and what it makes of KeyboardInterrupt
+            return _failed("Interrupted.", EXIT_CODE)
         return ended.code if isinstance(ended.code, int) else 0
     except (PlanError, ClaimsError, StoreError) as error:
         return _failed(str(error), 2)
@@ -154,7 +159,7 @@ def main() -> int:
     except (PreflightError, ServerFailedError) as error:
         return _failed(str(error), 3)
     except InterruptedRunError as error:
-        return _failed(str(error), 130)
+        return _failed(str(error), EXIT_CODE)
     except OSError as error:
         return _failed(f"{error.filename or 'twinbench'}: {error.strerror or error}", 2)
     return 0

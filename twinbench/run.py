@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,11 +10,13 @@ from rich.console import Console
 
 from twinbench import campaign, preflight
 from twinbench.calibrate.short import NoEvidenceError, calibrate_short, line, warnings
+from twinbench.interruption import listen
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
 from twinbench.preflight import Pair
 from twinbench.progress import CampaignProgress, telling
+from twinbench.scratch import remove_abandoned, scratch
 from twinbench.store import (
     FULL_CALIBRATION,
     CellRecord,
@@ -29,7 +30,9 @@ from twinbench.store import (
 # Per cell, beside warm-up and window: its share of server starts, connecting, draining, writing
 # (seen on two cores; for the announcement only).
 CELL_OVERHEAD_S = 0.65
-LOCK = f"twinbench-{os.getuid()}.lock"
+# Of the machine, whoever measures and wherever their temporary files are. TWINBENCH_LOCK names
+# another file, as for tests, which measure nothing that counts.
+LOCK = Path("/tmp/twinbench.lock")  # noqa: S108  # opened without following links
 
 
 class InterruptedRunError(Exception):
@@ -44,8 +47,8 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
     plan = read_plan(plan_file)
     store = _to_resume(plan, plan_file, runs) if resume else None
     try:
-        with alone(), contextlib.ExitStack() as stack:
-            rig = stack.enter_context(Rig(plan, _logs(stack)))
+        with machine_lock(), contextlib.ExitStack() as stack:
+            rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
             with telling(console) as tell:
                 pairs = preflight.check(plan, str(plan_file), rig, tell)
             if store:
@@ -66,25 +69,28 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
 def check_only(plan_file: Path, console: Console) -> list[Pair]:
     """The preflight of a plan, and nothing else: what was compared."""
     plan = read_plan(plan_file)
-    with alone(), contextlib.ExitStack() as stack:
-        rig = stack.enter_context(Rig(plan, _logs(stack)))
+    with machine_lock(), contextlib.ExitStack() as stack:
+        rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         with telling(console) as tell:
             return preflight.check(plan, str(plan_file), rig, tell)
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Hold the machine's one place for measuring: two at once would measure each other."""
-    lock = Path(tempfile.gettempdir()) / LOCK
+def machine_lock() -> Iterator[None]:
+    """Hold the machine's one place for measuring: two at once would measure each other.
+
+    Removes what killed runs have left. From here on Ctrl-C is acted on where nothing is half
+    done."""
+    listen()
+    lock = Path(os.environ.get("TWINBENCH_LOCK", LOCK))
     try:
-        file = lock.open("a+")
+        descriptor = _opened(lock)
     except OSError as error:
         raise StoreError(f"{lock}: cannot be opened ({error.strerror}); remove it") from None
-    with file:
+    with open(descriptor, "r+") as file:  # noqa: PTH123
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            file.seek(0)
             raise StoreError(
                 f"another twinbench is measuring on this machine (process {file.read() or '?'});"
                 " wait for it or stop it: two at once would measure each other"
@@ -92,7 +98,21 @@ def alone() -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
+        remove_abandoned()
         yield
+
+
+def _opened(lock: Path) -> int:
+    """A descriptor of the lock file, which every user of the machine may open."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        # Without O_CREAT: Linux refuses it for another user's file in a shared folder.
+        return os.open(lock, flags)
+    except FileNotFoundError:
+        descriptor = os.open(lock, flags | os.O_CREAT, 0o666)
+        with contextlib.suppress(PermissionError):
+            os.fchmod(descriptor, 0o666)  # whatever the umask
+        return descriptor
 
 
 def _tell_unequal(pairs: Sequence[Pair], console: Console) -> None:
@@ -200,7 +220,3 @@ def _intent(store: Store) -> str:
     about = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
     kept = f"{manifest.cells - todo} of {manifest.cells} cells are kept, " * (todo < manifest.cells)
     return f"{kept}{todo} cells to measure, about {about}."
-
-
-def _logs(stack: contextlib.ExitStack) -> Path:
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twinbench-log-")))

@@ -16,6 +16,7 @@ import psutil
 
 from twinbench.calibrate.evidence import LOGS, NoEvidenceError
 from twinbench.calibrate.plans import FREEZE_AFTER_S, RATE, USERS
+from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
 from twinbench.plan import ROOT, Target
@@ -93,11 +94,11 @@ def _hold_once(folder: Path, target: str, over: threading.Event) -> None:
 
 
 def _generators() -> list[psutil.Process]:
-    """The generator's processes; not the leash, which must be able to end them at any time."""
+    """The generator's processes; not the supervisor, which must be able to end them at any time."""
     return [
         process
         for process in psutil.Process().children(recursive=True)
-        if GENERATOR in process.cmdline() and not any("leash" in p for p in process.cmdline())
+        if GENERATOR in process.cmdline() and not any("supervisor" in p for p in process.cmdline())
     ]
 
 
@@ -117,7 +118,8 @@ def output(command: list[str], cores: Sequence[int], folder: Path, seconds: floa
     watch = threading.Timer(seconds + SLACK_S, child.stop)
     watch.start()
     try:
-        said = child.stdout.read().decode()
+        with interruptible():
+            said = child.stdout.read().decode()
     finally:
         watch.cancel()
         watch.join()

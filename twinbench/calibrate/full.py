@@ -1,7 +1,6 @@
 """`make calibrate`: two minutes, everything."""
 
 import contextlib
-import tempfile
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +13,7 @@ from twinbench.findings import Calibration, Item
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
 from twinbench.progress import CampaignProgress
+from twinbench.scratch import scratch
 from twinbench.store import Store, StoreError, now
 
 # Of plan seeds: new draws for each calibration, and the same ones if they are to be seen again.
@@ -31,8 +31,8 @@ def calibrate(plan: Plan, reports: Path, console: Console) -> tuple[Calibration,
     setting = plans.Setting((folder / LOGS).resolve(), seed, highest, plan.processes)
     todo = plans.full(setting) + [plans.with_wrk(setting)] * beside.has_wrk()
     with contextlib.ExitStack() as stack:
-        logs = stack.enter_context(tempfile.TemporaryDirectory(prefix="twinbench-log-"))
-        rig = stack.enter_context(Rig(plan, Path(logs)))
+        logs = stack.enter_context(scratch())
+        rig = stack.enter_context(Rig(plan, logs))
         progress = CampaignProgress(console, sum(len(cells(one)) for one in todo), 0)
         with progress:
             drive(todo, rig, folder, progress.update)

@@ -1,6 +1,5 @@
 """The short form, before each run: what decides whether its figures can be believed today."""
 
-import tempfile
 from pathlib import Path
 
 from twinbench.calibrate import judge, plans
@@ -9,14 +8,14 @@ from twinbench.calibrate.evidence import LOGS, Evidence, NoEvidenceError
 from twinbench.calibrate.highest import highest_rate
 from twinbench.findings import Calibration
 from twinbench.measure.rig import Rig
+from twinbench.scratch import scratch
 from twinbench.store import now
 
 
 def calibrate_short(rig: Rig, runs: Path) -> Calibration:
     """With the very processes that will measure. Raises NoEvidenceError."""
     started = now()
-    with tempfile.TemporaryDirectory(prefix="twinbench-calibration-") as scratch:
-        folder = Path(scratch)
+    with scratch() as folder:
         highest = highest_rate(rig.plan, runs)
         setting = plans.Setting(folder / LOGS, rig.plan.seed, highest, rig.plan.processes)
         drive(plans.short(setting), rig, folder, lambda record: None)

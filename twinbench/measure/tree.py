@@ -42,7 +42,7 @@ class Tree(Protocol):
 
 
 def tree(pid: int) -> Tree:
-    """The processes under `pid`, a leash, whose own threads and memory do not count."""
+    """The processes under `pid`, a supervisor, whose own threads and memory do not count."""
     ours = Path(PROC, "self", "task", str(threading.get_native_id()), "children")
     return ProcTree(pid) if ours.exists() else PsutilTree(pid)
 
