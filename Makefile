@@ -1,6 +1,6 @@
 # What one can type. Every target does its own set-up, in .venv; nothing else on the machine is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full map bench-generator bench-report report sample calibrate check test fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full map bench-generator bench-report report sample calibrate check test test-interrupts fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(name))))
@@ -68,6 +68,9 @@ $(SQLALCHEMY_2_0): tests/pitfalls/sqlalchemy-2.0.lock $(READY)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: \
 		--require-hashes --target $(@D) -r $<
 	@touch $@
+
+test-interrupts: $(READY)  ## 200 runs interrupted at random moments: a quarter of an hour
+	$(BIN)/python -m tests.benchmarks.interrupts
 
 fmt: $(READY)  ## format the code
 	$(BIN)/ruff check --fix .
