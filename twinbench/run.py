@@ -42,7 +42,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
     Raises PlanError, PreflightError, StoreError and InterruptedRunError.
     """
     plan = read_plan(plan_file)
-    store = _to_resume(plan, plan_file, runs) if resume else None
+    store = _to_resume(plan, plan_file, runs, console) if resume else None
     try:
         with alone(), contextlib.ExitStack() as stack:
             rig = stack.enter_context(Rig(plan, _logs(stack)))
@@ -153,9 +153,13 @@ def _interrupted(store: Store | None) -> str:
     return f"Interrupted: {total - todo} of {total} cells are kept in {store.folder}; {after}."
 
 
-def _to_resume(plan: Plan, plan_file: Path, runs: Path) -> Store:
+def _to_resume(plan: Plan, plan_file: Path, runs: Path, console: Console) -> Store:
     """The run to go on with. Raises PlanError or StoreError where it would not be one run."""
-    store = campaign.unfinished(runs, plan.name)
+
+    def remark(sentence: str) -> None:
+        console.print(sentence, markup=False)
+
+    store = campaign.unfinished(runs, plan.name, remark)
     if store is None:
         raise StoreError(
             f"{runs}: there is no unfinished run of plan '{plan.name}' to resume;"
