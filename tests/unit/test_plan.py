@@ -70,6 +70,23 @@ def written(folder: Path, text: str) -> Path:
             "unknown aspect 'setings'; did you mean 'settings'?",
         ),
         ("[[scenarios]]", 'differs = ""\n[[scenarios]]', "write why"),
+        ("apps.sync_app", "apps\\u0000", "targets[0].app: holds a NUL byte"),
+        ("[[scenarios]]", 'cwd = "a\\u0000b"\n[[scenarios]]', "targets[0].cwd: holds a NUL byte"),
+        ("[[scenarios]]", 'python = "\\u0000"\n[[scenarios]]', "[0].python: holds a NUL byte"),
+        ("[[scenarios]]", 'env.A = "\\u0000"\n[[scenarios]]', "targets[0].env.A: holds a NUL"),
+        ("[[scenarios]]", 'env."\\u0000" = ""\n[[scenarios]]', "[0].env.'\\x00': holds a NUL byte"),
+        ("[[scenarios]]", 'env."A=B" = ""\n[[scenarios]]', "[0].env.A=B: the name of a variable"),
+        ("[[scenarios]]", 'env."" = ""\n[[scenarios]]', "[0].env.'': the name of a variable"),
+        (
+            'app = "apps.sync_app.main:app"',
+            'command = ["serve", "\\u0000"]',
+            "targets[0].command[1]: holds a NUL byte",
+        ),
+        (
+            "closed =",
+            'requests = [{ path = "/", upload = { f = "a\\u0000" } }]\nclosed =',
+            "scenarios[0].requests[0].upload.f: holds a NUL byte",
+        ),
         ("[[scenarios]]", "differs = { SQL = 5 }\n[[scenarios]]", "write why"),
     ],
 )
