@@ -9,6 +9,7 @@ import pytest
 
 from tests import runs
 from twinbench.analyse.run import analyse
+from twinbench.measure.driver import _join
 from twinbench.plan import Cell
 from twinbench.printable import printable
 from twinbench.store import CellRecord, Store, StoreError
@@ -61,6 +62,22 @@ def test_what_is_strange_is_refused(
         analyse(Store.open(store.folder))
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["[a]", "*", "a?"])
+def test_a_folder_with_marks_of_a_pattern_is_read(tmp_path: Path, name: str) -> None:
+    def make(of: Cell) -> tuple[CellRecord, runs.Requests]:
+        return runs.steady(of, 500)
+
+    folder = tmp_path / name
+    store = runs.write_run(folder, runs.plan(), make, look=lambda _: runs.telemetry(cpu_s=0.5))
+    assert analyse(store).cells
+    (tmp_path / "ab").mkdir()  # which the names are patterns of
+    shares = [folder / "0.parquet", folder / "1.parquet"]
+    for share in (*shares, tmp_path / "ab" / "0.parquet"):
+        runs.answers(100, 1.0).head(10).write_parquet(share)
+    _join(shares, folder / "joined.parquet")
+    assert pl.read_parquet(folder / "joined.parquet", glob=False).height == 20
 
 
 def test_a_servers_last_words_move_no_cursor() -> None:
