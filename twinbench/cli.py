@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from twinbench.analyse.claims import ClaimsError
 from twinbench.analyse.results import Results
@@ -23,6 +22,7 @@ from twinbench.calibrate.generators import compare_generators
 from twinbench.measure.server import ServerFailedError
 from twinbench.plan import PLANS, PlanError, read_plan
 from twinbench.preflight import PreflightError
+from twinbench.printable import PrintableConsole
 from twinbench.progress import telling
 from twinbench.report.draw import workers
 from twinbench.report.terminal import show
@@ -37,8 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 out, err = (
-    Console(highlight=False, soft_wrap=True),
-    Console(stderr=True, highlight=False, soft_wrap=True),
+    PrintableConsole(highlight=False, soft_wrap=True),
+    PrintableConsole(stderr=True, highlight=False, soft_wrap=True),
 )
 
 # So many make a report of dozens of charts: who draws them can get ready while they are analysed.

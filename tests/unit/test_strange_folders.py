@@ -11,7 +11,6 @@ from tests import runs
 from twinbench.analyse.run import analyse
 from twinbench.measure.driver import _join
 from twinbench.plan import Cell
-from twinbench.printable import printable
 from twinbench.store import CellRecord, Store, StoreError
 
 
@@ -78,10 +77,3 @@ def test_a_folder_with_marks_of_a_pattern_is_read(tmp_path: Path, name: str) -> 
         runs.answers(100, 1.0).head(10).write_parquet(share)
     _join(shares, folder / "joined.parquet")
     assert pl.read_parquet(folder / "joined.parquet", glob=False).height == 20
-
-
-def test_a_servers_last_words_move_no_cursor() -> None:
-    assert (
-        printable("\x1b[31mred\x1b]0;title\x07 \u202eback\x9b1m\tend\n")
-        == "[31mred]0;title back1mend\n"
-    )
