@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import runs
-from tests.system.planted import CHANGING, PLAN, written
+from tests.system.planted import APP, CHANGING, PLAN, written
 from tests.system.processes import twinbench
 from twinbench.measure.rig import Rig
 from twinbench.plan import read_plan
@@ -84,6 +84,14 @@ def test_twins_that_drifted_are_refused(
     assert where in sentence
     assert [line.partition(",")[0] for line in diff[:2]] == ["--- one", "+++ two"]
     assert any(line.startswith(shown) for line in diff), diff
+
+
+def test_the_order_of_methods_in_allow_is_no_difference(tmp_path: Path, rig: Rig) -> None:
+    plan_file = written(tmp_path, "", "")
+    for name, allowed in (("one", "GET, HEAD"), ("two", "HEAD, GET")):
+        line = f'response.headers["Allow"] = "{allowed}"'
+        (tmp_path / f"{name}.py").write_text(APP.replace("# a header more", line))
+    assert "headers" not in checked(rig, plan_file).missing
 
 
 @pytest.mark.parametrize("command", ["check", "run"])

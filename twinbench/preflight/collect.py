@@ -20,6 +20,11 @@ SLOWEST_SHARE = 0.5
 DRAWS = 3
 # When it was answered, which is not what it did.
 UNLIKE_HEADERS = {"date"}
+# Lists whose order means nothing (RFC 9110 for the first two, the Fetch standard): frameworks keep
+# them in sets, whose order changes with Python's hash seed. Names of headers are not
+# case-sensitive, names of methods are.
+LISTS_OF_METHODS = {"allow", "access-control-allow-methods"}
+LISTS_OF_HEADERS = {"vary", "access-control-allow-headers", "access-control-expose-headers"}
 # Where FastAPI describes the API, unless it is told otherwise.
 DESCRIPTION = "/openapi.json"
 OK = 200
@@ -175,18 +180,30 @@ class _Visit:
 
     def _keep(self, where: str, answer: Answer, work: Work | None) -> None:
         self._requests += 1
-        named = [(name.lower(), value) for name, value in answer.headers]
-        headers = sorted(named, key=lambda header: header[0])
-        shown = [f"{name}: {value}" for name, value in headers if name not in UNLIKE_HEADERS]
         self._facts[Key(where, "status")] = str(answer.status)
         # Before the headers: where both differ, a content-length explains nothing.
         self._facts[Key(where, "bytes")] = answer.body.decode(errors="backslashreplace")
-        self._facts[Key(where, "headers")] = "\n".join(shown)
+        self._facts[Key(where, "headers")] = "\n".join(header_lines(answer.headers))
         if work:
             lines = (f"{sql}\n    with {parameters}" for sql, parameters in work.statements)
             self._facts[Key(where, "SQL")] = "\n".join(lines)
             ended = f"{work.commits} commits, {work.rollbacks} rollbacks"
             self._facts[Key(where, "commits")] = ended
+
+
+def header_lines(headers: Sequence[tuple[str, str]]) -> list[str]:
+    """Return what is compared of `headers`, ordered by their names; lists without order as sets,
+    be they in one line or in several."""
+    sets: dict[str, set[str]] = {}
+    named: list[tuple[str, str]] = []
+    for name, value in ((name.lower(), value) for name, value in headers):
+        if name in LISTS_OF_METHODS | LISTS_OF_HEADERS:
+            members = value.lower() if name in LISTS_OF_HEADERS else value
+            sets.setdefault(name, set()).update(part.strip() for part in members.split(","))
+        elif name not in UNLIKE_HEADERS:
+            named.append((name, value))
+    named += [(name, ", ".join(sorted(members))) for name, members in sets.items()]
+    return [f"{name}: {value}" for name, value in sorted(named, key=lambda header: header[0])]
 
 
 def _why_blind(target: Target) -> str:
