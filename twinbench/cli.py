@@ -20,14 +20,14 @@ from twinbench.calibrate.full import calibrate as calibrate_for
 from twinbench.calibrate.full import lines
 from twinbench.calibrate.generators import compare_generators
 from twinbench.measure.server import ServerFailedError
-from twinbench.plan import PLANS, PlanError, read_plan
+from twinbench.plan import PLANS, PlanError
 from twinbench.preflight import PreflightError
 from twinbench.printable import PrintableConsole
 from twinbench.progress import telling
 from twinbench.report.draw import workers
 from twinbench.report.terminal import show
 from twinbench.report.write import write_calibration, write_report
-from twinbench.run import InterruptedRunError, alone, carry_out, check_only
+from twinbench.run import InterruptedRunError, alone, carry_out, check_only, read_plan_here
 from twinbench.store import LATEST, RUNS, Store, StoreError
 
 app = typer.Typer(
@@ -93,7 +93,7 @@ def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
 
     About two minutes. Exits with 1 if anything is wrong."""
     with alone():
-        found, folder = calibrate_for(read_plan(plan), RUNS.parent, out)
+        found, folder = calibrate_for(read_plan_here(plan), RUNS.parent, out)
     for line in lines(found.items):
         out.print(line, markup=False)
     with telling(out) as tell:

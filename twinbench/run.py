@@ -41,7 +41,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
 
     Raises PlanError, PreflightError, StoreError and InterruptedRunError.
     """
-    plan = read_plan(plan_file)
+    plan = read_plan_here(plan_file)
     store = _to_resume(plan, plan_file, runs, console) if resume else None
     try:
         with alone(), contextlib.ExitStack() as stack:
@@ -63,9 +63,25 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
     return store
 
 
+def read_plan_here(plan_file: Path) -> Plan:
+    """Return the plan in `plan_file`, which is to be measured on this machine.
+
+    A plan says how many processes the generator has, and stays readable where there are fewer
+    cores. To start 64 of them takes one core minutes, longer than anybody waits for each.
+    Raises PlanError.
+    """
+    plan = read_plan(plan_file)
+    if plan.processes > (most := machine.usable_cores()):
+        raise PlanError(
+            f"{plan_file}: processes = {plan.processes}: a process of the generator can use a whole"
+            f" core, and this machine has {most} for all: set processes to {most} or less"
+        )
+    return plan
+
+
 def check_only(plan_file: Path, console: Console) -> list[Pair]:
     """The preflight of a plan, and nothing else: what was compared."""
-    plan = read_plan(plan_file)
+    plan = read_plan_here(plan_file)
     with alone(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, _logs(stack)))
         with telling(console) as tell:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import runs
+from twinbench import cli
 from twinbench.plan import PLANS, ROOT, PlanError, cells, read_plan, read_scenario, scenario_names
 
 GOOD = """
@@ -100,6 +101,22 @@ def test_a_bad_plan_is_refused_in_one_sentence(
     assert sentence.startswith(str(path))
     assert said in sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("command", ["run", "check", "calibrate"])
+def test_more_processes_than_cores_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    monkeypatch.setattr("twinbench.measure.machine.usable_cores", lambda: 2)
+    path = written(tmp_path, GOOD.replace('"p"', '"p"\nprocesses = 3', 1))
+    monkeypatch.setattr("sys.argv", ["twinbench", command, str(path)])
+    assert cli.main() == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{path}: processes = 3: ")
+    assert said.endswith("set processes to 2 or less\n")
 
 
 def test_a_missing_plan_is_named(tmp_path: Path) -> None:
