@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Sequence
 
-from twinbench.exchange import Answer, ExchangeError, exchange, take
+from twinbench.exchange import Answer, EndlessError, ExchangeError, exchange, take
 from twinbench.measure.control import Work
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST, Server, ServerFailedError
@@ -70,7 +70,6 @@ class _Visit:
         self._prepared: list[tuple[list[Before], dict[str, str]]] = []
 
     def all_of(self, scenarios: Sequence[Scenario]) -> Seen:
-        self._ask_description()
         # What it did to start is not compared; what that left is in the final database.
         work = self._work("its start")
         for scenario in scenarios:
@@ -84,7 +83,7 @@ class _Visit:
         return Seen(
             self._target.name,
             self._requests,
-            self._facts,
+            self._description() | self._facts,
             blind="" if work else _why_blind(self._target),
             uses_sql=bool(work and work.observed),
             styles=tuple(work.styles) if work else (),
@@ -92,15 +91,17 @@ class _Visit:
             others=tuple(work.others) if work else (),
         )
 
-    def _ask_description(self) -> None:
-        """What the app says of its own API, if it does."""
+    def _description(self) -> dict[Key, str]:
+        """What the app says of its own API, if it does. Asked last: a server that answers every
+        path without end is refused at a request of the plan."""
         get = render(Request(path=DESCRIPTION), HOST, self._rng).whole
         try:
             answer = exchange(get, HOST, self._server.port, self._plan.ready_s)
         except ExchangeError:
-            return  # it will fail at the first request, and say so there
+            return {}
         if answer.status == OK and b'"openapi":' in answer.body:  # and not a page for every path
-            self._facts[Key(DESCRIPTION, "OpenAPI")] = answer.body.decode(errors="replace")
+            return {Key(DESCRIPTION, "OpenAPI"): answer.body.decode(errors="replace")}
+        return {}
 
     def _prepare(self, scenario: Scenario) -> Work | None:
         """Send what comes before; what another scenario has sent already (register, log in) is
@@ -142,6 +143,12 @@ class _Visit:
         try:
             answer = exchange(payload, HOST, self._server.port, patience_s)
             said: int | str = answer.status
+        except EndlessError as error:
+            limit = "collapse_s" if under_load else "ready_s"
+            raise PreflightError(
+                f"{what} was answered with {error}: end it sooner, set a longer {limit}, or leave"
+                " this request out of the plan"
+            ) from None
         except ExchangeError as error:
             said = str(error)
         took_s = time.monotonic() - began
