@@ -5,22 +5,30 @@ from pathlib import Path
 
 from twinbench.interruption import check_interrupted
 from twinbench.plan import Cell, cells
-from twinbench.store import CellRecord, Session, Store, now
+from twinbench.store import CellRecord, Session, Store, StoreError, now
 
 Measure = Callable[[Cell, Path], CellRecord]
 Watch = Callable[[CellRecord], None]
 
 
-def unfinished(runs: Path, plan_name: str) -> Store | None:
-    """The newest run of the plan `plan_name` that lacks cells."""
+def unfinished(runs: Path, plan_name: str, remark: Callable[[str], None]) -> Store | None:
+    """Return the newest run of the plan `plan_name` that lacks cells.
+
+    A folder that cannot be read is skipped; `remark` gets a sentence that names it.
+    """
     for folder in sorted(runs.glob(f"*-{plan_name}"), reverse=True):
-        if (folder / "manifest.json").is_file():
-            store = Store.open(folder)
-            manifest = store.manifest()
-            same = manifest.plan.name == plan_name
-            if same and len(store.finished()) < manifest.cells:
-                return store
+        try:
+            if (folder / "manifest.json").is_file() and _lacks_cells(folder, plan_name):
+                return Store.open(folder)
+        except (StoreError, OSError) as error:
+            remark(f"Skipped while looking for a run to resume: {error}")
     return None
+
+
+def _lacks_cells(folder: Path, plan_name: str) -> bool:
+    store = Store.open(folder)
+    manifest = store.manifest()
+    return manifest.plan.name == plan_name and len(store.finished()) < manifest.cells
 
 
 def pending(store: Store) -> list[Cell]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from twinbench.analyse.claims import ClaimsError
 from twinbench.analyse.results import Results
@@ -22,13 +21,14 @@ from twinbench.calibrate.full import lines
 from twinbench.calibrate.generators import compare_generators
 from twinbench.interruption import EXIT_CODE, interruptible, listen
 from twinbench.measure.server import ServerFailedError
-from twinbench.plan import PLANS, PlanError, read_plan
+from twinbench.plan import PLANS, PlanError
 from twinbench.preflight import PreflightError
+from twinbench.printable import PrintableConsole
 from twinbench.progress import telling
 from twinbench.report.draw import workers
 from twinbench.report.terminal import show
 from twinbench.report.write import write_calibration, write_report
-from twinbench.run import InterruptedRunError, carry_out, check_only, machine_lock
+from twinbench.run import InterruptedRunError, carry_out, check_only, machine_lock, read_plan_here
 from twinbench.store import LATEST, RUNS, Store, StoreError
 
 app = typer.Typer(
@@ -38,8 +38,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 out, err = (
-    Console(highlight=False, soft_wrap=True),
-    Console(stderr=True, highlight=False, soft_wrap=True),
+    PrintableConsole(highlight=False, soft_wrap=True),
+    PrintableConsole(stderr=True, highlight=False, soft_wrap=True),
 )
 
 # So many make a report of dozens of charts: who draws them can get ready while they are analysed.
@@ -94,7 +94,7 @@ def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
 
     About two minutes. Exits with 1 if anything is wrong."""
     with machine_lock():
-        found, folder = calibrate_for(read_plan(plan), RUNS.parent, out)
+        found, folder = calibrate_for(read_plan_here(plan), RUNS.parent, out)
     for line in lines(found.items):
         out.print(line, markup=False)
     with telling(out) as tell:

@@ -20,11 +20,16 @@ from twinbench.plan import Before, Taken, render
 MOST_BYTES = 1 << 28
 # Informational answers come before the one that counts.
 FINAL_STATUS = 200
-TOO_LONG = f"more than {MOST_BYTES >> 20} MiB"
+# How http.client begins to say that the lines of a head do not end.
+TOO_MANY_HEADERS = "got more than"
 
 
 class ExchangeError(Exception):
     """What came instead of an answer, or what is wrong with it."""
+
+
+class EndlessError(ExchangeError):
+    """A response that began and did not end."""
 
 
 class Answer(NamedTuple):
@@ -47,9 +52,9 @@ def exchange(request: bytes, host: str, port: int, timeout_s: float) -> Answer:
                 answer = _begun(connection, read)
             return Answer(answer.status, tuple(answer.getheaders()), answer.read())
     except (MemoryError, OverflowError):  # a length was announced for which there is no room
-        raise ExchangeError(TOO_LONG) from None
+        raise _too_long() from None
     except TimeoutError:
-        raise ExchangeError(f"no whole answer within {timeout_s:g} s") from None
+        raise ExchangeError(f"no answer within {timeout_s:g} s") from None
     except (OSError, http.client.HTTPException) as error:
         said = " ".join(str(error).split())
         raise ExchangeError(f"no HTTP answer ({said or type(error).__name__})") from None
@@ -60,8 +65,17 @@ def _begun(connection: socket.socket, read: Any) -> http.client.HTTPResponse:
     answer = http.client.HTTPResponse(connection)
     answer.fp.close()
     answer.fp = read
-    answer.begin()
+    try:
+        answer.begin()
+    except http.client.HTTPException as error:
+        if str(error).startswith(TOO_MANY_HEADERS):
+            raise EndlessError(f"a response whose headers did not end ({error})") from None
+        raise
     return answer
+
+
+def _too_long() -> EndlessError:
+    return EndlessError(f"a response that did not end after {MOST_BYTES >> 20} MiB")
 
 
 class _Received(io.RawIOBase):
@@ -69,6 +83,7 @@ class _Received(io.RawIOBase):
 
     def __init__(self, connection: socket.socket, timeout_s: float) -> None:
         self._connection = connection
+        self._timeout_s = timeout_s
         self._end = time.monotonic() + timeout_s
         self._bytes_left = MOST_BYTES
 
@@ -76,14 +91,24 @@ class _Received(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        try:
+            size = self._receive(buffer)
+        except TimeoutError:
+            if self._bytes_left == MOST_BYTES:
+                raise
+            raise EndlessError(
+                f"a response that did not end within {self._timeout_s:g} s"
+            ) from None
+        self._bytes_left -= size
+        if self._bytes_left < 0:
+            raise _too_long()
+        return size
+
+    def _receive(self, buffer: Any) -> int:
         if (left_s := self._end - time.monotonic()) <= 0:
             raise TimeoutError
         self._connection.settimeout(left_s)
-        size = self._connection.recv_into(buffer)
-        self._bytes_left -= size
-        if self._bytes_left < 0:
-            raise ExchangeError(TOO_LONG)
-        return size
+        return self._connection.recv_into(buffer)
 
 
 def send_before(

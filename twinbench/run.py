@@ -44,8 +44,8 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
 
     Raises PlanError, PreflightError, StoreError and InterruptedRunError.
     """
-    plan = read_plan(plan_file)
-    store = _to_resume(plan, plan_file, runs) if resume else None
+    plan = read_plan_here(plan_file)
+    store = _to_resume(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
             rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
@@ -66,9 +66,25 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
     return store
 
 
+def read_plan_here(plan_file: Path) -> Plan:
+    """Return the plan in `plan_file`, which is to be measured on this machine.
+
+    A plan says how many processes the generator has, and stays readable where there are fewer
+    cores. To start 64 of them takes one core minutes, longer than anybody waits for each.
+    Raises PlanError.
+    """
+    plan = read_plan(plan_file)
+    if plan.processes > (most := machine.usable_cores()):
+        raise PlanError(
+            f"{plan_file}: processes = {plan.processes}: a process of the generator can use a whole"
+            f" core, and this machine has {most} for all: set processes to {most} or less"
+        )
+    return plan
+
+
 def check_only(plan_file: Path, console: Console) -> list[Pair]:
     """The preflight of a plan, and nothing else: what was compared."""
-    plan = read_plan(plan_file)
+    plan = read_plan_here(plan_file)
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         with telling(console) as tell:
@@ -173,9 +189,13 @@ def _interrupted(store: Store | None) -> str:
     return f"Interrupted: {total - todo} of {total} cells are kept in {store.folder}; {after}."
 
 
-def _to_resume(plan: Plan, plan_file: Path, runs: Path) -> Store:
+def _to_resume(plan: Plan, plan_file: Path, runs: Path, console: Console) -> Store:
     """The run to go on with. Raises PlanError or StoreError where it would not be one run."""
-    store = campaign.unfinished(runs, plan.name)
+
+    def remark(sentence: str) -> None:
+        console.print(sentence, markup=False)
+
+    store = campaign.unfinished(runs, plan.name, remark)
     if store is None:
         raise StoreError(
             f"{runs}: there is no unfinished run of plan '{plan.name}' to resume;"

@@ -224,7 +224,7 @@ class Store:
 
     def _read_rows(self, path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
         try:
-            rows = pl.read_parquet(path, columns=list(columns) if columns else None)
+            rows = pl.read_parquet(path, columns=list(columns) if columns else None, glob=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{path}: cannot be read ({reason})") from None

@@ -3,8 +3,9 @@
 ok: answers at once; wait: after 20 ms; short: closes each connection right after an answer,
 unannounced. The others misbehave after N good answers (left out: from the first request on).
 die: exits with a last word; error: status 500; redirect: to itself; garbage: not HTTP; silent:
-never answers; hang_up: closes in the middle of an answer; drip: a byte a second; endless and
-headers: a body, or header lines, without end and as fast as it can.
+never answers; hang_up: closes in the middle of an answer; drip: a byte a second; endless,
+flood and headers: a body that is said to end, one that is not, or header lines, without end and
+as fast as it can.
 """
 
 import asyncio
@@ -58,6 +59,8 @@ class Behaviour:
                 await _without_end(writer, LONG, b"x", 1.0)
             case "endless":
                 await _without_end(writer, HEAD + b"content-length: 999999999999\r\n\r\n", LINE)
+            case "flood":
+                await _without_end(writer, HEAD + b"\r\n", LINE)
             case "headers":
                 await _without_end(writer, HEAD, LINE)
             case name:

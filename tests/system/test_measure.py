@@ -68,6 +68,17 @@ def test_a_wait_of_20_ms_gives_at_most_50_answers_a_second_and_user(
     assert record.server_memory_mib > 1
 
 
+def test_fewer_users_than_processes_are_measured(tmp_path: Path) -> None:
+    of = plan().model_copy(update={"processes": 2})
+    with clean_rig(of, tmp_path) as rig:
+        for users in (1, 10, 1):
+            record = measured(rig, "wait", users, tmp_path)
+            assert (record.outcome, record.reason, record.users_unserved) == ("done", "", 0)
+            assert record.good > 0
+            assert [path.name for path in tmp_path.glob("requests*")] == ["requests.parquet"]
+    assert (tmp_path / "generator.log").read_text() == ""
+
+
 @pytest.mark.parametrize("target", ["freeze", "silent_later"])
 def test_a_server_without_answers_has_collapsed(rig: Rig, tmp_path: Path, target: str) -> None:
     record = measured(rig, target, 10, tmp_path)

@@ -3,14 +3,16 @@
 The second app is the first with one drift planted in it.
 """
 
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import runs
-from tests.system.planted import CHANGING, PLAN, written
-from tests.system.processes import twinbench
+from tests.system.planted import APP, CHANGING, PLAN, written
+from tests.system.processes import BEHAVING, twinbench
 from twinbench.measure.rig import Rig
 from twinbench.plan import read_plan
 from twinbench.preflight import Pair, PreflightError, check
@@ -86,6 +88,14 @@ def test_twins_that_drifted_are_refused(
     assert any(line.startswith(shown) for line in diff), diff
 
 
+def test_the_order_of_methods_in_allow_is_no_difference(tmp_path: Path, rig: Rig) -> None:
+    plan_file = written(tmp_path, "", "")
+    for name, allowed in (("one", "GET, HEAD"), ("two", "HEAD, GET")):
+        line = f'response.headers["Allow"] = "{allowed}"'
+        (tmp_path / f"{name}.py").write_text(APP.replace("# a header more", line))
+    assert "headers" not in checked(rig, plan_file).missing
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_the_command_measures_nothing_then_and_exits_with_3(tmp_path: Path, command: str) -> None:
     written(tmp_path, "'finished'", "'Finished'")
@@ -120,6 +130,20 @@ def test_what_changes_must_still_be_of_one_shape(
     tmp_path: Path, rig: Rig, old: str, new: str, said: str
 ) -> None:
     assert said in refused(rig, written(tmp_path, old, new, PLAN + CHANGING))
+
+
+def test_a_response_without_end_is_blamed_for_it(tmp_path: Path, rig: Rig) -> None:
+    command = [sys.executable, str(BEHAVING), "{port}", "drip", "1"]  # one that is ready
+    (tmp_path / "plan.toml").write_text(
+        'name = "endless"\ncollapse_s = 0.1\n'
+        f'targets = [{{ name = "one", command = {json.dumps(command)} }}]\n'
+        '[[scenarios]]\nname = "get"\nkind = "io"\nclosed = [1]\nrequests = [{ path = "/" }]\n'
+    )
+    assert refused(rig, tmp_path / "plan.toml") == (
+        "plan.toml: targets[0]: 'one', scenario 'get': GET / was answered with a response that did"
+        " not end within 0.5 s: end it sooner, set a longer collapse_s, or leave this request out"
+        " of the plan"
+    )
 
 
 def test_what_cannot_be_taken_is_refused(tmp_path: Path, rig: Rig) -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +15,8 @@ from tests.system.processes import BEHAVING
 from twinbench.analyse.cells import analyse_cell
 from twinbench.analyse.results import CellResult
 from twinbench.analyse.run import NO_REQUESTS
-from twinbench.measure.driver import Driver
+from twinbench.measure import driver
+from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
 from twinbench.plan import Cell, Load, Plan, cells
 from twinbench.store import CellRecord
@@ -115,14 +116,14 @@ def hit_between_cells(name: str, number: signal.Signals) -> None:
 
 def at_moment(patch: pytest.MonkeyPatch, moment: int, act: Callable[[], None]) -> None:
     """Have `act` done once in the next cell, as soon as the generator was told of `moment`."""
-    say_moment, told = Driver._say_moment, iter(range(100))
+    say_moment, told = driver._say_moment, iter(range(100))
 
-    def say_and_act(driver: Driver) -> None:
-        say_moment(driver)
+    def say_and_act(children: Sequence[Child]) -> None:
+        say_moment(children)
         if next(told) == moment:
             act()
 
-    patch.setattr(Driver, "_say_moment", say_and_act)
+    patch.setattr(driver, "_say_moment", say_and_act)
 
 
 def kept(folder: Path) -> dict[Path, bytes]:

@@ -4,18 +4,21 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from tests.runs import Requests, answers, plan, record, write_run
 from twinbench import cli
+from twinbench.calibrate import generators
 from twinbench.calibrate.beside import read_wrk
 from twinbench.calibrate.evidence import NoEvidenceError
 from twinbench.calibrate.full import lines
 from twinbench.calibrate.highest import USUAL_RPS, highest_rate
 from twinbench.calibrate.short import line, warnings
 from twinbench.findings import Calibration, Check, Floor, Item
+from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.plan import Cell, Plan
-from twinbench.store import CellRecord
+from twinbench.store import CellRecord, StoreError
 
 WRK = """
   Thread Stats   Avg      Stdev     Max   +/- Stdev
@@ -97,3 +100,14 @@ def test_the_command_exits_with_1_if_anything_is_wrong(
     )
     done = CliRunner().invoke(cli.app, ["calibrate"])
     assert done.exit_code == code, done.output
+
+
+def test_a_generator_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise DriverFailedError("the load generator exited with code 1; its last output: no")
+
+    monkeypatch.setattr("shutil.which", lambda *_, **__: "nginx")
+    monkeypatch.setattr(generators, "_serving", lambda *_: contextlib.nullcontext(80))
+    monkeypatch.setattr(Driver, "run", fail)
+    with pytest.raises(StoreError, match="the load generator exited with code 1"):
+        generators.compare_generators(Console(quiet=True))

@@ -28,6 +28,10 @@ class Bench:
         return runs.record(cell)
 
 
+def never(remark: str) -> None:
+    raise AssertionError(remark)
+
+
 def new_run(folder: Path) -> Store:
     return Store.create(runs.manifest(runs.plan()), folder)
 
@@ -65,7 +69,7 @@ def test_a_lost_cell_is_measured_again(tmp_path: Path) -> None:
     go(store, Bench())
     store.finish(runs.record(cells(runs.plan())[6], outcome="lost", reason="it died"))
     assert [cell.number for cell in campaign.pending(store)] == [7]
-    found = unfinished(tmp_path, "made-up")
+    found = unfinished(tmp_path, "made-up", never)
     assert found
     assert found.folder == store.folder.resolve()
 
@@ -97,14 +101,28 @@ def test_a_session_that_was_killed_ends_with_its_last_cell(tmp_path: Path) -> No
 
 
 def test_the_newest_unfinished_run_of_a_plan_is_found(tmp_path: Path) -> None:
-    assert unfinished(tmp_path, "made-up") is None
+    assert unfinished(tmp_path, "made-up", never) is None
     store = new_run(tmp_path)
-    found = unfinished(tmp_path, "made-up")
+    found = unfinished(tmp_path, "made-up", never)
     assert found
     assert found.folder == store.folder.resolve()
-    assert unfinished(tmp_path, "other") is None
+    assert unfinished(tmp_path, "other", never) is None
     go(store, Bench())
-    assert unfinished(tmp_path, "made-up") is None
+    assert unfinished(tmp_path, "made-up", never) is None
+
+
+@pytest.mark.parametrize("spoiled", ["manifest.json", "cells/0001/cell.json"])
+def test_an_unreadable_newer_run_does_not_block_resume(tmp_path: Path, spoiled: str) -> None:
+    store, other = new_run(tmp_path), new_run(tmp_path / "elsewhere")
+    go(other, Bench())
+    (other.folder / spoiled).write_text("{")
+    other.folder.rename(tmp_path / "99999999-000000-made-up")
+    remarks: list[str] = []
+    found = unfinished(tmp_path, "made-up", remarks.append)
+    assert found
+    assert found.folder == store.folder.resolve()
+    [remark] = remarks
+    assert f"99999999-000000-made-up/{spoiled}: not of this version" in remark
 
 
 def test_latest_points_to_the_run_and_moves(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import runs
+from twinbench import cli
 from twinbench.plan import PLANS, ROOT, PlanError, cells, read_plan, read_scenario, scenario_names
 
 GOOD = """
@@ -70,6 +71,23 @@ def written(folder: Path, text: str) -> Path:
             "unknown aspect 'setings'; did you mean 'settings'?",
         ),
         ("[[scenarios]]", 'differs = ""\n[[scenarios]]', "write why"),
+        ("apps.sync_app", "apps\\u0000", "targets[0].app: holds a NUL byte"),
+        ("[[scenarios]]", 'cwd = "a\\u0000b"\n[[scenarios]]', "targets[0].cwd: holds a NUL byte"),
+        ("[[scenarios]]", 'python = "\\u0000"\n[[scenarios]]', "[0].python: holds a NUL byte"),
+        ("[[scenarios]]", 'env.A = "\\u0000"\n[[scenarios]]', "targets[0].env.A: holds a NUL"),
+        ("[[scenarios]]", 'env."\\u0000" = ""\n[[scenarios]]', "[0].env.'\\x00': holds a NUL byte"),
+        ("[[scenarios]]", 'env."A=B" = ""\n[[scenarios]]', "[0].env.A=B: the name of a variable"),
+        ("[[scenarios]]", 'env."" = ""\n[[scenarios]]', "[0].env.'': the name of a variable"),
+        (
+            'app = "apps.sync_app.main:app"',
+            'command = ["serve", "\\u0000"]',
+            "targets[0].command[1]: holds a NUL byte",
+        ),
+        (
+            "closed =",
+            'requests = [{ path = "/", upload = { f = "a\\u0000" } }]\nclosed =',
+            "scenarios[0].requests[0].upload.f: holds a NUL byte",
+        ),
         ("[[scenarios]]", "differs = { SQL = 5 }\n[[scenarios]]", "write why"),
     ],
 )
@@ -83,6 +101,22 @@ def test_a_bad_plan_is_refused_in_one_sentence(
     assert sentence.startswith(str(path))
     assert said in sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("command", ["run", "check", "calibrate"])
+def test_more_processes_than_cores_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    monkeypatch.setattr("twinbench.measure.machine.usable_cores", lambda: 2)
+    path = written(tmp_path, GOOD.replace('"p"', '"p"\nprocesses = 3', 1))
+    monkeypatch.setattr("sys.argv", ["twinbench", command, str(path)])
+    assert cli.main() == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{path}: processes = 3: ")
+    assert said.endswith("set processes to 2 or less\n")
 
 
 def test_a_missing_plan_is_named(tmp_path: Path) -> None:

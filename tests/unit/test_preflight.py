@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from twinbench.plan import ASPECTS, Aspect
+from twinbench.preflight.collect import header_lines
 from twinbench.preflight.compare import split
 from twinbench.preflight.diff import SHOWN_LINES, unified
 from twinbench.preflight.facts import Key, Seen
@@ -220,3 +221,36 @@ def test_a_diff_of_much_is_short_and_lays_json_out() -> None:
     assert unified('{"a": 1}', '{"a":1}', ("a", "b")).splitlines()[-2:] == ['-{"a": 1}', '+{"a":1}']
     # So do the ends of lines.
     assert "+'a\\r'" in unified("a\nb", "a\r\nb", ("a", "b")).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ([("Allow", "GET, HEAD")], [("allow", "HEAD,GET")], True),
+        ([("allow", "GET, HEAD")], [("allow", "GET")], False),
+        ([("allow", "GET")], [("allow", "get")], False),
+        ([("vary", "Accept, Origin")], [("vary", "origin"), ("vary", "accept")], True),
+        (
+            [("access-control-allow-methods", "A, B")],
+            [("Access-Control-Allow-Methods", "B, A")],
+            True,
+        ),
+        (
+            [("access-control-allow-headers", "X, y")],
+            [("access-control-allow-headers", "Y, x")],
+            True,
+        ),
+        ([("vary", "*")], [], False),
+        ([("date", "today")], [("Date", "tomorrow")], True),
+        (
+            [("set-cookie", "a"), ("set-cookie", "b")],
+            [("set-cookie", "b"), ("set-cookie", "a")],
+            False,
+        ),
+        ([("accept-encoding", "gzip, br")], [("accept-encoding", "br, gzip")], False),
+    ],
+)
+def test_only_lists_without_order_are_compared_as_sets(
+    one: list[tuple[str, str]], other: list[tuple[str, str]], equal: bool
+) -> None:
+    assert (header_lines(one) == header_lines(other)) == equal

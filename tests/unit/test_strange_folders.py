@@ -9,8 +9,8 @@ import pytest
 
 from tests import runs
 from twinbench.analyse.run import analyse
+from twinbench.measure.driver import _join
 from twinbench.plan import Cell
-from twinbench.printable import printable
 from twinbench.store import CellRecord, Store, StoreError
 
 
@@ -63,8 +63,17 @@ def test_what_is_strange_is_refused(
     assert "\n" not in str(refused.value)
 
 
-def test_a_servers_last_words_move_no_cursor() -> None:
-    assert (
-        printable("\x1b[31mred\x1b]0;title\x07 \u202eback\x9b1m\tend\n")
-        == "[31mred]0;title back1mend\n"
-    )
+@pytest.mark.parametrize("name", ["[a]", "*", "a?"])
+def test_a_folder_with_marks_of_a_pattern_is_read(tmp_path: Path, name: str) -> None:
+    def make(of: Cell) -> tuple[CellRecord, runs.Requests]:
+        return runs.steady(of, 500)
+
+    folder = tmp_path / name
+    store = runs.write_run(folder, runs.plan(), make, look=lambda _: runs.telemetry(cpu_s=0.5))
+    assert analyse(store).cells
+    (tmp_path / "ab").mkdir()  # which the names are patterns of
+    shares = [folder / "0.parquet", folder / "1.parquet"]
+    for share in (*shares, tmp_path / "ab" / "0.parquet"):
+        runs.answers(100, 1.0).head(10).write_parquet(share)
+    _join(shares, folder / "joined.parquet")
+    assert pl.read_parquet(folder / "joined.parquet", glob=False).height == 20

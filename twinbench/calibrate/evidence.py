@@ -86,7 +86,9 @@ class Evidence:
         files = sorted((self.folder / LOGS / target).glob("*.csv"))
         if not files:
             raise NoEvidenceError(f"the server '{target}' left no log")
-        rows = pl.concat([pl.read_csv(path, schema=LOG) for path in files]).sort("began_ns")
+        rows = pl.concat([pl.read_csv(path, schema=LOG, glob=False) for path in files]).sort(
+            "began_ns"
+        )
         if cell:
             # The rows as they are recorded: an error under test shall not hide what was served.
             recorded = Store(cell.run).requests(cell.record)

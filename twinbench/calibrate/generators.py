@@ -23,7 +23,7 @@ from twinbench.exchange import ExchangeError, exchange
 from twinbench.interruption import interruptible
 from twinbench.job import Job
 from twinbench.measure.child import Child
-from twinbench.measure.driver import Driver
+from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import Cores, share_cores
 from twinbench.measure.server import HOST
 from twinbench.plan import Load, Request
@@ -69,7 +69,7 @@ class Speed(NamedTuple):
 
 def compare_generators(console: Console) -> None:
     """Measure, and print the figures and their ratios. Raises StoreError without nginx, and
-    where a generator says nothing."""
+    where a generator fails or says nothing."""
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if nginx is None:
         raise StoreError(
@@ -80,7 +80,7 @@ def compare_generators(console: Console) -> None:
     with scratch() as folder, _serving(nginx, folder, cores) as port:
         try:
             found = _measure(console, folder, cores, f"http://{HOST}:{port}")
-        except NoEvidenceError as error:
+        except (NoEvidenceError, DriverFailedError) as error:
             raise StoreError(str(error)) from None
     _show(console, found)
 

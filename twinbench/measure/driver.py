@@ -37,7 +37,8 @@ class DriverFailedError(Exception):
 
 
 class Driver:
-    """Its processes are started on first use, kept for all cells, and all replaced if one fails."""
+    """Its processes are started on first use, kept for all cells, and all replaced if one fails.
+    Of a closed load with fewer users than processes, the rest has nothing to do."""
 
     def __init__(self, log: Path, cores: Sequence[int] = (), processes: int = 1) -> None:
         self._log = log
@@ -48,18 +49,22 @@ class Driver:
     def run(self, job: Job) -> Summary:
         """Carry out `job`, shared by all processes; the records go to its file.
         Raises DriverFailedError, and OSError if the records cannot be written."""
-        if not self._children:
-            self._children = [self._start() for _ in range(self._count)]
-        jobs = [_share(job, n, self._count) for n in range(self._count)]
+        closed = job.load.kind == "closed"
+        count = min(self._count, job.load.value) if closed else self._count
+        while len(self._children) < count:
+            self._children.append(self._start())
+        children = self._children[:count]
+        jobs = [_share(job, n, count) for n in range(count)]
         try:
-            for child, share in zip(self._children, jobs, strict=True):
+            for child, share in zip(children, jobs, strict=True):
                 _say(child, share)
-            self._hear(Word, SLACK_S)
-            self._say_moment()
+            _hear_all(children, Word, SLACK_S)
+            _say_moment(children)
             # The warm-up of a closed load may be prolonged; SLACK_S is more than that.
-            self._hear(Word, job.warmup_s + job.collapse_s + SLACK_S)
-            self._say_moment()
-            summaries = self._hear(Summary, job.measure_s + 3 * job.collapse_s + SLACK_S)
+            _hear_all(children, Word, job.warmup_s + job.collapse_s + SLACK_S)
+            _say_moment(children)
+            limit_s = job.measure_s + 3 * job.collapse_s + SLACK_S
+            summaries = _hear_all(children, Summary, limit_s)
         except BaseException:
             self.stop()  # in mid-cell: its answer would be taken for the next one's
             raise
@@ -73,16 +78,6 @@ class Driver:
         for child in self._children:
             child.stop()
         self._children = []
-
-    def _say_moment(self) -> None:
-        moment = At(at_ns=time.perf_counter_ns() + LEAD_NS)
-        for child in self._children:
-            _say(child, moment)
-
-    def _hear(self, kind: type[Message], within_s: float) -> list[Message]:
-        """What each process says next. Raises DriverFailedError."""
-        end = time.monotonic() + within_s
-        return [_hear(child, kind, end) for child in self._children]
 
     def _start(self) -> Child:
         command = [sys.executable, "-m", "loadtests.driver"]
@@ -105,6 +100,18 @@ def _share(job: Job, process: int, of: int) -> Job:
         "connected": len(range(process, job.connected, of)),
     }
     return job.model_copy(update=update | shares)
+
+
+def _say_moment(children: Sequence[Child]) -> None:
+    moment = At(at_ns=time.perf_counter_ns() + LEAD_NS)
+    for child in children:
+        _say(child, moment)
+
+
+def _hear_all(children: Sequence[Child], kind: type[Message], within_s: float) -> list[Message]:
+    """What each process says next. Raises DriverFailedError."""
+    end = time.monotonic() + within_s
+    return [_hear(child, kind, end) for child in children]
 
 
 def _say(child: Child, message: BaseModel) -> None:
@@ -138,7 +145,7 @@ def _join(shares: Sequence[Path], records: Path) -> None:
         return
     # In memory first: of a full disk polars would say something else than OSError.
     whole = io.BytesIO()
-    frame = pl.concat(pl.read_parquet(share) for share in shares).sort("done_ns")
+    frame = pl.concat(pl.read_parquet(share, glob=False) for share in shares).sort("done_ns")
     frame.write_parquet(whole, compression="zstd")
     records.write_bytes(whole.getbuffer())
     for share in shares:

@@ -36,6 +36,13 @@ def share_cores(workers: int = 1) -> Cores:
     return Cores(tuple(usable[:most]), tuple(usable[most:]))
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def stay_on(cores: tuple[int, ...]) -> tuple[int, ...]:
     """Keep this process on `cores`, and say where it was; nothing where they are unknown."""
     if not cores:

@@ -2,12 +2,18 @@
 
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, PositiveFloat, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PositiveFloat,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
-from twinbench.plan.requests import Before, Count, Request, Strict, Whole
+from twinbench.plan.requests import Before, Count, Request, Strict, SystemPath, SystemText, Whole
 
 # Names become file names and anchors.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
@@ -23,19 +29,30 @@ MOST_RATE = 100_000  # arrivals a second; more than any generator of this kind s
 MOST_PROCESSES = 64
 
 
+def _name_of_variable(name: str) -> str:
+    if not name or "=" in name:
+        raise ValueError("the name of a variable must not be empty or hold '='")
+    return name
+
+
+VariableName = Annotated[SystemText, AfterValidator(_name_of_variable)]
+
+
 class Target(Strict):
     """One app under test: an import string, or a command that serves on `{port}`."""
 
     name: Name
-    app: str | None = None
-    command: list[str] | None = Field(default=None, min_length=1)
-    cwd: Path | None = Field(
+    app: SystemText | None = None
+    command: list[SystemText] | None = Field(default=None, min_length=1)
+    cwd: SystemPath | None = Field(
         default=None,
         description="where it runs and is imported from; left out: it runs in a fresh, empty"
         " folder, and is imported from where twinbench was started",
     )
-    python: Path | None = Field(default=None, description="the interpreter of its environment")
-    env: dict[str, str] = Field(
+    python: SystemPath | None = Field(
+        default=None, description="the interpreter of its environment"
+    )
+    env: dict[VariableName, SystemText] = Field(
         default={}, description="{scratch} in a value: a fresh folder for every server"
     )
     workers: Count = 1

@@ -94,7 +94,7 @@ def _with_files(request: Any, path: Path, where: str) -> Any:
         return request
     files = dict(request["upload"])
     for field, name in files.items():
-        if isinstance(name, str):
+        if isinstance(name, str) and "\0" not in name:
             files[field] = (path.parent / name).absolute()
             if not files[field].is_file():
                 raise PlanError(f"{path}: {where}.{field}: there is no file {name}")
@@ -149,5 +149,12 @@ def _keys_at(loc: Sequence[str | int]) -> list[str]:
 
 
 def _dotted(loc: Sequence[str | int]) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    # Pydantic ends with "[key]" where a key itself is refused.
+    parts = loc[:-1] if loc and loc[-1] == "[key]" else loc
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in parts)
     return text.removeprefix(".")
+
+
+def _shown(key: str) -> str:
+    """Return `key`; quoted where it would not be seen."""
+    return key if key and key.isprintable() else repr(key)

@@ -7,9 +7,17 @@ Two kinds of braces are filled in when a request is sent: `{1..2000}` is a rando
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 # In TOML a number is a number: neither "8" nor true.
 Whole = Annotated[int, Field(strict=True)]
@@ -17,6 +25,18 @@ Count = Annotated[Whole, Field(ge=1)]
 # A line break in a header would end it, and begin another.
 OneLine = Annotated[str, StringConstraints(pattern=r"^[^\r\n]*$")]
 TakenName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$")]
+Given = TypeVar("Given", str, Path)
+
+
+def _without_nul(value: Given) -> Given:
+    if "\0" in str(value):
+        raise ValueError("holds a NUL byte, which the system takes for the end of a text")
+    return value
+
+
+# What is handed to the system when a file is opened or a program started.
+SystemText = Annotated[str, AfterValidator(_without_nul)]
+SystemPath = Annotated[Path, AfterValidator(_without_nul)]
 PLACEHOLDER = re.compile(r"\{(?:(?P<low>\d+)\.\.(?P<high>\d+)|(?P<name>[a-z_]+))\}")
 
 
@@ -32,7 +52,7 @@ class BaseRequest(Strict):
     headers: dict[str, OneLine] = {}
     body: dict[str, JsonValue] | None = Field(default=None, description="sent as JSON")
     form: dict[str, str] | None = Field(default=None, description="sent URL-encoded")
-    upload: dict[str, Path] | None = Field(
+    upload: dict[str, SystemPath] | None = Field(
         default=None,
         min_length=1,
         description="form field: file to send as multipart/form-data; the path is meant from the"

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Sequence
 
-from twinbench.exchange import Answer, ExchangeError, exchange, take
+from twinbench.exchange import Answer, EndlessError, ExchangeError, exchange, take
 from twinbench.measure.control import Work
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST, Server, ServerFailedError
@@ -20,6 +20,11 @@ SLOWEST_SHARE = 0.5
 DRAWS = 3
 # When it was answered, which is not what it did.
 UNLIKE_HEADERS = {"date"}
+# Lists whose order means nothing (RFC 9110 for the first two, the Fetch standard): frameworks keep
+# them in sets, whose order changes with Python's hash seed. Names of headers are not
+# case-sensitive, names of methods are.
+LISTS_OF_METHODS = {"allow", "access-control-allow-methods"}
+LISTS_OF_HEADERS = {"vary", "access-control-allow-headers", "access-control-expose-headers"}
 # Where FastAPI describes the API, unless it is told otherwise.
 DESCRIPTION = "/openapi.json"
 OK = 200
@@ -65,7 +70,6 @@ class _Visit:
         self._prepared: list[tuple[list[Before], dict[str, str]]] = []
 
     def all_of(self, scenarios: Sequence[Scenario]) -> Seen:
-        self._ask_description()
         # What it did to start is not compared; what that left is in the final database.
         work = self._work("its start")
         for scenario in scenarios:
@@ -79,7 +83,7 @@ class _Visit:
         return Seen(
             self._target.name,
             self._requests,
-            self._facts,
+            self._description() | self._facts,
             blind="" if work else _why_blind(self._target),
             uses_sql=bool(work and work.observed),
             styles=tuple(work.styles) if work else (),
@@ -87,15 +91,17 @@ class _Visit:
             others=tuple(work.others) if work else (),
         )
 
-    def _ask_description(self) -> None:
-        """What the app says of its own API, if it does."""
+    def _description(self) -> dict[Key, str]:
+        """What the app says of its own API, if it does. Asked last: a server that answers every
+        path without end is refused at a request of the plan."""
         get = render(Request(path=DESCRIPTION), HOST, self._rng).whole
         try:
             answer = exchange(get, HOST, self._server.port, self._plan.ready_s)
         except ExchangeError:
-            return  # it will fail at the first request, and say so there
+            return {}
         if answer.status == OK and b'"openapi":' in answer.body:  # and not a page for every path
-            self._facts[Key(DESCRIPTION, "OpenAPI")] = answer.body.decode(errors="replace")
+            return {Key(DESCRIPTION, "OpenAPI"): answer.body.decode(errors="replace")}
+        return {}
 
     def _prepare(self, scenario: Scenario) -> Work | None:
         """Send what comes before; what another scenario has sent already (register, log in) is
@@ -137,6 +143,12 @@ class _Visit:
         try:
             answer = exchange(payload, HOST, self._server.port, patience_s)
             said: int | str = answer.status
+        except EndlessError as error:
+            limit = "collapse_s" if under_load else "ready_s"
+            raise PreflightError(
+                f"{what} was answered with {error}: end it sooner, set a longer {limit}, or leave"
+                " this request out of the plan"
+            ) from None
         except ExchangeError as error:
             said = str(error)
         took_s = time.monotonic() - began
@@ -175,18 +187,30 @@ class _Visit:
 
     def _keep(self, where: str, answer: Answer, work: Work | None) -> None:
         self._requests += 1
-        named = [(name.lower(), value) for name, value in answer.headers]
-        headers = sorted(named, key=lambda header: header[0])
-        shown = [f"{name}: {value}" for name, value in headers if name not in UNLIKE_HEADERS]
         self._facts[Key(where, "status")] = str(answer.status)
         # Before the headers: where both differ, a content-length explains nothing.
         self._facts[Key(where, "bytes")] = answer.body.decode(errors="backslashreplace")
-        self._facts[Key(where, "headers")] = "\n".join(shown)
+        self._facts[Key(where, "headers")] = "\n".join(header_lines(answer.headers))
         if work:
             lines = (f"{sql}\n    with {parameters}" for sql, parameters in work.statements)
             self._facts[Key(where, "SQL")] = "\n".join(lines)
             ended = f"{work.commits} commits, {work.rollbacks} rollbacks"
             self._facts[Key(where, "commits")] = ended
+
+
+def header_lines(headers: Sequence[tuple[str, str]]) -> list[str]:
+    """Return what is compared of `headers`, ordered by their names; lists without order as sets,
+    be they in one line or in several."""
+    sets: dict[str, set[str]] = {}
+    named: list[tuple[str, str]] = []
+    for name, value in ((name.lower(), value) for name, value in headers):
+        if name in LISTS_OF_METHODS | LISTS_OF_HEADERS:
+            members = value.lower() if name in LISTS_OF_HEADERS else value
+            sets.setdefault(name, set()).update(part.strip() for part in members.split(","))
+        elif name not in UNLIKE_HEADERS:
+            named.append((name, value))
+    named += [(name, ", ".join(sorted(members))) for name, members in sets.items()]
+    return [f"{name}: {value}" for name, value in sorted(named, key=lambda header: header[0])]
 
 
 def _why_blind(target: Target) -> str:

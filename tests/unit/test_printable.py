@@ -1,0 +1,71 @@
+"""Text from anywhere, on its way to a terminal."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from rich.control import Control
+
+from tests import runs
+from twinbench import cli
+from twinbench.plan import cells
+from twinbench.printable import PrintableConsole, printable
+from twinbench.progress import CampaignProgress, telling
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07 \u202eback\x9b1m\tend\udcff"
+
+
+def test_a_servers_last_words_move_no_cursor() -> None:
+    assert (
+        printable("\x1b[31mred\x1b]0;title\x07 \u202eback\x9b1m\tend\n")
+        == "[31mred]0;title back1mend\n"
+    )
+
+
+def terminal() -> tuple[PrintableConsole, io.StringIO]:
+    file = io.StringIO()
+    return PrintableConsole(file=file, force_terminal=True, width=200, highlight=False), file
+
+
+def assert_harmless(written: str) -> None:
+    assert "[31mred]0;title back1m" in written
+    for mark in ("\x1b[31m", "\x1b]", "\x07", "\u202e", "\x9b", "\udcff"):
+        assert mark not in written
+
+
+def test_a_console_prints_no_control_characters() -> None:
+    console, file = terminal()
+    console.print(HOSTILE, markup=False)
+    assert_harmless(file.getvalue())
+    console.print("mine", style="bold")
+    console.control(Control.home())
+    assert "\x1b[1mmine" in file.getvalue()
+    assert file.getvalue().endswith("\x1b[H")
+
+
+def test_a_status_line_holds_no_control_characters() -> None:
+    console, file = terminal()
+    with telling(console) as tell:
+        tell(HOSTILE.replace("[", "\\["))
+    assert_harmless(file.getvalue())
+
+
+def test_a_progress_bar_holds_no_control_characters() -> None:
+    console, file = terminal()
+    of = cells(runs.plan())[0]._replace(scenario=HOSTILE.replace("[", "\\["))
+    with CampaignProgress(console, 12, 0) as progress:
+        progress.update(runs.record(of))
+    assert_harmless(file.getvalue())
+
+
+@pytest.mark.parametrize("command", ["check", "report"])
+def test_a_file_with_escapes_in_its_name_is_harmless(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["twinbench", command, str(tmp_path / HOSTILE)])
+    assert cli.main() == 2
+    assert_harmless(capsys.readouterr().err)
