@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from twinbench import PLANS, ROOT
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
-from twinbench.plan import PLANS, ROOT, read_plan
+from twinbench.plan import read_plan
 from twinbench.run import alone
 from twinbench.store import StoreError
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from twinbench import campaign, preflight
-from twinbench.calibrate.short import NoEvidenceError, calibrate_short, line, warnings
+from twinbench.calibrate import NoEvidenceError
+from twinbench.calibrate.short import calibrate_short, line, warnings
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan

@@ -21,11 +21,10 @@ from typing import Literal, Self, TypeVar
 import polars as pl
 from pydantic import BaseModel, Field
 
+from twinbench import LATEST
 from twinbench.findings import Calibration
 from twinbench.plan import Cell, Load, Plan
 
-RUNS = Path("reports/runs")
-LATEST = Path("reports/latest")
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
 FORMAT: Literal[1] = 1
 
