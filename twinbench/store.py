@@ -26,7 +26,7 @@ from twinbench.findings import Calibration
 from twinbench.plan import Cell, Load, Plan
 
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 
 
 class StoreError(Exception):
@@ -96,7 +96,7 @@ class Session(BaseModel):
 
 
 class Manifest(BaseModel):
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     plan: Plan
     plan_file: str
     cells: int
