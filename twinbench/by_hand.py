@@ -6,10 +6,11 @@ import time
 
 from rich.console import Console
 
+from twinbench import PLANS, ROOT
 from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
-from twinbench.plan import PLANS, ROOT, read_plan
+from twinbench.plan import read_plan
 from twinbench.run import machine_lock
 from twinbench.scratch import scratch
 from twinbench.store import StoreError

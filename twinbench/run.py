@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from twinbench import campaign, preflight
-from twinbench.calibrate.short import NoEvidenceError, calibrate_short, line, warnings
+from twinbench.calibrate import NoEvidenceError
+from twinbench.calibrate.short import calibrate_short, line, warnings
 from twinbench.interruption import listen
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig

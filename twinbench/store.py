@@ -21,13 +21,12 @@ from typing import Literal, Self, TypeVar
 import polars as pl
 from pydantic import BaseModel, Field
 
+from twinbench import LATEST
 from twinbench.findings import Calibration
 from twinbench.plan import Cell, Load, Plan
 
-RUNS = Path("reports/runs")
-LATEST = Path("reports/latest")
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 
 
 class StoreError(Exception):
@@ -97,7 +96,7 @@ class Session(BaseModel):
 
 
 class Manifest(BaseModel):
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     plan: Plan
     plan_file: str
     cells: int

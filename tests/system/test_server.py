@@ -20,8 +20,9 @@ from tests.system.processes import (
     marked_environment,
     none_left,
 )
+from twinbench import ROOT
 from twinbench.measure.server import Server, ServerFailedError
-from twinbench.plan import ROOT, Target
+from twinbench.plan import Target
 
 READY_S = 30.0
 

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import psutil
 
-from twinbench.calibrate.evidence import LOGS, NoEvidenceError
+from twinbench import ROOT
+from twinbench.calibrate import LOGS, NoEvidenceError
 from twinbench.calibrate.plans import FREEZE_AFTER_S, RATE, USERS
 from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
-from twinbench.plan import ROOT, Target
+from twinbench.plan import Target
 from twinbench.store import write_whole
 
 TIMER = Path(__file__).with_name("timer.py")
@@ -126,6 +127,6 @@ def output(command: list[str], cores: Sequence[int], folder: Path, seconds: floa
         child.stop()
     if not said:
         raise NoEvidenceError(
-            f"{command[0]} printed nothing; its last words: {child.last_output()}"
+            f"{Path(command[0]).name} printed nothing; its last words: {child.last_output()}"
         )
     return said

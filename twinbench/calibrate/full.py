@@ -5,9 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from twinbench.calibrate import beside, judge, plans
+from twinbench.calibrate import LOGS, beside, plans
 from twinbench.calibrate.drive import drive
-from twinbench.calibrate.evidence import LOGS, Evidence
 from twinbench.calibrate.highest import highest_rate
 from twinbench.findings import Calibration, Item
 from twinbench.measure.rig import Rig
@@ -36,6 +35,10 @@ def calibrate(plan: Plan, reports: Path, console: Console) -> tuple[Calibration,
         progress = CampaignProgress(console, sum(len(cells(one)) for one in todo), 0)
         with progress:
             drive(todo, rig, folder, progress.update)
+    # Not before: what measures does not hold scipy.
+    from twinbench.calibrate import judge
+    from twinbench.calibrate.evidence import Evidence
+
     found = judge.full(Evidence(folder), started)
     store = Store(folder)
     store.write_calibration(found)

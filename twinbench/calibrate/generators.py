@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from twinbench.calibrate import NoEvidenceError
 from twinbench.calibrate.beside import WRK, WRK_S, has_wrk, output, read_wrk
-from twinbench.calibrate.evidence import NoEvidenceError
 from twinbench.calibrate.plans import USERS
 from twinbench.exchange import ExchangeError, exchange
 from twinbench.interruption import interruptible
