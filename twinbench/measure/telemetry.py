@@ -26,8 +26,6 @@ OUTSIDE: dict[str, type[pl.DataType]] = {
     "threads": pl.Int64,
     "cpu_s": pl.Float64,
     "memory_mib": pl.Float64,
-    "switches_voluntary": pl.Int64,
-    "switches_forced": pl.Int64,
     "cores_busy_s": pl.Float64,
     "cores_stolen_s": pl.Float64,
 }
