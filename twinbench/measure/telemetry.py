@@ -13,10 +13,10 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
-import psutil
 
 from twinbench.measure.inside import SCHEMA as INSIDE
 from twinbench.measure.inside import no_rows
+from twinbench.measure.machine import memory_free_bytes
 from twinbench.measure.probe import PERIOD_NS
 from twinbench.measure.server import Server
 from twinbench.measure.tree import Use, cores_s, tree
@@ -39,10 +39,11 @@ class MemoryLimit(NamedTuple):
 
     @classmethod
     def of(cls, memory_mib: int | None) -> Self:
-        """Of a plan; by default half of what is free, so that the harness itself survives."""
+        """Of a plan; by default half of what is free, within the limit of a container, so that
+        the harness itself survives."""
         if memory_mib is not None:
             return cls(memory_mib, f"memory_mib = {memory_mib}")
-        half = psutil.virtual_memory().available / 2**21
+        half = memory_free_bytes() / 2**21
         return cls(half, f"{half:,.0f} MiB, half of what was free at the start (memory_mib)")
 
 
