@@ -4,10 +4,12 @@ import ctypes
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests import runs, supposed
 from tests.supposed import Made, Outcome
 from twinbench import run
+from twinbench.calibrate.full import calibrate
 from twinbench.measure import machine
 from twinbench.measure.machine import BusyProcess, Cores, remarks
 from twinbench.measure.rig import Rig
@@ -98,12 +100,12 @@ def test_a_run_is_resumed_on_the_same_machine_only(
 def test_open_loads_without_timerfd_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(_: object, name: str) -> None:
-        raise AttributeError(name)
-
-    monkeypatch.setattr(ctypes.CDLL, "__getattr__", missing)
+    monkeypatch.delattr(ctypes.CDLL, "__getattr__")
     (tmp_path / "plan.toml").write_text(PLAN.replace("LOADS", "closed = [1], open = [10]"))
     with pytest.raises(PlanError, match="scenario 'rates' has open loads, which need Linux"):
         run.read_plan_here(tmp_path / "plan.toml")
     (tmp_path / "plan.toml").write_text(PLAN.replace("LOADS", "closed = [1]"))
     assert run.read_plan_here(tmp_path / "plan.toml").scenarios[0].closed == [1]
+    with pytest.raises(StoreError, match="calibration sends open loads, which need Linux"):
+        calibrate(runs.plan(), tmp_path, Console())
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.toml"]

@@ -7,6 +7,7 @@ from twinbench.calibrate.drive import drive
 from twinbench.calibrate.evidence import LOGS, Evidence, NoEvidenceError
 from twinbench.calibrate.highest import highest_rate
 from twinbench.findings import Calibration
+from twinbench.measure.machine import has_timerfd
 from twinbench.measure.rig import Rig
 from twinbench.scratch import scratch
 from twinbench.store import now
@@ -14,6 +15,8 @@ from twinbench.store import now
 
 def calibrate_short(rig: Rig, runs: Path) -> Calibration:
     """With the very processes that will measure. Raises NoEvidenceError."""
+    if not has_timerfd():
+        raise NoEvidenceError("it sends open loads, which need Linux (timerfd)")
     started = now()
     with scratch() as folder:
         highest = highest_rate(rig.plan, runs)
