@@ -3,7 +3,9 @@
 import ctypes
 import io
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from rich.console import Console
 from tests.system.watched import LONG_S
 from twinbench import run
 from twinbench.analyse.run import analyse
+from twinbench.interruption import SIGNALS
 from twinbench.measure import child, machine, tree
 from twinbench.report.badges import badges
 
+BUSY = machine.BusyProcess("yes", 77, 0.98)
 TAKEN = ("sched_getaffinity", "sched_setaffinity", "memfd_create", "timerfd_create", "waitid")
 SYMBOLS = ("prctl", "timerfd_create", "timerfd_settime")  # of the C library
 # In every process of the run: Python imports it at its start. sys.platform stays as it is there,
@@ -61,7 +65,7 @@ scenarios = [{ name = "get", kind = "io", requests = [{ path = "/" }], closed = 
 
 
 @pytest.fixture
-def without_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def without_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in TAKEN:
         monkeypatch.delattr(os, name, raising=False)
     for module, name in ((machine, "ROOT"), (tree, "PROC")):
@@ -81,6 +85,12 @@ def without_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.setattr(child, "SUPERVISOR", site / "supervisor.py")
     monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(machine, "busy_processes", lambda: [BUSY])
+    monkeypatch.setenv("TWINBENCH_LOCK", str(tmp_path / "lock"))
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("without_linux")
@@ -90,12 +100,13 @@ def test_closed_loads_are_measured_without_pinning(tmp_path: Path) -> None:
     printed = io.StringIO()
     console = Console(file=printed, soft_wrap=True)
     store = run.carry_out(tmp_path / "plan.toml", tmp_path / "runs", resume=False, console=console)
-    said = machine.SHARING["unpinned"]
+    remarks = store.manifest().remarks
+    assert machine.SHARING["unpinned"] in remarks
+    assert any("yes (process 77) with 98% of a core" in remark for remark in remarks)
+    assert [printed.getvalue().count(remark) for remark in remarks] == [1] * len(remarks)
     assert [(r.outcome, r.reason, r.good > 0) for r in store.records()] == [("done", "", True)]
-    assert said in store.manifest().remarks
     results = analyse(store)
     assert "nothing pinned to cores" in [badge.text for badge in badges(results)]
-    assert printed.getvalue().count(said) == 1
     samples = store.telemetry(store.records()[0])
     assert samples is not None
     assert int(str(samples["threads"].max())) >= 2
