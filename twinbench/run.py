@@ -5,6 +5,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -49,6 +50,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
     store = _to_resume(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
+            before = _look_around(console)
             rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
             with telling(console) as tell:
                 pairs = preflight.check(plan, str(plan_file), rig, tell)
@@ -56,8 +58,9 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
                 _check_same_place(store, rig)
                 campaign.begin_session(store)
             else:
-                store = Store.create(_manifest(plan, plan_file, rig), runs)
+                store = Store.create(_manifest(plan, plan_file, rig, before), runs)
             store.point_latest_here(runs.parent / "latest")
+            _remark(store, before, console)
             _tell_unequal(pairs, console)
             _calibrate(store, rig, runs, console)
             console.print(f"{_intent(store)} Run folder: {store.folder}", markup=False)
@@ -79,6 +82,12 @@ def read_plan_here(plan_file: Path) -> Plan:
         raise PlanError(
             f"{plan_file}: processes = {plan.processes}: a process of the generator can use a whole"
             f" core, and this machine has {most} for all: set processes to {most} or less"
+        )
+    with_open = [scenario.name for scenario in plan.scenarios if scenario.open]
+    if with_open and not machine.has_timerfd():
+        raise PlanError(
+            f"{plan_file}: scenario '{with_open[0]}' has open loads, which need Linux (timerfd);"
+            " remove its 'open', or measure on Linux"
         )
     return plan
 
@@ -130,6 +139,28 @@ def _opened(lock: Path) -> int:
         with contextlib.suppress(PermissionError):
             os.fchmod(descriptor, 0o666)  # whatever the umask
         return descriptor
+
+
+class _Before(NamedTuple):
+    """The machine before anything of ours was started."""
+
+    load_average: float | None
+    busy: list[machine.BusyProcess]
+
+
+def _look_around(console: Console) -> _Before:
+    with telling(console) as tell:
+        tell("looking whether the machine is busy")
+        return _Before(machine.load_average(), machine.busy_processes())
+
+
+def _remark(store: Store, before: _Before, console: Console) -> None:
+    """Keep and print what a reader must know of the machine."""
+    manifest = store.manifest()
+    workers = max(target.workers for target in manifest.plan.targets)
+    for sentence in machine.remarks(manifest.machine, workers, before.busy):
+        store.remark(sentence)
+        console.print(sentence, markup=False)
 
 
 def _tell_unequal(pairs: Sequence[Pair], console: Console) -> None:
@@ -213,8 +244,8 @@ def _to_resume(plan: Plan, plan_file: Path, runs: Path, console: Console) -> Sto
 def _check_same_place(store: Store, rig: Rig) -> None:
     """One run is measured on one machine with one set of packages."""
     manifest = store.manifest()
-    then = {**manifest.versions, **manifest.machine.model_dump()}
-    now_ = {**machine.versions(), **machine.describe(rig.cores).model_dump()}
+    then = {**manifest.versions, **manifest.machine.settings()}
+    now_ = {**machine.versions(), **machine.describe(rig.cores).settings()}
     if changed := [name for name in then if then[name] != now_.get(name)]:
         raise StoreError(
             f"{store.folder.name}: begun with another {', '.join(changed)};"
@@ -222,12 +253,12 @@ def _check_same_place(store: Store, rig: Rig) -> None:
         )
 
 
-def _manifest(plan: Plan, plan_file: Path, rig: Rig) -> Manifest:
+def _manifest(plan: Plan, plan_file: Path, rig: Rig, before: _Before) -> Manifest:
     return Manifest(
         plan=plan,
         plan_file=str(plan_file),
         cells=len(cells(plan)),
-        machine=machine.describe(rig.cores),
+        machine=machine.describe(rig.cores, before.load_average),
         versions=machine.versions(),
         sessions=[Session(started=now())],
     )

@@ -9,6 +9,7 @@ from twinbench.calibrate import LOGS, beside, plans
 from twinbench.calibrate.drive import drive
 from twinbench.calibrate.highest import highest_rate
 from twinbench.findings import Calibration, Item
+from twinbench.measure.machine import has_timerfd
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
 from twinbench.progress import CampaignProgress
@@ -23,6 +24,8 @@ def calibrate(plan: Plan, reports: Path, console: Console) -> tuple[Calibration,
     """Calibrate for `plan`: its processes and cores, its highest rate. What was found, and the
     folder in `reports`/calibration where everything that was measured is kept. Raises
     NoEvidenceError and StoreError."""
+    if not has_timerfd():
+        raise StoreError("calibration sends open loads, which need Linux (timerfd)")
     started = now()
     folder = _new_folder(reports / "calibration", started.astimezone().strftime("%Y%m%d-%H%M%S"))
     highest = highest_rate(plan, reports / "runs")

@@ -9,6 +9,7 @@ from twinbench.calibrate.beside import output
 from twinbench.calibrate.drive import drive
 from twinbench.calibrate.highest import highest_rate
 from twinbench.findings import Calibration
+from twinbench.measure.machine import has_timerfd
 from twinbench.measure.rig import Rig
 from twinbench.scratch import scratch
 from twinbench.store import now
@@ -18,6 +19,8 @@ JUDGE_S = 5.0  # most of it to import scipy
 
 def calibrate_short(rig: Rig, runs: Path) -> Calibration:
     """With the very processes that will measure. Raises NoEvidenceError."""
+    if not has_timerfd():
+        raise NoEvidenceError("it sends open loads, which need Linux (timerfd)")
     started = now()
     with scratch() as folder:
         highest = highest_rate(rig.plan, runs)

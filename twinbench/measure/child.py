@@ -140,7 +140,7 @@ class Child:
         """Signal the group, which may outlive its leader; False if nobody is left."""
         try:
             os.killpg(self.pid, number)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # the latter on macOS: only zombies are left
             return False
         return True
 

@@ -17,6 +17,7 @@ import sys
 import time
 
 SET_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
+MACOS_MOST_FILES = 10_240  # OPEN_MAX: macOS names no limit, and refuses to be asked for more
 KILLED = 128 + signal.SIGKILL
 AGAIN_S = 0.001
 
@@ -28,9 +29,7 @@ def main() -> int:
         signal.signal(number, lambda *_: None)
     if cores != "-":
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
-    # A socket for every user; the default soft limit is often 1024.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    raise_file_limit()
     inherited = [int(number) for number in os.environ.pop("INHERITED_FDS", "").split(",") if number]
     prctl(SET_DEATH_SIGNAL, signal.SIGCONT)
     prctl(SET_CHILD_SUBREAPER, 1)
@@ -49,6 +48,17 @@ def main() -> int:
     if sys.platform == "linux" or code == KILLED:
         end_descendants()
     return code
+
+
+def raise_file_limit() -> None:
+    """Allow a socket for every user; the default soft limit is often 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (most, MACOS_MOST_FILES):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+        except (OSError, ValueError):
+            continue
+        return
 
 
 def prctl(option: int, value: int) -> None:
