@@ -4,7 +4,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from twinbench.calibrate import LOGS, plans
+from twinbench.calibrate import LOGS, NoEvidenceError, plans
 from twinbench.calibrate.beside import output
 from twinbench.calibrate.drive import drive
 from twinbench.calibrate.highest import highest_rate
