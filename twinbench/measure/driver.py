@@ -26,7 +26,8 @@ LEAD_NS = 3_000_000
 LONGEST_STOP_S = 1.0
 # A process whose pipe has ended may take a moment to end itself.
 ENDED_S = 1.0
-
+# Of one wait for a message: a signal that comes between the look for signals and the system call
+# goes unseen until its end.
 WAIT_S = 0.5
 
 Message = TypeVar("Message", bound=BaseModel)
@@ -124,7 +125,6 @@ def _say(child: Child, message: BaseModel) -> None:
 
 def _hear(child: Child, kind: type[Message], end: float) -> Message:
     ready = False
-    # In short waits: a signal between the look for one and the wait would go unseen until its end.
     while not ready and (left_s := end - time.monotonic()) > 0:
         with interruptible():
             ready = bool(select.select([child.stdout], [], [], min(left_s, WAIT_S))[0])
