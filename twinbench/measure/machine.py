@@ -17,7 +17,6 @@ from typing import NamedTuple
 import psutil
 
 from twinbench.interruption import interruptible
-from twinbench.printable import printable
 from twinbench.store import Machine, Sharing
 
 # /proc, /sys and the marks of containers are read below it.
@@ -259,7 +258,7 @@ def _virtualization() -> str | None:
         return "none"
     vendor, product = (_text(f"sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name"))
     named = product if product.startswith(vendor) else f"{vendor} {product}"
-    return printable(named).strip() or "unknown kind"
+    return named.strip() or "unknown kind"
 
 
 def _container() -> str | None:
@@ -271,7 +270,7 @@ def _container() -> str | None:
 
 
 def _cpu_name() -> str:
-    return printable(_cpuinfo("model name") or platform.processor() or platform.machine())
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
 def _cpuinfo(name: str) -> str | None:
@@ -289,8 +288,7 @@ def _cpu_seconds() -> dict[tuple[int, float], tuple[str, float]]:
     for process in psutil.process_iter(["name", "cpu_times", "create_time"]):
         times, created = process.info["cpu_times"], process.info["create_time"]
         if times is not None and created is not None:  # else it is another user's, on macOS
-            name = printable(process.info["name"] or "?")
-            found[process.pid, created] = (name, times.user + times.system)
+            found[process.pid, created] = (process.info["name"] or "?", times.user + times.system)
     return found
 
 
