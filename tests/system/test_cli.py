@@ -60,12 +60,13 @@ def test_a_run_ends_with_the_path_of_its_report(plan: Path, tmp_path: Path) -> N
     mark = f"run-{os.getpid()}"
     done = twinbench("run", "tiny.toml", cwd=tmp_path, mark=mark)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(
+    # Before it a remark may stand, where somebody else keeps the machine busy.
+    *_, last = lines = done.stdout.splitlines()
+    assert (
         "two against one: 1 request: status, headers, bytes: equal."
         " Not compared: OpenAPI (neither serves /openapi.json); SQL, commits, final database,"
-        " settings ('one' is a command, which cannot be asked)\n"
-    )
-    last = done.stdout.splitlines()[-1]
+        " settings ('one' is a command, which cannot be asked)"
+    ) in lines
     page = tmp_path / last
     assert page.name == "report.html"
     assert page.is_file()
