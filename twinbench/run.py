@@ -10,13 +10,13 @@ from pathlib import Path
 from rich.console import Console
 
 from twinbench import campaign, preflight
-from twinbench.calibrate import NoEvidenceError
 from twinbench.calibrate.short import calibrate_short, line, warnings
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
 from twinbench.preflight import Pair
 from twinbench.progress import CampaignProgress, telling
+from twinbench.remarks import remarked
 from twinbench.store import (
     FULL_CALIBRATION,
     CellRecord,
@@ -106,23 +106,22 @@ def _tell_unequal(pairs: Sequence[Pair], console: Console) -> None:
 def _calibrate(store: Store, rig: Rig, runs: Path, console: Console) -> None:
     """Whether the instrument is right today, kept with the run; a resumed run has been told. What
     is wrong is a warning: the gates will void what cannot be believed."""
-    if store.calibration():
-        return
-    try:
+    failed: list[str] = []
+    with remarked(failed, "no self-check, so that this machine's floor is not known"):
+        if store.calibration():
+            return
         with telling(console) as tell:
             tell("calibrating")
             found = calibrate_short(rig, runs)
-    except NoEvidenceError as missing:
-        console.print(f"Calibration failed: {missing}.", markup=False)
-        return
-    store.write_calibration(found)
-    try:
+        store.write_calibration(found)
+        for said in (line(found), *warnings(found)):
+            console.print(said, markup=False)
+    with remarked(failed, "the last full calibration is left out"):
         if full := Store(runs.parent / "calibration" / "latest").calibration():
             store.write_calibration(full, FULL_CALIBRATION)
-    except StoreError as error:
-        console.print(f"Left out of the report: {error}", markup=False)
-    for said in (line(found), *warnings(found)):
-        console.print(said, markup=False)
+    for sentence in failed:
+        store.remark(sentence)
+        console.print(f"Remark: {sentence}", markup=False)
 
 
 def _measure(store: Store, rig: Rig, console: Console) -> None:

@@ -52,7 +52,8 @@ class CellRecord(BaseModel):
     the window, and `dropped` of them were not sent because too many requests were in flight.
     `generator_cpu_s` is that of the busiest of the generator's processes,
     `generator_waited_s` how long it was ready and had no core. `remarks`: what is missing of it,
-    such as telemetry, and why."""
+    such as telemetry, and why; the server's CPU time and memory are None where they are not known
+    for it."""
 
     number: int
     block: int
@@ -68,8 +69,8 @@ class CellRecord(BaseModel):
     scheduled: int = 0
     dropped: int = 0
     drained: bool = True
-    server_cpu_s: float = 0.0
-    server_memory_mib: float = 0.0
+    server_cpu_s: float | None = 0.0
+    server_memory_mib: float | None = 0.0
     generator_cpu_s: float = 0.0
     generator_waited_s: float = 0.0
     remarks: list[str] = []
