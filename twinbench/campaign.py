@@ -35,7 +35,6 @@ def run(store: Store, todo: Sequence[Cell], measure: Measure, watch: Watch) -> N
     Whatever ends this early, an exception or Ctrl-C, leaves all finished cells on disk, and
     the end of the session in the manifest.
     """
-    manifest = store.manifest()
     try:
         for cell in todo:
             record = measure(cell, store.begin(cell))
@@ -43,6 +42,7 @@ def run(store: Store, todo: Sequence[Cell], measure: Measure, watch: Watch) -> N
             watch(record)
     finally:
         with undisturbed():
+            manifest = store.manifest()
             manifest.sessions[-1].ended = now()
             store.write_manifest(manifest)
 

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from twinbench import campaign, preflight
 from twinbench.calibrate.short import calibrate_short, line, warnings
+from twinbench.findings import PreflightPair
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
-from twinbench.preflight import Pair
 from twinbench.progress import CampaignProgress, telling
 from twinbench.remarks import remarked
 from twinbench.store import (
@@ -54,6 +54,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
                 campaign.begin_session(store)
             else:
                 store = Store.create(_manifest(plan, plan_file, rig), runs)
+            _keep(pairs, store)
             store.point_latest_here(runs.parent / "latest")
             _tell_unequal(pairs, console)
             _calibrate(store, rig, runs, console)
@@ -64,7 +65,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
     return store
 
 
-def check_only(plan_file: Path, console: Console) -> list[Pair]:
+def check_only(plan_file: Path, console: Console) -> list[PreflightPair]:
     """The preflight of a plan, and nothing else: what was compared."""
     plan = read_plan(plan_file)
     with alone(), contextlib.ExitStack() as stack:
@@ -96,10 +97,17 @@ def alone() -> Iterator[None]:
         yield
 
 
-def _tell_unequal(pairs: Sequence[Pair], console: Console) -> None:
+def _keep(pairs: list[PreflightPair], store: Store) -> None:
+    """The newest preflight is that of the run: a resumed one had to pass it again."""
+    manifest = store.manifest()
+    manifest.preflight = pairs
+    store.write_manifest(manifest)
+
+
+def _tell_unequal(pairs: Sequence[PreflightPair], console: Console) -> None:
     """Which pairs were not compared, or not in everything: nobody shall take them for equal."""
     for pair in pairs:
-        if pair.differs or pair.missing:
+        if pair.differs or pair.not_compared:
             console.print(pair.sentence, markup=False)
 
 

@@ -22,7 +22,7 @@ import polars as pl
 from pydantic import BaseModel, Field
 
 from twinbench import LATEST
-from twinbench.findings import Calibration
+from twinbench.findings import Calibration, PreflightPair
 from twinbench.plan import Cell, Load, Plan
 
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
@@ -104,6 +104,7 @@ class Manifest(BaseModel):
     machine: Machine
     versions: dict[str, str]
     sessions: list[Session] = Field(min_length=1)
+    preflight: list[PreflightPair] = []
     # What a reader must know of the run as a whole, a sentence each: what is missing, and why.
     remarks: list[str] = []
 

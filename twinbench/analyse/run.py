@@ -54,6 +54,7 @@ def analyse(store: Store) -> Results:
             sessions=len(manifest.sessions),
         ),
         missing_cells=manifest.cells - len(records),
+        preflight=manifest.preflight,
         remarks=[*manifest.remarks, *_on_cells(records), *_few(failed)],
         cells=results,
         curves=curves(manifest.plan, cells, len(manifest.machine.server_cores)),
