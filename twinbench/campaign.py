@@ -43,7 +43,6 @@ def run(store: Store, todo: Sequence[Cell], measure: Measure, watch: Watch) -> N
     Whatever ends this early, an exception or Ctrl-C, leaves all finished cells on disk, and
     the end of the session in the manifest.
     """
-    manifest = store.manifest()
     try:
         for cell in todo:
             check_interrupted()
@@ -51,6 +50,7 @@ def run(store: Store, todo: Sequence[Cell], measure: Measure, watch: Watch) -> N
             store.finish(record)
             watch(record)
     finally:
+        manifest = store.manifest()
         manifest.sessions[-1].ended = now()
         store.write_manifest(manifest)
 

@@ -149,13 +149,21 @@ def _report(store: "Store") -> None:
             with interruptible():
                 results = analyse(store)
             write_results(store, results)
-            write_report(results, store.folder, tell, pool)
+            write_report(results, store.folder, tell, pool, _remark)
+            known = store.manifest().remarks  # told when they arose
+            for sentence in results.remarks:
+                if sentence not in known:
+                    _remark(sentence)
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"Interrupted: all cells are kept in {store.folder};"
             " 'twinbench report' makes the report."
         ) from None
     show(results, out)
+
+
+def _remark(sentence: str) -> None:
+    err.print(f"Remark: {sentence}", markup=False)
 
 
 def _name_report(store: "Store") -> None:

@@ -10,14 +10,14 @@ from typing import NamedTuple
 from rich.console import Console
 
 from twinbench import campaign, preflight
-from twinbench.calibrate import NoEvidenceError
 from twinbench.calibrate.short import calibrate_short, line, warnings
+from twinbench.findings import PreflightPair
 from twinbench.interruption import listen
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
-from twinbench.preflight import Pair
 from twinbench.progress import CampaignProgress, telling
+from twinbench.remarks import remarked
 from twinbench.scratch import remove_abandoned, scratch
 from twinbench.store import (
     FULL_CALIBRATION,
@@ -59,6 +59,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
                 campaign.begin_session(store)
             else:
                 store = Store.create(_manifest(plan, plan_file, rig, before), runs)
+            _keep(pairs, store)
             store.point_latest_here(runs.parent / "latest")
             _remark(store, before, console)
             _tell_unequal(pairs, console)
@@ -92,7 +93,7 @@ def read_plan_here(plan_file: Path) -> Plan:
     return plan
 
 
-def check_only(plan_file: Path, console: Console) -> list[Pair]:
+def check_only(plan_file: Path, console: Console) -> list[PreflightPair]:
     """The preflight of a plan, and nothing else: what was compared."""
     plan = read_plan_here(plan_file)
     with machine_lock(), contextlib.ExitStack() as stack:
@@ -163,33 +164,39 @@ def _remark(store: Store, before: _Before, console: Console) -> None:
         console.print(sentence, markup=False)
 
 
-def _tell_unequal(pairs: Sequence[Pair], console: Console) -> None:
+def _keep(pairs: list[PreflightPair], store: Store) -> None:
+    """The newest preflight is that of the run: a resumed one had to pass it again."""
+    manifest = store.manifest()
+    manifest.preflight = pairs
+    store.write_manifest(manifest)
+
+
+def _tell_unequal(pairs: Sequence[PreflightPair], console: Console) -> None:
     """Which pairs were not compared, or not in everything: nobody shall take them for equal."""
     for pair in pairs:
-        if pair.differs or pair.missing:
+        if pair.differs or pair.not_compared:
             console.print(pair.sentence, markup=False)
 
 
 def _calibrate(store: Store, rig: Rig, runs: Path, console: Console) -> None:
     """Whether the instrument is right today, kept with the run; a resumed run has been told. What
     is wrong is a warning: the gates will void what cannot be believed."""
-    if store.calibration():
-        return
-    try:
+    failed: list[str] = []
+    with remarked(failed, "no self-check, so that this machine's floor is not known"):
+        if store.calibration():
+            return
         with telling(console) as tell:
             tell("calibrating")
             found = calibrate_short(rig, runs)
-    except NoEvidenceError as missing:
-        console.print(f"Calibration failed: {missing}.", markup=False)
-        return
-    store.write_calibration(found)
-    try:
+        store.write_calibration(found)
+        for said in (line(found), *warnings(found)):
+            console.print(said, markup=False)
+    with remarked(failed, "the last full calibration is left out"):
         if full := Store(runs.parent / "calibration" / "latest").calibration():
             store.write_calibration(full, FULL_CALIBRATION)
-    except StoreError as error:
-        console.print(f"Left out of the report: {error}", markup=False)
-    for said in (line(found), *warnings(found)):
-        console.print(said, markup=False)
+    for sentence in failed:
+        store.remark(sentence)
+        console.print(f"Remark: {sentence}", markup=False)
 
 
 def _measure(store: Store, rig: Rig, console: Console) -> None:

@@ -22,7 +22,7 @@ import polars as pl
 from pydantic import BaseModel, Field
 
 from twinbench import LATEST
-from twinbench.findings import Calibration
+from twinbench.findings import Calibration, PreflightPair
 from twinbench.plan import Cell, Load, Plan
 
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
@@ -70,7 +70,8 @@ class CellRecord(BaseModel):
     the window, and `dropped` of them were not sent because too many requests were in flight.
     `generator_cpu_s` is that of the busiest of the generator's processes,
     `generator_waited_s` how long it was ready and had no core. `remarks`: what is missing of it,
-    such as telemetry, and why."""
+    such as telemetry, and why; the server's CPU time and memory are None where they are not known
+    for it."""
 
     number: int
     block: int
@@ -86,8 +87,8 @@ class CellRecord(BaseModel):
     scheduled: int = 0
     dropped: int = 0
     drained: bool = True
-    server_cpu_s: float = 0.0
-    server_memory_mib: float = 0.0
+    server_cpu_s: float | None = 0.0
+    server_memory_mib: float | None = 0.0
     generator_cpu_s: float = 0.0
     generator_waited_s: float = 0.0
     remarks: list[str] = []
@@ -121,6 +122,7 @@ class Manifest(BaseModel):
     machine: Machine
     versions: dict[str, str]
     sessions: list[Session] = Field(min_length=1)
+    preflight: list[PreflightPair] = []
     # What a reader must know of the run as a whole, a sentence each: what is missing, and why.
     remarks: list[str] = []
 

@@ -28,7 +28,7 @@ def made(folder: Path, scenarios: int) -> Store:
 
 
 def drawn(results: Results, folder: Path) -> tuple[dict[str, str], dict[str, bytes]]:
-    elements = draw.draw(charts(results), results, folder, lambda _: None)
+    elements = draw.draw(charts(results), results, folder, lambda _: None).elements
     return elements, {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

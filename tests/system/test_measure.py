@@ -65,7 +65,7 @@ def test_a_wait_of_20_ms_gives_at_most_50_answers_a_second_and_user(
     assert record.window_s >= 0.6
     assert record.unanswered == 0
     assert record.drained
-    assert record.server_memory_mib > 1
+    assert (record.server_memory_mib or 0) > 1
 
 
 def test_fewer_users_than_processes_are_measured(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ import pytest
 from tests import runs
 from tests.system.planted import APP, CHANGING, PLAN, written
 from tests.system.processes import BEHAVING, twinbench
+from twinbench.findings import PreflightPair
 from twinbench.measure.rig import Rig
 from twinbench.plan import read_plan
-from twinbench.preflight import Pair, PreflightError, check
+from twinbench.preflight import PreflightError, check
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         yield found
 
 
-def checked(rig: Rig, plan_file: Path) -> Pair:
+def checked(rig: Rig, plan_file: Path) -> PreflightPair:
     [pair] = check(read_plan(plan_file), plan_file.name, rig, lambda _: None)
     return pair
 

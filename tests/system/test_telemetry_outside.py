@@ -7,11 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.system import wedges
 from tests.system.processes import BEHAVING
 from tests.system.watched import APP, comes, serving, target
+from twinbench.measure import telemetry
 from twinbench.measure.rig import Rig
-from twinbench.measure.telemetry import COLUMNS, MemoryLimit, Watch
-from twinbench.measure.tree import PsutilTree, tree
+from twinbench.measure.telemetry import COLUMNS, UNSEEN, MemoryLimit, Watch
+from twinbench.measure.tree import PsutilTree, Use, tree
 from twinbench.plan import Plan, cells
 
 NO_LIMIT = MemoryLimit(1e9, "never")
@@ -39,6 +41,27 @@ def test_a_full_disk_is_an_error_of_the_disk(tmp_path: Path) -> None:
         watch = Watch(server, NO_LIMIT)
         with pytest.raises(OSError, match="No space left"):
             watch.write(Path("/dev/full"))
+
+
+def test_a_reader_that_fails_costs_no_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(PsutilTree):
+        left = 3
+
+        def use(self) -> Use:
+            if not self.left:
+                raise RuntimeError("boom")
+            self.left -= 1
+            return super().use()
+
+    monkeypatch.setattr(telemetry, "tree", Failing)
+    with Rig(wedges.plan("ok"), tmp_path) as rig:
+        record, result = wedges.measured(rig, "ok", tmp_path)
+    assert (record.outcome, record.server_cpu_s) == ("done", None)
+    assert record.remarks == [f"{UNSEEN}: RuntimeError: boom"]
+    assert result.throughput_rps > 0
+    assert pl.read_parquet(tmp_path / "telemetry.parquet").height == 3
 
 
 def test_where_there_is_no_proc_psutil_says_what_it_can(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from tests import runs, supposed
 from tests.supposed import VOID, Made, Outcome, stops
-from twinbench.findings import Item
+from twinbench.findings import Item, PreflightPair
 from twinbench.report.badges import badges
+from twinbench.report.tables import preflight_rows
 
 GOOD = Made("wait", {8: Outcome(2.0)})
 LOST = Made("lost", {8: VOID})
@@ -71,3 +72,23 @@ def test_remarks_on_the_run_are_counted_in_a_badge() -> None:
     assert tones(GOOD, remarks=["no self-check", "busy"])["2 remarks"] == "bad"
     assert tones(GOOD, remarks=["no self-check"])["1 remark"] == "bad"
     assert not any("remark" in text for text in tones(GOOD))
+
+
+def test_what_the_preflight_could_not_compare_is_a_badge() -> None:
+    blind = PreflightPair(
+        baseline="sync",
+        candidate="async",
+        scenarios=["noop"],
+        requests=3,
+        missing={"commits": "'async' is a command", "SQL": "'async' is a command"},
+        declared={"settings": "tuned"},
+    )
+    found = tones(GOOD, preflight=[blind])
+    assert found["preflight: SQL, commits not compared"] == "plain"
+    whole = blind.model_copy(update={"missing": {}})
+    assert not any("preflight" in text for text in tones(GOOD, preflight=[whole]))
+    results = supposed.results(GOOD).model_copy(update={"preflight": [blind]})
+    _, [row] = preflight_rows(results)
+    assert row[:3] == ["async / sync", "noop", "3"]
+    assert row[3] == "OpenAPI, status, headers, bytes, final database"
+    assert row[4] == "commits, SQL ('async' is a command); settings (meant to differ: tuned)"

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests import runs
-from twinbench import campaign
+from twinbench import campaign, run
+from twinbench.analyse.run import analyse
 from twinbench.campaign import unfinished
+from twinbench.findings import PreflightPair
 from twinbench.plan import Cell, cells
+from twinbench.report.write import write_report
 from twinbench.store import CellRecord, Store, StoreError
 
 
@@ -143,3 +146,27 @@ def test_a_manifest_that_is_not_ours_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(StoreError, match="not of this version of twinbench"):
         Store.open(tmp_path).manifest()
+
+
+def test_the_newest_preflight_is_kept_and_analysed(tmp_path: Path) -> None:
+    store = runs.write_run(tmp_path, runs.plan(), lambda cell: runs.steady(cell, 1000))
+    assert analyse(store).preflight == []
+    for requests in (1, 2):
+        pair = PreflightPair(baseline="sync", candidate="async", requests=requests)
+        run._keep([pair], store)
+        assert analyse(store).preflight == [pair]
+    html = write_report(analyse(store), tmp_path, lambda _: None).read_text()
+    assert 'id="preflight"' in html
+
+
+def test_a_remark_made_while_measuring_is_kept(tmp_path: Path) -> None:
+    store = Store.create(runs.manifest(runs.plan()), tmp_path)
+
+    def measure(cell: Cell, folder: Path) -> CellRecord:
+        store.remark("seen while measuring")
+        return runs.record(cell)
+
+    campaign.run(store, cells(runs.plan())[:1], measure, lambda _: None)
+    manifest = store.manifest()
+    assert manifest.remarks == ["seen while measuring"]
+    assert manifest.sessions[-1].ended

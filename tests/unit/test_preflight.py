@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from twinbench.findings import PreflightPair
 from twinbench.plan import ASPECTS, Aspect
 from twinbench.preflight.collect import header_lines
 from twinbench.preflight.compare import split
 from twinbench.preflight.diff import SHOWN_LINES, unified
 from twinbench.preflight.facts import Key, Seen
-from twinbench.preflight.pair import Pair, UnequalError, compare
+from twinbench.preflight.pair import UnequalError, compare
 
 WHERE = "scenario 'write': POST /posts (requests[0])"
 HASH = "$argon2id$v=19$m={memory},t=3,p=4$c29tZXNhbHQ$" + "{salted}"
@@ -37,7 +38,7 @@ def never(name: str) -> Seen:
     raise AssertionError(f"{name} was started again, though nothing differs")
 
 
-def compared(aspect: Aspect, sync: tuple[str, str], other: tuple[str, str]) -> Pair:
+def compared(aspect: Aspect, sync: tuple[str, str], other: tuple[str, str]) -> PreflightPair:
     """Two targets that differ in one aspect, each with its text at the first and second start."""
     again = {"sync": seen("sync", {aspect: sync[1]}), "async": seen("async", {aspect: other[1]})}
     return compare(

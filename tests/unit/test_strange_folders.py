@@ -26,6 +26,15 @@ def rows(path: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
     change(pl.read_parquet(path)).write_parquet(path)
 
 
+def written(folder: Path) -> Store:
+    def make(of: Cell) -> tuple[CellRecord, runs.Requests]:
+        return runs.steady(of, 500)
+
+    store = runs.write_run(folder, runs.plan(), make, look=lambda _: runs.telemetry(cpu_s=0.5))
+    assert not analyse(store).remarks
+    return store
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -33,6 +42,22 @@ def rows(path: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         (lambda run: changed(run / "manifest.json", sessions=[]), "not of this version"),
         (lambda run: cell(run, scenario="another"), "cell 1 is not of its plan: another, "),
         (lambda run: cell(run, number=2), "cell 2 is not of its plan"),
+    ],
+)
+def test_what_is_strange_is_refused(
+    tmp_path: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    store = written(tmp_path)
+    spoil(store.folder)
+    with pytest.raises(StoreError) as refused:
+        analyse(Store.open(store.folder))
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
         (
             lambda run: rows(
                 run / "cells" / "0001" / "requests.parquet",
@@ -48,19 +73,17 @@ def rows(path: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         ),
     ],
 )
-def test_what_is_strange_is_refused(
+def test_rows_that_are_strange_void_their_cell(
     tmp_path: Path, spoil: Callable[[Path], None], said: str
 ) -> None:
-    def make(of: Cell) -> tuple[CellRecord, runs.Requests]:
-        return runs.steady(of, 500)
-
-    store = runs.write_run(tmp_path, runs.plan(), make, look=lambda _: runs.telemetry(cpu_s=0.5))
-    assert analyse(store).cells
+    store = written(tmp_path)
     spoil(store.folder)
-    with pytest.raises(StoreError) as refused:
-        analyse(Store.open(store.folder))
-    assert said in str(refused.value)
-    assert "\n" not in str(refused.value)
+    results = analyse(Store.open(store.folder))
+    assert [cell.id for cell in results.cells if cell.status == "void"] == [1]
+    assert said in results.cells[0].reasons[0]
+    [remark] = results.remarks
+    assert said in remark
+    assert "\n" not in remark
 
 
 @pytest.mark.parametrize("name", ["[a]", "*", "a?"])

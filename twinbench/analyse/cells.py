@@ -52,6 +52,34 @@ def analyse_cell(
     )
 
 
+def void(record: CellRecord, why: str) -> Cell:
+    """A cell of which there is nothing but the reason."""
+    nothing = np.empty(0)
+    result = CellResult(
+        id=record.number,
+        block=record.block,
+        target=record.target,
+        scenario=record.scenario,
+        load=record.load,
+        status="void",
+        reasons=[why],
+        requests=0,
+        errors=0,
+        scheduled=record.scheduled,
+        dropped=record.dropped,
+        throughput_rps=0.0,
+        latency_ms=Spectrum(),
+        service_ms=Spectrum(),
+        generator=Generator(cpu=0.0, waited=0.0, lag_p50_ms=None, lag_p99_ms=None),
+        server_cpu=None,
+        server_cpu_ms=None,
+        per_cpu_s=None,
+        slices=[0.0] * SLICES,
+        server_memory_mib=None,
+    )
+    return Cell(result, nothing, nothing)
+
+
 def _figures(record: CellRecord, window: Window) -> CellResult:
     counted, timed = window.population, window.timed
     slices = window.answered(np.linspace(window.begin_ns, window.end_ns, SLICES + 1))
@@ -60,7 +88,7 @@ def _figures(record: CellRecord, window: Window) -> CellResult:
     served = timed & (window.sent_ns > 0)
     lag_ms = _ms(window.sent_ns, window.intended_ns, sent)
     lag_p50_ms, lag_p99_ms = percentiles(lag_ms, (50, 99))
-    window_s = record.window_s or 1.0
+    window_s, cpu_s = record.window_s or 1.0, record.server_cpu_s
     return CellResult(
         id=record.number,
         block=record.block,
@@ -82,9 +110,9 @@ def _figures(record: CellRecord, window: Window) -> CellResult:
             lag_p50_ms=lag_p50_ms,
             lag_p99_ms=lag_p99_ms,
         ),
-        server_cpu=record.server_cpu_s / window_s,
-        server_cpu_ms=1e3 * record.server_cpu_s / good if good else None,
-        per_cpu_s=good / record.server_cpu_s if record.server_cpu_s else None,
+        server_cpu=None if cpu_s is None else cpu_s / window_s,
+        server_cpu_ms=1e3 * cpu_s / good if good and cpu_s is not None else None,
+        per_cpu_s=good / cpu_s if cpu_s else None,
         slices=slices.tolist(),
         server_memory_mib=record.server_memory_mib,
     )

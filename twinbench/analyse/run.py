@@ -1,12 +1,13 @@
 """A run folder analysed: a pure function of what is on disk."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
 
-from twinbench.analyse.cells import Cell, analyse_cell
+from twinbench.analyse.cells import Cell, analyse_cell, void
 from twinbench.analyse.claims import claims
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.crossovers import crossovers
@@ -18,6 +19,7 @@ from twinbench.analyse.timelines import timelines
 from twinbench.findings import Floor
 from twinbench.plan import Plan
 from twinbench.plan import cells as plan_cells
+from twinbench.remarks import remarked
 from twinbench.store import FULL_CALIBRATION, CellRecord, Store, StoreError, write_whole
 
 # Reading and sorting let go of the GIL for a part of their time: with two, a quarter is saved; a
@@ -37,11 +39,11 @@ def analyse(store: Store) -> Results:
     _check(records, manifest.plan, store.folder)
     calibration = store.calibration()
     floor = calibration.floor if calibration else None
+    failed: dict[int, str] = {}
     with ThreadPoolExecutor(READERS) as readers:
-        cells = list(readers.map(lambda r: _cell(store, r, manifest.plan, floor), records))
+        cells = list(readers.map(lambda r: _cell(store, r, manifest.plan, floor, failed), records))
     results = [cell.result for cell in cells]
     judge_together(results)
-    compared = comparisons(manifest.plan, results, floor)
     found = Results(
         run=store.folder.name,
         plan=manifest.plan,
@@ -52,29 +54,66 @@ def analyse(store: Store) -> Results:
             sessions=len(manifest.sessions),
         ),
         missing_cells=manifest.cells - len(records),
-        remarks=manifest.remarks,
+        preflight=manifest.preflight,
+        remarks=[*manifest.remarks, *_on_cells(records), *_few(failed)],
         cells=results,
         curves=curves(manifest.plan, cells, len(manifest.machine.server_cores)),
-        comparisons=compared,
-        crossovers=crossovers(manifest.plan, compared),
+        comparisons=[],
+        crossovers=[],
         claims=[],
-        timelines=timelines(store, manifest.plan, results),
+        timelines=[],
         calibration=calibration,
         full_calibration=store.calibration(FULL_CALIBRATION),
         machine=manifest.machine,
         versions=manifest.versions,
     )
-    return found.model_copy(update={"claims": claims(found)})
+    return _complete(found, store, floor)
+
+
+def _complete(found: Results, store: Store, floor: Floor | None) -> Results:
+    """`found` with what is made of its cells; a remark for each part that cannot be."""
+    plan, remarks = found.plan, list(found.remarks)
+    with remarked(remarks, "nothing is compared"):
+        found = found.model_copy(update={"comparisons": comparisons(plan, found.cells, floor)})
+    with remarked(remarks, "crossovers are missing"):
+        found = found.model_copy(update={"crossovers": crossovers(plan, found.comparisons)})
+    with remarked(remarks, "the pictures over time are missing"):
+        found = found.model_copy(update={"timelines": timelines(store, plan, found.cells)})
+    with remarked(remarks, "published claims are not judged"):
+        found = found.model_copy(update={"claims": claims(found)})
+    return found.model_copy(update={"remarks": remarks})
+
+
+def _on_cells(records: Sequence[CellRecord]) -> Iterable[str]:
+    """What is missing of cells, each with how many it is missing of."""
+    counts = Counter(remark for record in records for remark in record.remarks)
+    for remark, count in counts.items():
+        yield f"{count} of {len(records)} cells: {remark}"
+
+
+def _few(failed: Mapping[int, str]) -> Iterable[str]:
+    """The first of the cells that could not be analysed, and how many there are."""
+    if failed:
+        first = min(failed)
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        yield f"cell {first}{more} {failed[first]}"
 
 
 def write_results(store: Store, results: Results) -> None:
     write_whole(store.folder / "results.json", results.model_dump_json(indent=1))
 
 
-def _cell(store: Store, record: CellRecord, plan: Plan, floor: Floor | None) -> Cell:
-    lost = record.outcome == "lost"
-    requests = NO_REQUESTS if lost else store.requests(record, NO_REQUESTS.columns)
-    return analyse_cell(record, requests, plan, store.telemetry(record, SEEN), floor)
+def _cell(
+    store: Store, record: CellRecord, plan: Plan, floor: Floor | None, failed: dict[int, str]
+) -> Cell:
+    """A cell that cannot be analysed is void with the reason, which `failed` gets, too."""
+    why: list[str] = []
+    with remarked(why, "cannot be analysed"):
+        lost = record.outcome == "lost"
+        requests = NO_REQUESTS if lost else store.requests(record, NO_REQUESTS.columns)
+        return analyse_cell(record, requests, plan, store.telemetry(record, SEEN), floor)
+    failed[record.number] = why[0]
+    return void(record, why[0])
 
 
 def _check(records: Sequence[CellRecord], plan: Plan, folder: Path) -> None:

@@ -18,8 +18,9 @@ from twinbench.measure.child import adopt_orphans
 from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import share_cores, stay_on
 from twinbench.measure.server import HOST, Server, ServerFailedError
-from twinbench.measure.telemetry import MemoryLimit, Watch
+from twinbench.measure.telemetry import UNSEEN, MemoryLimit, Watch
 from twinbench.plan import MOST_USERS, Cell, Plan, Target
+from twinbench.remarks import remarked
 from twinbench.store import CellRecord
 
 UPSTREAM = Target(name="upstream", app="apps.upstream.main:app", cwd=Path(__file__).parents[2])
@@ -102,10 +103,10 @@ class Rig:
             **summary.model_dump(),
             outcome="collapsed" if summary.collapsed else "done",
             drained=drained,
-            server_cpu_s=round(watch.cpu_s(*summary.window_ns), 4),
-            server_memory_mib=round(server.child.memory_bytes() / 2**20, 1),
+            server_cpu_s=None,
+            server_memory_mib=None,
         )
-        watch.write(folder / "telemetry.parquet")
+        _keep_seen(watch, server, record, folder)
         if reason := watch.ended or _died(server):
             record.outcome = "lost"
             record.reason = f"'{cell.target}' {reason}"
@@ -179,6 +180,16 @@ class Rig:
                 records=(folder / "requests.parquet").resolve(),
             )
         )
+
+
+def _keep_seen(watch: Watch, server: Server, record: CellRecord, folder: Path) -> None:
+    """Write what was seen of `server` to `folder` and `record`, or why it is missing."""
+    with remarked(watch.remarks, UNSEEN):
+        if (cpu_s := watch.cpu_s(*record.window_ns)) is not None:
+            record.server_cpu_s = round(cpu_s, 4)
+        record.server_memory_mib = round(server.child.memory_bytes() / 2**20, 1)
+        watch.write(folder / "telemetry.parquet")
+    record.remarks = [*server.remarks, *watch.remarks]
 
 
 def _died(server: Server) -> str:

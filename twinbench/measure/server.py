@@ -16,12 +16,14 @@ from twinbench.measure.control import POLL_S, Control, Work
 from twinbench.measure.inside import Inside
 from twinbench.measure.serve import NAMES_NOTHING
 from twinbench.plan import MOST_USERS, Target
+from twinbench.remarks import remarked
 from twinbench.scratch import make_scratch
 
 SERVE = Path(__file__).with_name("serve.py")
 HOST = "127.0.0.1"
 BACKLOG = 2048  # uvicorn's own
 STOP_GRACE_S = 2.0
+UNSEEN_INSIDE = "telemetry from inside the server is missing"
 PROBE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -38,7 +40,8 @@ class Server:
     """Started on creation; `wait_until_ready` before use; `stop` at the end.
 
     `observe`: it can be asked for its `work`; slower, so never to be measured. `inside`: what
-    its probe sees; None without one, which is so where it cannot be asked, or is observed.
+    its probe sees; None without one, which is so where it cannot be asked, or is observed, or
+    where `remarks` say why.
     """
 
     def __init__(
@@ -56,7 +59,11 @@ class Server:
         self._observe = observe
         self._at_rest: dict[str, int] = {}
         probed = target.telemetry and self.can_be_asked and not observe
-        self.inside = Inside() if probed else None
+        self.remarks: list[str] = []
+        self.inside: Inside | None = None
+        if probed:
+            with remarked(self.remarks, UNSEEN_INSIDE):
+                self.inside = Inside()
         self._scratch = make_scratch()
         try:
             self._start(env or {})

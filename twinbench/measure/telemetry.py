@@ -8,6 +8,7 @@ requests. It is also who ends a server that uses more memory than it may.
 import io
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -18,8 +19,9 @@ from twinbench.measure.inside import SCHEMA as INSIDE
 from twinbench.measure.inside import no_rows
 from twinbench.measure.machine import memory_free_bytes
 from twinbench.measure.probe import PERIOD_NS
-from twinbench.measure.server import Server
-from twinbench.measure.tree import Use, cores_s, tree
+from twinbench.measure.server import UNSEEN_INSIDE, Server
+from twinbench.measure.tree import cores_s, tree
+from twinbench.remarks import remarked
 
 OUTSIDE: dict[str, type[pl.DataType]] = {
     "t_ns": pl.Int64,
@@ -31,6 +33,10 @@ OUTSIDE: dict[str, type[pl.DataType]] = {
 }
 # telemetry.parquet, in this order (docs/results.md): what is from inside in the middle.
 COLUMNS = ["t_ns", *list(INSIDE)[1:-1], *list(OUTSIDE)[1:], "telemetry_cpu_s"]
+
+UNSEEN = "telemetry and the server's CPU time are missing"
+# Where telemetry has failed the system's list of processes is read, which takes milliseconds.
+MEMORY_PERIOD_NS = 10 * PERIOD_NS
 
 
 class MemoryLimit(NamedTuple):
@@ -49,32 +55,43 @@ class MemoryLimit(NamedTuple):
 
 class Watch:
     """Use it as a context, around the load. Afterwards `frame`, and `ended`: why it ended the
-    server, as what is said of it; empty if it did not."""
+    server, as what is said of it; empty if it did not. `remarks`: what it could not see, and why;
+    it goes on to watch the memory then."""
 
     def __init__(self, server: Server, limit: MemoryLimit) -> None:
         self._server, self._limit = server, limit
-        self._tree = tree(server.child.pid)
         self._rows: list[tuple[float | None, ...]] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="twinbench-watch", daemon=True)
         self.ended = ""
+        self.remarks: list[str] = []
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        with remarked(self.remarks, UNSEEN):
+            self._tree = tree(self._server.child.pid)
+        with remarked(self.remarks, UNSEEN):
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join()
+        if self._thread.ident:
+            self._thread.join()
 
     def frame(self) -> pl.DataFrame:
         """The rows of telemetry.parquet."""
         outside = pl.DataFrame(self._rows, schema=OUTSIDE, orient="row")
-        inside = self._server.inside
-        return joined(outside, inside.rows() if inside else no_rows())
+        inside = no_rows()
+        if self._server.inside:
+            with remarked(self.remarks, UNSEEN_INSIDE):
+                inside = self._server.inside.rows()
+        return joined(outside, inside)
 
-    def cpu_s(self, begin_ns: int, end_ns: int) -> float:
-        """CPU seconds of the server in that time, between looks by linear interpolation."""
+    def cpu_s(self, begin_ns: int, end_ns: int) -> float | None:
+        """CPU seconds of the server in that time, between looks by linear interpolation; None
+        where it was not looked at all the time."""
+        if self.remarks or not self._rows:
+            return None
         looks = np.array(self._rows, dtype=float)
         begin, end = np.interp([begin_ns, end_ns], looks[:, 0], looks[:, 2])
         return float(end - begin)
@@ -86,25 +103,35 @@ class Watch:
         path.write_bytes(whole.getvalue())
 
     def _look_on(self) -> None:
+        if not self.remarks:
+            with remarked(self.remarks, UNSEEN):
+                self._repeat(self._look, PERIOD_NS)
+        if self.remarks:
+            with remarked(self.remarks, "memory_mib was not watched"):
+                self._repeat(self._look_at_memory, MEMORY_PERIOD_NS)
+
+    def _repeat(self, look: Callable[[], None], period_ns: int) -> None:
+        """Until it is over, or the server was ended."""
         due_ns = time.perf_counter_ns()
         while not self.ended:
-            self._look()
+            look()
             # Whole periods after the first look: one that was missed is not made up for.
-            missed = (time.perf_counter_ns() - due_ns) // PERIOD_NS
-            due_ns += PERIOD_NS * (1 + max(0, missed))
+            missed = (time.perf_counter_ns() - due_ns) // period_ns
+            due_ns += period_ns * (1 + max(0, missed))
             if self._over.wait(max(0, due_ns - time.perf_counter_ns()) / 1e9):
                 return
 
     def _look(self) -> None:
         use = self._tree.use()
         self._rows.append((time.perf_counter_ns(), *use, *cores_s(self._server.cores)))
-        self._end_if_too_big(use)
+        self._end_if_too_big(use.memory_mib)
 
-    def _end_if_too_big(self, use: Use) -> None:
-        if use.memory_mib > self._limit.mib:
-            self.ended = (
-                f"used {use.memory_mib:,.0f} MiB, more than {self._limit.said}; it was ended"
-            )
+    def _look_at_memory(self) -> None:
+        self._end_if_too_big(self._server.child.memory_bytes() / 2**20)
+
+    def _end_if_too_big(self, memory_mib: float) -> None:
+        if memory_mib > self._limit.mib:
+            self.ended = f"used {memory_mib:,.0f} MiB, more than {self._limit.said}; it was ended"
             self._server.child.stop()
 
 

@@ -2,6 +2,5 @@
 
 from twinbench.preflight.check import check
 from twinbench.preflight.collect import PreflightError
-from twinbench.preflight.pair import Pair
 
-__all__ = ["Pair", "PreflightError", "check"]
+__all__ = ["PreflightError", "check"]

@@ -6,12 +6,13 @@ Otherwise a ratio between two apps would say which of them does less.
 import time
 from collections.abc import Callable, Sequence
 
+from twinbench.findings import PreflightPair
 from twinbench.interruption import interruptible
 from twinbench.measure.rig import Rig
 from twinbench.plan import Aspect, Plan, Scenario
 from twinbench.preflight.collect import PreflightError, collect
 from twinbench.preflight.facts import Seen
-from twinbench.preflight.pair import Pair, UnequalError, compare
+from twinbench.preflight.pair import UnequalError, compare
 
 Tell = Callable[[str], None]
 
@@ -19,7 +20,7 @@ Tell = Callable[[str], None]
 APART_S = 1.1
 
 
-def check(plan: Plan, plan_file: str, rig: Rig, tell: Tell) -> list[Pair]:
+def check(plan: Plan, plan_file: str, rig: Rig, tell: Tell) -> list[PreflightPair]:
     """Start each target, send it every request, and compare it with its baseline.
 
     Scenarios that are measured on the same targets share their servers. Raises PlanError where
@@ -47,17 +48,24 @@ class _Group:
         self._first_ended = 0.0
         self._second: dict[str, Seen] = {}
 
-    def pairs(self, targets: Sequence[str]) -> list[Pair]:
+    def pairs(self, targets: Sequence[str]) -> list[PreflightPair]:
         seen = [self._collect(name, f"checking target '{name}'") for name in targets]
         self._first_ended = time.monotonic()
-        return [self._compare(seen[0], other) for other in seen[1:]]
+        names = [scenario.name for scenario in self._scenarios]
+        pairs = [self._compare(seen[0], other) for other in seen[1:]]
+        return [pair.model_copy(update={"scenarios": names}) for pair in pairs]
 
-    def _compare(self, one: Seen, other: Seen) -> Pair:
+    def _compare(self, one: Seen, other: Seen) -> PreflightPair:
         meant: dict[Aspect, str] = {}
         # Also where the baseline is the one that is meant to differ from all others.
         for target in (self._plan.target(other.target), self._plan.target(one.target)):
             if isinstance(target.differs, str):
-                return Pair(one.target, other.target, one.requests, differs=target.differs)
+                return PreflightPair(
+                    baseline=one.target,
+                    candidate=other.target,
+                    requests=one.requests,
+                    differs=target.differs,
+                )
             meant |= target.differs or {}
         try:
             return compare(one, other, self._again, meant)

@@ -1,40 +1,16 @@
 """A target against the baseline: in what they were compared, and the first difference."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from twinbench.plan import ASPECTS, Aspect
+from twinbench.findings import PreflightPair
+from twinbench.plan import Aspect
 from twinbench.preflight.compare import Twice, Volatile, alike, masked, split, volatile
 from twinbench.preflight.diff import unified
 from twinbench.preflight.facts import Key, Seen, not_comparable
 
 # Starts a target again and sees the same.
 Again = Callable[[str], Seen]
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """What came of one comparison; without `differs` and with no difference they are equal, but
-    for so many `volatile` values. `missing`: what was not compared, and why."""
-
-    baseline: str
-    candidate: str
-    requests: int
-    differs: str = ""
-    missing: Mapping[Aspect, str] = field(default_factory=dict)
-    volatile: int = 0
-
-    @property
-    def sentence(self) -> str:
-        who = f"{self.candidate} against {self.baseline}"
-        if self.differs:
-            return f"{who}: not compared, meant to differ: {self.differs}"
-        compared = [aspect for aspect in ASPECTS if aspect not in self.missing]
-        said = f"{who}: {_count(self.requests, 'request')}: {', '.join(compared)}: equal"
-        if self.volatile:
-            said += f" but for what changes at every start ({_count(self.volatile, 'value')})"
-        return ". Not compared: ".join([said, *_grouped(self.missing)])
 
 
 class UnequalError(Exception):
@@ -47,15 +23,15 @@ class UnequalError(Exception):
 
 def compare(
     one: Seen, other: Seen, again: Again, meant: Mapping[Aspect, str] = MappingProxyType({})
-) -> Pair:
+) -> PreflightPair:
     """The baseline `one` against `other`, but for the aspects in which they are `meant` to
     differ; both are started `again` only if something differs. Raises UnequalError."""
     missing = not_comparable(one, other)
-    missing |= {aspect: f"meant to differ: {why}" for aspect, why in meant.items()}
+    missing = {aspect: why for aspect, why in missing.items() if aspect not in meant}
     unequal = [
         key
         for key in dict.fromkeys([*one.facts, *other.facts])
-        if key.aspect not in missing and one.facts.get(key) != other.facts.get(key)
+        if key.aspect not in {*missing, *meant} and one.facts.get(key) != other.facts.get(key)
     ]
     changing = 0
     if unequal:
@@ -66,7 +42,14 @@ def compare(
                 (one.target, Twice(one.facts.get(key, ""), ones.facts.get(key, ""))),
                 (other.target, Twice(other.facts.get(key, ""), others.facts.get(key, ""))),
             )
-    return Pair(one.target, other.target, one.requests, missing=missing, volatile=changing)
+    return PreflightPair(
+        baseline=one.target,
+        candidate=other.target,
+        requests=one.requests,
+        missing=missing,
+        declared=dict(meant),
+        volatile=changing,
+    )
 
 
 def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
@@ -96,16 +79,3 @@ def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
         key.aspect,
         unified(shown[0], shown[1], (f"{one[0]}, {key.aspect}", f"{other[0]}, {key.aspect}")),
     )
-
-
-def _grouped(missing: Mapping[Aspect, str]) -> Iterable[str]:
-    """The aspects that share a reason, together; nothing if there is none."""
-    by_reason: dict[str, list[str]] = {}
-    for aspect, reason in missing.items():
-        by_reason.setdefault(reason, []).append(aspect)
-    if by_reason:
-        yield "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number > 1 else ''}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twinbench.analyse.results import Results
+from twinbench.plan import ASPECTS
 from twinbench.report import instrument
 from twinbench.report.standings import Standing, standings
 from twinbench.store import Sharing
@@ -41,6 +42,7 @@ def badges(results: Results) -> list[Badge]:
         *(_same(standing) for standing in standings(results) if standing.same),
         *_differing(results),
         *_sharing(results),
+        *_not_compared(results),
         *_remarks(results),
     ]
 
@@ -90,6 +92,15 @@ def _differing(results: Results) -> list[Badge]:
 def _sharing(results: Results) -> list[Badge]:
     sharing = results.machine.sharing
     return [Badge(SHARING[sharing], "bad", "method")] if sharing else []
+
+
+def _not_compared(results: Results) -> list[Badge]:
+    """In what the preflight could not compare some pair: there they may do different work."""
+    missing = {aspect for pair in results.preflight for aspect in pair.missing}
+    if not missing:
+        return []
+    names = ", ".join(aspect for aspect in ASPECTS if aspect in missing)
+    return [Badge(f"preflight: {names} not compared", "plain", "preflight")]
 
 
 def _remarks(results: Results) -> list[Badge]:

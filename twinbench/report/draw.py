@@ -10,15 +10,18 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
+from markupsafe import Markup
 
 from twinbench.analyse.results import Results
 from twinbench.interruption import check_interrupted
+from twinbench.remarks import remarked
 from twinbench.report import svg
 from twinbench.report.charts.axes import RC
 from twinbench.report.gallery import Chart
@@ -28,6 +31,18 @@ WORKERS = 2
 FEW = 20  # are drawn before other processes have started
 PNG_DPI = 150  # of pictures outside of the page: sharp on most screens, and below 100 kB
 
+# On a page instead of a chart.
+MISSING = Markup('<p class="missing">Chart {} {}</p>')
+Draw = Callable[[], str]
+
+
+class Drawn(NamedTuple):
+    """Elements for a page, and why charts are missing, by the names of the charts. What is missing
+    has an element that says so."""
+
+    elements: dict[str, str]
+    failed: dict[str, str]
+
 
 def draw(
     charts: Sequence[Chart],
@@ -35,26 +50,42 @@ def draw(
     folder: Path,
     tell: Callable[[str], None],
     pool: Executor | None = None,
-) -> dict[str, str]:
-    """Draw `charts` into `folder`; the elements for a page by the names of the charts. `pool`:
-    `workers` that have been started before."""
+) -> Drawn:
+    """Draw `charts` into `folder`. `pool`: `workers` that have been started before."""
     folder.mkdir(exist_ok=True)
     if len(charts) <= FEW:
         with mpl.rc_context(RC):  # type: ignore[arg-type]
-            return _told(charts, (_draw(chart, results, folder) for chart in charts), tell)
+            return _told(charts, lambda chart: partial(_draw, chart, results, folder), tell)
     with _handed(results) as given, nullcontext(pool) if pool else workers() as hands:
-        return _told(charts, hands.map(partial(_draw_given, given, folder), charts), tell)
+        return _told(charts, partial(_submitted, hands, partial(_draw_given, given, folder)), tell)
 
 
 def _told(
-    charts: Sequence[Chart], drawn: Iterator[str], tell: Callable[[str], None]
-) -> dict[str, str]:
-    elements = {}
-    for chart in charts:
+    charts: Sequence[Chart], begin: Callable[[Chart], Draw], tell: Callable[[str], None]
+) -> Drawn:
+    """Begin them all, then take one by one."""
+    drawn = Drawn({}, {})
+    for chart, drawing in [(chart, begin(chart)) for chart in charts]:
         tell(f"drawing {chart.name}")
         check_interrupted()
-        elements[chart.name] = next(drawn)
-    return elements
+        failed: list[str] = []
+        with remarked(failed, "could not be drawn"):
+            drawn.elements[chart.name] = drawing()
+        if failed:
+            drawn.failed[chart.name] = failed[0]
+            drawn.elements[chart.name] = MISSING.format(chart.name, failed[0])
+    return drawn
+
+
+def _submitted(hands: Executor, draw_one: Callable[[Chart], str], chart: Chart) -> Draw:
+    try:
+        return hands.submit(draw_one, chart).result
+    except BrokenExecutor as broken:
+        return partial(_fail, broken)
+
+
+def _fail(error: Exception) -> str:
+    raise error
 
 
 def _draw(chart: Chart, results: Results | None, folder: Path) -> str:

@@ -78,7 +78,8 @@ def _measured(results: Results) -> str:
         f"{machine.cpu}, {machine.cores} cores; Python {versions['python']},"
         f" FastAPI {versions['fastapi']}.",
     ]
-    said = [*words.unequal(results), *words.limits(results)]
+    checked = [f"Preflight: {pair.sentence}" for pair in results.preflight]
+    said = [*checked, *words.unequal(results), *words.limits(results)]
     return "\n\n".join(["## How far it holds", *map(plain, parts), bullets(said)])
 
 

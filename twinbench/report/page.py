@@ -17,7 +17,7 @@ from twinbench.report.answer import answer
 from twinbench.report.badges import badges
 from twinbench.report.causes import causes
 from twinbench.report.facts import facts
-from twinbench.report.tables import scenario_header, scenario_rows
+from twinbench.report.tables import preflight_rows, scenario_header, scenario_rows
 from twinbench.report.verdicts import summary
 
 ENVIRONMENT = Environment(
@@ -62,6 +62,7 @@ def page(results: Results, charts: Mapping[str, str]) -> str:
         rows=lambda scenario, kind: scenario_rows(results, scenario, kind),
         summary=lambda scenario: summary(results, scenario),
         causes=lambda scenario: causes(results, scenario),
+        preflight=preflight_rows(results),
         facts=lambda scenario: facts(results, scenario),
         plan_json=results.plan.model_dump_json(indent=2, exclude_defaults=True),
         margin=MARGIN,

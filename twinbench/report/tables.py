@@ -1,6 +1,7 @@
 """Rows of text for the page, the markdown and the terminal."""
 
 from twinbench.analyse.results import Point, Results
+from twinbench.findings import grouped
 from twinbench.plan import LoadKind
 from twinbench.report import style
 from twinbench.report.kinds import AXIS
@@ -49,6 +50,25 @@ def overview_rows(results: Results, kind: LoadKind) -> tuple[list[str], list[lis
         twice = " (A/A)" if comparisons[0].same else ""
         rows.append([f"{name}{twice}", *(at.get(load, "") for load in loads)])
     return ["scenario", *(str(load) for load in loads)], rows
+
+
+def preflight_rows(results: Results) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: in what each pair was compared before the run, and what came of it."""
+    header = ["pair", "scenarios", "requests", "equal", "not compared", "change at every start"]
+    rows = [
+        [
+            f"{pair.candidate} / {pair.baseline}",
+            ", ".join(pair.scenarios),
+            str(pair.requests),
+            ", ".join(pair.equal),
+            f"meant to differ: {pair.differs}"
+            if pair.differs
+            else "".join(grouped(pair.not_compared)),
+            f"{pair.volatile} value{'s' * (pair.volatile != 1)}" if pair.volatile else "",
+        ]
+        for pair in results.preflight
+    ]
+    return header, rows
 
 
 def _figures(point: Point) -> list[str]:

@@ -43,7 +43,8 @@ def judge(seen: Evidence) -> None:
         cell.status = "collapsed"
         cell.reasons = [
             f"no answer for {seen.plan.collapse_s:g} s while {record.unanswered} requests"
-            " were in flight"
+            " were in flight",
+            *record.remarks,
         ]
         return
     failed = [why for gate, kinds in GATES if record.load.kind in kinds and (why := gate(seen))]

@@ -71,11 +71,11 @@ class CellResult(Inside):
     latency_ms: Spectrum
     service_ms: Spectrum
     generator: Generator
-    server_cpu: float
+    server_cpu: float | None
     server_cpu_ms: float | None
     per_cpu_s: float | None
     slices: list[float]
-    server_memory_mib: float
+    server_memory_mib: float | None
 
 
 class Timeline(Result):

@@ -14,7 +14,8 @@ class Comparison(Result):
     answering; the ratio is that of the `blocks` in which both answered. Where one stopped in half
     of its blocks or more there is no ratio, and `survivor` names the other if it went on.
     `differs` is the plan's reason why the two are meant to
-    differ; without one they passed the preflight as doing the same work, set up alike. `same`: the
+    differ; in what else they were found equal, and what could not be compared, is in
+    `Results.preflight`. `same`: the
     two are one target twice (A/A), between which no difference may be shown.
 
     `adjusted_p` is the probability of a ratio so far beyond the margin if the true one were at the

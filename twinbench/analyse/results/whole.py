@@ -9,7 +9,7 @@ from twinbench.analyse.results.cells import CellResult, Timeline
 from twinbench.analyse.results.claims import ClaimResult
 from twinbench.analyse.results.comparisons import Comparison, Crossover
 from twinbench.analyse.results.curves import Curve
-from twinbench.findings import Calibration
+from twinbench.findings import Calibration, PreflightPair
 from twinbench.plan import LoadKind, Plan
 from twinbench.store import Machine
 
@@ -29,6 +29,7 @@ class Results(Result):
     plan: Plan
     timing: Timing
     missing_cells: int
+    preflight: list[PreflightPair] = Field(default=[])
     # What a reader must know of the run as a whole, a sentence each: what is missing, and why.
     remarks: list[str] = Field(default=[])
     cells: list[CellResult]

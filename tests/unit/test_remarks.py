@@ -1,0 +1,255 @@
+"""What fails beside a measurement ends no run: a remark says what is missing, and why."""
+
+import errno
+import os
+from collections.abc import Callable
+from operator import itemgetter
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any, cast
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from tests import runs
+from twinbench import run
+from twinbench.analyse import run as analysis
+from twinbench.analyse.cells import analyse_cell
+from twinbench.analyse.results import Results
+from twinbench.analyse.run import analyse
+from twinbench.measure import rig, telemetry
+from twinbench.measure.server import Server, ServerFailedError
+from twinbench.measure.telemetry import MemoryLimit, Watch
+from twinbench.measure.tree import Use
+from twinbench.plan import Cell, cells
+from twinbench.remarks import reason
+from twinbench.report import draw, write
+from twinbench.report.gallery import Chart, charts
+from twinbench.report.write import write_report
+from twinbench.store import CellRecord, Store, StoreError
+
+BOOM = RuntimeError("boom\nsecond line")
+FULL = OSError(errno.ENOSPC, "No space left on device")
+SOON_S = 20.0  # for what comes at once
+
+
+def made(folder: Path) -> Store:
+    return runs.write_run(folder, runs.plan(), lambda cell: runs.steady(cell, 1000))
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+# Telemetry: a server made up, whose tree of processes cannot be read for long.
+
+
+class Failing:
+    """A tree that is read twice, and not again."""
+
+    def __init__(self) -> None:
+        self.left = 2
+
+    def use(self) -> Use:
+        if not self.left:
+            raise BOOM
+        self.left -= 1
+        return Use(1, 0.1, 10.0)
+
+
+class Ended:
+    """A child of `mib`, which may be ended."""
+
+    pid = 1
+
+    def __init__(self, mib: float) -> None:
+        self.mib, self.looked_at, self.stopped = mib, Event(), Event()
+
+    def memory_bytes(self) -> int:
+        self.looked_at.set()
+        return int(self.mib * 2**20)
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+def watched(child: Ended) -> Server:
+    return cast("Server", SimpleNamespace(child=child, cores=(), inside=None, remarks=[]))
+
+
+def test_a_reader_that_fails_keeps_what_it_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "tree", lambda pid: Failing())
+    child = Ended(10)
+    with Watch(watched(child), MemoryLimit(100, "memory_mib = 100")) as watch:
+        assert child.looked_at.wait(SOON_S)
+    assert watch.remarks == [f"{telemetry.UNSEEN}: RuntimeError: boom"]
+    assert watch.frame().height == 2
+    assert watch.cpu_s(0, 1) is None
+    assert not watch.ended
+
+
+@pytest.mark.parametrize("tree", [lambda pid: Failing(), raising(BOOM)])
+def test_a_big_server_is_ended_without_telemetry(
+    monkeypatch: pytest.MonkeyPatch, tree: Callable[[int], Failing]
+) -> None:
+    monkeypatch.setattr(telemetry, "tree", tree)
+    child = Ended(500)
+    with Watch(watched(child), MemoryLimit(100, "memory_mib = 100")) as watch:
+        assert child.stopped.wait(SOON_S)
+    assert "used 500 MiB, more than memory_mib = 100" in watch.ended
+    assert len(watch.remarks) == 1
+
+
+@pytest.mark.parametrize("part", ["frame", "cpu_s", "write"])
+def test_telemetry_that_cannot_be_kept_costs_no_cell(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str
+) -> None:
+    record = runs.record(cells(runs.plan())[0], server_cpu_s=None)
+    server = watched(Ended(10))
+    watch = Watch(server, MemoryLimit(100, ""))
+    monkeypatch.setattr(watch, part, raising(BOOM))
+    rig._keep_seen(watch, server, record, tmp_path)
+    assert record.remarks == [f"{telemetry.UNSEEN}: RuntimeError: boom"]
+    assert (record.outcome, record.server_cpu_s) == ("done", None)
+    monkeypatch.setattr(watch, part, raising(FULL))
+    with pytest.raises(OSError, match="No space left"):
+        rig._keep_seen(watch, server, record, tmp_path)
+
+
+def test_a_cell_without_telemetry_is_valid_and_remarked(tmp_path: Path) -> None:
+    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+        record, requests = runs.steady(cell, 1000)
+        if cell.number < 3:
+            record.server_cpu_s, record.remarks = None, ["no telemetry"]
+        return record, requests
+
+    results = analyse(runs.write_run(tmp_path, runs.plan(), make))
+    assert results.remarks == ["2 of 12 cells: no telemetry"]
+    first = results.cells[0]
+    assert (first.status, first.reasons) == ("valid", ["no telemetry"])
+    assert (first.server_cpu, first.server_cpu_ms, first.per_cpu_s) == (None, None, None)
+
+
+# The self-check before a run.
+
+
+@pytest.mark.parametrize(
+    "error", [BOOM, ServerFailedError("it died"), StoreError("no"), pl.exceptions.ComputeError("x")]
+)
+def test_a_self_check_that_fails_is_a_remark(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    store = made(tmp_path / "runs")
+    monkeypatch.setattr(run, "calibrate_short", raising(error))
+    run._calibrate(store, cast("rig.Rig", None), tmp_path / "runs", Console(soft_wrap=True))
+    [remark] = store.manifest().remarks
+    assert remark.startswith("no self-check")
+    assert remark.endswith(reason(error))
+    assert capsys.readouterr().out == f"Remark: {remark}\n"
+    assert remark in analyse(store).remarks
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), FULL])
+def test_neither_an_interrupt_nor_a_full_disk_is_a_remark(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException
+) -> None:
+    store = made(tmp_path / "runs")
+    monkeypatch.setattr(run, "calibrate_short", raising(error))
+    with pytest.raises(type(error)):
+        run._calibrate(store, cast("rig.Rig", None), tmp_path / "runs", Console())
+    assert store.manifest().remarks == []
+
+
+# Analysis.
+
+
+def fail_third(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+    """The records of cell 3 make the analysis raise."""
+    real = analyse_cell
+
+    def fail(record: CellRecord, *rest: Any) -> Any:
+        if record.number == 3:
+            raise BOOM
+        return real(record, *rest)
+
+    monkeypatch.setattr(analysis, "analyse_cell", fail)
+
+
+def truncate_third(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+    os.truncate(store.folder / "cells" / "0003" / "requests.parquet", 10)
+
+
+@pytest.mark.parametrize("spoil", [fail_third, truncate_third])
+def test_a_cell_that_cannot_be_analysed_is_void(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    spoil: Callable[[pytest.MonkeyPatch, Store], None],
+) -> None:
+    store = made(tmp_path)
+    spoil(monkeypatch, store)
+    results = analyse(store)
+    assert [cell.id for cell in results.cells if cell.status != "valid"] == [3]
+    assert results.cells[2].reasons[0].startswith("cannot be analysed: ")
+    assert results.remarks == [f"cell 3 {results.cells[2].reasons[0]}"]
+    assert write_report(results, tmp_path, lambda _: None).exists()
+
+
+@pytest.mark.parametrize("part", ["comparisons", "crossovers", "timelines", "claims"])
+def test_a_part_that_cannot_be_made_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str
+) -> None:
+    monkeypatch.setattr(analysis, part, raising(BOOM))
+    results = analyse(made(tmp_path))
+    assert getattr(results, part) == []
+    assert len(results.remarks) == 1
+    assert results.remarks[0].endswith(": RuntimeError: boom")
+    page = write_report(results, tmp_path, lambda _: None).read_text()
+    assert results.remarks[0] in page
+
+
+# Drawing: by this process, and by others.
+
+
+def with_a_broken_chart(results: Results) -> list[Chart]:
+    first, *rest = charts(results)
+    return [first._replace(figure=itemgetter("nothing")), *rest]
+
+
+@pytest.mark.parametrize("few", [draw.FEW, 0])
+def test_a_chart_that_cannot_be_drawn_is_a_box(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, few: int
+) -> None:
+    results = analyse(made(tmp_path))
+    broken, *others = [chart.name for chart in charts(results)]
+    monkeypatch.setattr(draw, "FEW", few)
+    monkeypatch.setattr(write, "charts", with_a_broken_chart)
+    told: list[str] = []
+    page = write_report(results, tmp_path, lambda _: None, remark=told.append).read_text()
+    [remark] = told
+    assert remark.startswith(f"chart {broken} could not be drawn: TypeError: ")
+    assert page.count(f'<p class="missing">Chart {broken} could not be drawn: TypeError: ') == 1
+    assert page.count('class="missing"') == 1
+    assert {path.stem for path in (tmp_path / "charts").glob("*.svg")} == set(others)
+    assert remark.split(":")[0] in (tmp_path / "report.md").read_text()
+
+
+def test_a_pool_that_breaks_costs_its_charts_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    results = analyse(made(tmp_path))
+    monkeypatch.setattr(draw, "FEW", 0)
+    told: list[str] = []
+    with draw.workers() as pool:
+        assert pool.submit(os._exit, 1).exception()
+        page = write_report(results, tmp_path, lambda _: None, pool, told.append)
+    [remark] = told
+    assert "could not be drawn: BrokenProcessPool: " in remark
+    assert page.read_text().count('class="missing"') == len(charts(results))
