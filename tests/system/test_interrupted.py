@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.processes import command, marked_environment, none_left, twinbench
+from tests.system.processes import LONG_S, command, marked_environment, none_left, twinbench
 from tests.system.wedges import TINY, TINY_CELLS, kept, number_kept
 from twinbench.store import Store
 
@@ -51,7 +51,7 @@ def stopped_after(cells: int, folder: Path, mark: str, *options: str, stop: Stop
     while number_kept(folder) < wanted and process.poll() is None:
         time.sleep(0.02)
     stop(process)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=LONG_S)
     assert process.returncode == 130, said
     return said
 

@@ -86,7 +86,7 @@ def test_twins_that_drifted_are_refused(
     assert any(line.startswith(shown) for line in diff), diff
 
 
-@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("command", ["check", pytest.param("run", marks=pytest.mark.smoke)])
 def test_the_command_measures_nothing_then_and_exits_with_3(tmp_path: Path, command: str) -> None:
     written(tmp_path, "'finished'", "'Finished'")
     done = twinbench(command, "plan.toml", cwd=tmp_path)
