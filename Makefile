@@ -1,6 +1,6 @@
 # What one can type. Every target does its own set-up, in .venv; nothing else on the machine is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full map bench-generator bench-report report sample calibrate check test test-interrupts fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full map bench-generator bench-report report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print((3, 11) <= sys.version_info < (3, 15) or "")' 2>/dev/null),$(name))))
@@ -59,8 +59,13 @@ check: $(READY)  ## lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: $(READY) $(SQLALCHEMY_2_0)  ## the tests
-	$(BIN)/pytest
+test: $(READY)  ## the tests for after every change: three minutes
+	$(BIN)/pytest -m "not slow"
+
+test-rest: $(READY) $(SQLALCHEMY_2_0)  ## the other tests: real servers under load, a browser
+	$(BIN)/pytest -m slow
+
+test-all: test test-rest  ## all tests
 
 # An older SQLAlchemy beside the one in use: tests/pitfalls shows what each of them says.
 $(SQLALCHEMY_2_0): tests/pitfalls/sqlalchemy-2.0.lock $(READY)

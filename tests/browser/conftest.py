@@ -18,6 +18,7 @@ from playwright.sync_api import (
     Request,
     Response,
     Route,
+    expect,
     sync_playwright,
 )
 
@@ -27,8 +28,10 @@ from twinbench.plan import Target
 
 # Root, as in most containers, cannot have the sandbox; no picture here needs a GPU.
 ARGS = ["--no-sandbox", "--disable-gpu"]
-READY_S = 30.0
-PATIENCE_MS = 10_000  # until what is waited for counts as missing
+READY_S = 120.0
+# Until what is waited for counts as missing; for `expect` playwright has 5 s of its own.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 POLICY = "default-src 'self'"
 PASSWORD = "correct horse"  # noqa: S105 - of people who live for one test
 
@@ -126,7 +129,9 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         pytest.skip("chromium is not installed (apt-get install chromium)")
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        found = playwright.chromium.launch(
+            executable_path=chromium, args=ARGS, timeout=2 * PATIENCE_MS
+        )
         yield found
         found.close()
 
@@ -143,16 +148,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     assert none_left(mark)
 
 
-@pytest.fixture(scope="package")
-def context(browser: Browser, server: Server) -> Iterator[BrowserContext]:
-    with browser.new_context(base_url=server.url) as found:
-        found.set_default_timeout(PATIENCE_MS)
-        yield found
-
-
 @pytest.fixture
-def visit(context: BrowserContext, server: Server) -> Iterator[Visit]:
-    found = Visit(context, server.url)
-    yield found
-    found.page.evaluate("localStorage.clear()")  # the next one is somebody else
-    found.page.close()
+def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+    with browser.new_context(base_url=server.url) as context:
+        context.set_default_timeout(PATIENCE_MS)
+        yield Visit(context, server.url)

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests import runs
+from tests.browser.conftest import PATIENCE_MS
 from tests.unit.test_golden import GOLDEN
 from twinbench.analyse.run import analyse
 from twinbench.findings import Item, Picture, Series
@@ -43,6 +44,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     """The report, opened; it loads nothing, and nothing goes wrong on it."""
     wrong: list[str] = []
     with browser.new_context() as context:
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("console", lambda message: wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -60,6 +62,7 @@ def column(page: Page, n: int) -> list[str]:
     return table(page).locator(f"tbody tr > :nth-child({n})").all_text_contents()
 
 
+@pytest.mark.smoke
 def test_a_table_sorts_by_click_and_by_keyboard(page: Page) -> None:
     users = table(page).locator("thead th").first
     assert column(page, 1) == ["1", "8"]

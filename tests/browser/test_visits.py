@@ -3,6 +3,7 @@
 import io
 import re
 
+import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
@@ -83,6 +84,7 @@ def test_what_is_refused_is_said_beside_the_form(visit: Visit) -> None:
     visit.check(422, 400)
 
 
+@pytest.mark.smoke
 def test_write_edit_and_delete_a_post(visit: Visit) -> None:
     page = visit.page
     author = visit.register()

@@ -1,9 +1,9 @@
 """A server that behaves as told: `python behaving.py PORT BEHAVIOUR [N]`.
 
-ok: answers at once; wait: after 20 ms; short: closes each connection right after an answer,
-unannounced. The others misbehave after N good answers (left out: from the first request on).
-die: exits with a last word; error: status 500; redirect: to itself; garbage: not HTTP; silent:
-never answers; hang_up: closes in the middle of an answer; drip: a byte a second; endless,
+ok: answers at once; wait: after 20 ms; slow: after a second; short: closes each connection right
+after an answer, unannounced. The others misbehave after N good answers (left out: from the first
+request on). die: exits with a last word; error: status 500; redirect: to itself; garbage: not HTTP;
+silent: never answers; hang_up: closes in the middle of an answer; drip: a byte a second; endless,
 flood and headers: a body that is said to end, one that is not, or header lines, without end and
 as fast as it can.
 """
@@ -22,9 +22,11 @@ INSTEAD = {
     "garbage": b"what?\r\n\r\n",
     "ok": ANSWER,
     "wait": ANSWER,
+    "slow": ANSWER,
     "hang_up": ANSWER[:-1],
     "short": ANSWER,
 }
+WAITS_S = {"wait": 0.02, "slow": 1.0}
 
 
 class Behaviour:
@@ -34,8 +36,8 @@ class Behaviour:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await reader.readuntil(b"\r\n\r\n"):
-                if self._name == "wait":
-                    await asyncio.sleep(0.02)
+                if wait_s := WAITS_S.get(self._name):
+                    await asyncio.sleep(wait_s)
                 if self._good > 0:
                     self._good -= 1
                     writer.write(ANSWER)

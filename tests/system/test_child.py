@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.system.processes import ROOT, marked_environment, none_left
+from tests.system.processes import LONG_S, ROOT, marked_environment, none_left
 from twinbench.measure.child import Child, adopt_orphans
 
-LONG_S = 30.0  # for what comes at once
+pytestmark = pytest.mark.smoke
 
 
 def test_what_cannot_be_delivered_to_the_dead_is_no_error(tmp_path: Path) -> None:
@@ -49,12 +49,18 @@ def test_a_command_that_somebody_has_stopped_is_ended(sleeper: Child) -> None:
 
 
 def test_a_command_that_goes_on_in_time_is_left_alone(tmp_path: Path) -> None:
-    script = "import time; time.sleep(0.5); print('well')"
+    gate = tmp_path / "gate"
+    script = (
+        "import time; from pathlib import Path\n"
+        f"while not Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
+        "print('well')"
+    )
     child = Child([sys.executable, "-c", script], log=tmp_path / "log", stopped_s=LONG_S)
     command = command_of(psutil.Process(child.pid))
     for _ in range(2):
         command.suspend()
         command.resume()
+    gate.touch()
     assert child.ended(LONG_S) == "exited with code 0"
     assert child.last_output() == "well"
     child.stop()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import runs
-from tests.system.processes import command, marked, marked_environment, none_left
+from tests.system.processes import LONG_S, command, marked, marked_environment, none_left
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
 from twinbench.report import draw
@@ -69,7 +69,7 @@ def test_whatever_ends_it_no_process_is_left(
         time.sleep(0.02)
     assert len(marked(mark)) >= 3  # itself and two that draw
     expected = end(process)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=LONG_S)
     assert process.returncode == expected
     assert "Traceback" not in said
     assert none_left(mark)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.system import wedges
-from tests.system.processes import command, marked_environment, none_left, twinbench
+from tests.system.processes import LONG_S, command, marked_environment, none_left, twinbench
 from tests.system.wedges import TINY, TINY_CELLS, kept, number_kept
 from twinbench.measure.rig import Rig
 
@@ -72,7 +72,7 @@ def test_a_run_on_a_full_disk_stops_and_is_resumed(small_disk: Path) -> None:
         time.sleep(0.02)
     ballast = small_disk / "ballast"
     fill(ballast)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=LONG_S)
     assert process.returncode == 2
     assert said.count("\n") == 1
     assert "cannot be written (No space left on device); what was finished is kept" in said
@@ -108,7 +108,7 @@ def test_without_a_place_for_temporary_files_nothing_begins(small_disk: Path) ->
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=LONG_S,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("twinbench: No usable temporary directory found in")

@@ -11,7 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.system.processes import ROOT, command, marked_environment, none_left, twinbench
+from tests.system.processes import (
+    LONG_S,
+    ROOT,
+    command,
+    marked_environment,
+    none_left,
+    twinbench,
+)
 from tests.system.wedges import TINY, TINY_CELLS, kept, number_kept
 from twinbench.store import Store
 
@@ -53,7 +60,7 @@ def stopped_after(cells: int, folder: Path, mark: str, *options: str, stop: Stop
     while number_kept(folder) < wanted and process.poll() is None:
         time.sleep(0.02)
     stop(process)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=LONG_S)
     assert process.returncode == 130, said
     return said
 
@@ -121,6 +128,7 @@ MOMENTS = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_an_interrupt_at_a_bad_moment_leaves_nothing(folder: Path, moment: str) -> None:
     mark = f"moment-{os.getpid()}"
@@ -131,13 +139,14 @@ def test_an_interrupt_at_a_bad_moment_leaves_nothing(folder: Path, moment: str) 
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=LONG_S,
     )
     assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
     assert list((folder / "temporary").iterdir()) == []
     assert none_left(mark)
 
 
+@pytest.mark.smoke
 def test_a_second_interrupt_after_patience_ends_at_once() -> None:
     script = (
         "import os, signal; from twinbench import interruption as i; i.PATIENCE_S = 0; i.listen()\n"

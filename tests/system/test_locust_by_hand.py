@@ -7,7 +7,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from tests.system.processes import ROOT
+from tests.system.processes import LONG_S, ROOT
 from twinbench.measure.child import Child
 from twinbench.measure.server import Server
 from twinbench.plan import Target
@@ -18,7 +18,7 @@ LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locust
 def test_locust_runs_a_scenario_and_counts_its_answers() -> None:
     server = Server(Target(name="async", app="apps.async_app.main:app", cwd=None))
     try:
-        server.wait_until_ready(30)
+        server.wait_until_ready(LONG_S)
         options = ["--headless", "-u", "4", "-r", "4", "-t", "2s", "--scenario", "noop"]
         done = subprocess.run(
             [*LOCUST, *options, "--host", server.url, "--json"],
@@ -26,7 +26,7 @@ def test_locust_runs_a_scenario_and_counts_its_answers() -> None:
             text=True,
             cwd=ROOT,
             check=False,
-            timeout=60,
+            timeout=LONG_S,
         )
     finally:
         server.stop()
@@ -50,10 +50,10 @@ def test_locust_serves_its_page_with_a_choice_of_scenarios(tmp_path: Path) -> No
 
 
 def _page(child: Child, url: str) -> str:
-    end = time.monotonic() + 60
+    end = time.monotonic() + LONG_S
     while time.monotonic() < end and child.exit_code() is None:
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=LONG_S) as answer:
                 return str(answer.read().decode())
         except OSError:
             time.sleep(0.2)

@@ -36,7 +36,7 @@ def plan() -> Plan:
             "blocks": 1,
             "warmup_s": 0.1,
             "measure_s": 0.6,
-            "collapse_s": 0.5,
+            "collapse_s": 1.0,
             "targets": targets,
             "scenarios": [scenario],
         }

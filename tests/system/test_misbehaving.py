@@ -14,7 +14,7 @@ from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST, Server
 from twinbench.plan import Load, Target
 
-READY_S = 30.0
+READY_S = 120.0
 
 WRONG = {
     "error": "status 500, expected 200",
@@ -53,7 +53,7 @@ def test_answers_that_never_end_are_a_collapse(
     record, result = wedges.measured(rig, target, tmp_path, load)
     assert record.unanswered > 0
     assert (record.outcome, result.status) == ("collapsed", "collapsed")
-    said = f"no answer for 0.5 s while {record.unanswered} requests were in flight"
+    said = f"no answer for 1 s while {record.unanswered} requests were in flight"
     assert said in result.reasons[0]
     wedges.assert_fine(rig, tmp_path)
 
@@ -66,17 +66,17 @@ def test_a_server_that_dies_is_quoted(rig: Rig, tmp_path: Path, load: Load) -> N
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "within_s", "said"),
     [
-        ("silent", "no answer within 0.5 s"),
-        ("drip", "a response that did not end within 0.5 s"),
-        ("headers", "a response whose headers did not end (got more than 100 headers)"),
-        ("garbage", "no HTTP answer"),
-        ("hang_up", "no HTTP answer"),
+        ("silent", 0.5, "no answer within 0.5 s"),
+        ("drip", 0.5, "a response that did not end within 0.5 s"),
+        ("headers", 60, "a response whose headers did not end (got more than 100 headers)"),
+        ("garbage", 60, "no HTTP answer"),
+        ("hang_up", 60, "no HTTP answer"),
     ],
 )
-def test_before_the_load_too_an_answer_ends(target: str, said: str) -> None:
-    assert said in refused(target, 0.5)
+def test_before_the_load_too_an_answer_ends(target: str, within_s: float, said: str) -> None:
+    assert said in refused(target, within_s)
 
 
 @pytest.mark.parametrize("target", ["endless", "flood"])

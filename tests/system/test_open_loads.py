@@ -12,6 +12,8 @@ from twinbench.plan import Plan, cells
 from twinbench.store import CellRecord
 
 RATE = 200
+# However long the machine stops the server, none is dropped for that.
+MORE_THAN_ARRIVE = 300
 SCHEDULE = ("intended_ns", "request")
 
 
@@ -23,7 +25,7 @@ def measured(folder: Path, *behaviour: str, **plan: object) -> CellRecord:
         "kind": "io",
         "requests": [{"path": "/"}, {"path": "/other"}],
         "open": [RATE],
-        "in_flight": plan.pop("in_flight", None),
+        "in_flight": plan.pop("in_flight", MORE_THAN_ARRIVE),
         "arrivals": plan.pop("arrivals", "poisson"),
     }
     command = [sys.executable, str(BEHAVING), "{port}", *behaviour]
@@ -31,7 +33,7 @@ def measured(folder: Path, *behaviour: str, **plan: object) -> CellRecord:
         "name": "open",
         "warmup_s": 0.2,
         "measure_s": 1.0,
-        "collapse_s": 0.5,
+        "collapse_s": 10.0,
         "targets": [{"name": "one", "command": command}],
         "scenarios": [scenario],
     }
@@ -85,7 +87,7 @@ def test_what_finds_too_many_in_flight_is_dropped_and_counted(tmp_path: Path) ->
 
 
 def test_a_silent_server_has_collapsed(tmp_path: Path) -> None:
-    record = measured(tmp_path, "silent", "60")
+    record = measured(tmp_path, "silent", "60", collapse_s=0.5)
     assert record.outcome == "collapsed"
     assert record.unanswered > 1
 
@@ -102,7 +104,9 @@ def test_wrong_answers_do_not_stop_the_arrivals(tmp_path: Path, behaviour: str) 
 def test_connections_that_were_ended_while_idle_are_made_anew(tmp_path: Path) -> None:
     record = measured(tmp_path, "short", in_flight=5)
     errors = rows(record, tmp_path)["error"].to_list()
-    assert (record.outcome, record.dropped) == ("done", 0)
+    # A machine that stops the server for 25 ms has five requests in flight: then some are dropped.
+    assert record.outcome == "done"
+    assert len(errors) + record.dropped == record.scheduled
     # Now and then a request crosses with the end of its connection, which nobody can tell from
     # a server that resets it.
     assert set(errors) <= {"", "Connection reset by peer"}

@@ -97,7 +97,7 @@ def test_the_order_of_methods_in_allow_is_no_difference(tmp_path: Path, rig: Rig
     assert "headers" not in checked(rig, plan_file).missing
 
 
-@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("command", ["check", pytest.param("run", marks=pytest.mark.smoke)])
 def test_the_command_measures_nothing_then_and_exits_with_3(tmp_path: Path, command: str) -> None:
     written(tmp_path, "'finished'", "'Finished'")
     done = twinbench(command, "plan.toml", cwd=tmp_path)

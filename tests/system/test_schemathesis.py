@@ -12,7 +12,7 @@ from twinbench.measure.rig import UPSTREAM
 from twinbench.measure.server import Server
 from twinbench.plan import Target
 
-READY_S = 30.0
+READY_S = 120.0
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 CHECKS = (
     "not_a_server_error",

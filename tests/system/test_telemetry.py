@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.watched import APP, LONG_S, asking, comes, get, serving, target
+from tests.system.processes import LONG_S
+from tests.system.watched import APP, asking, comes, get, serving, target
 from twinbench.measure import probe
 from twinbench.measure.server import Server
 
@@ -68,7 +69,7 @@ def test_40_threads_at_once_are_counted_right() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=100,
+        timeout=LONG_S,
     )
     assert json.loads(done.stdout) == {
         **{f"{name} held": [1, 0] for name in ("queue", "null", "static")},

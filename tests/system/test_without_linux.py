@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.system.watched import LONG_S
+from tests.system.processes import LONG_S
 from twinbench import run
 from twinbench.analyse.run import analyse
 from twinbench.interruption import SIGNALS

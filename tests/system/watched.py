@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.system.processes import LONG_S
 from twinbench.measure.server import Server
 from twinbench.plan import Target
-
-READY_S = 30.0
-LONG_S = 30.0  # for what comes at once
 
 APP = """
 import time
@@ -63,7 +61,7 @@ def target(folder: Path, text: str = APP) -> Target:
 def serving(wanted: Target) -> Iterator[Server]:
     server = Server(wanted)
     try:
-        yield server.wait_until_ready(READY_S)
+        yield server.wait_until_ready(LONG_S)
     finally:
         server.stop()
 
@@ -85,7 +83,7 @@ def asking(server: Server, path: str, times: int, gate: Path) -> Iterator[None]:
 
 
 def get(url: str) -> None:
-    with urllib.request.urlopen(url, timeout=60) as answer:
+    with urllib.request.urlopen(url, timeout=LONG_S) as answer:
         answer.read()
 
 

@@ -29,7 +29,7 @@ name = "tiny"
 blocks = 1
 warmup_s = 0.1
 measure_s = 0.3
-collapse_s = 1.0
+collapse_s = 20.0
 targets = [
     {{ name = "one", command = ["{sys.executable}", "{BEHAVING}", "{{port}}", "wait"] }},
     {{ name = "two", command = ["{sys.executable}", "{BEHAVING}", "{{port}}", "wait"] }},
@@ -42,6 +42,10 @@ requests = [{{ path = "/" }}]
 closed = [1, 4]
 """
 TINY_CELLS = 4
+# Longer than a busy machine stops anybody, so that a server that behaves is not taken for another.
+COLLAPSE_S = 1.0
+# A cell that ends because of what happens in it has all the time for that.
+UNTIL_SOMETHING_HAPPENS_S = 120.0
 # What a process of the run has on its command line.
 SERVER, GENERATOR, UPSTREAM = "behaving.py", "loadtests.driver", "apps.upstream"
 # The moments that the generator is told, in order.
@@ -56,26 +60,28 @@ def plan(*behaviours: str, processes: int = 1) -> Plan:
         {"name": name, "command": [sys.executable, str(BEHAVING), "{port}", name, GOOD_AT_FIRST]}
         for name in behaviours
     ]
-    scenario = {"name": "get", "kind": "io", "requests": [{"path": "/"}]}
+    scenario = {"name": "get", "kind": "io", "requests": [{"path": "/"}], "closed": [10]}
+    long = scenario | {"name": "long", "measure_s": UNTIL_SOMETHING_HAPPENS_S}
     return Plan.model_validate(
         {
             "name": "wedged",
             "blocks": 1,
             "warmup_s": 0.1,
             "measure_s": 0.4,
-            "collapse_s": 0.5,
+            "collapse_s": COLLAPSE_S,
             "processes": processes,
             "targets": targets,
-            "scenarios": [scenario | {"closed": [10], "open": [400]}],
+            "scenarios": [scenario | {"open": [400]}, long],
         }
     )
 
 
 def measured(
-    rig: Rig, target: str, folder: Path, load: Load = TEN_USERS
+    rig: Rig, target: str, folder: Path, load: Load = TEN_USERS, scenario: str = "get"
 ) -> tuple[CellRecord, CellResult]:
     """What was recorded, and what is said of it; one folder for all cells of a test."""
-    cell: Cell = next(c for c in cells(rig.plan) if (c.target, c.load) == (target, load))
+    wanted = (scenario, target, load)
+    cell: Cell = next(c for c in cells(rig.plan) if (c.scenario, c.target, c.load) == wanted)
     record = rig.measure(cell, folder)
     lost = record.outcome == "lost"
     requests = NO_REQUESTS if lost else pl.read_parquet(folder / "requests.parquet")
@@ -93,25 +99,26 @@ def assert_fine(rig: Rig, folder: Path) -> None:
 
 def hit(name: str, number: signal.Signals, which: int = 0) -> None:
     """Send a signal to the process `name` of this run: to it, not to its supervisor."""
-    found = [
-        process.pid
-        for process in psutil.Process().children(recursive=True)
-        if name in " ".join(process.cmdline())
-        and "supervisor.py" not in " ".join(process.cmdline())
-    ]
-    os.kill(found[which], number)
+    os.kill(_of(name, supervisors=False)[which].pid, number)
 
 
-def hit_between_cells(name: str, number: signal.Signals) -> None:
-    """The same, and wait until its supervisor has seen it."""
-    supervisors = [
-        process
-        for process in psutil.Process().children()
-        if name in " ".join(process.cmdline()) and "supervisor.py" in " ".join(process.cmdline())
-    ]
+def hit_and_wait(name: str, number: signal.Signals) -> None:
+    """The same, and wait until its supervisor has seen it, and ended."""
+    [supervisor, *_] = _of(name, supervisors=True)
     hit(name, number)
-    while supervisors[0].status() != psutil.STATUS_ZOMBIE:
+    while supervisor.status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
+
+
+def _of(name: str, *, supervisors: bool) -> list[psutil.Process]:
+    """The processes with `name` on their command line: what runs there, or its supervisors."""
+    children = psutil.Process().children(recursive=True)
+    lines = [(process, " ".join(process.cmdline())) for process in children]
+    return [
+        process
+        for process, line in lines
+        if name in line and ("supervisor.py" in line) == supervisors
+    ]
 
 
 def at_moment(patch: pytest.MonkeyPatch, moment: int, act: Callable[[], None]) -> None:

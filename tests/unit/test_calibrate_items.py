@@ -115,6 +115,7 @@ def test_each_mutation_is_caught_by_a_live_item(evidence: Evidence, name: str) -
     assert set(numbers) <= set(range(2, 11))
 
 
+@pytest.mark.slow
 def test_the_item_of_mutations_passes_and_says_who_caught_what(evidence: Evidence) -> None:
     found = judge.full(evidence, now())
     assert [item.number for item in found.items] == list(range(1, 12))
@@ -122,6 +123,7 @@ def test_the_item_of_mutations_passes_and_says_who_caught_what(evidence: Evidenc
     assert found.items[-1].said.startswith("late arrivals dropped: caught by ")
 
 
+@pytest.mark.slow
 def test_what_fails_anyway_catches_nothing(evidence: Evidence) -> None:
     """Errors are counted by item 9 alone: once it fails by itself, nobody is left to notice."""
     items = [judged(known, evidence) for known in LIVE]

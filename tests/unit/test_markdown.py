@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests import supposed
 from tests.supposed import Made, Outcome, level, stops
 from twinbench.analyse.results import ClaimResult, Results
@@ -46,6 +48,7 @@ def test_beyond_the_budget_the_end_is_left_out_and_that_is_said() -> None:
     assert "report.html" in text
 
 
+@pytest.mark.slow
 def test_a_comment_on_a_pull_request_holds_it_however_long_the_plan() -> None:
     text = markdown(many(200))
     assert len(text) < 65_536
