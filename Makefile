@@ -1,9 +1,9 @@
 # What one can type. Every target does its own set-up, in .venv; nothing else on the machine is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full map bench-generator bench-report report sample calibrate check test fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full map bench-generator bench-report report sample calibrate check test test-interrupts fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
-	$(if $(shell $(name) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(name))))
+	$(if $(shell $(name) -c 'import sys; print((3, 11) <= sys.version_info < (3, 15) or "")' 2>/dev/null),$(name))))
 BIN := .venv/bin
 READY := .venv/.ready
 SQLALCHEMY_2_0 := .venv/sqlalchemy-2.0/.ready
@@ -16,7 +16,7 @@ help:  ## print this list
 # pip checks every download against the hashes in the lock. The stamp is written last, so an
 # installation that was cut short is done again.
 $(READY): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "twinbench needs Python 3.11 or newer on the PATH; or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 2; }
+	@test -n "$(PYTHON)" || { echo "twinbench needs Python 3.11 to 3.14 on the PATH; or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 2; }
 	@echo "Setting up .venv, once (about a minute)"
 	@$(PYTHON) -m venv --clear .venv || { echo "python's venv module is incomplete; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
@@ -68,6 +68,9 @@ $(SQLALCHEMY_2_0): tests/pitfalls/sqlalchemy-2.0.lock $(READY)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: \
 		--require-hashes --target $(@D) -r $<
 	@touch $@
+
+test-interrupts: $(READY)  ## 200 runs interrupted at random moments: a quarter of an hour
+	$(BIN)/python -m tests.benchmarks.interrupts
 
 fmt: $(READY)  ## format the code
 	$(BIN)/ruff check --fix .

@@ -9,6 +9,7 @@ import ctypes
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -140,18 +141,21 @@ class _Itimerspec(ctypes.Structure):
     _fields_ = [("interval", _Timespec), ("value", _Timespec)]
 
 
-# os.timerfd_create came with Python 3.13.
-_libc = ctypes.CDLL(None, use_errno=True)
+@cache  # it is asked with every arrival
+def _libc() -> ctypes.CDLL:
+    """os.timerfd_create came with Python 3.13. Other systems than Linux have no timerfd: twinbench
+    refuses open loads there, before anything is started."""
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _timerfd() -> int:
-    fd: int = _libc.timerfd_create(time.CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)
+    fd: int = _libc().timerfd_create(time.CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)
     if fd < 0:
-        raise OSError(ctypes.get_errno(), "timerfd_create: open loads need Linux")
+        raise OSError(ctypes.get_errno(), "timerfd_create")
     return fd
 
 
 def _set_time(fd: int, at_ns: int) -> None:
     spec = _Itimerspec(_Timespec(0, 0), _Timespec(*divmod(at_ns, NS_PER_S)))
-    if _libc.timerfd_settime(fd, TFD_TIMER_ABSTIME, ctypes.byref(spec), None):
+    if _libc().timerfd_settime(fd, TFD_TIMER_ABSTIME, ctypes.byref(spec), None):
         raise OSError(ctypes.get_errno(), "timerfd_settime")

@@ -95,7 +95,7 @@ def _waited_s() -> float:
     """How long this thread was ready to run and had no core; 0 where the system does not say."""
     try:
         return int(SCHEDSTAT.read_text().split()[1]) / NS_PER_S
-    except (OSError, IndexError):
+    except (OSError, IndexError, ValueError):
         return 0.0
 
 

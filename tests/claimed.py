@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tests import runs
+from twinbench import PLANS
 from twinbench.analyse.claims import Claim, judge
 from twinbench.analyse.results import (
     CellResult,
@@ -17,7 +18,7 @@ from twinbench.analyse.results import (
     Timing,
 )
 from twinbench.findings import Calibration
-from twinbench.plan import PLANS, Load, Plan, read_plan
+from twinbench.plan import Load, Plan, read_plan
 
 FULL = read_plan(PLANS / "full.toml")
 USERS = Load("closed", 128)

@@ -12,8 +12,7 @@ import numpy as np
 import polars as pl
 
 from tests.runs import manifest
-from twinbench.calibrate import plans, theory
-from twinbench.calibrate.evidence import LOGS, RUNS
+from twinbench.calibrate import LOGS, RUNS, plans, theory
 from twinbench.plan import Cell, Plan, cells
 from twinbench.store import CellRecord, Store
 

@@ -3,28 +3,26 @@
 import signal
 import sys
 
-from twinbench.interruption import Interruption
+from twinbench.interruption import EXIT_CODE, SIGNALS, exit_at_once
+
+# Before the imports, which take most of a second: until a command makes something that has to be
+# cleaned up (it calls `listen` then), a signal ends the process at once.
+for number in SIGNALS:
+    signal.signal(number, exit_at_once)
 
 
 def main() -> None:
-    """Run the command; Ctrl-C at any moment ends it with 130 and without a stack trace."""
-    Interruption().listen()
-    try:
-        # Imported here: it takes a second, in which somebody may already change his mind.
-        from twinbench.cli import main as cli
+    """Run the command line and exit with its code."""
+    from twinbench.cli import main as cli
 
+    try:
         code = cli()
     except KeyboardInterrupt:
-        code = 130
-    except OSError as error:  # from an import: without a temporary folder matplotlib has none
-        sys.stderr.write(f"twinbench: {error.strerror or error}\n")
-        code = 2
-    # What is left to do takes no time: a second Ctrl-C shall not spoil the exit code.
-    for number in (signal.SIGINT, signal.SIGTERM):
+        sys.stderr.write("Interrupted.\n")
+        code = EXIT_CODE
+    # What is left to do takes no time: a second Ctrl-C must not spoil the exit code.
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    # Where Ctrl-C met an exec (dataclasses and named tuples are made by it), CPython would end with
-    # SIGINT, caught or not; the next exec makes it forget.
-    exec("")  # noqa: S102
     sys.exit(code)
 
 

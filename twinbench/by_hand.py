@@ -2,16 +2,17 @@
 
 import contextlib
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from rich.console import Console
 
+from twinbench import PLANS, ROOT
+from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
-from twinbench.plan import PLANS, ROOT, read_plan
-from twinbench.run import alone
+from twinbench.plan import read_plan
+from twinbench.run import machine_lock
+from twinbench.scratch import scratch
 from twinbench.store import StoreError
 
 PAGE_HOST = "127.0.0.1"
@@ -22,8 +23,8 @@ LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
 def serve_by_hand(console: Console) -> None:
     """Serve the bench plan's targets and Locust's page until Ctrl-C or until Locust ends."""
     plan = read_plan(PLANS / "bench.toml")
-    with alone(), contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twinbench-log-")))
+    with machine_lock(), contextlib.ExitStack() as stack:
+        folder = stack.enter_context(scratch())
         rig = stack.enter_context(Rig(plan, folder))
         servers = []
         for target in plan.targets:
@@ -38,7 +39,8 @@ def serve_by_hand(console: Console) -> None:
             console.print(f"host for {server.target.name:12} {server.url}")
         try:
             while page.exit_code() is None:
-                time.sleep(0.2)
+                with interruptible():
+                    time.sleep(0.2)
         except KeyboardInterrupt:
             console.print("Stopped.")
             return

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from twinbench.interruption import undisturbed
+from twinbench.interruption import check_interrupted
 from twinbench.plan import Cell, cells
 from twinbench.store import CellRecord, Session, Store, StoreError, now
 
@@ -46,13 +46,13 @@ def run(store: Store, todo: Sequence[Cell], measure: Measure, watch: Watch) -> N
     manifest = store.manifest()
     try:
         for cell in todo:
+            check_interrupted()
             record = measure(cell, store.begin(cell))
             store.finish(record)
             watch(record)
     finally:
-        with undisturbed():
-            manifest.sessions[-1].ended = now()
-            store.write_manifest(manifest)
+        manifest.sessions[-1].ended = now()
+        store.write_manifest(manifest)
 
 
 def begin_session(store: Store) -> None:

@@ -7,28 +7,18 @@ refused; 130 interrupted.
 import json
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinbench.analyse.claims import ClaimsError
-from twinbench.analyse.results import Results
-from twinbench.analyse.run import analyse, write_results
-from twinbench.by_hand import serve_by_hand
-from twinbench.calibrate.evidence import NoEvidenceError
-from twinbench.calibrate.full import calibrate as calibrate_for
-from twinbench.calibrate.full import lines
-from twinbench.calibrate.generators import compare_generators
-from twinbench.measure.server import ServerFailedError
-from twinbench.plan import PLANS, PlanError
-from twinbench.preflight import PreflightError
+from twinbench import LATEST, PLANS, RUNS
+from twinbench.interruption import EXIT_CODE
 from twinbench.printable import PrintableConsole
-from twinbench.progress import telling
-from twinbench.report.draw import workers
-from twinbench.report.terminal import show
-from twinbench.report.write import write_calibration, write_report
-from twinbench.run import InterruptedRunError, alone, carry_out, check_only, read_plan_here
-from twinbench.store import LATEST, RUNS, Store, StoreError
+
+# The rest is imported where it is used: --help must be quick, and what measures must not hold
+# scipy and matplotlib, which analysis and report need.
+if TYPE_CHECKING:
+    from twinbench.store import Store
 
 app = typer.Typer(
     help="def or async def? Measures two implementations of one FastAPI app under the same load.",
@@ -59,6 +49,8 @@ def run(
     runs: Runs = RUNS,
 ) -> None:
     """Measure what a plan says, then make the report. Its path is the last line printed."""
+    from twinbench.run import carry_out
+
     store = carry_out(plan, runs, resume=resume, console=out)
     _report(store)
     if lost := [record for record in store.records() if record.outcome == "lost"]:
@@ -74,6 +66,8 @@ def report(
     ] = LATEST,
 ) -> None:
     """Make a run's report again, from what is on disk."""
+    from twinbench.store import Store
+
     store = Store.open(run_folder)
     _report(store)
     _name_report(store)
@@ -82,6 +76,8 @@ def report(
 @app.command()
 def check(plan: PlanFile) -> None:
     """Does every target of a plan start, answer, and do the same work? Measure nothing."""
+    from twinbench.run import check_only
+
     for pair in check_only(plan, out):
         out.print(pair.sentence, markup=False)
     out.print("Every target starts and answers every request as the plan expects.")
@@ -92,10 +88,17 @@ def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
     """Read off known answers whether the instrument is right, with the headroom that a plan needs.
 
     About two minutes. Exits with 1 if anything is wrong."""
-    with alone():
+    from twinbench.calibrate.full import calibrate as calibrate_for
+    from twinbench.calibrate.full import lines
+    from twinbench.progress import telling
+    from twinbench.run import machine_lock, read_plan_here
+
+    with machine_lock():
         found, folder = calibrate_for(read_plan_here(plan), RUNS.parent, out)
     for line in lines(found.items):
         out.print(line, markup=False)
+    from twinbench.report.write import write_calibration
+
     with telling(out) as tell:
         path = write_calibration(found, folder, tell)
     out.print(f"{path} ({found.took_s:.0f} s)", markup=False)
@@ -105,28 +108,46 @@ def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
 @app.command()
 def ui() -> None:
     """Serve both apps and Locust's web page, to try loads by hand; Ctrl-C ends all of it."""
+    from twinbench.by_hand import serve_by_hand
+
     serve_by_hand(out)
 
 
 @app.command()
 def generators() -> None:
     """Our client, Locust's FastHttpUser and wrk against the same nginx: requests a second."""
-    with alone():
+    from twinbench.calibrate.generators import compare_generators
+    from twinbench.run import machine_lock
+
+    with machine_lock():
         compare_generators(out)
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of results.json."""
+    from twinbench.analyse.results import Results
+
     out.print_json(json.dumps(Results.model_json_schema()))
 
 
-def _report(store: Store) -> None:
+def _report(store: "Store") -> None:
+    from twinbench.interruption import interruptible, listen
+    from twinbench.progress import telling
+    from twinbench.report.draw import workers
+    from twinbench.run import InterruptedRunError
+
+    listen()
     try:
         many = store.manifest().cells >= MANY_CELLS
         with telling(out) as tell, workers() if many else nullcontext() as pool:
             tell("analysing")
-            results = analyse(store)
+            from twinbench.analyse.run import analyse, write_results
+            from twinbench.report.terminal import show
+            from twinbench.report.write import write_report
+
+            with interruptible():
+                results = analyse(store)
             write_results(store, results)
             write_report(results, store.folder, tell, pool)
     except KeyboardInterrupt:
@@ -137,7 +158,7 @@ def _report(store: Store) -> None:
     show(results, out)
 
 
-def _name_report(store: Store) -> None:
+def _name_report(store: "Store") -> None:
     out.print(str(store.folder / "report.html"), markup=False)
 
 
@@ -146,18 +167,38 @@ def main() -> int:
     try:
         app()
     except SystemExit as ended:  # typer's way to return
+        if ended.code == EXIT_CODE:  # and what it makes of KeyboardInterrupt
+            return _failed("Interrupted.", EXIT_CODE)
         return ended.code if isinstance(ended.code, int) else 0
-    except (PlanError, ClaimsError, StoreError) as error:
-        return _failed(str(error), 2)
-    except NoEvidenceError as error:
-        return _failed(f"calibration failed: {error}", 1)
-    except (PreflightError, ServerFailedError) as error:
-        return _failed(str(error), 3)
-    except InterruptedRunError as error:
-        return _failed(str(error), 130)
     except OSError as error:
         return _failed(f"{error.filename or 'twinbench'}: {error.strerror or error}", 2)
+    except Exception as error:
+        if (code := _code(error)) is None:
+            raise
+        return _failed(f"calibration failed: {error}" if code == 1 else str(error), code)
     return 0
+
+
+def _code(error: Exception) -> int | None:
+    """The exit code of what is foreseen to go wrong."""
+    from twinbench.analyse.claims import ClaimsError
+    from twinbench.calibrate import NoEvidenceError
+    from twinbench.measure.server import ServerFailedError
+    from twinbench.plan import PlanError
+    from twinbench.preflight import PreflightError
+    from twinbench.run import InterruptedRunError
+    from twinbench.store import StoreError
+
+    codes: dict[type[Exception], int] = {
+        NoEvidenceError: 1,
+        PlanError: 2,
+        ClaimsError: 2,
+        StoreError: 2,
+        PreflightError: 3,
+        ServerFailedError: 3,
+        InterruptedRunError: EXIT_CODE,
+    }
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), None)
 
 
 def _failed(sentence: str, code: int) -> int:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from twinbench.interruption import interruptible
 from twinbench.plan import Before, Taken, render
 
 # More than any answer that is worth measuring: one without end shall not fill the memory.
@@ -44,7 +45,10 @@ class Answer(NamedTuple):
 def exchange(request: bytes, host: str, port: int, timeout_s: float) -> Answer:
     """Send `request` and read the whole answer, within `timeout_s`. Raises ExchangeError."""
     try:
-        with socket.create_connection((host, port), timeout=timeout_s) as connection:
+        with (
+            interruptible(),
+            socket.create_connection((host, port), timeout=timeout_s) as connection,
+        ):
             read = io.BufferedReader(_Received(connection, timeout_s))
             connection.sendall(request)
             answer = _begun(connection, read)

@@ -1,45 +1,73 @@
-"""Ctrl-C, and SIGTERM like it: the first one ends the run, a second one does not spoil that."""
+"""Ctrl-C and SIGTERM: noted at any moment, acted on only where nothing is half done.
 
+An exception that is raised between two arbitrary instructions meets code that cannot bear it: a
+model that is being built (pydantic makes a SchemaError of it), a folder that was made and is not
+yet known to whoever removes it. From `listen` on a signal is therefore only noted, and
+KeyboardInterrupt is raised where the program waits (`interruptible`) or between two steps
+(`check_interrupted`): once, so that a second signal does not spoil the clean-up.
+"""
+
+import os
 import signal
+import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 
-# So long, and much longer than it takes, is what was interrupted put in order undisturbed:
-# processes ended, temporary folders removed, the end of the session written. Whoever presses
-# again after that is listened to.
-UNDISTURBED_S = 5.0
+EXIT_CODE = 130  # 128 + SIGINT, as shells have it
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Much longer than a clean-up takes. A signal that comes so long after the first one means it: the
+# process ends at once, its children with it, and the next start removes its scratch folders.
+PATIENCE_S = 5.0
 
 
-class Interruption:
-    """Raises KeyboardInterrupt where a signal finds the program, and not twice for one end."""
+class _State:
+    waiting = False
+    noted_at: float | None = None
+    raised = False
 
-    def __init__(self) -> None:
-        self._deaf_until = 0.0
 
-    def listen(self) -> None:
-        for number in SIGNALS:
-            signal.signal(number, self._interrupt)
+def exit_at_once(*_: object) -> None:
+    """End the process: nothing is to be cleaned up. A signal handler."""
+    os.write(sys.stderr.fileno(), b"Interrupted.\n")
+    os._exit(EXIT_CODE)
 
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if now < self._deaf_until:
-            return
-        self._deaf_until = now + UNDISTURBED_S
+
+def listen() -> None:
+    """Note signals from now on instead of ending at once."""
+    for number in SIGNALS:
+        signal.signal(number, _note)
+
+
+def check_interrupted() -> None:
+    """Raise KeyboardInterrupt if a signal was noted, once."""
+    if _State.noted_at is not None and not _State.raised:
+        _State.raised = True
         raise KeyboardInterrupt
 
 
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """A signal that comes in this block, which must be short, is heard at its end."""
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for heard in came[:1]:
-            signal.raise_signal(heard)
+class interruptible:  # noqa: N801  # used as a function is
+    """A wait in which a signal raises KeyboardInterrupt: `with interruptible(): time.sleep(1)`.
+
+    Nothing that must be undone may be made inside. Without effect outside the main thread, where
+    signals are handled."""
+
+    def __enter__(self) -> None:
+        self._outer = _State.waiting
+        if threading.current_thread() is threading.main_thread():
+            _State.waiting = True
+            check_interrupted()
+
+    def __exit__(self, *_: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            _State.waiting = self._outer
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    now = time.monotonic()
+    if _State.noted_at is None:
+        _State.noted_at = now
+    elif now - _State.noted_at > PATIENCE_S:
+        exit_at_once()
+    if _State.waiting:
+        check_interrupted()

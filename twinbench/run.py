@@ -3,19 +3,22 @@
 import contextlib
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
 from twinbench import campaign, preflight
-from twinbench.calibrate.short import NoEvidenceError, calibrate_short, line, warnings
+from twinbench.calibrate import NoEvidenceError
+from twinbench.calibrate.short import calibrate_short, line, warnings
+from twinbench.interruption import listen
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
 from twinbench.preflight import Pair
 from twinbench.progress import CampaignProgress, telling
+from twinbench.scratch import remove_abandoned, scratch
 from twinbench.store import (
     FULL_CALIBRATION,
     CellRecord,
@@ -29,7 +32,9 @@ from twinbench.store import (
 # Per cell, beside warm-up and window: its share of server starts, connecting, draining, writing
 # (seen on two cores; for the announcement only).
 CELL_OVERHEAD_S = 0.65
-LOCK = f"twinbench-{os.getuid()}.lock"
+# Of the machine, whoever measures and wherever their temporary files are. TWINBENCH_LOCK names
+# another file, as for tests, which measure nothing that counts.
+LOCK = Path("/tmp/twinbench.lock")  # noqa: S108  # opened without following links
 
 
 class InterruptedRunError(Exception):
@@ -44,16 +49,18 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
     plan = read_plan_here(plan_file)
     store = _to_resume(plan, plan_file, runs, console) if resume else None
     try:
-        with alone(), contextlib.ExitStack() as stack:
-            rig = stack.enter_context(Rig(plan, _logs(stack)))
+        with machine_lock(), contextlib.ExitStack() as stack:
+            before = _look_around(console)
+            rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
             with telling(console) as tell:
                 pairs = preflight.check(plan, str(plan_file), rig, tell)
             if store:
                 _check_same_place(store, rig)
                 campaign.begin_session(store)
             else:
-                store = Store.create(_manifest(plan, plan_file, rig), runs)
+                store = Store.create(_manifest(plan, plan_file, rig, before), runs)
             store.point_latest_here(runs.parent / "latest")
+            _remark(store, before, console)
             _tell_unequal(pairs, console)
             _calibrate(store, rig, runs, console)
             console.print(f"{_intent(store)} Run folder: {store.folder}", markup=False)
@@ -76,31 +83,40 @@ def read_plan_here(plan_file: Path) -> Plan:
             f"{plan_file}: processes = {plan.processes}: a process of the generator can use a whole"
             f" core, and this machine has {most} for all: set processes to {most} or less"
         )
+    with_open = [scenario.name for scenario in plan.scenarios if scenario.open]
+    if with_open and not machine.has_timerfd():
+        raise PlanError(
+            f"{plan_file}: scenario '{with_open[0]}' has open loads, which need Linux (timerfd);"
+            " remove its 'open', or measure on Linux"
+        )
     return plan
 
 
 def check_only(plan_file: Path, console: Console) -> list[Pair]:
     """The preflight of a plan, and nothing else: what was compared."""
     plan = read_plan_here(plan_file)
-    with alone(), contextlib.ExitStack() as stack:
-        rig = stack.enter_context(Rig(plan, _logs(stack)))
+    with machine_lock(), contextlib.ExitStack() as stack:
+        rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         with telling(console) as tell:
             return preflight.check(plan, str(plan_file), rig, tell)
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Hold the machine's one place for measuring: two at once would measure each other."""
-    lock = Path(tempfile.gettempdir()) / LOCK
+def machine_lock() -> Iterator[None]:
+    """Hold the machine's one place for measuring: two at once would measure each other.
+
+    Removes what killed runs have left. From here on Ctrl-C is acted on where nothing is half
+    done."""
+    listen()
+    lock = Path(os.environ.get("TWINBENCH_LOCK", LOCK))
     try:
-        file = lock.open("a+")
+        descriptor = _opened(lock)
     except OSError as error:
         raise StoreError(f"{lock}: cannot be opened ({error.strerror}); remove it") from None
-    with file:
+    with open(descriptor, "r+") as file:  # noqa: PTH123
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            file.seek(0)
             raise StoreError(
                 f"another twinbench is measuring on this machine (process {file.read() or '?'});"
                 " wait for it or stop it: two at once would measure each other"
@@ -108,7 +124,43 @@ def alone() -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
+        remove_abandoned()
         yield
+
+
+def _opened(lock: Path) -> int:
+    """A descriptor of the lock file, which every user of the machine may open."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        # Without O_CREAT: Linux refuses it for another user's file in a shared folder.
+        return os.open(lock, flags)
+    except FileNotFoundError:
+        descriptor = os.open(lock, flags | os.O_CREAT, 0o666)
+        with contextlib.suppress(PermissionError):
+            os.fchmod(descriptor, 0o666)  # whatever the umask
+        return descriptor
+
+
+class _Before(NamedTuple):
+    """The machine before anything of ours was started."""
+
+    load_average: float | None
+    busy: list[machine.BusyProcess]
+
+
+def _look_around(console: Console) -> _Before:
+    with telling(console) as tell:
+        tell("looking whether the machine is busy")
+        return _Before(machine.load_average(), machine.busy_processes())
+
+
+def _remark(store: Store, before: _Before, console: Console) -> None:
+    """Keep and print what a reader must know of the machine."""
+    manifest = store.manifest()
+    workers = max(target.workers for target in manifest.plan.targets)
+    for sentence in machine.remarks(manifest.machine, workers, before.busy):
+        store.remark(sentence)
+        console.print(sentence, markup=False)
 
 
 def _tell_unequal(pairs: Sequence[Pair], console: Console) -> None:
@@ -192,8 +244,8 @@ def _to_resume(plan: Plan, plan_file: Path, runs: Path, console: Console) -> Sto
 def _check_same_place(store: Store, rig: Rig) -> None:
     """One run is measured on one machine with one set of packages."""
     manifest = store.manifest()
-    then = {**manifest.versions, **manifest.machine.model_dump()}
-    now_ = {**machine.versions(), **machine.describe(rig.cores).model_dump()}
+    then = {**manifest.versions, **manifest.machine.settings()}
+    now_ = {**machine.versions(), **machine.describe(rig.cores).settings()}
     if changed := [name for name in then if then[name] != now_.get(name)]:
         raise StoreError(
             f"{store.folder.name}: begun with another {', '.join(changed)};"
@@ -201,12 +253,12 @@ def _check_same_place(store: Store, rig: Rig) -> None:
         )
 
 
-def _manifest(plan: Plan, plan_file: Path, rig: Rig) -> Manifest:
+def _manifest(plan: Plan, plan_file: Path, rig: Rig, before: _Before) -> Manifest:
     return Manifest(
         plan=plan,
         plan_file=str(plan_file),
         cells=len(cells(plan)),
-        machine=machine.describe(rig.cores),
+        machine=machine.describe(rig.cores, before.load_average),
         versions=machine.versions(),
         sessions=[Session(started=now())],
     )
@@ -220,7 +272,3 @@ def _intent(store: Store) -> str:
     about = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
     kept = f"{manifest.cells - todo} of {manifest.cells} cells are kept, " * (todo < manifest.cells)
     return f"{kept}{todo} cells to measure, about {about}."
-
-
-def _logs(stack: contextlib.ExitStack) -> Path:
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twinbench-log-")))

@@ -21,21 +21,25 @@ from typing import Annotated, Literal, Self, TypeVar
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
+from twinbench import LATEST
 from twinbench.findings import Calibration
 from twinbench.plan import Cell, Load, Plan
 
-RUNS = Path("reports/runs")
-LATEST = Path("reports/latest")
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 
 
 class StoreError(Exception):
     """A run folder that cannot be read or written: one sentence."""
 
 
+# Why server and generator are not on physical cores of their own.
+Sharing = Literal["unpinned", "one core", "hardware threads", "quota"]
+
+
 class Machine(BaseModel):
-    """Where it was measured; no core numbers where processes could not be pinned."""
+    """Where it was measured; no core numbers where processes could not be pinned. None: not
+    known, and of `sharing`, `container`, `cpu_quota` and `memory_limit_mib`: there is none."""
 
     cpu: str
     cores: int
@@ -44,6 +48,19 @@ class Machine(BaseModel):
     python: str
     server_cores: tuple[int, ...]
     generator_cores: tuple[int, ...]
+    sharing: Sharing | None = None
+    threads_per_core: int | None = None
+    governor: str | None = None
+    turbo: bool | None = None
+    virtualization: str | None = None
+    container: str | None = None
+    cpu_quota: float | None = None
+    memory_limit_mib: int | None = None
+    load_average: float | None = None  # of the minute before the run
+
+    def settings(self) -> dict[str, object]:
+        """What stays as it is while nobody changes the machine."""
+        return self.model_dump(exclude={"load_average"})
 
 
 # Nanoseconds of the monotonic clock, as parquet holds them.
@@ -100,7 +117,7 @@ class Session(BaseModel):
 
 
 class Manifest(BaseModel):
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     plan: Plan
     plan_file: str
     cells: int

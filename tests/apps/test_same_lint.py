@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mypy import api
 
-from twinbench.plan import ROOT
+from twinbench import ROOT
 
 APPS = [ROOT / "apps" / name for name in ("shared", "sync_app", "async_app")]
 

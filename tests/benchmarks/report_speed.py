@@ -15,7 +15,8 @@ import polars as pl
 import psutil
 
 from tests import runs
-from twinbench.plan import PLANS, Cell, Plan, cells, read_plan
+from twinbench import PLANS
+from twinbench.plan import Cell, Plan, cells, read_plan
 from twinbench.store import CellRecord
 
 REQUESTS = (1_000_000, 3_000_000, 10_000_000)

@@ -7,9 +7,9 @@ import pytest
 
 from tests.runs import plan
 from tests.system.processes import clean_rig
-from twinbench.calibrate import beside, mutations, plans
+from twinbench.calibrate import LOGS, beside, mutations, plans
 from twinbench.calibrate.drive import drive
-from twinbench.calibrate.evidence import LOGS, Evidence, Seen
+from twinbench.calibrate.evidence import Evidence, Seen
 from twinbench.calibrate.items import answers, stalls
 from twinbench.calibrate.items.matching import counted, matched
 from twinbench.calibrate.short import calibrate_short, line

@@ -1,4 +1,4 @@
-"""A child process whose pipes are in use when it dies, and its leash when somebody meddles."""
+"""A child process whose pipes are in use when it dies, and its supervisor when somebody meddles."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.system.processes import ROOT, marked_environment, none_left
-from twinbench.measure.child import Child
+from twinbench.measure.child import Child, adopt_orphans
 
 LONG_S = 30.0  # for what comes at once
 
@@ -34,9 +34,9 @@ def sleeper(tmp_path: Path) -> Iterator[Child]:
     child.stop()
 
 
-def command_of(leash: psutil.Process) -> psutil.Process:
-    """Once it runs: until then it is a copy of its leash."""
-    while not (found := leash.children()) or found[0].cmdline() == leash.cmdline():
+def command_of(supervisor: psutil.Process) -> psutil.Process:
+    """Once it runs: until then it is a copy of its supervisor."""
+    while not (found := supervisor.children()) or found[0].cmdline() == supervisor.cmdline():
         time.sleep(0.01)
     return found[0]
 
@@ -61,18 +61,56 @@ def test_a_command_that_goes_on_in_time_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's death")
-def test_a_command_does_not_outlive_its_leash(sleeper: Child) -> None:
-    leash = psutil.Process(sleeper.pid)
-    command = command_of(leash)
-    leash.kill()
+def test_a_command_does_not_outlive_its_supervisor(sleeper: Child) -> None:
+    supervisor = psutil.Process(sleeper.pid)
+    command = command_of(supervisor)
+    supervisor.kill()
     assert psutil.wait_procs([command], LONG_S)[1] == []
 
 
+# Forks twice, becomes the leader of a session of its own, says who it is, and stays.
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        time.sleep(600)
+    os._exit(0)
+time.sleep(float(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
+@pytest.mark.parametrize("foreground_s", [0, 600])
+def test_a_daemon_does_not_outlive_its_server(tmp_path: Path, foreground_s: int) -> None:
+    child = Child(
+        [sys.executable, "-c", DAEMON, str(foreground_s)], log=tmp_path / "log", piped=True
+    )
+    daemon = psutil.Process(int(child.stdout.readline()))
+    if foreground_s:
+        child.stop()
+    else:
+        assert child.ended(LONG_S) == "exited with code 0"
+    assert not daemon.is_running()
+    child.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
+def test_a_daemon_of_a_killed_supervisor_is_ended(tmp_path: Path) -> None:
+    adopt_orphans()
+    child = Child([sys.executable, "-c", DAEMON, "600"], log=tmp_path / "log", piped=True)
+    daemon = psutil.Process(int(child.stdout.readline()))
+    psutil.Process(child.pid).kill()
+    child.stop()
+    assert not daemon.is_running()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's death")
-def test_a_leash_that_somebody_has_stopped_ends_with_the_harness_all_the_same(
+def test_a_stopped_supervisor_ends_with_the_harness(
     tmp_path: Path,
 ) -> None:
-    mark = f"leash-{os.getpid()}"
+    mark = f"supervisor-{os.getpid()}"
     script = (
         "import sys, time; from pathlib import Path; from twinbench.measure.child import Child;"
         "child = Child([sys.executable, '-c', 'import time; time.sleep(600)'],"
@@ -81,9 +119,9 @@ def test_a_leash_that_somebody_has_stopped_ends_with_the_harness_all_the_same(
     harness = subprocess.Popen(
         [sys.executable, "-c", script], cwd=ROOT, env=marked_environment(mark)
     )
-    leash = command_of(psutil.Process(harness.pid))
-    command_of(leash)
-    leash.suspend()
+    supervisor = command_of(psutil.Process(harness.pid))
+    command_of(supervisor)
+    supervisor.suspend()
     harness.kill()
     harness.wait()
     assert none_left(mark)

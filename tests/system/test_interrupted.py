@@ -3,13 +3,15 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.system.processes import command, marked_environment, none_left, twinbench
+from tests.system.processes import ROOT, command, marked_environment, none_left, twinbench
 from tests.system.wedges import TINY, TINY_CELLS, kept, number_kept
 from twinbench.store import Store
 
@@ -77,10 +79,100 @@ def test_interrupted_again_and_again_it_loses_nothing_and_leaves_nothing(folder:
     assert first.items() <= second.items() <= kept(folder).items()
 
 
+# A signal that is sent from within, at a moment that an interrupt at random seldom meets.
+SIGNALLED = """
+import os, shutil, signal, sys
+import twinbench.__main__ as entry
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+{moment}
+entry.main()
+"""
+DURING_THE_IMPORT_OF = """
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            interrupt()
+
+sys.meta_path.insert(0, Finder())
+"""
+AFTER_A_SCRATCH_FOLDER_IS_MADE = """
+from twinbench.measure import server
+make = server.make_scratch
+server.make_scratch = lambda: (make(), interrupt())[0]
+"""
+BEFORE_A_SERVER_IS_STARTED = """
+from twinbench.measure import server
+child = server.Child
+server.Child = lambda *args, **more: (interrupt(), child(*args, **more))[1]
+"""
+WHILE_A_FOLDER_IS_REMOVED = """
+remove = shutil.rmtree
+shutil.rmtree = lambda *args, **more: (interrupt(), remove(*args, **more))[1]
+"""
+MOMENTS = {
+    "pydantic": DURING_THE_IMPORT_OF.format(name="pydantic"),
+    "plan models": DURING_THE_IMPORT_OF.format(name="twinbench.plan.models"),
+    "scratch folder made": AFTER_A_SCRATCH_FOLDER_IS_MADE,
+    "server starting": BEFORE_A_SERVER_IS_STARTED,
+    "server stopping": WHILE_A_FOLDER_IS_REMOVED,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_interrupt_at_a_bad_moment_leaves_nothing(folder: Path, moment: str) -> None:
+    mark = f"moment-{os.getpid()}"
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED.format(moment=MOMENTS[moment]), "check", "tiny.toml"],
+        cwd=folder,
+        env=marked_environment(mark) | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+    assert list((folder / "temporary").iterdir()) == []
+    assert none_left(mark)
+
+
+def test_a_second_interrupt_after_patience_ends_at_once() -> None:
+    script = (
+        "import os, signal; from twinbench import interruption as i; i.PATIENCE_S = 0; i.listen()\n"
+        "for _ in range(3): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "print('still here')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted.\n")
+
+
+def test_scratch_folders_of_a_killed_run_are_removed(folder: Path) -> None:
+    process = subprocess.Popen(
+        command("run", "tiny.toml"),
+        cwd=folder,
+        env=marked_environment(mark := f"killed-{os.getpid()}"),
+        stdout=subprocess.DEVNULL,
+    )
+    while not number_kept(folder):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert none_left(mark)
+    temporary = folder / "temporary"
+    mine = temporary / f"twinbench-{os.getpid()}-{int(psutil.Process().create_time())}-mine"
+    mine.mkdir()
+    assert len(list(temporary.iterdir())) > 1
+    assert twinbench("check", "tiny.toml", cwd=folder).returncode == 0
+    assert list(temporary.iterdir()) == [mine]
+
+
 def assert_in_order(folder: Path, mark: str, sessions: int) -> None:
     """All that a run leaves are its cells, and when it measured them."""
     store = Store.open(next(folder.glob("reports/runs/*")))
     assert [bool(session.ended) for session in store.manifest().sessions] == [True] * sessions
-    left = [path for path in (folder / "temporary").rglob("*") if path.suffix != ".lock"]
-    assert left == []
+    assert list((folder / "temporary").iterdir()) == []
     assert none_left(mark)

@@ -132,7 +132,7 @@ def test_the_next_cell_is_not_poisoned(rig: Rig, tmp_path: Path) -> None:
 def test_a_killed_generator_costs_one_cell(rig: Rig, tmp_path: Path) -> None:
     assert measured(rig, "ok", 1, tmp_path).outcome == "done"
     for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # it goes with its leash
+        with contextlib.suppress(psutil.NoSuchProcess):  # it goes with its supervisor
             if "loadtests.driver" in process.cmdline():
                 process.kill()
     lost = measured(rig, "ok", 10, tmp_path)

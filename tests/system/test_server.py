@@ -20,8 +20,9 @@ from tests.system.processes import (
     marked_environment,
     none_left,
 )
+from twinbench import ROOT
 from twinbench.measure.server import Server, ServerFailedError
-from twinbench.plan import ROOT, Target
+from twinbench.plan import Target
 
 READY_S = 30.0
 
@@ -191,7 +192,7 @@ def test_the_worker_processes_of_an_app_are_stopped_with_it() -> None:
 
 
 def test_a_killed_harness_takes_its_servers_with_it(tmp_path: Path) -> None:
-    mark = f"leash-{os.getpid()}"
+    mark = f"supervisor-{os.getpid()}"
     script = (
         "import sys, time; from pathlib import Path\n"
         "from twinbench.measure.server import Server; from twinbench.plan import Target\n"
@@ -209,7 +210,7 @@ def test_a_killed_harness_takes_its_servers_with_it(tmp_path: Path) -> None:
     assert harness.stdout
     with harness.stdout as said:
         assert said.readline() == b"ready\n"
-        assert len(marked(mark)) >= 4  # harness, leash, supervisor, workers
+        assert len(marked(mark)) >= 4  # harness, supervisor, uvicorn, workers
         harness.kill()
         harness.wait()
     assert none_left(mark)

@@ -92,24 +92,25 @@ def assert_fine(rig: Rig, folder: Path) -> None:
 
 
 def hit(name: str, number: signal.Signals, which: int = 0) -> None:
-    """Send a signal to the process `name` of this run: to it, not to its leash."""
+    """Send a signal to the process `name` of this run: to it, not to its supervisor."""
     found = [
         process.pid
         for process in psutil.Process().children(recursive=True)
-        if name in " ".join(process.cmdline()) and "leash.py" not in " ".join(process.cmdline())
+        if name in " ".join(process.cmdline())
+        and "supervisor.py" not in " ".join(process.cmdline())
     ]
     os.kill(found[which], number)
 
 
 def hit_between_cells(name: str, number: signal.Signals) -> None:
-    """The same, and wait until its leash has seen it."""
-    leashes = [
+    """The same, and wait until its supervisor has seen it."""
+    supervisors = [
         process
         for process in psutil.Process().children()
-        if name in " ".join(process.cmdline()) and "leash.py" in " ".join(process.cmdline())
+        if name in " ".join(process.cmdline()) and "supervisor.py" in " ".join(process.cmdline())
     ]
     hit(name, number)
-    while leashes[0].status() != psutil.STATUS_ZOMBIE:
+    while supervisors[0].status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
 
 

@@ -159,7 +159,7 @@ def test_a_collapse_is_a_result_and_names_the_survivor(tmp_path: Path) -> None:
     calm, fallen = results.compared("noop", "closed", "throughput")
     assert calm.survivor is None
     assert (fallen.survivor, fallen.ratio, fallen.decision) == ("async", None, "not comparable")
-    assert fallen.reasons == ["sync stopped answering in 2 of 3 blocks"]
+    assert fallen.reasons == ["sync collapsed in 2 of 3 blocks"]
 
 
 def test_a_trickle_beside_a_lower_load_is_a_collapse(tmp_path: Path) -> None:

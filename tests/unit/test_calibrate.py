@@ -8,10 +8,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from tests.runs import Requests, answers, plan, record, write_run
-from twinbench import cli
-from twinbench.calibrate import generators
+from twinbench import cli, run
+from twinbench.calibrate import NoEvidenceError, full, generators
 from twinbench.calibrate.beside import read_wrk
-from twinbench.calibrate.evidence import NoEvidenceError
 from twinbench.calibrate.full import lines
 from twinbench.calibrate.highest import USUAL_RPS, highest_rate
 from twinbench.calibrate.short import line, warnings
@@ -94,9 +93,9 @@ def test_a_line_for_all_and_one_for_each() -> None:
 def test_the_command_exits_with_1_if_anything_is_wrong(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verdicts: tuple[str, ...], code: int
 ) -> None:
-    monkeypatch.setattr(cli, "alone", contextlib.nullcontext)
+    monkeypatch.setattr(run, "machine_lock", contextlib.nullcontext)
     monkeypatch.setattr(
-        cli, "calibrate_for", lambda plan, reports, console: (calibration(*verdicts), tmp_path)
+        full, "calibrate", lambda plan, reports, console: (calibration(*verdicts), tmp_path)
     )
     done = CliRunner().invoke(cli.app, ["calibrate"])
     assert done.exit_code == code, done.output

@@ -9,7 +9,7 @@ from tests import runs
 from tests.cells import cell
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.decisions import smallest_difference
-from twinbench.analyse.results import CellResult, Comparison, Metric
+from twinbench.analyse.results import CellResult, CellStatus, Comparison, Metric
 from twinbench.plan import Load, Plan
 
 NOOP = {"name": "noop", "kind": "cpu", "requests": [{"path": "/"}]}
@@ -181,3 +181,42 @@ def test_what_was_planted_comes_out_of_a_few_dozen_runs(planted: float, decision
             for block in range(5)
         ]
         assert comparisons(plan, cells)[0].decision == decision
+
+
+def with_status(found: list[CellResult], status: CellStatus, *which: tuple[str, int]) -> None:
+    for one in found:
+        if (one.target, one.block) in which:
+            one.status = status
+
+
+def test_blocks_beside_a_collapsed_one_are_compared() -> None:
+    cells = pair([1.5] * 5, Load("closed", 8))
+    with_status(cells, "collapsed", ("sync", 2))
+    for found in comparisons(plan_of({"closed": [8]}), cells):
+        assert found.collapses == ["sync collapsed in 1 of 5 blocks"]
+        assert (found.blocks, found.survivor) == (4, None)
+    found = comparisons(plan_of({"closed": [8]}), cells)[0]
+    assert (found.decision, found.reasons) == ("faster", [])
+    assert found.ratio
+    assert found.ratio.estimate == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("other", ["valid", "collapsed"])
+def test_where_half_of_the_blocks_collapsed_nothing_is_compared(other: CellStatus) -> None:
+    cells = pair([1.5] * 6, Load("closed", 8))
+    with_status(cells, "collapsed", *[("sync", block) for block in (1, 2, 3)])
+    with_status(cells, other, ("async", 1))
+    found = comparisons(plan_of({"closed": [8]}), cells)[0]
+    assert (found.decision, found.ratio, found.blocks) == ("not comparable", None, 0)
+    assert found.survivor == (None if other == "collapsed" else "async")
+    assert found.reasons == found.collapses
+    assert found.collapses[0] == "sync collapsed in 3 of 6 blocks"
+
+
+def test_one_block_beside_a_collapsed_one_is_not_compared() -> None:
+    cells = pair([1.5] * 3, Load("closed", 8))
+    with_status(cells, "collapsed", ("sync", 1))
+    with_status(cells, "void", ("async", 2))
+    found = comparisons(plan_of({"closed": [8]}), cells)[0]
+    assert (found.decision, found.ratio, found.blocks) == ("not comparable", None, 0)
+    assert found.reasons == ["sync collapsed in 1 of 3 blocks", "one block alone has no interval"]

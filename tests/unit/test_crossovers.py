@@ -33,7 +33,7 @@ def compared(
     return Comparison.model_validate(
         {
             "scenario": "noop",
-            "load": ("closed", load),
+            "load": Load("closed", load),
             "metric": metric,
             "baseline": "sync",
             "candidate": "async",

@@ -155,3 +155,11 @@ def test_the_plan_is_not_for_paper(html: str) -> None:
     before, _, after = html.partition("The plan as it was run")
     assert before.endswith('<details class="raw"><summary>')
     assert after
+
+
+def test_what_is_known_of_the_machine_is_shown(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    assert "<dt>conditions</dt>" not in page_of(results, tmp_path)
+    known = results.machine.model_copy(update={"turbo": False, "cpu_quota": 1.5})
+    html = page_of(results.model_copy(update={"machine": known}), tmp_path)
+    assert "<dt>conditions</dt><dd>turbo off; CPU quota of 1.5 CPUs</dd>" in html

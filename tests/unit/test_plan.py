@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests import runs
-from twinbench import cli
-from twinbench.plan import PLANS, ROOT, PlanError, cells, read_plan, read_scenario, scenario_names
+from twinbench import PLANS, ROOT, cli
+from twinbench.plan import PlanError, cells, read_plan, read_scenario, scenario_names
 
 GOOD = """
 name = "p"

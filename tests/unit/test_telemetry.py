@@ -55,7 +55,7 @@ def read(fd: int) -> pl.DataFrame:
 
 
 def outside(*t_ns: int) -> pl.DataFrame:
-    rows = [(t, 5, n / 10, 90.0, 7 * n, n, 0.1 * n, 0.0) for n, t in enumerate(t_ns)]
+    rows = [(t, 5, n / 10, 90.0, 0.1 * n, 0.0) for n, t in enumerate(t_ns)]
     return pl.DataFrame(rows, schema=OUTSIDE, orient="row")
 
 

@@ -61,6 +61,7 @@ def _comparison(
         decision="not comparable",
         same=pair.same,
         survivor=pair.survivor,
+        collapses=pair.collapses,
         differs=pair.differs,
         reasons=why,
     )

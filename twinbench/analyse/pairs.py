@@ -5,13 +5,13 @@ did to both meanwhile cancels out of their ratio.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from twinbench.analyse.intervals import geometric
 from twinbench.analyse.margins import FLOORS
-from twinbench.analyse.results import CellResult, Metric
+from twinbench.analyse.results import CellResult, CellStatus, Metric
 from twinbench.findings import Floor
 from twinbench.plan import Load, Plan, Scenario, Target
 
@@ -70,16 +70,32 @@ class Pair:
     def survivor(self) -> str | None:
         """Who of the two never stopped, and answered in most blocks, where the other stopped in
         half of them or more: one stall of many is an accident of its block."""
-        counts = {
-            n: Counter(cell.status for cell in self.cells if cell.target == n) for n in self.names
-        }
-        fallen = [n for n, found in counts.items() if 2 * found["collapsed"] >= found.total() > 0]
         standing = [
             n
-            for n, found in counts.items()
+            for n, found in self._counts().items()
             if not found["collapsed"] and 2 * found["valid"] > found.total()
         ]
-        return standing[0] if len(fallen) == len(standing) == 1 else None
+        return standing[0] if len(self.fallen) == len(standing) == 1 else None
+
+    @property
+    def fallen(self) -> list[str]:
+        """Who of the two stopped answering in half of its blocks or more."""
+        counts = self._counts().items()
+        return [n for n, found in counts if 2 * found["collapsed"] >= found.total() > 0]
+
+    @property
+    def collapses(self) -> list[str]:
+        """In how many of its blocks each of the two stopped answering, if it did."""
+        return [
+            f"{name} collapsed in {found['collapsed']} of {found.total()} blocks"
+            for name, found in self._counts().items()
+            if found["collapsed"]
+        ]
+
+    def _counts(self) -> dict[str, Counter[CellStatus]]:
+        return {
+            n: Counter(cell.status for cell in self.cells if cell.target == n) for n in self.names
+        }
 
     def valid(self, name: str) -> list[CellResult]:
         return [c for c in self.cells if (c.target, c.status) == (name, "valid")]
@@ -105,23 +121,21 @@ def figure(metric: Metric, cell: CellResult) -> float:
 
 
 def ratios(metric: Metric, pair: Pair, floor: Floor | None = None) -> tuple[list[float], list[str]]:
-    """Candidate / baseline in each block that has both; and why they decide nothing."""
-    if collapses := list(_collapses(pair)):
-        return [], collapses
+    """Candidate / baseline in each block in which both answered; and why they decide nothing.
+
+    Of blocks beside collapsed ones two or more, and the most of either's, must be left: else the
+    collapse is what is to be told, and not the ratio of the rest."""
+    if pair.fallen:
+        return [], pair.collapses
     both = [(figure(metric, one), figure(metric, other)) for one, other in pair.measured(metric)]
     if not both:
-        return [], [_why_none(metric, pair)]
+        return [], [*pair.collapses, _why_none(metric, pair)]
     if why := _under_floor(metric, both, floor):
         return [], [why]
-    alone = ["one block alone has no interval"] if len(both) == 1 else []
-    return [other / one for one, other in both], alone
-
-
-def _collapses(pair: Pair) -> Iterable[str]:
-    for name in pair.names:
-        own = [cell for cell in pair.cells if cell.target == name]
-        if times := sum(cell.status == "collapsed" for cell in own):
-            yield f"{name} stopped answering in {times} of {len(own)} blocks"
+    if len(both) > 1:
+        return [other / one for one, other in both], []
+    alone = [*pair.collapses, "one block alone has no interval"]
+    return [other / one for one, other in both if not pair.collapses], alone
 
 
 def _why_none(metric: Metric, pair: Pair) -> str:

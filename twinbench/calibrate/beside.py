@@ -14,11 +14,13 @@ from pathlib import Path
 
 import psutil
 
-from twinbench.calibrate.evidence import LOGS, NoEvidenceError
+from twinbench import ROOT
+from twinbench.calibrate import LOGS, NoEvidenceError
 from twinbench.calibrate.plans import FREEZE_AFTER_S, RATE, USERS
+from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
-from twinbench.plan import ROOT, Target
+from twinbench.plan import Target
 from twinbench.store import write_whole
 
 TIMER = Path(__file__).with_name("timer.py")
@@ -93,11 +95,11 @@ def _hold_once(folder: Path, target: str, over: threading.Event) -> None:
 
 
 def _generators() -> list[psutil.Process]:
-    """The generator's processes; not the leash, which must be able to end them at any time."""
+    """The generator's processes; not the supervisor, which must be able to end them at any time."""
     return [
         process
         for process in psutil.Process().children(recursive=True)
-        if GENERATOR in process.cmdline() and not any("leash" in p for p in process.cmdline())
+        if GENERATOR in process.cmdline() and not any("supervisor" in p for p in process.cmdline())
     ]
 
 
@@ -117,13 +119,14 @@ def output(command: list[str], cores: Sequence[int], folder: Path, seconds: floa
     watch = threading.Timer(seconds + SLACK_S, child.stop)
     watch.start()
     try:
-        said = child.stdout.read().decode()
+        with interruptible():
+            said = child.stdout.read().decode()
     finally:
         watch.cancel()
         watch.join()
         child.stop()
     if not said:
         raise NoEvidenceError(
-            f"{command[0]} printed nothing; its last words: {child.last_output()}"
+            f"{Path(command[0]).name} printed nothing; its last words: {child.last_output()}"
         )
     return said

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from twinbench import campaign
-from twinbench.calibrate import beside
-from twinbench.calibrate.evidence import RUNS
+from twinbench.calibrate import RUNS, beside
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells

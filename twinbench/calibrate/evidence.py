@@ -14,17 +14,13 @@ import polars as pl
 
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.run import NO_REQUESTS, analyse
+from twinbench.calibrate import LOGS, RUNS, NoEvidenceError
 from twinbench.plan import Load, Plan
 from twinbench.store import CellRecord, Store
 
-RUNS, LOGS = "runs", "logs"
 NS_PER_MS = 1e6
 Rows = pl.DataFrame
 Change = Callable[[Rows], Rows]
-
-
-class NoEvidenceError(Exception):
-    """What an item needs is not there: a sentence that says what."""
 
 
 class Seen(NamedTuple):

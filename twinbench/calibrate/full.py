@@ -1,19 +1,19 @@
 """`make calibrate`: two minutes, everything."""
 
 import contextlib
-import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
-from twinbench.calibrate import beside, judge, plans
+from twinbench.calibrate import LOGS, beside, plans
 from twinbench.calibrate.drive import drive
-from twinbench.calibrate.evidence import LOGS, Evidence
 from twinbench.calibrate.highest import highest_rate
 from twinbench.findings import Calibration, Item
+from twinbench.measure.machine import has_timerfd
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
 from twinbench.progress import CampaignProgress
+from twinbench.scratch import scratch
 from twinbench.store import Store, StoreError, now
 
 # Of plan seeds: new draws for each calibration, and the same ones if they are to be seen again.
@@ -24,6 +24,8 @@ def calibrate(plan: Plan, reports: Path, console: Console) -> tuple[Calibration,
     """Calibrate for `plan`: its processes and cores, its highest rate. What was found, and the
     folder in `reports`/calibration where everything that was measured is kept. Raises
     NoEvidenceError and StoreError."""
+    if not has_timerfd():
+        raise StoreError("calibration sends open loads, which need Linux (timerfd)")
     started = now()
     folder = _new_folder(reports / "calibration", started.astimezone().strftime("%Y%m%d-%H%M%S"))
     highest = highest_rate(plan, reports / "runs")
@@ -31,11 +33,15 @@ def calibrate(plan: Plan, reports: Path, console: Console) -> tuple[Calibration,
     setting = plans.Setting((folder / LOGS).resolve(), seed, highest, plan.processes)
     todo = plans.full(setting) + [plans.with_wrk(setting)] * beside.has_wrk()
     with contextlib.ExitStack() as stack:
-        logs = stack.enter_context(tempfile.TemporaryDirectory(prefix="twinbench-log-"))
-        rig = stack.enter_context(Rig(plan, Path(logs)))
+        logs = stack.enter_context(scratch())
+        rig = stack.enter_context(Rig(plan, logs))
         progress = CampaignProgress(console, sum(len(cells(one)) for one in todo), 0)
         with progress:
             drive(todo, rig, folder, progress.update)
+    # Not before: what measures does not hold scipy.
+    from twinbench.calibrate import judge
+    from twinbench.calibrate.evidence import Evidence
+
     found = judge.full(Evidence(folder), started)
     store = Store(folder)
     store.write_calibration(found)

@@ -7,7 +7,6 @@ figures of different minutes do not compare.
 import shutil
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,16 +16,18 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from twinbench.calibrate import NoEvidenceError
 from twinbench.calibrate.beside import WRK, WRK_S, has_wrk, output, read_wrk
-from twinbench.calibrate.evidence import NoEvidenceError
 from twinbench.calibrate.plans import USERS
 from twinbench.exchange import ExchangeError, exchange
+from twinbench.interruption import interruptible
 from twinbench.job import Job
 from twinbench.measure.child import Child
 from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import Cores, share_cores
 from twinbench.measure.server import HOST
 from twinbench.plan import Load, Request
+from twinbench.scratch import scratch
 from twinbench.store import StoreError
 
 SECONDS = 2.0  # as wrk takes, beside
@@ -76,13 +77,11 @@ def compare_generators(console: Console) -> None:
             " that is faster than the generators"
         )
     cores = share_cores()
-    with tempfile.TemporaryDirectory(prefix="twinbench-") as name:
-        folder = Path(name)
-        with _serving(nginx, folder, cores) as port:
-            try:
-                found = _measure(console, folder, cores, f"http://{HOST}:{port}")
-            except (NoEvidenceError, DriverFailedError) as error:
-                raise StoreError(str(error)) from None
+    with scratch() as folder, _serving(nginx, folder, cores) as port:
+        try:
+            found = _measure(console, folder, cores, f"http://{HOST}:{port}")
+        except (NoEvidenceError, DriverFailedError) as error:
+            raise StoreError(str(error)) from None
     _show(console, found)
 
 
@@ -175,7 +174,8 @@ def _serving(nginx: str, folder: Path, cores: Cores) -> Iterator[int]:
         while not _answers(port):
             if child.exit_code() is not None or time.monotonic() > end:
                 raise StoreError(f"nginx did not start: {child.last_output()}")
-            time.sleep(0.02)
+            with interruptible():
+                time.sleep(0.02)
         yield port
     finally:
         child.stop(1.0)

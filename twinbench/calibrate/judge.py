@@ -1,12 +1,14 @@
 """All items of a calibration folder: what it found."""
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from twinbench.calibrate import mutations
+from twinbench.calibrate import NoEvidenceError, mutations
 from twinbench.calibrate.beside import has_wrk
 from twinbench.calibrate.evidence import Evidence, Seen, ms
 from twinbench.calibrate.items import (
@@ -79,3 +81,17 @@ def _floor(evidence: Evidence) -> Floor:
 
 def _round(values_ms: np.ndarray, p: int) -> float:
     return round(float(np.percentile(values_ms, p)), 4)
+
+
+def main() -> None:
+    """Print what the short form finds in a folder, as JSON (short.py)."""
+    folder, started = sys.argv[1:]
+    try:
+        found = short(Evidence(Path(folder)), datetime.fromisoformat(started))
+    except NoEvidenceError as missing:
+        sys.exit(str(missing))
+    sys.stdout.write(found.model_dump_json())
+
+
+if __name__ == "__main__":
+    main()

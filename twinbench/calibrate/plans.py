@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from twinbench.plan import MOST_RATE, ROOT, Plan
+from twinbench import ROOT
+from twinbench.plan import MOST_RATE, Plan
 
 SERVERS = [sys.executable, "-m", "twinbench.calibrate.servers", "{port}"]
 WARM_UP_S, SHORT_WARM_UP_S = 0.2, 0.1

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from twinbench.calibrate.evidence import Evidence, NoEvidenceError
+from twinbench.calibrate import NoEvidenceError
+from twinbench.calibrate.evidence import Evidence
 from twinbench.findings import Check, Item, Picture
 
 Judged = tuple[list[Check], Picture | None]

@@ -1,4 +1,4 @@
-"""A child process on a leash: its own process group, its own cores, its output in a file."""
+"""A supervised child process: its own process group, its own cores, its output in a file."""
 
 import contextlib
 import os
@@ -11,13 +11,26 @@ from typing import IO
 
 import psutil
 
+from twinbench.measure.supervisor import SET_CHILD_SUBREAPER, prctl
 from twinbench.printable import printable
 
-LEASH = Path(__file__).with_name("leash.py")
-# By these a process is stopped, and not ended: the leash ends it then.
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+# By these a process is stopped, and not ended: the supervisor ends it then.
 STOPPED_BY = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 PYDANTIC_ENDS = "For further information visit"
 LAST_OUTPUT_CHARS = 300
+# The supervisor needs milliseconds to end all that was started; on a machine that swaps, longer.
+ENDED_S = 5.0
+
+
+# Children of this process that are no orphans.
+_known: set[int] = set()
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what outlives its supervisor, so that `Child.stop` finds it (Linux)."""
+    _known.update(child.pid for child in psutil.Process().children())
+    prctl(SET_CHILD_SUBREAPER, 1)
 
 
 class Child:
@@ -37,15 +50,15 @@ class Child:
         stopped_s: float = 0.0,
     ) -> None:
         self.log = log
-        reading, self._leash_fd = os.pipe()
+        reading, self._supervisor_fd = os.pipe()
         fds = ",".join(str(fd) for fd in pass_fds)
-        leash = [sys.executable, "-I", "-S", str(LEASH), str(reading), _listed(cores)]
-        leash.append(str(stopped_s))
+        supervisor = [sys.executable, "-I", "-S", str(SUPERVISOR), str(reading), _listed(cores)]
+        supervisor.append(str(stopped_s))
         with log.open("ab") as output:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
-                [*leash, *command],
+                [*supervisor, *command],
                 cwd=cwd,
-                env={**os.environ, **(env or {}), "LEASH_FDS": fds},
+                env={**os.environ, **(env or {}), "INHERITED_FDS": fds},
                 stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if piped else output,
                 stderr=output,
@@ -53,10 +66,11 @@ class Child:
                 start_new_session=True,
             )
         os.close(reading)
+        _known.add(self.pid)
 
     @property
     def pid(self) -> int:
-        """The leash's; the command and all it starts are its children."""
+        """The supervisor's; the command and all it starts are below it."""
         return self._process.pid
 
     @property
@@ -79,7 +93,7 @@ class Child:
             self._process.wait(within_s)
         if (code := self.exit_code()) is None:
             return ""
-        number = -code if code < 0 else code - 128  # of the leash, or told by it
+        number = -code if code < 0 else code - 128  # of the supervisor, or told by it
         if number in STOPPED_BY:
             return f"was stopped by signal {number}, and ended"
         return f"was ended by signal {number}" if number > 0 else f"exited with code {code}"
@@ -101,16 +115,21 @@ class Child:
         return printable(told[-1])[:LAST_OUTPUT_CHARS] if told else "it printed nothing"
 
     def stop(self, grace_s: float = 0.0) -> None:
-        """End the whole group: SIGTERM and `grace_s` to obey, then SIGKILL. Twice is fine."""
-        if self._leash_fd < 0:
+        """End the command and all it started, daemons too: SIGTERM and `grace_s` to obey, then
+        SIGKILL. Twice is fine."""
+        if self._supervisor_fd < 0:
             return
         if grace_s and self._signal(signal.SIGTERM):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace_s)
-        self._signal(signal.SIGKILL)
-        self._process.wait()
-        os.close(self._leash_fd)
-        self._leash_fd = -1
+        os.close(self._supervisor_fd)  # the supervisor ends all that is below it
+        self._supervisor_fd = -1
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(ENDED_S)
+        self._signal(signal.SIGKILL)  # a supervisor that was stopped, or is no subreaper
+        if self._process.wait() < 0:
+            _end_orphans()
+        _known.discard(self.pid)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 # What was written to a process that had died cannot be delivered: closed it is.
@@ -121,9 +140,19 @@ class Child:
         """Signal the group, which may outlive its leader; False if nobody is left."""
         try:
             os.killpg(self.pid, number)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # the latter on macOS: only zombies are left
             return False
         return True
+
+
+def _end_orphans() -> None:
+    """Kill what a supervisor that was killed has left, which may be starting more."""
+    while orphans := [c for c in psutil.Process().children() if c.pid not in _known]:
+        for orphan in orphans:
+            for process in [*orphan.children(recursive=True), orphan]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        psutil.wait_procs(orphans, ENDED_S)
 
 
 def _listed(cores: Sequence[int]) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from twinbench.interruption import interruptible
+
 POLL_S = 0.02
 RECV_BYTES = 65_536
 
@@ -49,7 +51,9 @@ class Control:
             while self._alive() and time.monotonic() < until:
                 if (answer := self._newest()) is not None:
                     return answer
-                if select.select([self._socket], [], [], POLL_S)[0]:
+                with interruptible():
+                    ready = select.select([self._socket], [], [], POLL_S)[0]
+                if ready:
                     if not (data := self._socket.recv(RECV_BYTES)):
                         break
                     self._read += data

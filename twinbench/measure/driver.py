@@ -12,9 +12,10 @@ from typing import TypeVar
 import polars as pl
 from pydantic import BaseModel
 
+from twinbench import ROOT
+from twinbench.interruption import interruptible
 from twinbench.job import At, Job, Summary, Word, merged
 from twinbench.measure.child import Child
-from twinbench.plan import ROOT
 
 # Longer than the generator needs to start (Locust takes a second or two), to gather its users,
 # and to write its records.
@@ -25,6 +26,9 @@ LEAD_NS = 3_000_000
 LONGEST_STOP_S = 1.0
 # A process whose pipe has ended may take a moment to end itself.
 ENDED_S = 1.0
+# Of one wait for a message: a signal that comes between the look for signals and the system call
+# goes unseen until its end.
+WAIT_S = 0.5
 
 Message = TypeVar("Message", bound=BaseModel)
 
@@ -120,7 +124,10 @@ def _say(child: Child, message: BaseModel) -> None:
 
 
 def _hear(child: Child, kind: type[Message], end: float) -> Message:
-    ready, _, _ = select.select([child.stdout], [], [], max(0.0, end - time.monotonic()))
+    ready = False
+    while not ready and (left_s := end - time.monotonic()) > 0:
+        with interruptible():
+            ready = bool(select.select([child.stdout], [], [], min(left_s, WAIT_S))[0])
     if not ready or not (line := child.stdout.readline()).endswith(b"\n"):
         raise _failed(child)
     return kind.model_validate_json(line)

@@ -1,39 +1,88 @@
-"""What machine this is, and which cores the server and the generator get."""
+"""What machine this is, and which cores the server and the generator get.
 
+Readers of /proc, /sys and cgroups never raise: what is missing, or not as expected, is not known.
+"""
+
+import contextlib
+import ctypes
 import os
 import platform
 import sys
+import time
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
-from twinbench.store import Machine
+from twinbench.interruption import interruptible
+from twinbench.store import Machine, Sharing
 
+# /proc, /sys and the marks of containers are read below it.
+ROOT = Path("/")
+CPUS = "sys/devices/system/cpu"
 # What decides how fast the apps and the harness are.
 PACKAGES = (
     *("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "anyio", "pydantic"),
     *("sqlalchemy", "aiosqlite", "greenlet", "httpx2", "locust", "gevent"),
 )
+# cgroup v1 says "no limit" with the highest multiple of a page that a signed number holds.
+NO_LIMIT_BYTES = 2**62
+# Why server and generator are not apart, as a reader of a report is told.
+SHARING: dict[Sharing, str] = {
+    "unpinned": "Nothing was pinned: this system does not let processes be kept on cores."
+    " Server and generator shared all of them.",
+    "one core": "Server and generator shared one core: this process may use no other.",
+    "hardware threads": "Server and generator shared one physical core, a hardware thread or more"
+    " each: this process may use no other.",
+    "quota": "Server and generator shared a CPU quota of {quota:g} CPUs: while one runs, the other"
+    " may be kept waiting.",
+}
+# Of a core: what another process uses beyond it is seen in the figures.
+BUSY_SHARE = 0.05
+# CPU time is counted in ticks of 10 ms: BUSY_SHARE is five of them.
+BUSY_WATCH_S = 1.0
+MOST_NAMED = 3
 
 
 class Cores(NamedTuple):
-    """Core numbers; both empty where the system cannot pin or there is one core only."""
+    """CPU numbers; both empty where nothing is pinned. `sharing`: why server and generator are
+    not on physical cores of their own; None if they are."""
 
     server: tuple[int, ...]
     generator: tuple[int, ...]
+    sharing: Sharing | None = None
+
+
+class BusyProcess(NamedTuple):
+    """A process of somebody else, and the share of a core that it used."""
+
+    name: str
+    pid: int
+    share: float
 
 
 def share_cores(workers: int = 1) -> Cores:
-    """A core for each of the server's workers, the others for the generator."""
-    if not hasattr(os, "sched_getaffinity"):
-        return Cores((), ())
-    usable = sorted(os.sched_getaffinity(0))
-    if len(usable) < 2:
-        return Cores((), ())
-    most = min(workers, len(usable) - 1)
-    return Cores(tuple(usable[:most]), tuple(usable[most:]))
+    """The last physical cores for the server, one hardware thread for each of its workers; their
+    other hardware threads stay idle. All other CPUs are for the generator and the harness."""
+    usable = _usable_cpus()
+    if not usable:
+        return Cores((), (), "unpinned")
+    if len(usable) == 1:
+        return Cores((), (), "one core")
+    groups = _physical_cores(usable)
+    if len(groups) == 1:
+        most = min(workers, len(usable) - 1)
+        return Cores(usable[-most:], usable[:-most], "hardware threads")
+    most = min(workers, len(groups) - 1)
+    quota = cpu_quota()
+    return Cores(
+        # The last ones: CPU 0, which handles most interrupts, is on the first.
+        server=tuple(group[0] for group in groups[-most:]),
+        generator=tuple(sorted(cpu for group in groups[:-most] for cpu in group)),
+        sharing="quota" if quota is not None and quota < most + 1 else None,
+    )
 
 
 def usable_cores() -> int:
@@ -52,7 +101,8 @@ def stay_on(cores: tuple[int, ...]) -> tuple[int, ...]:
     return before
 
 
-def describe(cores: Cores) -> Machine:
+def describe(cores: Cores, load_average: float | None = None) -> Machine:
+    limit = memory_limit_bytes()
     return Machine(
         cpu=_cpu_name(),
         cores=os.cpu_count() or 1,
@@ -61,7 +111,34 @@ def describe(cores: Cores) -> Machine:
         python=f"{platform.python_implementation()} {platform.python_version()}",
         server_cores=cores.server,
         generator_cores=cores.generator,
+        sharing=cores.sharing,
+        threads_per_core=_threads_per_core(),
+        governor=_governor(),
+        turbo=_turbo(),
+        virtualization=_virtualization(),
+        container=_container(),
+        cpu_quota=cpu_quota(),
+        memory_limit_mib=None if limit is None else limit // 2**20,
+        load_average=load_average,
     )
+
+
+def remarks(machine: Machine, workers: int, busy: Sequence[BusyProcess] = ()) -> list[str]:
+    """What a reader must know of `machine`, on which servers with up to `workers` workers were
+    measured, and `busy` processes ran before."""
+    found = []
+    if machine.sharing:
+        found.append(SHARING[machine.sharing].format(quota=machine.cpu_quota))
+    if (cores := len(machine.server_cores)) and cores < workers:
+        found.append(f"{workers} workers of a server had {cores} CPU{'s'[: cores - 1]} to share.")
+    if busy:
+        named = ", ".join(
+            f"{process.name} (process {process.pid}) with {process.share:.0%} of a core"
+            for process in busy[:MOST_NAMED]
+        )
+        more = f", and {len(busy) - MOST_NAMED} more" if len(busy) > MOST_NAMED else ""
+        found.append(f"The machine was busy before the run: {named}{more}.")
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -71,10 +148,209 @@ def versions() -> dict[str, str]:
     return {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version} | found
 
 
+def has_timerfd() -> bool:
+    """Whether this system can time the arrivals of open loads (timerfd, which Linux has)."""
+    return hasattr(ctypes.CDLL(None), "timerfd_create")
+
+
+def load_average() -> float | None:
+    """Processes that ran or waited for a CPU, on average over the last minute."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except OSError:
+        return None
+
+
+def busy_processes(watch_s: float = BUSY_WATCH_S) -> list[BusyProcess]:
+    """Processes that use more than BUSY_SHARE of a core while watched, the busiest first.
+
+    Kernel threads count, since a machine that swaps is busy; this process and its ancestors,
+    such as a terminal, do not.
+    """
+    own = {os.getpid()}
+    with contextlib.suppress(psutil.Error):
+        own |= {parent.pid for parent in psutil.Process().parents()}
+    before, began_s = _cpu_seconds(), time.monotonic()
+    with interruptible():
+        time.sleep(watch_s)
+    after, took_s = _cpu_seconds(), time.monotonic() - began_s
+    found = [
+        BusyProcess(name, pid, (cpu_s - before.get((pid, created), ("", 0.0))[1]) / took_s)
+        for (pid, created), (name, cpu_s) in after.items()
+        if pid not in own
+    ]
+    return sorted((p for p in found if p.share > BUSY_SHARE), key=lambda p: -p.share)
+
+
+def cpu_quota() -> float | None:
+    """How many CPUs' time this process's cgroups allow; None without a limit."""
+    quotas = [_v2_quota(folder) or _v1_quota(folder) for folder in _cgroups("cpu")]
+    return min((quota for quota in quotas if quota), default=None)
+
+
+def memory_limit_bytes() -> int | None:
+    """The lowest memory limit of this process's cgroups; None without one."""
+    return min((limit for limit, _ in _memory_limits()), default=None)
+
+
+def memory_free_bytes() -> int:
+    """What this process and those it starts can still use, within the limits of its cgroups."""
+    available: int = psutil.virtual_memory().available
+    return max(0, min([available, *(limit - used for limit, used in _memory_limits())]))
+
+
+def _usable_cpus() -> tuple[int, ...]:
+    """CPUs that this process may be pinned to; empty where the system cannot pin."""
+    try:
+        usable = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, usable)  # a sandbox may refuse it
+    except (AttributeError, OSError):
+        return ()
+    return tuple(sorted(usable))
+
+
+def _physical_cores(usable: Sequence[int]) -> list[tuple[int, ...]]:
+    """`usable` CPUs by physical core; a CPU whose siblings are not known is a core of its own."""
+    groups: list[tuple[int, ...]] = []
+    left = set(usable)
+    for cpu in usable:
+        if cpu in left:
+            group = {cpu} | left.intersection(_siblings(cpu))
+            groups.append(tuple(sorted(group)))
+            left -= group
+    return groups
+
+
+def _siblings(cpu: int) -> list[int]:
+    """The hardware threads of a CPU's core, from "0,4" or "0-1"; empty where not known."""
+    found: list[int] = []
+    for part in _text(f"{CPUS}/cpu{cpu}/topology/thread_siblings_list").split(","):
+        first, _, last = part.partition("-")
+        try:
+            found += range(int(first), int(last or first) + 1)
+        except ValueError:
+            continue
+    return found
+
+
+def _threads_per_core() -> int | None:
+    numbers = (int(folder.name[3:]) for folder in (ROOT / CPUS).glob("cpu[0-9]*"))
+    return max((len(_siblings(cpu)) for cpu in numbers), default=0) or None
+
+
+def _governor() -> str | None:
+    files = (ROOT / CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")
+    found = {_text(str(file.relative_to(ROOT))) for file in files}
+    return ", ".join(sorted(found - {""})) or None
+
+
+def _turbo() -> bool | None:
+    off = {"0": True, "1": False}.get(_text(f"{CPUS}/intel_pstate/no_turbo"))
+    return {"0": False, "1": True}.get(_text(f"{CPUS}/cpufreq/boost"), off)
+
+
+def _virtualization() -> str | None:
+    """What the virtual machine calls itself; "none" on bare metal; None where not known."""
+    flags = _cpuinfo("flags")  # x86 only
+    if flags is None:
+        return None
+    if "hypervisor" not in flags.split():
+        return "none"
+    vendor, product = (_text(f"sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name"))
+    named = product if product.startswith(vendor) else f"{vendor} {product}"
+    return named.strip() or "unknown kind"
+
+
+def _container() -> str | None:
+    """Which kind of container this is; None if nothing says so."""
+    marks = {"docker": ".dockerenv", "podman": "run/.containerenv"}
+    found = next((name for name, path in marks.items() if (ROOT / path).exists()), None)
+    # As systemd, and what follows its conventions, tells a program of its container.
+    return found or _text("run/systemd/container") or None
+
+
 def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(name: str) -> str | None:
+    """What /proc/cpuinfo says of the first CPU under `name`."""
+    for line in _text("proc/cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return None
+
+
+def _cpu_seconds() -> dict[tuple[int, float], tuple[str, float]]:
+    """Name and CPU seconds of each process, by its id and the time of its start."""
+    found = {}
+    for process in psutil.process_iter(["name", "cpu_times", "create_time"]):
+        times, created = process.info["cpu_times"], process.info["create_time"]
+        if times is not None and created is not None:  # else it is another user's, on macOS
+            found[process.pid, created] = (process.info["name"] or "?", times.user + times.system)
+    return found
+
+
+def _cgroups(controller: str) -> Iterator[Path]:
+    """Where the files of `controller` may be: for this process's cgroup and each above it, v2
+    and v1. In a container, its own cgroup is at the root, whatever its path outside is."""
+    for line in _text("proc/self/cgroup").splitlines():
+        _, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        if names and controller not in names.split(","):
+            continue
+        mounts = ["", "unified"] if not names else [controller, names]
+        parts = [part for part in path.split("/") if part]
+        for mount in mounts:
+            for depth in range(len(parts) + 1):
+                yield ROOT.joinpath("sys/fs/cgroup", mount, *parts[:depth])
+
+
+def _v2_quota(folder: Path) -> float | None:
+    quota, _, period = _text_of(folder / "cpu.max").partition(" ")
+    return _ratio(quota, period)
+
+
+def _v1_quota(folder: Path) -> float | None:
+    return _ratio(_text_of(folder / "cpu.cfs_quota_us"), _text_of(folder / "cpu.cfs_period_us"))
+
+
+def _ratio(quota: str, period: str) -> float | None:
+    """CPUs; None where there is no limit, which is "max" or -1."""
+    microseconds, of = _number(quota), _number(period)
+    return microseconds / of if microseconds and of else None
+
+
+def _memory_limits() -> Iterator[tuple[int, int]]:
+    """Limit and usage of each cgroup with a limit, in bytes. Files that were read and can be
+    dropped again do not count as used."""
+    for folder in _cgroups("memory"):
+        limit = _number(_text_of(folder / "memory.max"))
+        usage = _number(_text_of(folder / "memory.current"))
+        cached = "inactive_file"
+        if limit is None:
+            limit = _number(_text_of(folder / "memory.limit_in_bytes"))
+            usage = _number(_text_of(folder / "memory.usage_in_bytes"))
+            cached = "total_inactive_file"
+        if limit is not None and limit < NO_LIMIT_BYTES:
+            lines = (line.split() for line in _text_of(folder / "memory.stat").splitlines())
+            found = [_number(line[1]) for line in lines if len(line) > 1 and line[0] == cached]
+            yield limit, max(0, (usage or 0) - (found[0] or 0 if found else 0))
+
+
+def _number(text: str) -> int | None:
+    """A number from a file of the kernel; None for anything else, and below zero."""
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _text(path: str) -> str:
+    """A file below ROOT as one would read it; empty where that cannot be."""
+    return _text_of(ROOT / path)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from twinbench.exchange import ExchangeError, send_before
-from twinbench.interruption import undisturbed
 from twinbench.job import Job, Summary
+from twinbench.measure.child import adopt_orphans
 from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import share_cores, stay_on
 from twinbench.measure.server import HOST, Server, ServerFailedError
@@ -46,6 +46,7 @@ class Rig:
     def __enter__(self) -> Self:
         # The harness itself stays off the server's cores.
         self._was_on = stay_on(self.cores.generator)
+        adopt_orphans()
         self.upstream = self._start_upstream()
         return self
 
@@ -55,11 +56,10 @@ class Rig:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with undisturbed():
-            self._stop_server(at_once=kind is not None)
-            self._driver.stop()
-            self.upstream.stop()
-            stay_on(self._was_on)
+        self._stop_server(at_once=kind is not None)
+        self._driver.stop()
+        self.upstream.stop()
+        stay_on(self._was_on)
 
     @contextmanager
     def instead(self, plan: Plan) -> Iterator[None]:

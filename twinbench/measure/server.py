@@ -5,17 +5,18 @@ import math
 import shutil
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
 from twinbench.measure.control import POLL_S, Control, Work
 from twinbench.measure.inside import Inside
 from twinbench.measure.serve import NAMES_NOTHING
 from twinbench.plan import MOST_USERS, Target
+from twinbench.scratch import make_scratch
 
 SERVE = Path(__file__).with_name("serve.py")
 HOST = "127.0.0.1"
@@ -56,10 +57,10 @@ class Server:
         self._at_rest: dict[str, int] = {}
         probed = target.telemetry and self.can_be_asked and not observe
         self.inside = Inside() if probed else None
-        self._scratch = Path(tempfile.mkdtemp(prefix="twinbench-"))
+        self._scratch = make_scratch()
         try:
             self._start(env or {})
-        except BaseException:  # a full disk, Ctrl-C
+        except BaseException:  # a full disk
             shutil.rmtree(self._scratch, ignore_errors=True)
             raise
 
@@ -141,7 +142,7 @@ class Server:
                     f"it was not ready within {seconds:g} s (ready_s);"
                     f" its last output: {self.child.last_output()}"
                 )
-            time.sleep(POLL_S)
+            _pause()
         return self
 
     def check_alive(self) -> None:
@@ -168,7 +169,7 @@ class Server:
         while (state := self.state(end)) and any(
             held > self._at_rest.get(what, 0) for what, held in state.items()
         ):
-            time.sleep(POLL_S)
+            _pause()
         return bool(state)
 
     def state(self, until: float) -> dict[str, int]:
@@ -180,7 +181,7 @@ class Server:
         request is open. None if it is not at rest in time, or was not started to be observed."""
         end = time.monotonic() + within_s
         while (state := self.state(end)) and state["open_requests"]:
-            time.sleep(POLL_S)
+            _pause()
         said = self._control.ask("work", end) if state else {}
         return Work.model_validate(said) if said else None
 
@@ -211,3 +212,8 @@ class Server:
         except OSError:
             pass
         return False
+
+
+def _pause() -> None:
+    with interruptible():
+        time.sleep(POLL_S)

@@ -13,10 +13,10 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
-import psutil
 
 from twinbench.measure.inside import SCHEMA as INSIDE
 from twinbench.measure.inside import no_rows
+from twinbench.measure.machine import memory_free_bytes
 from twinbench.measure.probe import PERIOD_NS
 from twinbench.measure.server import Server
 from twinbench.measure.tree import Use, cores_s, tree
@@ -26,8 +26,6 @@ OUTSIDE: dict[str, type[pl.DataType]] = {
     "threads": pl.Int64,
     "cpu_s": pl.Float64,
     "memory_mib": pl.Float64,
-    "switches_voluntary": pl.Int64,
-    "switches_forced": pl.Int64,
     "cores_busy_s": pl.Float64,
     "cores_stolen_s": pl.Float64,
 }
@@ -41,10 +39,11 @@ class MemoryLimit(NamedTuple):
 
     @classmethod
     def of(cls, memory_mib: int | None) -> Self:
-        """Of a plan; by default half of what is free, so that the harness itself survives."""
+        """Of a plan; by default half of what is free, within the limit of a container, so that
+        the harness itself survives."""
         if memory_mib is not None:
             return cls(memory_mib, f"memory_mib = {memory_mib}")
-        half = psutil.virtual_memory().available / 2**21
+        half = memory_free_bytes() / 2**21
         return cls(half, f"{half:,.0f} MiB, half of what was free at the start (memory_mib)")
 
 

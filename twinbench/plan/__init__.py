@@ -12,8 +12,6 @@ from twinbench.plan.models import (
 )
 from twinbench.plan.order import Cell, Load, LoadKind, cells, loads_of
 from twinbench.plan.read import (
-    PLANS,
-    ROOT,
     PlanError,
     read_plan,
     read_scenario,
@@ -27,8 +25,6 @@ __all__ = [
     "MOST_RATE",
     "MOST_USERS",
     "NOTHING",
-    "PLANS",
-    "ROOT",
     "Arrivals",
     "Aspect",
     "BaseRequest",

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeVar
 
 from twinbench.plan.models import Plan, Scenario
@@ -12,7 +13,8 @@ T = TypeVar("T")
 LoadKind = Literal["closed", "open"]
 
 
-class Load(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Load:
     """What is put on a server: `value` users (closed) or requests a second (open)."""
 
     kind: LoadKind

@@ -11,12 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from twinbench import ROOT
 from twinbench.plan.models import Plan, Scenario, Target, nearest
 from twinbench.plan.requests import Before, Request
 
-ROOT = Path(__file__).parents[2]
 SCENARIOS = ROOT / "loadtests" / "scenarios"
-PLANS = ROOT / "loadtests" / "plans"
 
 
 class PlanError(Exception):

@@ -6,6 +6,7 @@ Otherwise a ratio between two apps would say which of them does less.
 import time
 from collections.abc import Callable, Sequence
 
+from twinbench.interruption import interruptible
 from twinbench.measure.rig import Rig
 from twinbench.plan import Aspect, Plan, Scenario
 from twinbench.preflight.collect import PreflightError, collect
@@ -69,7 +70,8 @@ class _Group:
 
     def _again(self, name: str) -> Seen:
         if name not in self._second:
-            time.sleep(max(0.0, self._first_ended + APART_S - time.monotonic()))
+            with interruptible():
+                time.sleep(max(0.0, self._first_ended + APART_S - time.monotonic()))
             what = f"checking target '{name}' again: what does it not do twice alike?"
             self._second[name] = self._collect(name, what)
         return self._second[name]

@@ -7,8 +7,15 @@ from typing import Literal
 from twinbench.analyse.results import Results
 from twinbench.report import instrument
 from twinbench.report.standings import Standing, standings
+from twinbench.store import Sharing
 
 Tone = Literal["good", "plain", "bad"]
+SHARING: dict[Sharing, str] = {
+    "unpinned": "nothing pinned to cores",
+    "one core": "server and generator share a core",
+    "hardware threads": "server and generator share a core",
+    "quota": "server and generator share a CPU quota",
+}
 SIGNS: dict[Tone, str] = {"good": "✓ ", "plain": "", "bad": "! "}
 
 
@@ -26,13 +33,14 @@ class Badge:
 
 
 def badges(results: Results) -> list[Badge]:
-    """Cells by status, what is missing, calibration, one target against itself, and targets that
-    are not meant to be equal."""
+    """Cells by status, what is missing, calibration, one target against itself, targets that are
+    not meant to be equal, what server and generator share, and remarks."""
     return [
         *_cells(results),
         _calibration(results),
         *(_same(standing) for standing in standings(results) if standing.same),
         *_differing(results),
+        *_sharing(results),
         *_remarks(results),
     ]
 
@@ -77,6 +85,11 @@ def _differing(results: Results) -> list[Badge]:
         for target in results.plan.targets
         if target.differs
     ]
+
+
+def _sharing(results: Results) -> list[Badge]:
+    sharing = results.machine.sharing
+    return [Badge(SHARING[sharing], "bad", "method")] if sharing else []
 
 
 def _remarks(results: Results) -> list[Badge]:

@@ -14,14 +14,15 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import matplotlib as mpl
 
 from twinbench.analyse.results import Results
+from twinbench.interruption import check_interrupted
 from twinbench.report import svg
 from twinbench.report.charts.axes import RC
 from twinbench.report.gallery import Chart
+from twinbench.scratch import scratch
 
 WORKERS = 2
 FEW = 20  # are drawn before other processes have started
@@ -54,6 +55,7 @@ def _told(
     elements = {}
     for chart in charts:
         tell(f"drawing {chart.name}")
+        check_interrupted()
         elements[chart.name] = next(drawn)
     return elements
 
@@ -108,10 +110,10 @@ def _end_with_parent() -> None:
 @contextmanager
 def _handed(results: Results | None) -> Iterator[Path]:
     """A file for the workers to read once: with every chart it would be sent anew."""
-    with NamedTemporaryFile(prefix="twinbench-results-") as file:
-        pickle.dump(results, file)
-        file.flush()
-        yield Path(file.name)
+    with scratch() as folder:
+        file = folder / "results.pickle"
+        file.write_bytes(pickle.dumps(results))
+        yield file
 
 
 @cache

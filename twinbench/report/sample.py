@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from twinbench import ROOT
 from twinbench.analyse.results import Results
-from twinbench.plan import ROOT, BaseRequest, Scenario
+from twinbench.plan import BaseRequest, Scenario
 from twinbench.report import words
 from twinbench.report.answer import answer
 from twinbench.report.kinds import KINDS, overview_name

@@ -78,10 +78,11 @@ def advantage(comparison: Comparison) -> str:
 
 
 def verdict(comparison: Comparison) -> str:
-    """One phrase for a table: who is ahead, by how much."""
+    """One phrase for a table: who is ahead, by how much, and in how many blocks one collapsed."""
     if comparison.survivor:
         return f"{comparison.survivor} only"
     if comparison.ratio is None:
         return "not comparable"
     mark = {"faster": " ▲", "slower": " ▼"}.get(comparison.decision, "")
-    return times(comparison.ratio) + mark
+    collapses = f" ({'; '.join(comparison.collapses)})" if comparison.collapses else ""
+    return times(comparison.ratio) + mark + collapses

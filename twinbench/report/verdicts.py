@@ -58,12 +58,12 @@ def _of_kind(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]:
         )
         loads = [rate.load.value for rate in rates]
         # Who stops answering has been said.
-        standing = {rate.load for rate in rates} - _fallen(results, scenario, kind)
+        fallen = _fallen(results, scenario, kind)
         if kind == "closed":
-            yield from _advantages(loads, [rate for rate in rates if rate.load in standing])
+            yield from _advantages(loads, [rate for rate in rates if _is_told(rate, fallen)])
             yield from _advantages(loads, _otherwise(tails, rates))
         else:
-            yield from _advantages(loads, [m for m in medians if m.load in standing])
+            yield from _advantages(loads, [m for m in medians if _is_told(m, fallen)])
             # What has kept a median from being compared is not said of its tail again.
             silent = {median.load for median in medians if median.decision == "not comparable"}
             yield from _advantages(loads, [t for t in tails if t.ratio or t.load not in silent])
@@ -72,6 +72,10 @@ def _of_kind(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]:
 def _fallen(results: Results, scenario: str, kind: LoadKind) -> set[Load]:
     curves = results.curves_of(scenario, kind)
     return {Load(kind, p.value) for curve in curves for p in curve.points if p.collapsed}
+
+
+def _is_told(comparison: Comparison, fallen: set[Load]) -> bool:
+    return comparison.load not in fallen or comparison.decision != "not comparable"
 
 
 def _otherwise(tails: Sequence[Comparison], rates: Sequence[Comparison]) -> list[Comparison]:

@@ -6,6 +6,7 @@ from twinbench.analyse.results import ClaimResult, Results
 from twinbench.plan import LoadKind
 from twinbench.report import style
 from twinbench.report.verdicts import summary
+from twinbench.store import Machine
 
 CLOSED_LIMIT = (
     "Closed loads: each user waits for its answer before it sends again. The latencies are those"
@@ -98,6 +99,24 @@ def overview(results: Results, kind: LoadKind, of: str) -> str:
     metrics = {c.metric for _, compared in results.pairs(kind) for c in compared}
     by = " or ".join(sorted(metrics))
     return f"Response time ({by}), {of}, by requests/s offered"
+
+
+def conditions(machine: Machine) -> list[str]:
+    """What is known of a machine beyond its name, in words."""
+    threads, turbo = machine.threads_per_core, machine.turbo
+    virtual = machine.virtualization
+    of_virtual = "no virtual machine" if virtual == "none" else f"virtual machine ({virtual})"
+    known = {
+        f"{threads} hardware thread{'s' if threads != 1 else ''} per core": threads,
+        f"frequency governor {machine.governor}": machine.governor,
+        f"turbo {'on' if turbo else 'off'}": turbo,
+        of_virtual: virtual,
+        f"in a container ({machine.container})": machine.container,
+        f"CPU quota of {machine.cpu_quota} CPUs": machine.cpu_quota,
+        f"memory limit of {machine.memory_limit_mib} MiB": machine.memory_limit_mib,
+        f"load average {machine.load_average} before the run": machine.load_average,
+    }
+    return [text for text, value in known.items() if value is not None]
 
 
 def unequal(results: Results) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from twinbench import ROOT
 from twinbench.analyse.claims.alone import Interference, Level
 from twinbench.analyse.claims.versus import Difference, Plateau, Ratio, Stops
-from twinbench.plan import ROOT
 from twinbench.plan.models import Name, nearest
 from twinbench.plan.requests import Strict
 

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from twinbench import PLANS
 from twinbench.analyse.results import CellResult, Comparison, Metric, Results
-from twinbench.plan import PLANS, Load, Plan, Request, Scenario, Target, read_plan
+from twinbench.plan import Load, Plan, Request, Scenario, Target, read_plan
 
 App = Literal["sync", "async"]
 OTHER: dict[App, App] = {"sync": "async", "async": "sync"}

@@ -2,14 +2,18 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from twinbench.analyse.results.base import Decision, Estimate, Metric, Result
 from twinbench.plan import Load, LoadKind
 
 
 class Comparison(Result):
     """Candidate against baseline at one load. `ratio` is candidate / baseline, paired by block;
-    `decision` is about the candidate. Where one of the two stopped answering there is no ratio,
-    and `survivor` names the other. `differs` is the plan's reason why the two are meant to
+    `decision` is about the candidate. `collapses` say in how many blocks which of the two stopped
+    answering; the ratio is that of the `blocks` in which both answered. Where one stopped in half
+    of its blocks or more there is no ratio, and `survivor` names the other if it went on.
+    `differs` is the plan's reason why the two are meant to
     differ; without one they passed the preflight as doing the same work, set up alike. `same`: the
     two are one target twice (A/A), between which no difference may be shown.
 
@@ -32,6 +36,7 @@ class Comparison(Result):
     bootstrap: Estimate | None = None
     same: bool = False
     survivor: str | None = None
+    collapses: list[str] = Field(default=[])
     differs: str | None = None
     reasons: list[str]
 

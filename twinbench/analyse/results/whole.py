@@ -24,7 +24,7 @@ class Timing(Result):
 
 
 class Results(Result):
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     run: str
     plan: Plan
     timing: Timing

@@ -6,8 +6,8 @@ from scipy import stats
 
 from twinbench.analyse.intervals import CONFIDENCE
 from twinbench.analyse.results import Comparison, Metric
-from twinbench.calibrate import theory
-from twinbench.calibrate.evidence import Evidence, NoEvidenceError, ms
+from twinbench.calibrate import NoEvidenceError, theory
+from twinbench.calibrate.evidence import Evidence, ms
 from twinbench.calibrate.plans import PLANTED_MS
 from twinbench.calibrate.verdict import Judged, Known, within
 from twinbench.findings import Check, Picture, Series

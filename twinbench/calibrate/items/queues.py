@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinbench.calibrate import theory
-from twinbench.calibrate.evidence import Evidence, NoEvidenceError, Seen
+from twinbench.calibrate import NoEvidenceError, theory
+from twinbench.calibrate.evidence import Evidence, Seen
 from twinbench.calibrate.items.matching import Matched, counted, matched
 from twinbench.calibrate.plans import PLACES, SERIAL
 from twinbench.calibrate.theory import Mean, Values

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from twinbench.calibrate.evidence import NS_PER_MS, Evidence, NoEvidenceError, Rows, Seen, ms
+from twinbench.calibrate import NoEvidenceError
+from twinbench.calibrate.evidence import NS_PER_MS, Evidence, Rows, Seen, ms
 from twinbench.calibrate.plans import STALL_RATE, STALL_USERS
 from twinbench.calibrate.theory import Values
 from twinbench.calibrate.verdict import Judged, Known, at_most, between, within

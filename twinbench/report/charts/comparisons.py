@@ -70,6 +70,7 @@ def describe(comparison: Comparison) -> str:
         f"{at}: {comparison.candidate} / {comparison.baseline} {style.times(comparison.ratio)}"
         + (f" ({bounds})" if bounds else "")
         + (f", {ahead} ahead" if ahead else ", no difference shown")
+        + "".join(f"; {collapse}" for collapse in comparison.collapses)
     )
 
 

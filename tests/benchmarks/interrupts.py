@@ -1,0 +1,95 @@
+"""Ctrl-C at random moments of a run: what it says, and what it leaves. `make test-interrupts`.
+
+Each run is interrupted once, between 0 and 6 s after its start. It must end with exit code 130 and
+one line on stderr, and leave no process and no temporary file. A signal before twinbench's
+first instruction meets Python's own start: such runs are counted apart.
+"""
+
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.system.processes import command, marked, marked_environment, none_left
+from tests.system.wedges import TINY
+
+LATEST_S = 6.0
+TIMEOUT_S = 60
+# Long enough that a run is still measuring then.
+PLAN = TINY.replace("blocks = 1", "blocks = 8")
+BEFORE, ENDED, FINE = "before the first instruction", "had ended", "as it must"
+
+
+def main() -> int:
+    """Interrupt so many runs; 1 if one of them did not end as it must."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="?", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    print(f"{options.runs} runs, each interrupted once (seed {options.seed})")
+    found: Counter[str] = Counter()
+    for n in range(1, options.runs + 1):
+        moment_s = rng.uniform(0, LATEST_S)
+        with tempfile.TemporaryDirectory(prefix="interrupts-") as folder:
+            said = interrupted(Path(folder), moment_s, f"interrupts-{os.getpid()}-{n}")
+        found[said if said in (BEFORE, ENDED, FINE) else "wrong"] += 1
+        if said not in (BEFORE, ENDED, FINE):
+            print(f"{n}: after {moment_s:.3f} s: {said}", flush=True)
+        if n % 20 == 0:
+            print(f"{n} of {options.runs}: {dict(found)}", flush=True)
+    return 1 if found["wrong"] else 0
+
+
+def interrupted(folder: Path, moment_s: float, mark: str) -> str:
+    """Interrupt one run after `moment_s`; what came of it."""
+    (folder / "tiny.toml").write_text(PLAN)
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    own = {"TMPDIR": str(temporary), "TWINBENCH_LOCK": str(folder / "lock")}
+    process = subprocess.Popen(
+        command("run", "tiny.toml"),
+        cwd=folder,
+        env=marked_environment(mark) | own,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(moment_s)
+    begun = catches_sigterm(process.pid)
+    process.send_signal(signal.SIGINT)
+    try:
+        _, stderr = process.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return f"still ran {TIMEOUT_S} s later"
+    if process.returncode == 0:
+        return ENDED
+    if not none_left(mark):
+        return f"left processes: {[left.cmdline() for left in marked(mark)]}"
+    if left := [path.name for path in temporary.iterdir()]:
+        return f"left temporary files: {left}"
+    if not begun:
+        return BEFORE
+    if process.returncode != 130 or stderr.count("\n") != 1:
+        return f"exit code {process.returncode}, {stderr!r}"
+    return FINE
+
+
+def catches_sigterm(pid: int) -> bool:
+    """Whether a process has a handler for SIGTERM, as twinbench has from its first instruction."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", status, re.MULTILINE)
+    return bool(caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

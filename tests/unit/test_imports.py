@@ -1,0 +1,40 @@
+"""What is not imported where nobody needs it: in processes of their own, for a clean start."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("scipy", "matplotlib", "polars", "locust")
+HELP = """
+from twinbench.cli import main
+sys.argv = ["twinbench", "--help"]
+assert main() == 0
+"""
+# All that is imported before the last cell is measured, the self-check included.
+MEASURING = """
+import twinbench.run, twinbench.calibrate.full
+"""
+
+
+def imported(code: str, names: tuple[str, ...]) -> str:
+    """Which of `names` are imported once `code` has run."""
+    told = f"sys.stderr.write(' '.join(name for name in {names} if name in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys{code}{told}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "names"), [(HELP, HEAVY), (MEASURING, ("scipy", "matplotlib", "twinbench.analyse"))]
+)
+def test_heavy_packages_are_imported_where_needed(code: str, names: tuple[str, ...]) -> None:
+    assert imported(code, names) == ""
+
+
+def test_an_import_is_noticed() -> None:
+    assert imported("\nimport twinbench.store\n", ("polars", "scipy")) == "polars"
