@@ -132,6 +132,12 @@ class Store:
     """One run folder."""
 
     def __init__(self, folder: Path) -> None:
+        try:
+            str(folder.absolute()).encode()
+        except UnicodeEncodeError:  # neither polars nor JSON can hold its name
+            raise StoreError(
+                f"{folder.absolute()}: the path of a run is not in UTF-8; rename the folder"
+            ) from None
         self.folder = folder
 
     @classmethod

@@ -124,6 +124,11 @@ def test_a_folder_with_marks_of_a_pattern_is_read(tmp_path: Path, name: str) -> 
     assert pl.read_parquet(folder / "joined.parquet", glob=False).height == 20
 
 
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="not in UTF-8; rename the folder"):
+        Store(tmp_path / "\udcff")
+
+
 def test_no_chart_is_written_through_a_link(tmp_path: Path) -> None:
     def make(of: Cell) -> tuple[CellRecord, runs.Requests]:
         return runs.steady(of, 500)
