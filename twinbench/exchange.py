@@ -29,7 +29,11 @@ class ExchangeError(Exception):
 
 
 class EndlessError(ExchangeError):
-    """A response that began and did not end."""
+    """A response that began and did not end; `late`: in time, so that it may yet."""
+
+    def __init__(self, what: str, *, late: bool = False) -> None:
+        super().__init__(what)
+        self.late = late
 
 
 class Answer(NamedTuple):
@@ -96,9 +100,8 @@ class _Received(io.RawIOBase):
         except TimeoutError:
             if self._bytes_left == MOST_BYTES:
                 raise
-            raise EndlessError(
-                f"a response that did not end within {self._timeout_s:g} s"
-            ) from None
+            what = f"a response that did not end within {self._timeout_s:g} s"
+            raise EndlessError(what, late=True) from None
         self._bytes_left -= size
         if self._bytes_left < 0:
             raise _too_long()

@@ -5,9 +5,9 @@ Whoever found it writes it, a run folder keeps it, analysis and reports read it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from twinbench.plan import ASPECTS, Aspect
 
@@ -38,19 +38,32 @@ class Check(Finding):
         return self.low <= self.measured <= self.high
 
 
+# Beyond it the length of an axis is no number.
+FARTHEST = 1e100
+Place = Annotated[float, Field(allow_inf_nan=False, ge=-FARTHEST, le=FARTHEST)]
+# Drawn into an SVG, which cannot hold control characters.
+Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+
+
 class Series(Finding):
     """Points of a picture; `kind`: how they are drawn."""
 
-    name: str
+    name: Label
     kind: Literal["points", "line", "steps"]
-    x: list[float]
-    y: list[float]
+    x: list[Place]
+    y: list[Place]
+
+    @model_validator(mode="after")
+    def _as_many_x_as_y(self) -> Self:
+        if len(self.x) != len(self.y):
+            raise ValueError(f"{len(self.x)} values of x, {len(self.y)} of y")
+        return self
 
 
 class Picture(Finding):
-    title: str
-    x_label: str
-    y_label: str
+    title: Label
+    x_label: Label
+    y_label: Label
     log_x: bool = False
     log_y: bool = False
     series: list[Series]

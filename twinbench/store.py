@@ -16,10 +16,10 @@ import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import polars as pl
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from twinbench import LATEST
 from twinbench.findings import Calibration, PreflightPair
@@ -35,6 +35,10 @@ class StoreError(Exception):
 
 # Why server and generator are not on physical cores of their own.
 Sharing = Literal["unpinned", "one core", "hardware threads", "quota"]
+
+
+class UnreadableError(StoreError):
+    """Records of one cell that cannot be read at all, as after a failure of the disk."""
 
 
 class Machine(BaseModel):
@@ -63,6 +67,10 @@ class Machine(BaseModel):
         return self.model_dump(exclude={"load_average"})
 
 
+# Nanoseconds of the monotonic clock, as parquet holds them.
+Stamp = Annotated[int, Field(ge=0, lt=2**63)]
+
+
 class CellRecord(BaseModel):
     """What happened in one cell. `done`: measured to the end; `collapsed`: the server stopped
     answering; `lost`: there is nothing to analyse, `reason` says why. `good`: right answers inside
@@ -80,7 +88,7 @@ class CellRecord(BaseModel):
     load: Load
     outcome: Literal["done", "collapsed", "lost"]
     reason: str = ""
-    window_ns: tuple[int, int] = (0, 0)
+    window_ns: tuple[Stamp, Stamp] = (0, 0)
     users_unserved: int = 0
     unanswered: int = 0
     good: int = 0
@@ -102,16 +110,15 @@ class CellRecord(BaseModel):
         return (self.window_ns[1] - self.window_ns[0]) / 1e9
 
 
-# Of the columns of parquet files; all others hold numbers.
-TEXTS = ("error",)
+INTEGERS = (pl.Int32, pl.Int64)
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Session(BaseModel):
     """One stretch of measuring; a run that was resumed has several."""
 
-    started: datetime
-    ended: datetime | None = None
+    started: AwareDatetime
+    ended: AwareDatetime | None = None
 
 
 class Manifest(BaseModel):
@@ -131,6 +138,12 @@ class Store:
     """One run folder."""
 
     def __init__(self, folder: Path) -> None:
+        try:
+            str(folder.absolute()).encode()
+        except UnicodeEncodeError:  # neither polars nor JSON can hold its name
+            raise StoreError(
+                f"{folder.absolute()}: the path of a run is not in UTF-8; rename the folder"
+            ) from None
         self.folder = folder
 
     @classmethod
@@ -181,7 +194,20 @@ class Store:
     def requests(self, record: CellRecord, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Every request of a cell, warm-up included; all columns (loadtests/recorder.py), or
         those named."""
-        return self._read_rows(self._cell_folder(record.number) / "requests.parquet", columns)
+        path = self._cell_folder(record.number) / "requests.parquet"
+        rows = self._read_rows(path, columns)
+        for name, kind in rows.schema.items():
+            if not (kind == pl.String if name == "error" else kind in INTEGERS):
+                raise _strange(path, f"{name} is {kind}")
+            if rows[name].null_count():
+                raise _strange(path, f"{name} is null in a row")
+            if name != "error" and (rows[name] < 0).any():
+                raise _strange(path, f"{name} is negative in a row")
+        if {"sent_ns", "done_ns"} <= set(rows.columns):
+            done, sent = rows["done_ns"], rows["sent_ns"]
+            if ((done > 0) & (done < sent)).any():
+                raise _strange(path, "done_ns is before sent_ns in a row")
+        return rows
 
     def telemetry(
         self, record: CellRecord, columns: Sequence[str] | None = None
@@ -189,7 +215,18 @@ class Store:
         """What the server was doing; all columns (docs/results.md), or those named. None where
         nobody looked."""
         path = self._cell_folder(record.number) / "telemetry.parquet"
-        return self._read_rows(path, columns) if path.exists() else None
+        if not path.exists():
+            return None
+        rows = self._read_rows(path, columns)
+        for name, kind in rows.schema.items():
+            # Null where it could not be seen.
+            if not (kind in INTEGERS if name == "t_ns" else kind.is_numeric() or kind == pl.Null):
+                raise _strange(path, f"{name} is {kind}")
+            if name == "t_ns" and rows[name].null_count():
+                raise _strange(path, f"{name} is null in a row")
+            if kind.is_float() and rows[name].is_infinite().any():
+                raise _strange(path, f"{name} is infinite in a row")
+        return rows
 
     def calibration(self, name: str = CALIBRATION) -> Calibration | None:
         """What the instrument could do just before this run, or (FULL_CALIBRATION) at the last
@@ -237,23 +274,28 @@ class Store:
     def _read(self, path: Path, model: type[Model]) -> Model:
         try:
             return model.model_validate_json(path.read_text())
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            what = first["msg"].removeprefix("Value error, ")
+            raise _strange(path, ": ".join(filter(None, (where, what)))) from None
         except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise StoreError(f"{path}: not of this version of twinbench ({reason})") from None
+            raise _strange(path, str(error)) from None
 
     def _read_rows(self, path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
         try:
-            rows = pl.read_parquet(path, columns=list(columns) if columns else None, glob=False)
+            return pl.read_parquet(path, columns=list(columns) if columns else None, glob=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
-            raise StoreError(f"{path}: cannot be read ({reason})") from None
-        for name, kind in rows.schema.items():
-            if kind.is_numeric() == (name in TEXTS) and kind != pl.Null:
-                raise StoreError(f"{path}: not of this version of twinbench ({name} is {kind})")
-        return rows
+            raise UnreadableError(f"{path}: cannot be read ({reason})") from None
 
     def _cell_folder(self, number: int) -> Path:
         return self.folder / "cells" / f"{number:04d}"
+
+
+def _strange(path: Path, what: str) -> StoreError:
+    reason = " ".join(what.split())
+    return StoreError(f"{path}: not of this version of twinbench ({reason})")
 
 
 def now() -> datetime:

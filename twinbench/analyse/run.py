@@ -20,7 +20,14 @@ from twinbench.findings import Floor
 from twinbench.plan import Plan
 from twinbench.plan import cells as plan_cells
 from twinbench.remarks import remarked
-from twinbench.store import FULL_CALIBRATION, CellRecord, Store, StoreError, write_whole
+from twinbench.store import (
+    FULL_CALIBRATION,
+    CellRecord,
+    Store,
+    StoreError,
+    UnreadableError,
+    write_whole,
+)
 
 # Reading and sorting let go of the GIL for a part of their time: with two, a quarter is saved; a
 # third saves nothing.
@@ -106,12 +113,17 @@ def write_results(store: Store, results: Results) -> None:
 def _cell(
     store: Store, record: CellRecord, plan: Plan, floor: Floor | None, failed: dict[int, str]
 ) -> Cell:
-    """A cell that cannot be analysed is void with the reason, which `failed` gets, too."""
+    """A cell that cannot be analysed is void with the reason, which `failed` gets, too. Raises
+    StoreError where records were edited: such a folder is refused."""
     why: list[str] = []
-    with remarked(why, "cannot be analysed"):
+    try:
         lost = record.outcome == "lost"
         requests = NO_REQUESTS if lost else store.requests(record, NO_REQUESTS.columns)
-        return analyse_cell(record, requests, plan, store.telemetry(record, SEEN), floor)
+        samples = store.telemetry(record, SEEN)
+        with remarked(why, "cannot be analysed"):
+            return analyse_cell(record, requests, plan, samples, floor)
+    except UnreadableError as error:
+        why.append(f"cannot be analysed: {error}")
     failed[record.number] = why[0]
     return void(record, why[0])
 

@@ -145,9 +145,10 @@ class _Visit:
             said: int | str = answer.status
         except EndlessError as error:
             limit = "collapse_s" if under_load else "ready_s"
+            longer = f" sooner, set a longer {limit}," * error.late
             raise PreflightError(
-                f"{what} was answered with {error}: end it sooner, set a longer {limit}, or leave"
-                " this request out of the plan"
+                f"{what} was answered with {error}: end it{longer} or leave this request out of"
+                " the plan"
             ) from None
         except ExchangeError as error:
             said = str(error)

@@ -52,6 +52,9 @@ def draw(
     pool: Executor | None = None,
 ) -> Drawn:
     """Draw `charts` into `folder`. `pool`: `workers` that have been started before."""
+    # Nothing is written through a link: its target is not of this run.
+    if folder.is_symlink():
+        folder.unlink()
     folder.mkdir(exist_ok=True)
     if len(charts) <= FEW:
         with mpl.rc_context(RC):  # type: ignore[arg-type]
@@ -93,10 +96,16 @@ def _draw(chart: Chart, results: Results | None, folder: Path) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     alone = svg.alone(buffer.getvalue(), chart.name, chart.alt)
-    (folder / f"{chart.name}.svg").write_bytes(alone)
+    _unlinked(folder / f"{chart.name}.svg").write_bytes(alone)
     if chart.png:
-        figure.savefig(folder / f"{chart.name}.png", dpi=PNG_DPI)
+        figure.savefig(_unlinked(folder / f"{chart.name}.png"), dpi=PNG_DPI)
     return svg.inline(alone)
+
+
+def _unlinked(path: Path) -> Path:
+    """Return `path`, at which nothing is now."""
+    path.unlink(missing_ok=True)
+    return path
 
 
 @contextmanager
