@@ -5,7 +5,7 @@ from pathlib import Path
 
 from twinbench.interruption import undisturbed
 from twinbench.plan import Cell, cells
-from twinbench.store import CellRecord, Session, Store, now
+from twinbench.store import CellRecord, Session, Store, now, runs_of
 
 Measure = Callable[[Cell, Path], CellRecord]
 Watch = Callable[[CellRecord], None]
@@ -13,13 +13,9 @@ Watch = Callable[[CellRecord], None]
 
 def unfinished(runs: Path, plan_name: str) -> Store | None:
     """The newest run of the plan `plan_name` that lacks cells."""
-    for folder in sorted(runs.glob(f"*-{plan_name}"), reverse=True):
-        if (folder / "manifest.json").is_file():
-            store = Store.open(folder)
-            manifest = store.manifest()
-            same = manifest.plan.name == plan_name
-            if same and len(store.finished()) < manifest.cells:
-                return store
+    for store in runs_of(runs, plan_name):
+        if len(store.finished()) < store.manifest().cells:
+            return store
     return None
 
 

@@ -13,7 +13,7 @@ from twinbench.findings import Calibration, Item
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
 from twinbench.progress import CampaignProgress
-from twinbench.store import Store, StoreError, now
+from twinbench.store import STAMP, Store, StoreError, now
 
 # Of plan seeds: new draws for each calibration, and the same ones if they are to be seen again.
 SEEDS = 1_000_000_000
@@ -24,7 +24,7 @@ def calibrate(plan: Plan, reports: Path, console: Console) -> tuple[Calibration,
     folder in `reports`/calibration where everything that was measured is kept. Raises
     NoEvidenceError and StoreError."""
     started = now()
-    folder = _new_folder(reports / "calibration", started.astimezone().strftime("%Y%m%d-%H%M%S"))
+    folder = _new_folder(reports / "calibration", started.strftime(STAMP))
     highest = highest_rate(plan, reports / "runs")
     seed = int(started.timestamp()) % SEEDS
     setting = plans.Setting((folder / LOGS).resolve(), seed, highest, plan.processes)
