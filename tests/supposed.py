@@ -86,7 +86,7 @@ def results(
     return Results(
         run="made-up",
         plan=plan,
-        timing=Timing(started="2026-01-17T12:00:00", elapsed_s=60, window_s=30, sessions=1),
+        timing=Timing(started="2026-01-17T12:00:00+00:00", elapsed_s=60, window_s=30, sessions=1),
         missing_cells=0,
         cells=found,
         curves=[c for scenario in plan.scenarios for c in _curves(scenario, own)],

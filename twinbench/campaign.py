@@ -5,7 +5,7 @@ from pathlib import Path
 
 from twinbench.interruption import check_interrupted
 from twinbench.plan import Cell, cells
-from twinbench.store import CellRecord, Session, Store, StoreError, now
+from twinbench.store import CellRecord, Session, Store, StoreError, now, runs_of
 
 Measure = Callable[[Cell, Path], CellRecord]
 Watch = Callable[[CellRecord], None]
@@ -16,19 +16,17 @@ def unfinished(runs: Path, plan_name: str, remark: Callable[[str], None]) -> Sto
 
     A folder that cannot be read is skipped; `remark` gets a sentence that names it.
     """
-    for folder in sorted(runs.glob(f"*-{plan_name}"), reverse=True):
+
+    def skipped(error: Exception) -> None:
+        remark(f"Skipped while looking for a run to resume: {error}")
+
+    for store in runs_of(runs, plan_name, skipped):
         try:
-            if (folder / "manifest.json").is_file() and _lacks_cells(folder, plan_name):
-                return Store.open(folder)
+            if len(store.finished()) < store.manifest().cells:
+                return store
         except (StoreError, OSError) as error:
-            remark(f"Skipped while looking for a run to resume: {error}")
+            skipped(error)
     return None
-
-
-def _lacks_cells(folder: Path, plan_name: str) -> bool:
-    store = Store.open(folder)
-    manifest = store.manifest()
-    return manifest.plan.name == plan_name and len(store.finished()) < manifest.cells
 
 
 def pending(store: Store) -> list[Cell]:

@@ -13,7 +13,7 @@ A cell is written the moment it ends: a run that is killed loses the cell in fli
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -27,6 +27,10 @@ from twinbench.plan import Cell, Load, Plan
 
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
 FORMAT: Literal[2] = 2
+
+
+# Of folders: local time, with its zone.
+STAMP = "%Y%m%d-%H%M%S%z"
 
 
 class StoreError(Exception):
@@ -148,8 +152,8 @@ class Store:
 
     @classmethod
     def create(cls, manifest: Manifest, runs: Path) -> Self:
-        """A new folder under `runs`, named after the time and the plan. Raises StoreError."""
-        stamp = manifest.sessions[0].started.astimezone().strftime("%Y%m%d-%H%M%S")
+        """A new folder under `runs`, named after the local time and the plan. Raises StoreError."""
+        stamp = manifest.sessions[0].started.strftime(STAMP)
         store = cls(runs / f"{stamp}-{manifest.plan.name}")
         try:
             (store.folder / "cells").mkdir(parents=True)
@@ -298,8 +302,26 @@ def _strange(path: Path, what: str) -> StoreError:
     return StoreError(f"{path}: not of this version of twinbench ({reason})")
 
 
+def runs_of(
+    runs: Path, plan_name: str, skipped: Callable[[Exception], None] = lambda _: None
+) -> list[Store]:
+    """Return the runs of a plan, the newest first. By when they were begun: names tell local time,
+    which does not sort where the zone changes. `skipped` gets why a folder cannot be read."""
+    found = []
+    for folder in runs.glob(f"*-{plan_name}"):
+        try:
+            if (folder / "manifest.json").is_file():
+                manifest = Store.open(folder).manifest()
+                if manifest.plan.name == plan_name:
+                    found.append((manifest.sessions[0].started, Store(folder.resolve())))
+        except (StoreError, OSError) as error:
+            skipped(error)
+    return [store for _, store in sorted(found, key=lambda run: run[0], reverse=True)]
+
+
 def now() -> datetime:
-    return datetime.now(UTC)
+    """In local time, with its zone: it is shown to people."""
+    return datetime.now(UTC).astimezone()
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,5 +1,8 @@
 """Order, resume and interruption, with a measurement that takes no time."""
 
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +13,11 @@ from twinbench.analyse.run import analyse
 from twinbench.campaign import unfinished
 from twinbench.findings import PreflightPair
 from twinbench.plan import Cell, cells
+from twinbench.report import words
+from twinbench.report.gallery import charts
+from twinbench.report.page import page
 from twinbench.report.write import write_report
-from twinbench.store import CellRecord, Store, StoreError
+from twinbench.store import CellRecord, Session, Store, StoreError, now
 
 
 class Bench:
@@ -37,6 +43,23 @@ def never(remark: str) -> None:
 
 def new_run(folder: Path) -> Store:
     return Store.create(runs.manifest(runs.plan()), folder)
+
+
+def begun(folder: Path, started: datetime) -> Store:
+    manifest = runs.manifest(runs.plan())
+    manifest.sessions = [Session(started=started, ended=started)]
+    return Store.create(manifest, folder)
+
+
+@pytest.fixture
+def local_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    def change(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield change
+    monkeypatch.undo()
+    time.tzset()
 
 
 def go(store: Store, bench: Bench) -> list[int]:
@@ -170,3 +193,43 @@ def test_a_remark_made_while_measuring_is_kept(tmp_path: Path) -> None:
     manifest = store.manifest()
     assert manifest.remarks == ["seen while measuring"]
     assert manifest.sessions[-1].ended
+
+
+@pytest.mark.parametrize(
+    ("zone", "stamp", "said"),
+    [
+        ("UTC0", "20260117-173000+0000", "2026-01-17 17:30 UTC"),
+        ("XYZ-5:30", "20260117-230000+0530", "2026-01-17 23:00 UTC+05:30"),
+        ("XYZ8", "20260117-093000-0800", "2026-01-17 09:30 UTC-08:00"),
+    ],
+)
+def test_folder_and_page_tell_the_same_local_time(
+    local_zone: Callable[[str], None], tmp_path: Path, zone: str, stamp: str, said: str
+) -> None:
+    local_zone(zone)
+    store = begun(tmp_path, datetime(2026, 1, 17, 17, 30, tzinfo=UTC).astimezone())
+    assert store.folder.name == f"{stamp}-made-up"
+    local_zone("UTC0")  # read elsewhere
+    results = analyse(store)
+    assert words.started(results) == said
+    assert said in page(results, dict.fromkeys((chart.name for chart in charts(results)), ""))
+
+
+def test_the_newest_run_is_the_one_begun_last(
+    local_zone: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Its name is the lower one: the clocks went back between the two."""
+    moment = datetime(2026, 10, 25, 0, 50, tzinfo=UTC)
+    local_zone("SUMMER-2")
+    first = begun(tmp_path, moment.astimezone())
+    local_zone("WINTER-1")
+    last = begun(tmp_path, (moment + timedelta(minutes=30)).astimezone())
+    assert last.folder.name < first.folder.name
+    found = unfinished(tmp_path, "made-up", print)
+    assert found
+    assert found.folder.name == last.folder.name
+
+
+def test_now_is_local_time_with_its_zone(local_zone: Callable[[str], None]) -> None:
+    local_zone("XYZ-5:30")
+    assert now().utcoffset() == timedelta(hours=5, minutes=30)

@@ -14,7 +14,7 @@ from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
 from twinbench.progress import CampaignProgress
 from twinbench.scratch import scratch
-from twinbench.store import Store, StoreError, now
+from twinbench.store import STAMP, Store, StoreError, now
 
 # Of plan seeds: new draws for each calibration, and the same ones if they are to be seen again.
 SEEDS = 1_000_000_000
@@ -27,7 +27,7 @@ def calibrate(plan: Plan, reports: Path, console: Console) -> tuple[Calibration,
     if not has_timerfd():
         raise StoreError("calibration sends open loads, which need Linux (timerfd)")
     started = now()
-    folder = _new_folder(reports / "calibration", started.astimezone().strftime("%Y%m%d-%H%M%S"))
+    folder = _new_folder(reports / "calibration", started.strftime(STAMP))
     highest = highest_rate(plan, reports / "runs")
     seed = int(started.timestamp()) % SEEDS
     setting = plans.Setting((folder / LOGS).resolve(), seed, highest, plan.processes)

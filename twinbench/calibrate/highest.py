@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from twinbench.plan import Plan
-from twinbench.store import Store, StoreError
+from twinbench.store import StoreError, runs_of
 
 # What `noop` reaches in the async app with many users on the class of machine that this was made
 # on (`make bench` measures it): taken where nothing is known.
@@ -21,11 +21,11 @@ def highest_rate(plan: Plan, runs: Path) -> int:
 
 def _reached(plan: Plan, runs: Path) -> int:
     """The highest throughput of the newest run that has any; 0 if there is none."""
-    for folder in sorted(runs.glob(f"*-{plan.name}"), reverse=True):
+    for store in runs_of(runs, plan.name):
         try:
-            records = Store.open(folder).records()
+            records = store.records()
         except StoreError:
-            continue  # of another version, or no run: its figures are not known
+            continue  # of another version: its figures are not known
         rates = [record.good / record.window_s for record in records if record.window_s]
         if rates and max(rates) >= 1:
             return round(max(rates))

@@ -1,6 +1,7 @@
 """What is said of a run as a whole, and of how far it can be trusted."""
 
 from collections import Counter
+from datetime import datetime
 
 from twinbench.analyse.results import ClaimResult, Results
 from twinbench.plan import LoadKind
@@ -126,6 +127,12 @@ def unequal(results: Results) -> list[str]:
         for target in results.plan.targets
         if target.differs
     ]
+
+
+def started(results: Results) -> str:
+    """When the run was begun, in local time with its zone, as the name of its folder has it."""
+    at = datetime.fromisoformat(results.timing.started)
+    return f"{at:%Y-%m-%d %H:%M} {at.tzname()}"
 
 
 def timing(results: Results) -> str:

@@ -15,7 +15,8 @@ from twinbench.store import Machine
 
 
 class Timing(Result):
-    """How long the run took, and how much of that lies inside measuring windows."""
+    """When the run was begun, in local time with its zone; how long it took, and how much of that
+    lies inside measuring windows."""
 
     started: str
     elapsed_s: float
