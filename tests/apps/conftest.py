@@ -1,6 +1,7 @@
 """Gives the apps a database and a folder of the tests' own, before either is imported."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,10 +29,24 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Database and media as the first start of an app makes them, which takes a tenth of a second;
+    it is the same for both (test_same_work.py)."""
+    from tests.apps.serving import serving
+
+    with serving("sync"):
+        pass
+    return shutil.copytree(FOLDER.name, tmp_path_factory.mktemp("seeded"), dirs_exist_ok=True)
+
+
 @pytest.fixture
-def client(name: str) -> Iterator[TestClient]:
+def client(name: str, seeded: Path) -> Iterator[TestClient]:
     """Of the app `name`, on fresh data. What it raises is answered with a 500, as in a server."""
     from tests.apps.serving import serving
 
-    with serving(name) as found:
+    for used in (DATABASE.parent, MEDIA):
+        shutil.rmtree(used, ignore_errors=True)
+    shutil.copytree(seeded, FOLDER.name, dirs_exist_ok=True)
+    with serving(name, fresh=False) as found:
         yield found

@@ -97,8 +97,14 @@ def plan(folder: Path) -> Plan:
         {"name": "own", "app": "own:app", "cwd": folder},
         {"name": "command", "command": command},
     ]
-    scenarios = [
-        {"name": "grow", "requests": [{"path": "/grow"}], "targets": ["own"]},
+    scenarios: list[dict[str, object]] = [
+        # Time enough for three answers of 100 MB, on a busy machine too.
+        {
+            "name": "grow",
+            "requests": [{"path": "/grow"}],
+            "targets": ["own"],
+            "measure_s": 4.0,
+        },
         {"name": "ok", "requests": [{"path": "/ok"}]},
     ]
     return Plan.model_validate(
@@ -106,7 +112,7 @@ def plan(folder: Path) -> Plan:
             "name": "watched",
             "warmup_s": 0.1,
             "measure_s": 0.8,
-            "collapse_s": 0.5,
+            "collapse_s": 3.0,
             "blocks": 1,
             "memory_mib": 250,
             "targets": targets,
