@@ -18,7 +18,7 @@ EXIT_CODE = 130  # 128 + SIGINT, as shells have it
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Much longer than a clean-up takes. A signal that comes so long after the first one means it: the
 # process ends at once, its children with it, and the next start removes its scratch folders.
-PATIENCE_S = 5.0
+PATIENCE_S = 15.0
 
 
 class _State:
