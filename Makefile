@@ -60,7 +60,7 @@ check: $(READY)  ## lint, types, import rules
 	$(BIN)/lint-imports --no-cache
 
 test: $(READY)  ## the tests for after every change: three minutes
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
 
 test-rest: $(READY) $(SQLALCHEMY_2_0)  ## the other tests: real servers under load, a browser
 	$(BIN)/pytest -m slow

@@ -136,7 +136,7 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
-@pytest.fixture(scope="package", params=["sync", "async"])
+@pytest.fixture(scope="package", params=["sync", pytest.param("async", marks=pytest.mark.slow)])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     mark = f"browser-{request.param}-{os.getpid()}"
     app = f"apps.{request.param}_app.main:app"

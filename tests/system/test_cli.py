@@ -65,7 +65,6 @@ def wait_for_cells(folder: Path, count: int, process: subprocess.Popen[Any]) -> 
         time.sleep(0.02)
 
 
-@pytest.mark.smoke
 def test_a_run_ends_with_the_path_of_its_report(plan: Path, tmp_path: Path) -> None:
     mark = f"run-{os.getpid()}"
     done = twinbench("run", "tiny.toml", cwd=tmp_path, mark=mark)
@@ -116,6 +115,8 @@ def test_a_killed_run_is_resumed_and_measures_nothing_twice(plan: Path, tmp_path
 
     done = twinbench("run", "tiny.toml", "--resume", cwd=tmp_path, mark=mark)
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / done.stdout.splitlines()[-1]).name == "report.html"
+    assert (tmp_path / done.stdout.splitlines()[-1]).is_file()
     assert cells_kept(tmp_path) == total
     assert len(list(tmp_path.glob("reports/runs/*"))) == 1
     assert all(path.read_bytes() == was for path, was in kept.items())

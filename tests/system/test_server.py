@@ -48,7 +48,7 @@ def where() -> dict[str, str]:
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("name", ["sync", "async"])
+@pytest.mark.parametrize("name", [pytest.param("sync", marks=pytest.mark.slow), "async"])
 def test_an_app_is_served_on_fresh_data_each_time(name: str) -> None:
     target = Target(name=name, app=f"apps.{name}_app.main:app", cwd=None)
     for _ in range(2):
