@@ -104,11 +104,14 @@ def test_a_daemon_does_not_outlive_its_server(tmp_path: Path, foreground_s: int)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
 def test_a_daemon_of_a_killed_supervisor_is_ended(tmp_path: Path) -> None:
-    adopt_orphans()
-    child = Child([sys.executable, "-c", DAEMON, "600"], log=tmp_path / "log", piped=True)
-    daemon = psutil.Process(int(child.stdout.readline()))
-    psutil.Process(child.pid).kill()
-    child.stop()
+    adopt_orphans(True)
+    try:
+        child = Child([sys.executable, "-c", DAEMON, "600"], log=tmp_path / "log", piped=True)
+        daemon = psutil.Process(int(child.stdout.readline()))
+        psutil.Process(child.pid).kill()
+        child.stop()
+    finally:
+        adopt_orphans(False)
     assert not daemon.is_running()
 
 

@@ -27,10 +27,10 @@ ENDED_S = 5.0
 _known: set[int] = set()
 
 
-def adopt_orphans() -> None:
-    """Become the parent of what outlives its supervisor, so that `Child.stop` finds it (Linux)."""
+def adopt_orphans(adopt: bool) -> None:
+    """Be the parent of what outlives its supervisor, or no longer (Linux): `Child.stop` ends it."""
     _known.update(child.pid for child in psutil.Process().children())
-    prctl(SET_CHILD_SUBREAPER, 1)
+    prctl(SET_CHILD_SUBREAPER, int(adopt))
 
 
 class Child:

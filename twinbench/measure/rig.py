@@ -47,7 +47,7 @@ class Rig:
     def __enter__(self) -> Self:
         # The harness itself stays off the server's cores.
         self._was_on = stay_on(self.cores.generator)
-        adopt_orphans()
+        adopt_orphans(True)
         self.upstream = self._start_upstream()
         return self
 
@@ -60,6 +60,7 @@ class Rig:
         self._stop_server(at_once=kind is not None)
         self._driver.stop()
         self.upstream.stop()
+        adopt_orphans(False)
         stay_on(self._was_on)
 
     @contextmanager
