@@ -61,7 +61,7 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
                 store = Store.create(_manifest(plan, plan_file, rig, before), runs)
             _keep(pairs, store)
             store.point_latest_here(runs.parent / "latest")
-            _remark(store, before, console)
+            _remark(store, _on_machine(store, before), console)
             _tell_unequal(pairs, console)
             _calibrate(store, rig, runs, console)
             console.print(f"{_intent(store)} Run folder: {store.folder}", markup=False)
@@ -143,25 +143,33 @@ def _opened(lock: Path) -> int:
 
 
 class _Before(NamedTuple):
-    """The machine before anything of ours was started."""
+    """The machine before anything of ours was started; `remarks`: why something is not known."""
 
     load_average: float | None
     busy: list[machine.BusyProcess]
+    remarks: list[str]
 
 
 def _look_around(console: Console) -> _Before:
-    with telling(console) as tell:
+    failed: list[str] = []
+    busy: list[machine.BusyProcess] = []
+    with telling(console) as tell, remarked(failed, "other processes before the run are not known"):
         tell("looking whether the machine is busy")
-        return _Before(machine.load_average(), machine.busy_processes())
+        busy = machine.busy_processes()
+    return _Before(machine.load_average(), busy, failed)
 
 
-def _remark(store: Store, before: _Before, console: Console) -> None:
-    """Keep and print what a reader must know of the machine."""
+def _remark(store: Store, sentences: Sequence[str], console: Console) -> None:
+    """Keep and print what a reader must know of the run as a whole."""
+    for sentence in sentences:
+        store.remark(sentence)
+        console.print(f"Remark: {sentence}", markup=False)
+
+
+def _on_machine(store: Store, before: _Before) -> list[str]:
     manifest = store.manifest()
     workers = max(target.workers for target in manifest.plan.targets)
-    for sentence in machine.remarks(manifest.machine, workers, before.busy):
-        store.remark(sentence)
-        console.print(sentence, markup=False)
+    return [*machine.remarks(manifest.machine, workers, before.busy), *before.remarks]
 
 
 def _keep(pairs: list[PreflightPair], store: Store) -> None:
@@ -194,9 +202,7 @@ def _calibrate(store: Store, rig: Rig, runs: Path, console: Console) -> None:
     with remarked(failed, "the last full calibration is left out"):
         if full := Store(runs.parent / "calibration" / "latest").calibration():
             store.write_calibration(full, FULL_CALIBRATION)
-    for sentence in failed:
-        store.remark(sentence)
-        console.print(f"Remark: {sentence}", markup=False)
+    _remark(store, failed, console)
 
 
 def _measure(store: Store, rig: Rig, console: Console) -> None:
