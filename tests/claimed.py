@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from tests import runs
-from twinbench import PLANS
 from twinbench.analyse.claims import Claim, judge
 from twinbench.analyse.results import (
     CellResult,
@@ -18,6 +17,7 @@ from twinbench.analyse.results import (
     Timing,
 )
 from twinbench.findings import Calibration
+from twinbench.paths import PLANS
 from twinbench.plan import Load, Plan, read_plan
 
 FULL = read_plan(PLANS / "full.toml")

@@ -1,7 +1,6 @@
 """The command `twinbench`, and `python -m twinbench`."""
 
 import signal
-import sys
 
 from twinbench.interruption import EXIT_CODE, SIGNALS, exit_at_once
 
@@ -13,6 +12,8 @@ for number in SIGNALS:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    import sys
+
     from twinbench.cli import main as cli
 
     try:

@@ -6,10 +6,10 @@ import time
 
 from rich.console import Console
 
-from twinbench import PLANS, ROOT
 from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
+from twinbench.paths import PLANS, ROOT
 from twinbench.plan import read_plan
 from twinbench.run import machine_lock
 from twinbench.scratch import scratch
@@ -37,11 +37,7 @@ def serve_by_hand(console: Console) -> None:
         console.print(f"Locust's page:  http://{PAGE_HOST}:{PAGE_PORT}   (Ctrl-C ends all)")
         for server in servers:
             console.print(f"host for {server.target.name:12} {server.url}")
-        try:
-            while page.exit_code() is None:
-                with interruptible():
-                    time.sleep(0.2)
-        except KeyboardInterrupt:
-            console.print("Stopped.")
-            return
+        while page.exit_code() is None:
+            with interruptible():
+                time.sleep(0.2)
         raise StoreError(f"Locust ended; its last output: {page.last_output()}")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinbench import LATEST, PLANS, RUNS
-from twinbench.interruption import EXIT_CODE
+from twinbench.interruption import EXIT_CODE, check_interrupted
+from twinbench.paths import LATEST, PLANS, RUNS
 from twinbench.printable import PrintableConsole
 
 # The rest is imported where it is used: --help must be quick, and what measures must not hold
@@ -100,7 +100,7 @@ def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
     from twinbench.report.write import write_calibration
 
     with telling(out) as tell:
-        path = write_calibration(found, folder, tell)
+        path = write_calibration(found, folder, tell, _remark)
     out.print(f"{path} ({found.took_s:.0f} s)", markup=False)
     raise typer.Exit(1 if found.failed else 0)
 
@@ -149,17 +149,22 @@ def _report(store: "Store") -> None:
             with interruptible():
                 results = analyse(store)
             write_results(store, results)
-            write_report(results, store.folder, tell, pool, _remark)
+            missing: list[str] = []
+            write_report(results, store.folder, tell, pool, missing.append)
+            if missing:
+                results = results.model_copy(update={"remarks": [*results.remarks, *missing]})
+                write_results(store, results)
             known = store.manifest().remarks  # told when they arose
             for sentence in results.remarks:
                 if sentence not in known:
                     _remark(sentence)
+        show(results, out)
+        check_interrupted()
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"Interrupted: all cells are kept in {store.folder};"
             " 'twinbench report' makes the report."
         ) from None
-    show(results, out)
 
 
 def _remark(sentence: str) -> None:
@@ -175,6 +180,7 @@ def main() -> int:
     try:
         app()
     except SystemExit as ended:  # typer's way to return
+        check_interrupted()
         if ended.code == EXIT_CODE:  # and what it makes of KeyboardInterrupt
             return _failed("Interrupted.", EXIT_CODE)
         return ended.code if isinstance(ended.code, int) else 0
@@ -189,7 +195,6 @@ def main() -> int:
 
 def _code(error: Exception) -> int | None:
     """The exit code of what is foreseen to go wrong."""
-    from twinbench.analyse.claims import ClaimsError
     from twinbench.calibrate import NoEvidenceError
     from twinbench.measure.server import ServerFailedError
     from twinbench.plan import PlanError
@@ -200,7 +205,6 @@ def _code(error: Exception) -> int | None:
     codes: dict[type[Exception], int] = {
         NoEvidenceError: 1,
         PlanError: 2,
-        ClaimsError: 2,
         StoreError: 2,
         PreflightError: 3,
         ServerFailedError: 3,

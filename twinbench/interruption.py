@@ -9,10 +9,11 @@ KeyboardInterrupt is raised where the program waits (`interruptible`) or between
 
 import os
 import signal
-import sys
-import threading
 import time
-from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # it is imported before a handler for signals is there
+    from types import FrameType
 
 EXIT_CODE = 130  # 128 + SIGINT, as shells have it
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -29,7 +30,7 @@ class _State:
 
 def exit_at_once(*_: object) -> None:
     """End the process: nothing is to be cleaned up. A signal handler."""
-    os.write(sys.stderr.fileno(), b"Interrupted.\n")
+    os.write(2, b"Interrupted.\n")
     os._exit(EXIT_CODE)
 
 
@@ -42,7 +43,7 @@ def listen() -> None:
 def check_interrupted() -> None:
     """Raise KeyboardInterrupt if a signal was noted, once."""
     if _State.noted_at is not None and not _State.raised:
-        _State.raised = True
+        _State.raised, _State.waiting = True, False
         raise KeyboardInterrupt
 
 
@@ -54,16 +55,24 @@ class interruptible:  # noqa: N801  # used as a function is
 
     def __enter__(self) -> None:
         self._outer = _State.waiting
-        if threading.current_thread() is threading.main_thread():
+        if _in_main_thread():
+            check_interrupted()
             _State.waiting = True
+            # Of a signal that came between the two.
             check_interrupted()
 
     def __exit__(self, *_: object) -> None:
-        if threading.current_thread() is threading.main_thread():
+        if _in_main_thread():
             _State.waiting = self._outer
 
 
-def _note(number: int, frame: FrameType | None) -> None:
+def _in_main_thread() -> bool:
+    import threading
+
+    return threading.current_thread() is threading.main_thread()
+
+
+def _note(number: int, frame: "FrameType | None") -> None:
     now = time.monotonic()
     if _State.noted_at is None:
         _State.noted_at = now

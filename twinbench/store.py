@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 import polars as pl
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError, field_validator
 
-from twinbench import LATEST
 from twinbench.findings import Calibration, PreflightPair
+from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
 
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
@@ -136,6 +136,13 @@ class Manifest(BaseModel):
     preflight: list[PreflightPair] = []
     # What a reader must know of the run as a whole, a sentence each: what is missing, and why.
     remarks: list[str] = []
+
+    @field_validator("versions")
+    @classmethod
+    def _versions_are_named(cls, value: dict[str, str]) -> dict[str, str]:
+        if missing := {"python", "fastapi"} - value.keys():
+            raise ValueError(f"there is no version of {', '.join(sorted(missing))}")
+        return value
 
 
 class Store:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from twinbench import ROOT
+from twinbench.paths import ROOT
 
 APPS = ROOT / "apps"
 TWINS = [APPS / "sync_app", APPS / "async_app"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mypy import api
 
-from twinbench import ROOT
+from twinbench.paths import ROOT
 
 APPS = [ROOT / "apps" / name for name in ("shared", "sync_app", "async_app")]
 

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from twinbench import ROOT
+from twinbench.paths import ROOT
 from twinbench.twins.conversion import differences
 
 SYNC, ASYNC = (

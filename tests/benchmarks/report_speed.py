@@ -15,7 +15,7 @@ import polars as pl
 import psutil
 
 from tests import runs
-from twinbench import PLANS
+from twinbench.paths import PLANS
 from twinbench.plan import Cell, Plan, cells, read_plan
 from twinbench.store import CellRecord
 

@@ -19,8 +19,8 @@ from tests.system.processes import (
     marked_environment,
     none_left,
 )
-from twinbench import ROOT
 from twinbench.measure.server import Server, ServerFailedError
+from twinbench.paths import ROOT
 from twinbench.plan import Target
 
 READY_S = 120.0

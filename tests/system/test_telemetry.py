@@ -76,3 +76,11 @@ def test_40_threads_at_once_are_counted_right() -> None:
         **{f"{name} after": [0, 0] for name in ("queue", "null", "static")},
         **{way: [1, 0] for way in ("closed", "detached", "invalidated", "dropped")},
     }
+
+
+@pytest.mark.parametrize("name", ["mmap.mmap", "time.thread_time_ns"])
+def test_a_probe_that_fails_says_why_and_the_app_is_served(tmp_path: Path, name: str) -> None:
+    module = name.partition(".")[0]
+    with serving(target(tmp_path, f"import {module}\n{name} = None\n{APP}")) as server:
+        assert comes(lambda: server.why_unseen(LONG_S).startswith("TypeError: "))
+        assert server.drained(LONG_S)

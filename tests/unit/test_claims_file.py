@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.claimed import FULL, results
-from twinbench import ROOT
 from twinbench.analyse.claims import Claim, ClaimsError, read_claims
 from twinbench.analyse.claims.alone import NAMES, Interference
 from twinbench.analyse.claims.condition import Condition
 from twinbench.analyse.claims.read import KINDS
 from twinbench.analyse.claims.scene import Scene
 from twinbench.analyse.claims.versus import Ratio
+from twinbench.paths import ROOT
 from twinbench.plan import Load, loads_of
 
 GOOD = """

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests import runs
-from twinbench import PLANS, ROOT, cli
+from twinbench import cli
+from twinbench.paths import PLANS, ROOT
 from twinbench.plan import PlanError, cells, read_plan, read_scenario, scenario_names
 
 GOOD = """

@@ -79,7 +79,9 @@ class Ended:
 
 
 def watched(child: Ended) -> Server:
-    return cast("Server", SimpleNamespace(child=child, cores=(), inside=None, remarks=[]))
+    made = SimpleNamespace(child=child, cores=(), inside=None, remarks=[])
+    made.why_unseen = lambda within_s: ""
+    return cast("Server", made)
 
 
 def test_a_reader_that_fails_keeps_what_it_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +202,15 @@ def test_a_cell_that_cannot_be_analysed_is_void(
     assert results.cells[2].reasons[0].startswith("cannot be analysed: ")
     assert results.remarks == [f"cell 3 {results.cells[2].reasons[0]}"]
     assert write_report(results, tmp_path, lambda _: None).exists()
+
+
+def test_a_cell_without_readable_telemetry_is_valid(tmp_path: Path) -> None:
+    store = made(tmp_path)
+    (store.folder / "cells" / "0003" / "telemetry.parquet").write_bytes(b"PAR1")
+    results = analyse(store)
+    assert {cell.status for cell in results.cells} == {"valid"}
+    assert results.cells[2].reasons[0].startswith("telemetry is missing: ")
+    assert results.remarks[0].startswith(f"1 of {len(results.cells)} cells: telemetry is missing: ")
 
 
 @pytest.mark.parametrize("part", ["comparisons", "crossovers", "timelines", "claims"])

@@ -6,9 +6,9 @@ from pathlib import Path
 import jsonschema
 
 from tests import runs
-from twinbench import ROOT
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse, write_results
+from twinbench.paths import ROOT
 
 SCHEMA = ROOT / "docs" / "results.schema.json"
 

@@ -62,6 +62,7 @@ DECIMAL, INFINITE = pl.Decimal(38, 2), float("inf")
     [
         (lambda run: changed(run / "manifest.json", format=99), "not of this version"),
         (lambda run: changed(run / "manifest.json", sessions=[]), "not of this version"),
+        (lambda run: changed(run / "manifest.json", versions={}), "no version of fastapi, python"),
         (lambda run: cell(run, scenario="another"), "cell 1 is not of its plan: another, "),
         (lambda run: cell(run, number=2), "cell 2 is not of its plan"),
         (

@@ -119,13 +119,23 @@ def _cell(
     try:
         lost = record.outcome == "lost"
         requests = NO_REQUESTS if lost else store.requests(record, NO_REQUESTS.columns)
-        samples = store.telemetry(record, SEEN)
-        with remarked(why, "cannot be analysed"):
-            return analyse_cell(record, requests, plan, samples, floor)
     except UnreadableError as error:
         why.append(f"cannot be analysed: {error}")
+    else:
+        samples = _samples(store, record)
+        with remarked(why, "cannot be analysed"):
+            return analyse_cell(record, requests, plan, samples, floor)
     failed[record.number] = why[0]
     return void(record, why[0])
+
+
+def _samples(store: Store, record: CellRecord) -> pl.DataFrame | None:
+    """What telemetry saw; None where that cannot be read, which `record` remarks then."""
+    try:
+        return store.telemetry(record, SEEN)
+    except UnreadableError as error:
+        record.remarks.append(f"telemetry is missing: {error}")
+        return None
 
 
 def _check(records: Sequence[CellRecord], plan: Plan, folder: Path) -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import psutil
 
-from twinbench import ROOT
 from twinbench.calibrate import LOGS, NoEvidenceError
 from twinbench.calibrate.plans import FREEZE_AFTER_S, RATE, USERS
 from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
+from twinbench.paths import ROOT
 from twinbench.plan import Target
 from twinbench.store import write_whole
 

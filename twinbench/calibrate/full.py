@@ -9,6 +9,7 @@ from twinbench.calibrate import LOGS, beside, plans
 from twinbench.calibrate.drive import drive
 from twinbench.calibrate.highest import highest_rate
 from twinbench.findings import Calibration, Item
+from twinbench.interruption import interruptible
 from twinbench.measure.machine import has_timerfd
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
@@ -42,7 +43,8 @@ def calibrate(plan: Plan, reports: Path, console: Console) -> tuple[Calibration,
     from twinbench.calibrate import judge
     from twinbench.calibrate.evidence import Evidence
 
-    found = judge.full(Evidence(folder), started)
+    with interruptible():
+        found = judge.full(Evidence(folder), started)
     store = Store(folder)
     store.write_calibration(found)
     store.point_latest_here(folder.parent / "latest")

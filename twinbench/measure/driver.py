@@ -12,10 +12,10 @@ from typing import TypeVar
 import polars as pl
 from pydantic import BaseModel
 
-from twinbench import ROOT
 from twinbench.interruption import interruptible
 from twinbench.job import At, Job, Summary, Word, merged
 from twinbench.measure.child import Child
+from twinbench.paths import ROOT
 
 # Longer than the generator needs to start (Locust takes a second or two), to gather its users,
 # and to write its records.

@@ -29,6 +29,8 @@ PACKAGES = (
 )
 # cgroup v1 says "no limit" with the highest multiple of a page that a signed number holds.
 NO_LIMIT_BYTES = 2**62
+MOST_DIGITS = 20
+MOST_CPUS = 8192  # of Linux
 # Why server and generator are not apart, as a reader of a report is told.
 SHARING: dict[Sharing, str] = {
     "unpinned": "Nothing was pinned: this system does not let processes be kept on cores."
@@ -227,7 +229,7 @@ def _siblings(cpu: int) -> list[int]:
     for part in _text(f"{CPUS}/cpu{cpu}/topology/thread_siblings_list").split(","):
         first, _, last = part.partition("-")
         try:
-            found += range(int(first), int(last or first) + 1)
+            found += range(int(first), min(int(last or first), MOST_CPUS) + 1)
         except ValueError:
             continue
     return found
@@ -341,7 +343,8 @@ def _memory_limits() -> Iterator[tuple[int, int]]:
 
 def _number(text: str) -> int | None:
     """A number from a file of the kernel; None for anything else, and below zero."""
-    return int(text) if text.isascii() and text.isdigit() else None
+    # Longer ones are no number of the kernel, and int() refuses those of 4,300 digits.
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
 
 
 def _text(path: str) -> str:

@@ -37,6 +37,7 @@ class Probe:
         self._room = len(self._shared) // ROW.size
         self._written = 0
         self.connections = Connections()
+        self.failed = ""  # why it looks no more
 
     def begin(self, loop: Any, limiter: Any) -> None:
         """Look from now on at `loop`, and at AnyIO's `limiter` of threads."""
@@ -65,8 +66,9 @@ class Probe:
             time.sleep(max(0, due_ns - time.perf_counter_ns()) / 1e9)
             try:
                 self.look()
-            except Exception:  # noqa: BLE001
-                return  # such as a closed loop; whatever it is, it is no business of the app
+            except Exception as error:  # noqa: BLE001  # it is no business of the app
+                self.failed = f"{type(error).__name__}: {error}"
+                return
 
     def _threads(self) -> tuple[int, int]:
         try:

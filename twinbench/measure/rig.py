@@ -17,7 +17,7 @@ from twinbench.job import Job, Summary
 from twinbench.measure.child import adopt_orphans
 from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import share_cores, stay_on
-from twinbench.measure.server import HOST, Server, ServerFailedError
+from twinbench.measure.server import HOST, UNSEEN_INSIDE, Server, ServerFailedError
 from twinbench.measure.telemetry import UNSEEN, MemoryLimit, Watch
 from twinbench.plan import MOST_USERS, Cell, Plan, Target
 from twinbench.remarks import remarked
@@ -191,6 +191,8 @@ def _keep_seen(watch: Watch, server: Server, record: CellRecord, folder: Path) -
         record.server_memory_mib = round(server.child.memory_bytes() / 2**20, 1)
         watch.write(folder / "telemetry.parquet")
     record.remarks = [*server.remarks, *watch.remarks]
+    if record.outcome == "done" and (why := server.why_unseen(DRAIN_S)):
+        record.remarks.append(f"{UNSEEN_INSIDE}: {why}")
 
 
 def _died(server: Server) -> str:

@@ -27,33 +27,41 @@ OWN_FOLDER = str(Path(__file__).parent)
 
 class Server(uvicorn.Server):
     """Answers each line on the control socket: `work` with what it did since the last time,
-    anything else with its state; both as JSON."""
+    `telemetry` with why the probe failed, anything else with its state; all as JSON."""
 
-    def __init__(self, config: uvicorn.Config, control_fd: int, observer: Any, probe: Any) -> None:
+    def __init__(
+        self, config: uvicorn.Config, control_fd: int, observer: Any, telemetry_fd: int | None
+    ) -> None:
         super().__init__(config)
+        self._probe, self._unseen = probe(telemetry_fd)
         self._control = socket.socket(fileno=control_fd)
         self._observer = observer
-        self._probe = probe
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self._observer:
             self._observer.listen()  # an app may import SQLAlchemy as late as in its lifespan
         if self._probe:
-            self._probe.begin(asyncio.get_running_loop(), current_default_thread_limiter())
+            try:
+                self._probe.begin(asyncio.get_running_loop(), current_default_thread_limiter())
+            except Exception as error:  # noqa: BLE001  # the app is served without telemetry
+                self._probe, self._unseen = None, described(error)
         self._answering = asyncio.create_task(self._answer())
 
     async def _answer(self) -> None:
         reader, writer = await asyncio.open_connection(sock=self._control)
         while question := await reader.readline():
-            working = question == b"work\n"
-            answer = self._work() if working else self._state()
+            answers = {b"work\n": self._work, b"telemetry\n": self._telemetry}
+            answer = answers.get(question, self._state)()
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
 
     def _work(self) -> dict[str, Any]:
         work: dict[str, Any] = self._observer.work() if self._observer else {}
         return work
+
+    def _telemetry(self) -> dict[str, Any]:
+        return {"failed": self._probe.failed if self._probe else self._unseen}
 
     def _state(self) -> dict[str, int]:
         threads = current_default_thread_limiter().statistics()
@@ -92,6 +100,18 @@ def observer() -> Any:
     return found
 
 
+def probe(fd: int | None) -> tuple[Any, str]:
+    """A probe that writes to `fd`, if that is asked for, and why there is none if it failed."""
+    try:
+        return (None if fd is None else beside("probe").Probe(fd)), ""
+    except Exception as error:  # noqa: BLE001  # the app is served without telemetry
+        return None, described(error)
+
+
+def described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def beside(name: str) -> Any:
     """The file `name` beside this one, as a module: under a name that no app has."""
     path = Path(__file__).with_name(f"{name}.py")
@@ -125,9 +145,8 @@ def main() -> None:
         uvicorn.run(options["app"], fd=options["fd"], workers=options["workers"], **told)
         return
     seen = observer() if options["observe"] else None
-    fd = options["telemetry_fd"]
-    probe = None if fd is None else beside("probe").Probe(fd)
-    server = Server(uvicorn.Config(options["app"], **told), options["control_fd"], seen, probe)
+    config = uvicorn.Config(options["app"], **told)
+    server = Server(config, options["control_fd"], seen, options["telemetry_fd"])
     server.run([socket.socket(fileno=options["fd"])])
     if not server.started:
         sys.exit(1)

@@ -183,6 +183,11 @@ class Server:
         """What the server says of itself; empty if it is gone or does not answer in time."""
         return self._control.ask("state", until)
 
+    def why_unseen(self, within_s: float) -> str:
+        """Why its probe failed; empty if it did not, or if the server does not say."""
+        said = self._control.ask("telemetry", time.monotonic() + within_s) if self.inside else {}
+        return str(said.get("failed", ""))
+
     def work(self, within_s: float) -> Work | None:
         """What it did since it was asked last, background tasks included: it is asked once no
         request is open. None if it is not at rest in time, or was not started to be observed."""

@@ -72,10 +72,15 @@ def end_descendants() -> None:
     there are none, kill the process group, this process included."""
     if sys.platform != "linux":
         os.killpg(0, signal.SIGKILL)
-    while below := descendants(os.getpid()):
+    not_ours: set[int] = set()  # another user's, as under sudo
+    while below := set(descendants(os.getpid())) - not_ours:
         for pid in below:
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            except PermissionError:
+                not_ours.add(pid)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass

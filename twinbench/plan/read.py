@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from twinbench import ROOT
+from twinbench.paths import ROOT
 from twinbench.plan.models import Plan, Scenario, Target, nearest
 from twinbench.plan.requests import Before, Request
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from twinbench import ROOT
 from twinbench.analyse.results import Results
+from twinbench.paths import ROOT
 from twinbench.plan import BaseRequest, Scenario
 from twinbench.report import words
 from twinbench.report.answer import answer

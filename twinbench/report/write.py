@@ -6,6 +6,7 @@ from pathlib import Path
 
 from twinbench.analyse.results import Results
 from twinbench.findings import Calibration
+from twinbench.interruption import check_interrupted
 from twinbench.report.draw import Drawn, draw
 from twinbench.report.gallery import charts, charts_of_calibration
 from twinbench.report.markdown import markdown
@@ -30,14 +31,24 @@ def write_report(
     for sentence in missing:
         remark(sentence)
     told = results.model_copy(update={"remarks": [*results.remarks, *missing]})
+    check_interrupted()
     write_whole(folder / "report.md", markdown(told))
+    check_interrupted()
     write_whole(folder / "report.html", page(told, drawn.elements))
     return folder / "report.html"
 
 
-def write_calibration(found: Calibration, folder: Path, tell: Callable[[str], None]) -> Path:
-    """Write calibration.html and charts/ into `folder`; the path of the page."""
+def write_calibration(
+    found: Calibration,
+    folder: Path,
+    tell: Callable[[str], None],
+    remark: Callable[[str], None] = lambda sentence: None,
+) -> Path:
+    """Write calibration.html and charts/ into `folder`; the path of the page. `remark` is told
+    what is missing."""
     drawn = draw(charts_of_calibration(found), None, folder / "charts", tell)
+    for sentence in _missing(drawn):
+        remark(sentence)
     write_whole(folder / "calibration.html", calibration_page(found, drawn.elements))
     return folder / "calibration.html"
 

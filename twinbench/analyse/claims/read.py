@@ -8,11 +8,12 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from twinbench import ROOT
 from twinbench.analyse.claims.alone import Interference, Level
 from twinbench.analyse.claims.versus import Difference, Plateau, Ratio, Stops
+from twinbench.paths import ROOT
 from twinbench.plan.models import Name, nearest
 from twinbench.plan.requests import Strict
+from twinbench.store import StoreError
 
 CLAIMS = ROOT / "twinbench" / "claims.toml"
 
@@ -30,7 +31,7 @@ KINDS: dict[str, type[BaseModel]] = {
 Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
-class ClaimsError(Exception):
+class ClaimsError(StoreError):
     """A file of claims that cannot be read: one sentence that names the file, claim and key."""
 
 

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from twinbench import PLANS
 from twinbench.analyse.results import CellResult, Comparison, Metric, Results
+from twinbench.paths import PLANS
 from twinbench.plan import Load, Plan, Request, Scenario, Target, read_plan
 
 App = Literal["sync", "async"]
