@@ -154,7 +154,7 @@ def _report(store: "Store") -> None:
             if missing:
                 results = results.model_copy(update={"remarks": [*results.remarks, *missing]})
                 write_results(store, results)
-            known = store.manifest().remarks  # told when they arose
+            known = store.manifest().remarks  # printed when they arose
             for sentence in results.remarks:
                 if sentence not in known:
                     _remark(sentence)

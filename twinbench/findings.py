@@ -109,7 +109,7 @@ class Calibration(Finding):
 
 class PreflightPair(Finding):
     """A target against its baseline, by their answers to `requests` of `scenarios`. They are equal
-    in the aspects `equal`, but for so many `volatile` values, which change at every start.
+    in the aspects `equal`, except for `volatile` values (a count), which change at every start.
     `missing`: what could not be compared, and why; `declared`: in what they are meant to differ,
     and why. With `differs` they are meant to differ altogether, and nothing was compared."""
 

@@ -1,7 +1,7 @@
 """What fails beside a measurement, kept as a remark: it ends no run.
 
 Telemetry, the self-check, the analysis of one cell and the drawing of one chart may fail in ways
-that nobody foresees; each is wrapped by `remarked`, and nothing else is.
+that cannot be foreseen; each is wrapped by `remarked`, and nothing else is.
 """
 
 import errno

@@ -24,11 +24,11 @@ LATEST_S = 6.0
 TIMEOUT_S = 60
 # Long enough that a run is still measuring then.
 PLAN = TINY.replace("blocks = 1", "blocks = 8")
-BEFORE, ENDED, FINE = "before the first instruction", "had ended", "as it must"
+BEFORE, ENDED, FINE = "before the first instruction", "had ended", "ended cleanly"
 
 
 def main() -> int:
-    """Interrupt so many runs; 1 if one of them did not end as it must."""
+    """Interrupt the runs; return 1 if one of them did not end cleanly."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="?", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
@@ -39,10 +39,10 @@ def main() -> int:
     for n in range(1, options.runs + 1):
         moment_s = rng.uniform(0, LATEST_S)
         with tempfile.TemporaryDirectory(prefix="interrupts-") as folder:
-            said = interrupted(Path(folder), moment_s, f"interrupts-{os.getpid()}-{n}")
-        found[said if said in (BEFORE, ENDED, FINE) else "wrong"] += 1
-        if said not in (BEFORE, ENDED, FINE):
-            print(f"{n}: after {moment_s:.3f} s: {said}", flush=True)
+            outcome = interrupted(Path(folder), moment_s, f"interrupts-{os.getpid()}-{n}")
+        found[outcome if outcome in (BEFORE, ENDED, FINE) else "wrong"] += 1
+        if outcome not in (BEFORE, ENDED, FINE):
+            print(f"{n}: after {moment_s:.3f} s: {outcome}", flush=True)
         if n % 20 == 0:
             print(f"{n} of {options.runs}: {dict(found)}", flush=True)
     return 1 if found["wrong"] else 0

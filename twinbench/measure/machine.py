@@ -31,7 +31,7 @@ PACKAGES = (
 NO_LIMIT_BYTES = 2**62
 MOST_DIGITS = 20
 MOST_CPUS = 8192  # of Linux
-# Why server and generator are not apart, as a reader of a report is told.
+# Why server and generator are not apart, as the report shows it.
 SHARING: dict[Sharing, str] = {
     "unpinned": "Nothing was pinned: this system does not let processes be kept on cores."
     " Server and generator shared all of them.",
@@ -58,7 +58,7 @@ class Cores(NamedTuple):
 
 
 class BusyProcess(NamedTuple):
-    """A process of somebody else, and the share of a core that it used."""
+    """Another process, and the share of a core that it used."""
 
     name: str
     pid: int

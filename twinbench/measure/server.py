@@ -184,9 +184,9 @@ class Server:
         return self._control.ask("state", until)
 
     def why_unseen(self, within_s: float) -> str:
-        """Why its probe failed; empty if it did not, or if the server does not say."""
-        said = self._control.ask("telemetry", time.monotonic() + within_s) if self.inside else {}
-        return str(said.get("failed", ""))
+        """Return why its probe failed; empty if it did not, or if the server does not answer."""
+        answer = self._control.ask("telemetry", time.monotonic() + within_s) if self.inside else {}
+        return str(answer.get("failed", ""))
 
     def work(self, within_s: float) -> Work | None:
         """What it did since it was asked last, background tasks included: it is asked once no

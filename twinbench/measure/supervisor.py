@@ -88,7 +88,7 @@ def end_descendants() -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes below `pid`, ended ones that nobody has waited for included."""
+    """Return the processes below `pid`, zombies included."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):  # noqa: PTH208
         with contextlib.suppress(OSError, ValueError, IndexError):

@@ -25,16 +25,16 @@ def write_report(
     remark: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
     """Write report.html, report.md and charts/ into `folder`; the path of the page. `pool`: see
-    `draw`; `remark` is told what is missing."""
+    `draw`; `remark` is called with what is missing."""
     drawn = draw(charts(results), results, folder / "charts", tell, pool)
     missing = list(_missing(drawn))
     for sentence in missing:
         remark(sentence)
-    told = results.model_copy(update={"remarks": [*results.remarks, *missing]})
+    complete = results.model_copy(update={"remarks": [*results.remarks, *missing]})
     check_interrupted()
-    write_whole(folder / "report.md", markdown(told))
+    write_whole(folder / "report.md", markdown(complete))
     check_interrupted()
-    write_whole(folder / "report.html", page(told, drawn.elements))
+    write_whole(folder / "report.html", page(complete, drawn.elements))
     return folder / "report.html"
 
 
@@ -44,8 +44,8 @@ def write_calibration(
     tell: Callable[[str], None],
     remark: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
-    """Write calibration.html and charts/ into `folder`; the path of the page. `remark` is told
-    what is missing."""
+    """Write calibration.html and charts/ into `folder`; the path of the page. `remark` is
+    called with what is missing."""
     drawn = draw(charts_of_calibration(found), None, folder / "charts", tell)
     for sentence in _missing(drawn):
         remark(sentence)
