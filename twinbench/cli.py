@@ -78,8 +78,14 @@ def check(plan: PlanFile) -> None:
     """Does every target of a plan start, answer, and do the same work? Measure nothing."""
     from twinbench.run import check_only
 
+    shown: dict[str, str] = {}
     for pair in check_only(plan, out):
         out.print(pair.sentence, markup=False)
+        if pair.conditions not in ({}, shown):
+            shown = pair.conditions
+            out.print("Both ran with these settings (two values where they differ):")
+            for name, value in shown.items():
+                out.print(f"  {name}: {value}", markup=False)
     out.print("Every target starts and answers every request as the plan expects.")
 
 

@@ -111,7 +111,9 @@ class PreflightPair(Finding):
     """A target against its baseline, by their answers to `requests` of `scenarios`. They are equal
     in the aspects `equal`, except for `volatile` values (a count), which change at every start.
     `missing`: what could not be compared, and why; `declared`: in what they are meant to differ,
-    and why. With `differs` they are meant to differ altogether, and nothing was compared."""
+    and why. With `differs` they are meant to differ altogether, and nothing was compared.
+    `conditions` decide the speed of both and are no work: name and value, two values where they
+    differ."""
 
     baseline: str
     candidate: str
@@ -121,6 +123,7 @@ class PreflightPair(Finding):
     missing: dict[Aspect, str] = {}
     declared: dict[Aspect, str] = {}
     volatile: int = 0
+    conditions: dict[str, str] = {}
 
     @property
     def equal(self) -> list[Aspect]:

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 APP = """
+import functools
 import os
 import secrets
 import sqlite3
 import time
+import urllib.request
+from collections import Counter
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +26,8 @@ rows = Table(
 metadata.create_all(engine)
 with engine.begin() as connection:
     connection.execute(insert(rows), [{"name": "row {n}"} for n in range(1, 10)])
+KEPT: dict[int, str] = {}
+COUNT: Counter[int] = Counter()
 TOKEN = secrets.token_urlsafe(24)
 
 app = FastAPI()
@@ -30,7 +36,7 @@ app = FastAPI()
 def finish() -> None:
     time.sleep(0.1)  # later than the answer
     with sqlite3.connect(FILE) as connection:  # past SQLAlchemy
-        connection.execute("UPDATE rows SET name = 'finished' WHERE id = 1")
+        connection.execute("UPDATE rows SET name = 'finished' WHERE id = 9")
     connection.close()
 
 
@@ -41,6 +47,24 @@ def read(n: int, response: Response) -> dict[str, int | str | None]:
         name = connection.scalar(select(rows.c.name).where(rows.c.id == n))
     # a header more
     return {"id": n, "name": name}
+
+
+@app.get("/words")
+def words() -> list[str]:
+    return list({"sets", "of", "text", "have", "an", "order", "of", "their", "own"})
+
+
+@app.get("/fetch")
+def fetch() -> int:
+    with urllib.request.urlopen(os.environ["UPSTREAM_URL"] + "/delay?ms=1") as answer:
+        return answer.status
+
+
+@app.post("/files")
+def save(body: dict[str, str]) -> None:
+    name = secrets.token_hex(8)
+    (FILE.parent / f"{name}.bin").write_bytes(b"\\xff" + body["text"].encode())
+    # a file more
 
 
 @app.post("/rows", status_code=201)
@@ -87,6 +111,17 @@ closed = [1]
 requests = [
     { path = "/rows/{1..5}" },
     { method = "POST", path = "/rows", expect = 201 },
+]
+"""
+OTHERS = """
+[[scenarios]]
+name = "others"
+kind = "io"
+closed = [1]
+requests = [
+    { path = "/words" },
+    { path = "/fetch" },
+    { method = "POST", path = "/files", body = { text = "t" } },
 ]
 """
 CHANGING = """

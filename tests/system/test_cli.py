@@ -72,9 +72,9 @@ def test_a_run_ends_with_the_path_of_its_report(plan: Path, tmp_path: Path) -> N
     # Before it a remark may stand, where somebody else keeps the machine busy.
     *_, last = lines = done.stdout.splitlines()
     assert (
-        "two against one: 1 request: status, headers, bytes: equal."
+        "two against one: 3 requests: status, headers, bytes, environment: equal."
         " Not compared: OpenAPI (neither serves /openapi.json); SQL, commits, final database,"
-        " settings ('one' is a command, which cannot be asked)"
+        " upstream requests, files, settings ('one' is a command, which cannot be asked)"
     ) in lines
     page = tmp_path / last
     assert page.name == "report.html"
@@ -258,5 +258,5 @@ def test_a_target_that_dies_while_measured_costs_its_cells_only(tmp_path: Path) 
 def test_check_measures_nothing(plan: Path, tmp_path: Path) -> None:
     done = twinbench("check", "tiny.toml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "two against one: 1 request: status, headers, bytes: equal." in done.stdout
+    assert "two against one: 3 requests: status, headers, bytes, environment: equal." in done.stdout
     assert cells_kept(tmp_path) == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import runs
-from tests.system.planted import APP, CHANGING, PLAN, written
+from tests.system.planted import APP, CHANGING, OTHERS, PLAN, written
 from tests.system.processes import BEHAVING, twinbench
 from twinbench.findings import PreflightPair
 from twinbench.measure.rig import Rig
@@ -42,9 +42,10 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
     [pair] = check(read_plan(plan_file), "plan.toml", rig, told.append)
     assert told == ["checking target 'one'", "checking target 'two'"]
     assert pair.sentence == (
-        "two against one: 4 requests: OpenAPI, status, headers, bytes, SQL, commits,"
-        " final database, settings: equal"
+        "two against one: 12 requests: OpenAPI, status, headers, bytes, SQL, commits,"
+        " upstream requests, files, final database, settings, environment: equal"
     )
+    assert pair.conditions["event loop"] == "uvloop.Loop"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
             "'finished'",
             "'Finished'",
             "after the last request: unequal final database",
-            "+rows: id=1, name='Finished'",
+            "+rows: id=9, name='Finished'",
         ),
         ("FastAPI()", 'FastAPI(title="Two")', "/openapi.json: unequal OpenAPI", '+  "title": '),
         (
@@ -89,6 +90,97 @@ def test_twins_that_drifted_are_refused(
     assert any(line.startswith(shown) for line in diff), diff
 
 
+SELECT = "connection.scalar(select(rows.c.name).where(rows.c.id == n))"
+REMEMBERED = f"KEPT.get(n) or KEPT.setdefault(n, {SELECT})"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        (SELECT, REMEMBERED, "draw 1, again): unequal SQL"),
+        # Kept from the third time on.
+        (
+            SELECT,
+            f"COUNT.update([n]) or COUNT[n] < 3 and {SELECT} or 'row {{n}}'",
+            "after the others): unequal SQL",
+        ),
+        ('@app.get("/fetch")', '@app.get("/fetch")\n@functools.cache', "again): unequal upstream"),
+        ('b"\\xff" + body["text"]', 'b"\\xfe" + body["text"]', "(requests[2]): unequal files"),
+        ("# a file more", "(FILE.parent / 'x').touch()", "(requests[2]): unequal files"),
+        ("TOKEN = ", "(FILE.parent / 'x').touch()\nTOKEN = ", "at its start: unequal files"),
+    ],
+)
+def test_what_is_remembered_or_written_otherwise_is_refused(
+    tmp_path: Path, rig: Rig, old: str, new: str, where: str
+) -> None:
+    assert where in refused(rig, written(tmp_path, old, new, PLAN + OTHERS)).splitlines()[0]
+
+
+def test_a_target_that_remembers_is_refused_as_the_first_too(tmp_path: Path, rig: Rig) -> None:
+    plan_file = written(tmp_path, "", "")
+    (tmp_path / "one.py").write_text(APP.replace(SELECT, REMEMBERED))
+    assert "again): unequal SQL" in refused(rig, plan_file)
+
+
+@pytest.mark.parametrize(
+    ("planted", "shown"),
+    [
+        ("loop.set_debug(True)", "+asyncio debug: on"),
+        ("import tracemalloc; tracemalloc.start()", "+tracemalloc: on"),
+        ("import gc; gc.freeze()", "+frozen objects: some"),
+        ("import gc; gc.set_threshold(10_000)", "+garbage collector: on, thresholds (10000, "),
+        ("import gc; gc.disable()", "+garbage collector: off, "),
+        ("import sys; sys.setprofile(lambda *_: None)", "+trace function: on"),
+        ("limiter.total_tokens = 80", "+thread limit: 80"),
+    ],
+)
+def test_what_decides_speed_and_is_no_work_is_compared(
+    tmp_path: Path, rig: Rig, planted: str, shown: str
+) -> None:
+    lifespan = f"""
+@asynccontextmanager
+async def lifespan(_):
+    import asyncio
+    from anyio.to_thread import current_default_thread_limiter
+    loop, limiter = asyncio.get_running_loop(), current_default_thread_limiter()
+    {planted}
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+"""
+    said = refused(rig, written(tmp_path, "app = FastAPI()", lifespan)).splitlines()
+    assert "after the last request: unequal settings" in said[0]
+    assert any(line.startswith(shown) for line in said)
+
+
+@pytest.mark.parametrize("declared", ["", "environment", "settings"])
+def test_variables_that_differ_are_declared_or_refused(
+    tmp_path: Path, rig: Rig, declared: str
+) -> None:
+    differing = 'app = "two:app"\ncwd = "."\nenv = { PYTHONHASHSEED = "7", '
+    differing = differing.replace("app =", f'differs = {{ {declared} = "a try" }}\napp =', 1)
+    plan = PLAN.replace('app = "two:app"\ncwd = "."\nenv = { ', differing)
+    plan_file = written(tmp_path, "", "", plan if declared else plan.replace("differs", "# "))
+    if not declared:
+        said = refused(rig, plan_file)
+        assert "unequal environment" in said
+        assert said.endswith("\nPYTHONHASHSEED is set differently")
+    else:
+        assert checked(rig, plan_file).declared["environment"] == "PYTHONHASHSEED: a try"
+
+
+def test_the_order_of_a_set_of_text_is_no_difference(tmp_path: Path, rig: Rig) -> None:
+    pair = checked(rig, written(tmp_path, "", "", PLAN + OTHERS))
+    assert pair.volatile == 0
+
+
+def test_files_outside_the_scratch_folder_are_said(tmp_path: Path, rig: Rig) -> None:
+    line = f"(__import__('pathlib').Path({str(tmp_path)!r}) / 'log').write_text('a')"
+    pair = checked(rig, written(tmp_path, "# a file more", line, PLAN + OTHERS))
+    assert pair.missing == {"files": f"those outside {{scratch}}, in {tmp_path}"}
+
+
 def test_the_order_of_methods_in_allow_is_no_difference(tmp_path: Path, rig: Rig) -> None:
     plan_file = written(tmp_path, "", "")
     for name, allowed in (("one", "GET, HEAD"), ("two", "HEAD, GET")):
@@ -102,7 +194,7 @@ def test_the_command_measures_nothing_then_and_exits_with_3(tmp_path: Path, comm
     written(tmp_path, "'finished'", "'Finished'")
     done = twinbench(command, "plan.toml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (3, "")
-    assert "-rows: id=1, name='finished'\n+rows: id=1, name='Finished'\n" in done.stderr
+    assert "-rows: id=9, name='finished'\n+rows: id=9, name='Finished'\n" in done.stderr
     assert not (tmp_path / "reports").exists()
 
 
@@ -110,7 +202,7 @@ def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -
     plan = PLAN + CHANGING + CHANGING.replace('name = "uploads"', 'name = "again"')
     pair = checked(rig, written(tmp_path, "", "", plan))
     # One token for both scenarios: what comes before is the same.
-    assert (pair.requests, pair.missing) == (4 + 1 + 2, {})
+    assert (pair.requests, pair.missing) == (3 * 4 + 1 + 3 * 2, {})
     # At least: the token, the file's name in the answer, in the SQL and in the database.
     assert pair.volatile >= 4
 

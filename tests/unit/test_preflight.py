@@ -1,17 +1,22 @@
 """The comparison of two targets by what was seen of them."""
 
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from twinbench.findings import PreflightPair
+from twinbench.measure.observe import file_systems
 from twinbench.plan import ASPECTS, Aspect
 from twinbench.preflight.collect import header_lines
 from twinbench.preflight.compare import split
 from twinbench.preflight.diff import SHOWN_LINES, unified
 from twinbench.preflight.facts import Key, Seen
+from twinbench.preflight.files import Files
 from twinbench.preflight.pair import UnequalError, compare
 
 WHERE = "scenario 'write': POST /posts (requests[0])"
@@ -23,6 +28,8 @@ FACTS: dict[Aspect, str] = {
     "bytes": '{"id":1,"at":"2026-01-17T10:00:00.000001Z"}',
     "SQL": "INSERT INTO posts (id, at) VALUES (?, ?)\n    with (1, '2026-01-17 10:00:00')",
     "commits": "1 commits, 0 rollbacks",
+    "upstream requests": "0 upstream requests",
+    "files": "new .jpg: <4310 bytes, SHA-256 a1b2>",
     "final database": "database 1\nposts: id=1, at='2026-01-17'\nposts: id=2, at='2026-01-17'",
     "settings": "threads: 40\nengine 1: pool: size=5",
 }
@@ -50,7 +57,7 @@ def test_equal_targets_are_started_once() -> None:
     pair = compare(seen("sync"), seen("async"), never)
     assert pair.sentence == (
         "async against sync: 1 request: OpenAPI, status, headers, bytes, SQL, commits,"
-        " final database, settings: equal"
+        " upstream requests, files, final database, settings, environment: equal"
     )
 
 
@@ -71,6 +78,9 @@ def test_equal_targets_are_started_once() -> None:
         ("final database", "id=2", "id=3"),
         ("OpenAPI", "Blog", "Log"),
         ("settings", "40", "41"),
+        ("upstream requests", "0", "1"),
+        ("files", "a1b2", "c3d4"),
+        ("files", "new .jpg", "gone .jpg"),
     ],
 )
 def test_a_difference_is_refused_and_shown(aspect: Aspect, old: str, new: str) -> None:
@@ -92,7 +102,8 @@ def test_every_aspect_is_among_the_differences_tried() -> None:
         for mark in test_a_difference_is_refused_and_shown.pytestmark  # type: ignore[attr-defined]
         if mark.name == "parametrize"
     ]
-    assert {case[0] for case in mark.args[1]} == set(ASPECTS)
+    # Variables are compared by the plan: test_variables_that_differ_are_named.
+    assert {case[0] for case in mark.args[1]} == set(ASPECTS) - {"environment"}
 
 
 def test_what_a_target_does_not_say_twice_alike_is_let_pass() -> None:
@@ -170,13 +181,14 @@ def test_texts_are_split_where_what_is_volatile_ends(text: str, tokens: list[str
         (
             {"blind": "'sync' is a command"},
             {},
-            "status, headers, bytes: equal. Not compared: SQL, commits, final database, settings"
-            " ('sync' is a command)",
+            "status, headers, bytes, environment: equal. Not compared: SQL, commits, final"
+            " database, upstream requests, files, settings ('sync' is a command)",
         ),
         ({"uses_sql": False}, {"uses_sql": False}, "(neither app uses SQLAlchemy)"),
         ({"others": ("postgresql",)}, {}, "final database (postgresql: only SQLite files"),
         ({"files": 0}, {"files": 0}, "final database (no SQLite file was used)"),
         ({}, {"styles": ("pyformat",)}, "Not compared: SQL (their drivers write parameters"),
+        ({}, {"elsewhere": ("/srv/a",)}, "files (those outside {scratch}, in /srv/a)"),
     ],
 )
 def test_what_was_not_compared_is_said(
@@ -189,10 +201,71 @@ def test_where_two_are_meant_to_differ_they_are_not_compared() -> None:
     other = seen("async", {"settings": "threads: 80"})
     pair = compare(seen("sync"), other, never, {"settings": "twice the threads"})
     assert pair.sentence.endswith(
-        "final database: equal. Not compared: settings (meant to differ: twice the threads)"
+        "environment: equal. Not compared: settings (meant to differ: twice the threads)"
     )
     with pytest.raises(UnequalError, match="unequal settings"):
         compare(seen("sync"), other, {"sync": seen("sync"), "async": other}.__getitem__)
+
+
+def test_variables_that_differ_are_named_and_not_shown() -> None:
+    one = seen("sync", env={"SAME": "{scratch}/a", "KEY": "secret 1", "HERE": ""})
+    other = seen("async", env={"SAME": "{scratch}/a", "KEY": "secret 2"})
+    with pytest.raises(UnequalError, match="unequal environment") as refused:
+        compare(one, other, never)
+    assert refused.value.diff.splitlines() == ["HERE is set differently", "KEY is set differently"]
+    for declared in ("environment", "settings"):
+        pair = compare(one, other, never, {declared: "two keys"})
+        assert pair.declared["environment"] == "HERE, KEY: two keys"
+
+
+def test_conditions_are_listed_for_both() -> None:
+    one = seen("sync", conditions={"event loop": "uvloop.Loop", "asyncio debug": "off"})
+    other = seen("async", conditions={"event loop": "uvloop.Loop", "asyncio debug": "on"})
+    pair = compare(one, other, never, {"settings": "one is debugged"})
+    assert pair.conditions == {"event loop": "uvloop.Loop", "asyncio debug": "off | on"}
+
+
+MOUNTS = r"""22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+25 22 0:5 / /dev rw,nosuid shared:2 - devtmpfs udev rw
+26 25 0:24 / /dev/shm rw,nosuid - tmpfs tmpfs rw
+40 22 8:2 / /srv/my\040data rw - xfs /dev/sdb rw
+41 22 0:41 / /srv/my\040data/cache rw master:1 - tmpfs none rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("paths", "mounts", "found"),
+    [
+        (["/dev/shm/a.db"], MOUNTS, {"tmpfs"}),  # noqa: S108
+        (["/srv/my data/a.db"], MOUNTS, {"xfs"}),
+        (["/srv/my data/cache/b/c.jpg", "/srv/my database/a"], MOUNTS, {"tmpfs", "ext4"}),
+        (["/dev/null"], MOUNTS, set()),
+        (["/srv/a.db"], "", {"unknown"}),
+    ],
+)
+def test_file_systems_are_found_by_mount_point(
+    paths: list[str], mounts: str, found: set[str]
+) -> None:
+    assert file_systems(paths, mounts) == found
+
+
+def test_files_are_compared_by_content_not_by_name(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    assert files.changes() == ""
+    (tmp_path / "media").mkdir()
+    picture = tmp_path / "media" / "a1b2.jpg"
+    picture.write_bytes(b"\xff" * 1_000)
+    (tmp_path / "log").write_text("one\n")
+    for name, content in (("own.db", b"SQLite format 3\0"), ("own.db-wal", b"a")):
+        (tmp_path / name).write_bytes(content)
+    os.mkfifo(tmp_path / "pipe")
+    digest = hashlib.sha256(b"\xff" * 1_000).hexdigest()
+    shown = f"<1000 bytes, SHA-256 {digest}>"
+    assert files.changes().splitlines() == [f"new .jpg: {shown}", r"new file: 'one\n'"]
+    assert files.changes() == ""
+    picture.unlink()
+    (tmp_path / "log").write_text("two\n")
+    assert files.changes().splitlines() == [r"changed file: 'two\n'", f"gone .jpg: {shown}"]
 
 
 def test_two_without_a_description_are_not_compared_in_it() -> None:

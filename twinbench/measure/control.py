@@ -21,7 +21,9 @@ class Work(BaseModel):
     `observed` is False where the app does not use SQLAlchemy. `statements` are pairs of SQL and
     parameters; `styles` the ways in which its drivers write parameters into SQL. `files` are the
     SQLite files since its start, in the order of first use, `others` the databases that are none.
-    `settings` are those of its threads, engines, pools and sessions, a line each.
+    `settings` are those of its engines, pools and sessions, a line each; `conditions` what else
+    decides its speed and is no work (the event loop, debug modes, ...): name and value. `written`
+    are the files that it has opened to write, SQLite files apart, and that are still there.
     """
 
     observed: bool
@@ -32,6 +34,8 @@ class Work(BaseModel):
     files: list[str]
     others: list[str]
     settings: list[str]
+    conditions: dict[str, str]
+    written: list[str]
 
 
 class Control:

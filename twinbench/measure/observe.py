@@ -4,11 +4,15 @@ Self-contained like serve.py, which loads it: it runs under the interpreter of t
 environment, and needs nothing but the SQLAlchemy that the app has itself, if it has it.
 """
 
+import asyncio
+import contextlib
 import gc
 import hashlib
 import os
+import platform
 import sys
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -23,6 +27,8 @@ PRAGMAS = (
     *("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "cache_size", "mmap_size"),
     *("page_size", "temp_store", "locking_mode", "wal_autocheckpoint"),
 )
+MOUNTS = Path("/proc/self/mountinfo")
+WRITES = os.O_WRONLY | os.O_RDWR
 
 
 class Observer:
@@ -38,6 +44,10 @@ class Observer:
         self._styles: dict[str, None] = {}
         self._engines: dict[Any, None] = {}
         self._settings: dict[str, None] = {}
+        # Paths that were opened for writing, and SQLite files, through SQLAlchemy or past it.
+        self._written: dict[str, None] = {}
+        self._databases: dict[str, None] = {}
+        sys.addaudithook(self._on_audit)
 
     def listen(self) -> None:
         """Begin, if the app has imported SQLAlchemy by now. Twice is fine."""
@@ -55,8 +65,11 @@ class Observer:
             event.listen(Session, "after_begin", self._on_begin)
         self._listening = True
 
-    def work(self) -> dict[str, Any]:
-        """What was done since the last call, as JSON has it (control.Work)."""
+    def work(self, http: type) -> dict[str, Any]:
+        """Return what was done since the last call, as JSON has it (control.Work).
+
+        Call it on the event loop; `http` is the server's HTTP implementation.
+        """
         self.listen()  # an app may import SQLAlchemy as late as in a request
         statements, self._statements = self._statements, []
         commits, self._commits = self._commits, 0
@@ -69,8 +82,29 @@ class Observer:
             "styles": list(self._styles),
             "files": list(self._files),
             "others": list(self._others),
-            "settings": [*_of_process(), *self._settings],
+            "settings": list(self._settings),
+            "conditions": {**conditions(http), **self._file_systems()},
+            "written": [path for path in self._written if os.path.isfile(path)],  # noqa: PTH113
         }
+
+    def _file_systems(self) -> dict[str, str]:
+        found = {"SQLite files": self._databases, "other files": self._written}
+        mounts = MOUNTS.read_text(errors="replace") if MOUNTS.exists() else ""
+        return {
+            f"file system of {what}": ", ".join(sorted(file_systems(list(paths), mounts)))
+            for what, paths in found.items()
+            if paths
+        }
+
+    def _on_audit(self, event: str, args: tuple[Any, ...]) -> None:
+        """Note the files that the process writes (PEP 578)."""
+        with contextlib.suppress(Exception):  # what is raised here, the app's own call raises
+            if event == "open" and not isinstance(args[0], int) and args[2] & WRITES:
+                path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100  # it may be bytes
+                if "__pycache__" not in path:  # written at the first start, and read at the next
+                    self._written[path] = None
+            elif event == "sqlite3.connect" and (file := _sqlite_file(os.fsdecode(args[0]))):
+                self._databases[file] = None
 
     def _on_execute(
         self, connection: Any, _c: Any, statement: str, parameters: Any, *_: Any
@@ -101,12 +135,57 @@ class Observer:
         self._rollbacks += 1
 
 
-def _of_process() -> list[str]:
-    collector = gc.get_threshold() if gc.isenabled() else "off"
-    return [
-        f"threads: {current_default_thread_limiter().total_tokens}",
-        f"interpreter: collector {collector}, switch interval {sys.getswitchinterval():g} s",
-    ]
+def conditions(http: type) -> dict[str, str]:
+    """Return what decides the speed of this process and is no work: name and value."""
+    loop = asyncio.get_running_loop()
+    factory = loop.get_task_factory()
+    flags = {"-X dev": sys.flags.dev_mode, "-d": sys.flags.debug, "-O": sys.flags.optimize}
+    flags["debug build"] = hasattr(sys, "gettotalrefcount")
+    return {
+        "event loop": _named(type(loop)),
+        "task factory": _named(factory) if factory else "default",
+        "HTTP implementation": _named(http),
+        "asyncio debug": _on(loop.get_debug()),
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "Python debug": ", ".join(name for name, given in flags.items() if given) or "off",
+        "trace function": _on(sys.gettrace() or sys.getprofile()),
+        "tracemalloc": _on(tracemalloc.is_tracing()),
+        "garbage collector": f"{_on(gc.isenabled())}, thresholds {gc.get_threshold()}",
+        "frozen objects": "some" if gc.get_freeze_count() else "none",
+        "switch interval": f"{sys.getswitchinterval():g} s",
+        "thread limit": f"{current_default_thread_limiter().total_tokens:g}",
+        "upstream": os.environ.get("UPSTREAM_URL", "none"),
+    }
+
+
+def _named(thing: Any) -> str:
+    name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
+    return f"{getattr(thing, '__module__', None) or type(thing).__module__}.{name}"
+
+
+def _on(state: object) -> str:
+    return "on" if state else "off"
+
+
+def file_systems(paths: Iterable[str], mounts: str) -> set[str]:
+    """Return the types of the file systems that hold the files `paths`, or will hold them.
+
+    `mounts` is the text of /proc/self/mountinfo; where there is none, types are "unknown".
+    """
+    types: dict[str, str] = {}
+    for line in mounts.splitlines():
+        place, _, kind = line.partition(" - ")
+        # Spaces and the like are written as octal numbers.
+        mounted = place.split()[4].encode("latin-1", "replace").decode("unicode_escape")
+        types[mounted.rstrip("/")] = kind.split()[0]
+    found = set()
+    for path in paths:
+        real = Path(os.path.realpath(path))
+        if real.exists() and not real.is_file() and not real.is_dir():
+            continue  # a device or a pipe
+        above = (str(folder).rstrip("/") for folder in (real, *real.parents))
+        found.add(next((types[folder] for folder in above if folder in types), "unknown"))
+    return found
 
 
 def settings_of(connection: Any) -> Iterator[str]:

@@ -80,6 +80,8 @@ class Rig:
         """A fresh server of `target`, ready. Raises ServerFailedError."""
         cores = self.cores.server[: target.workers]
         env = {"UPSTREAM_URL": self.upstream.url}
+        if observe:  # the order of sets of text would differ between two that do the same
+            env["PYTHONHASHSEED"] = "0"
         server = Server(target, cores=cores, env=env, observe=observe)
         return _ready(server, self.plan.ready_s)
 

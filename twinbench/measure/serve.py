@@ -27,7 +27,8 @@ OWN_FOLDER = str(Path(__file__).parent)
 
 class Server(uvicorn.Server):
     """Answers each line on the control socket: `work` with what it did since the last time,
-    `telemetry` with why the probe failed, anything else with its state; all as JSON."""
+    `answered` with how many requests it has answered, `telemetry` with why the probe failed,
+    anything else with its state; all as JSON."""
 
     def __init__(
         self, config: uvicorn.Config, control_fd: int, observer: Any, telemetry_fd: int | None
@@ -51,14 +52,23 @@ class Server(uvicorn.Server):
     async def _answer(self) -> None:
         reader, writer = await asyncio.open_connection(sock=self._control)
         while question := await reader.readline():
-            answers = {b"work\n": self._work, b"telemetry\n": self._telemetry}
+            answers = {
+                b"work\n": self._work,
+                b"answered\n": self._answered,
+                b"telemetry\n": self._telemetry,
+            }
             answer = answers.get(question, self._state)()
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
 
     def _work(self) -> dict[str, Any]:
-        work: dict[str, Any] = self._observer.work() if self._observer else {}
+        if not self._observer:
+            return {}
+        work: dict[str, Any] = self._observer.work(self.config.http_protocol_class)
         return work
+
+    def _answered(self) -> dict[str, int]:
+        return {"answered": self.server_state.total_requests}
 
     def _telemetry(self) -> dict[str, Any]:
         return {"failed": self._probe.failed if self._probe else self._unseen}

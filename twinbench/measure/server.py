@@ -73,9 +73,10 @@ class Server:
 
     def _start(self, env: Mapping[str, str]) -> None:
         target = self.target
-        work = self._scratch / "work"
-        work.mkdir()
-        own = {name: value.replace("{scratch}", str(work)) for name, value in target.env.items()}
+        self.folder.mkdir()
+        own = {
+            name: value.replace("{scratch}", str(self.folder)) for name, value in target.env.items()
+        }
         listener = socket.create_server((HOST, 0), backlog=BACKLOG)
         self.port: int = listener.getsockname()[1]
         ours, control = socket.socketpair()
@@ -84,7 +85,7 @@ class Server:
             command,
             log=self._scratch / "server.log",
             cores=self.cores,
-            cwd=target.cwd or work,
+            cwd=target.cwd or self.folder,
             env={**env, **own},
             pass_fds=fds,
             stopped_s=self._stopped_s,
@@ -118,6 +119,11 @@ class Server:
             "telemetry_fd": self.inside.fd if self.inside else None,
         }
         return [str(target.python or sys.executable), str(SERVE), json.dumps(options)]
+
+    @property
+    def folder(self) -> Path:
+        """The fresh folder that `{scratch}` stands for."""
+        return self._scratch / "work"
 
     @property
     def url(self) -> str:
@@ -196,6 +202,10 @@ class Server:
             _pause()
         said = self._control.ask("work", end) if state else {}
         return Work.model_validate(said) if said else None
+
+    def answered(self, within_s: float) -> int:
+        """How many requests it has answered since its start; 0 if it does not say so in time."""
+        return int(self._control.ask("answered", time.monotonic() + within_s).get("answered", 0))
 
     def stop(self, *, at_once: bool = False) -> None:
         """End it with all it started, and remove its scratch folder.

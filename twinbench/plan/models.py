@@ -21,7 +21,17 @@ Kind = Literal["io", "cpu", "mixed"]
 Arrivals = Literal["poisson", "constant"]
 # In what a target is compared with its baseline before anything is measured.
 Aspect = Literal[
-    "OpenAPI", "status", "headers", "bytes", "SQL", "commits", "final database", "settings"
+    "OpenAPI",
+    "status",
+    "headers",
+    "bytes",
+    "SQL",
+    "commits",
+    "upstream requests",
+    "files",
+    "final database",
+    "settings",
+    "environment",
 ]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 MOST_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
@@ -65,7 +75,7 @@ class Target(Strict):
     differs: str | dict[Aspect, str] | None = Field(
         default=None,
         description="why it is meant to differ from the baseline: altogether, which is not"
-        " compared then, or in the aspects that are named",
+        " compared then, or in the aspects that are named (settings: environment too)",
     )
 
     @model_validator(mode="after")

@@ -3,6 +3,8 @@
 import random
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from twinbench.exchange import Answer, EndlessError, ExchangeError, exchange, take
 from twinbench.measure.control import Work
@@ -11,6 +13,7 @@ from twinbench.measure.server import HOST, Server, ServerFailedError
 from twinbench.plan import BaseRequest, Before, Plan, PlanError, Request, Scenario, Target, render
 from twinbench.preflight.database import DatabaseError, contents
 from twinbench.preflight.facts import Key, Seen
+from twinbench.preflight.files import Files
 
 # The answer to one request, alone, must come within this share of collapse_s: otherwise an
 # honest but slow server would be taken for a collapsed one.
@@ -28,7 +31,10 @@ LISTS_OF_HEADERS = {"vary", "access-control-allow-headers", "access-control-expo
 # Where FastAPI describes the API, unless it is told otherwise.
 DESCRIPTION = "/openapi.json"
 OK = 200
-AT_THE_END = "after the last request"
+AT_THE_START, AT_THE_END = "at its start", "after the last request"
+# Each request is sent so often, and once more after all others: an answer that is remembered
+# needs no SQL the second time.
+TIMES = ("", ", again")
 
 
 class PreflightError(Exception):
@@ -50,18 +56,32 @@ def collect(plan: Plan, plan_file: str, scenarios: Sequence[Scenario], name: str
             raise PlanError(f"{where}.app = '{target.app}': {error}") from None
         raise PreflightError(f"{where}: {error}") from None
     try:
-        return _Visit(plan, f"{where}: '{name}'", target, server).all_of(scenarios)
+        return _Visit(plan, f"{where}: '{name}'", target, server, rig.upstream).all_of(scenarios)
     except DatabaseError as error:
         raise PreflightError(f"{where}: '{name}': {error}") from None
     finally:
         server.stop(at_once=True)
 
 
+class _Sent(NamedTuple):
+    """A request as it is sent, and what errors call it."""
+
+    request: BaseRequest
+    payload: bytes
+    what: str
+    place: str
+
+
 class _Visit:
     """One server from its start to its last request."""
 
-    def __init__(self, plan: Plan, who: str, target: Target, server: Server) -> None:
+    def __init__(
+        self, plan: Plan, who: str, target: Target, server: Server, upstream: Server
+    ) -> None:
         self._plan, self._who, self._target, self._server = plan, who, target, server
+        self._upstream, self._upstream_answered = upstream, 0
+        self._files = Files(server.folder)
+        self._sent: list[_Sent] = []
         # Every target draws the same.
         self._rng = random.Random(plan.seed)
         self._facts: dict[Key, str] = {}
@@ -70,16 +90,22 @@ class _Visit:
         self._prepared: list[tuple[list[Before], dict[str, str]]] = []
 
     def all_of(self, scenarios: Sequence[Scenario]) -> Seen:
-        # What it did to start is not compared; what that left is in the final database.
-        work = self._work("its start")
+        # What it did to start is not compared; what that left is in files and final database.
+        if work := self._work("its start"):
+            self._facts[Key(AT_THE_START, "files")] = self._files.changes()
+            self._upstream_answered = self._upstream.answered(self._plan.ready_s)
         for scenario in scenarios:
             work = self._prepare(scenario) or work
             for number, request in enumerate(scenario.requests):
                 work = self._send(scenario, request, f"requests[{number}]")
+        for sent in self._sent:
+            work = self._send_payload(sent, ", after the others")
         if work:
             self._facts[Key(AT_THE_END, "final database")] = contents(work.files)
             limit = f"limit_concurrency: {self._target.limit_concurrency}"
-            self._facts[Key(AT_THE_END, "settings")] = "\n".join([limit, *work.settings])
+            conditions = [f"{name}: {value}" for name, value in work.conditions.items()]
+            settings = "\n".join([*conditions, limit, *work.settings])
+            self._facts[Key(AT_THE_END, "settings")] = settings
         return Seen(
             self._target.name,
             self._requests,
@@ -89,7 +115,16 @@ class _Visit:
             styles=tuple(work.styles) if work else (),
             files=len(work.files) if work else 0,
             others=tuple(work.others) if work else (),
+            elsewhere=self._elsewhere(work.written) if work else (),
+            conditions=work.conditions if work else {},
+            env=self._target.env,
         )
+
+    def _elsewhere(self, written: Sequence[str]) -> tuple[str, ...]:
+        """The folders of the files `written` outside the folder that was made for them."""
+        own = self._server.folder.resolve()
+        folders = (Path(path).resolve().parent for path in written)
+        return tuple(sorted({str(folder) for folder in folders if not folder.is_relative_to(own)}))
 
     def _description(self) -> dict[Key, str]:
         """What the app says of its own API, if it does. Asked last: a server that answers every
@@ -120,12 +155,24 @@ class _Visit:
         """Send `request`, in different draws if it has a range; what the server did last."""
         what = f"scenario '{scenario.name}': {request.label}"
         for draw, payload in enumerate(self._payloads(request), 1):
-            answer = self._exchange(request, payload, f"{self._who}, {what}")
+            number = f", draw {draw}" if request.is_drawn else ""
+            sent = _Sent(request, payload, what, f"{place}{number}")
             if isinstance(request, Before):
-                self._taken |= self._values(request, answer)
-            where = f"{what} ({place}{f', draw {draw}' if request.is_drawn else ''})"
-            work = self._work(where)
-            self._keep(where, answer, work)
+                return self._send_payload(sent)
+            self._sent.append(sent)
+            for time_sent in TIMES:
+                work = self._send_payload(sent, time_sent)
+        return work
+
+    def _send_payload(self, sent: _Sent, time_sent: str = "") -> Work | None:
+        """Send it, and keep what came of it. What is sent again (a name that is taken by then)
+        may be answered with another status than the plan expects, if all targets answer alike."""
+        answer = self._exchange(sent, again=bool(time_sent))
+        if isinstance(sent.request, Before):
+            self._taken |= self._values(sent.request, answer)
+        where = f"{sent.what} ({sent.place}{time_sent})"
+        work = self._work(where)
+        self._keep(where, answer, work)
         return work
 
     def _payloads(self, request: BaseRequest) -> list[bytes]:
@@ -136,13 +183,14 @@ class _Visit:
             drawn[render(request, HOST, self._rng, self._taken).whole] = None
         return list(drawn)
 
-    def _exchange(self, request: BaseRequest, payload: bytes, what: str) -> Answer:
+    def _exchange(self, sent: _Sent, *, again: bool) -> Answer:
+        request, what = sent.request, f"{self._who}, {sent.what}"
         collapse_s, under_load = self._plan.collapse_s, isinstance(request, Request)
         patience_s = 5 * collapse_s if under_load else self._plan.ready_s
         began = time.monotonic()
         try:
-            answer = exchange(payload, HOST, self._server.port, patience_s)
-            said: int | str = answer.status
+            answer = exchange(sent.payload, HOST, self._server.port, patience_s)
+            said: int | str = request.expect if again else answer.status
         except EndlessError as error:
             limit = "collapse_s" if under_load else "ready_s"
             longer = f" sooner, set a longer {limit}," * error.late
@@ -197,6 +245,13 @@ class _Visit:
             self._facts[Key(where, "SQL")] = "\n".join(lines)
             ended = f"{work.commits} commits, {work.rollbacks} rollbacks"
             self._facts[Key(where, "commits")] = ended
+            before, self._upstream_answered = (
+                self._upstream_answered,
+                self._upstream.answered(self._plan.ready_s),
+            )
+            asked = self._upstream_answered - before
+            self._facts[Key(where, "upstream requests")] = f"{asked} upstream requests"
+            self._facts[Key(where, "files")] = self._files.changes()
 
 
 def header_lines(headers: Sequence[tuple[str, str]]) -> list[str]:

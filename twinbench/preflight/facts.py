@@ -1,14 +1,14 @@
 """What was seen of a target: every fact a text, so that one comparison serves them all."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twinbench.plan import Aspect
 
 IN_DATABASE: tuple[Aspect, ...] = ("SQL", "commits", "final database")
-# Only a server that can be asked tells these.
-INSIDE: tuple[Aspect, ...] = (*IN_DATABASE, "settings")
+# Only a server that can be asked tells these, or tells when they are complete.
+INSIDE: tuple[Aspect, ...] = (*IN_DATABASE, "upstream requests", "files", "settings")
 
 
 class Key(NamedTuple):
@@ -24,7 +24,9 @@ class Seen:
 
     `blind` is why the server could not be asked, empty if it could; `uses_sql` whether its app
     has SQLAlchemy; `styles` how its drivers write parameters; `files` and `others` how many
-    SQLite files it used, and which other databases.
+    SQLite files it used, and which other databases; `elsewhere` the folders that it wrote files to
+    and that were not made for it. `conditions` decide its speed and are no work: name and value.
+    `env` is the plan's.
     """
 
     target: str
@@ -35,6 +37,9 @@ class Seen:
     styles: tuple[str, ...] = ()
     files: int = 0
     others: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
@@ -55,3 +60,25 @@ def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
     elif not (one.files or other.files):
         found["final database"] = "no SQLite file was used"
     return found
+
+
+def not_seen(one: Seen, other: Seen) -> dict[Aspect, str]:
+    """The aspects in which two targets were compared, but not wholly, each with the reason."""
+    if folders := sorted({*one.elsewhere, *other.elsewhere}):
+        return {"files": f"those outside {{scratch}}, in {', '.join(folders)}"}
+    return {}
+
+
+def unequal_variables(one: Seen, other: Seen) -> list[str]:
+    """The names of the variables that the plan sets differently for two targets."""
+    return sorted(
+        name for name in {*one.env, *other.env} if one.env.get(name) != other.env.get(name)
+    )
+
+
+def conditions_of(one: Seen, other: Seen) -> dict[str, str]:
+    """The conditions of two targets: the value of both, or the two values."""
+    return {
+        name: " | ".join(dict.fromkeys(seen.conditions.get(name, "none") for seen in (one, other)))
+        for name in {**one.conditions, **other.conditions}
+    }

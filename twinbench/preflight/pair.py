@@ -1,13 +1,20 @@
 """A target against the baseline: in what they were compared, and the first difference."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from twinbench.findings import PreflightPair
 from twinbench.plan import Aspect
 from twinbench.preflight.compare import Twice, Volatile, alike, masked, split, volatile
 from twinbench.preflight.diff import unified
-from twinbench.preflight.facts import Key, Seen, not_comparable
+from twinbench.preflight.facts import (
+    Key,
+    Seen,
+    conditions_of,
+    not_comparable,
+    not_seen,
+    unequal_variables,
+)
 
 # Starts a target again and sees the same.
 Again = Callable[[str], Seen]
@@ -42,14 +49,32 @@ def compare(
                 (one.target, Twice(one.facts.get(key, ""), ones.facts.get(key, ""))),
                 (other.target, Twice(other.facts.get(key, ""), others.facts.get(key, ""))),
             )
+    declared = dict(meant)
+    if variables := unequal_variables(one, other):
+        declared["environment"] = _variables(one, other, variables, meant)
     return PreflightPair(
         baseline=one.target,
         candidate=other.target,
         requests=one.requests,
-        missing=missing,
-        declared=dict(meant),
+        missing=missing | {a: why for a, why in not_seen(one, other).items() if a not in declared},
+        declared=declared,
         volatile=changing,
+        conditions=conditions_of(one, other),
     )
+
+
+def _variables(
+    one: Seen, other: Seen, variables: Sequence[str], meant: Mapping[Aspect, str]
+) -> str:
+    """The `variables` that differ, and why they are meant to. Raises UnequalError."""
+    why = meant.get("environment") or meant.get("settings")
+    if not why:
+        raise UnequalError(
+            f"'{other.target}' does not run as '{one.target}' does: unequal environment",
+            "environment",
+            "\n".join(f"{name} is set differently" for name in variables),
+        )
+    return f"{', '.join(variables)}: {why}"
 
 
 def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
