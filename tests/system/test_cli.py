@@ -82,7 +82,7 @@ def test_a_run_ends_with_the_path_of_its_report(plan: Path, tmp_path: Path) -> N
     assert (tmp_path / "reports" / "latest").resolve() == page.parent.resolve()
     assert cells_kept(tmp_path) == CELLS
     [pair] = json.loads((page.parent / "manifest.json").read_text())["preflight"]
-    assert (pair["candidate"], pair["scenarios"], pair["requests"]) == ("two", ["get"], 1)
+    assert (pair["candidate"], pair["scenarios"], pair["requests"]) == ("two", ["get"], 3)
     results = json.loads((page.parent / "results.json").read_text())
     assert {cell["status"] for cell in results["cells"]} <= {"valid", "void"}
     assert "two / one" in page.read_text()
