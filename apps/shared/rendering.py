@@ -8,10 +8,15 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.templating import Jinja2Templates
 
+from apps.shared.security import DEMO_EMAIL, DEMO_PASSWORD
+from apps.shared.settings import settings
+
 STATIC = Path(__file__).with_name("static")
 FOR_PROGRAMS = {"api", "workload"}
 
 templates = Jinja2Templates(Path(__file__).with_name("templates"))
+if settings.demo:
+    templates.env.globals["demo"] = (DEMO_EMAIL, DEMO_PASSWORD)
 
 
 def error_answer(
