@@ -13,10 +13,36 @@ from apps.shared.settings import settings
 
 STATIC = Path(__file__).with_name("static")
 FOR_PROGRAMS = {"api", "workload"}
+# Everything that a page needs comes from here, and nothing is written into the page itself.
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 templates = Jinja2Templates(Path(__file__).with_name("templates"))
 if settings.demo:
     templates.env.globals["demo"] = (DEMO_EMAIL, DEMO_PASSWORD)
+
+
+def render_page(
+    request: Request,
+    template: str,
+    context: dict[str, Any] | None = None,
+    code: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return the page made of `template`, with the headers that every page has."""
+    return templates.TemplateResponse(
+        request,
+        template,
+        context,
+        status_code=code,
+        headers={**PAGE_HEADERS, **(headers or {})},
+    )
 
 
 def error_answer(
@@ -26,13 +52,15 @@ def error_answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """`detail` as JSON, or on a page where a person is looking."""
+    if headers and "Allow" in headers:
+        # Made from a set: its order changes from one start to the next.
+        allowed = sorted(headers["Allow"].split(", "))
+        headers = {**headers, "Allow": ", ".join(allowed)}
     if request.url.path.split("/")[1] in FOR_PROGRAMS:
         return JSONResponse({"detail": detail}, code, headers)
     message = detail if isinstance(detail, str) else "The address is not valid"
     context = {"code": code, "message": message}
-    return templates.TemplateResponse(
-        request, "error.html", context, status_code=code, headers=headers
-    )
+    return render_page(request, "error.html", context, code, headers)
 
 
 def invalid_fields(errors: Any) -> list[dict[str, Any]]:

@@ -1,15 +1,19 @@
 """The contract that each app must keep, whatever its colour."""
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import event
 
+from apps.shared.rendering import PAGE_HEADERS, error_answer
 from apps.shared.schemas import Title
+from apps.shared.security import DEMO_EMAIL, DEMO_PASSWORD
 from apps.shared.seed import POSTS, USERS
 from tests.apps.requests import ADA, POST, REQUESTS
 from tests.apps.serving import TWINS, credentials, logged_in, serving
@@ -115,6 +119,44 @@ def test_a_patch_takes_only_what_was_sent(client: TestClient) -> None:
     headers = logged_in(owner)
     after = client.patch("/api/posts/5", json={"title": "new"}, headers=headers).json()
     assert after == before | {"title": "new"}
+
+
+def test_every_page_has_the_headers_of_a_page(client: TestClient) -> None:
+    pages = 0
+    for ask in REQUESTS:
+        answer = ask.send(client)
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            pages += 1
+            assert {name: answer.headers.get(name) for name in PAGE_HEADERS} == PAGE_HEADERS, ask
+        else:
+            assert "content-security-policy" not in answer.headers, ask
+    assert pages >= 12  # with errors of all kinds
+
+
+def test_a_page_needs_nothing_that_the_policy_forbids(client: TestClient) -> None:
+    """Neither scripts nor styles in the page; a browser says the rest (tests/browser)."""
+    assert "unsafe" not in PAGE_HEADERS["Content-Security-Policy"]
+    for path in ("/", "/posts/3", "/users/2/posts", "/login", "/register", "/account", "/nowhere"):
+        text = client.get(path).text
+        assert re.findall(r"<script[^>]*>", text) == re.findall(r"<script[^>]* src=[^>]*>", text)
+        assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text), path
+
+
+def test_the_login_page_of_the_demo_says_how_to_log_in(client: TestClient) -> None:
+    text = client.get("/login").text
+    assert DEMO_EMAIL in text
+    assert DEMO_PASSWORD in text
+    form = {"username": DEMO_EMAIL, "password": DEMO_PASSWORD}
+    assert client.post("/api/users/token", data=form).status_code == 200
+
+
+def test_the_methods_that_are_allowed_are_in_order(client: TestClient) -> None:
+    assert client.post("/openapi.json").headers["allow"] == "GET, HEAD"
+    # Whatever order a set of methods has in this process.
+    for path in ("/api/x", "/x"):
+        request = Request({"type": "http", "path": path, "headers": [], "query_string": b""})
+        answer = error_answer(request, 405, "No", {"Allow": "PUT, GET, PATCH, DELETE"})
+        assert answer.headers["allow"] == "DELETE, GET, PATCH, PUT"
 
 
 @pytest.mark.parametrize("field", ["title", "content"])
