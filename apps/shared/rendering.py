@@ -1,5 +1,6 @@
 """Templates, and what an error looks like: JSON under the API, a page elsewhere."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.templating import Jinja2Templates
+from sqlalchemy.exc import OperationalError
 
 from apps.shared.security import DEMO_EMAIL, DEMO_PASSWORD
 from apps.shared.settings import settings
+from apps.shared.sqlite import is_locked
 
 STATIC = Path(__file__).with_name("static")
 FOR_PROGRAMS = {"api", "workload"}
@@ -22,6 +25,10 @@ PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+# The shortest wait that the header can ask for; a lock is held for less.
+RETRY_AFTER_S = 1
+
+LOG = logging.getLogger("uvicorn.error")
 
 templates = Jinja2Templates(Path(__file__).with_name("templates"))
 if settings.demo:
@@ -61,6 +68,21 @@ def error_answer(
     message = detail if isinstance(detail, str) else "The address is not valid"
     context = {"code": code, "message": message}
     return render_page(request, "error.html", context, code, headers)
+
+
+async def busy(request: Request, error: Exception) -> Response:
+    """Answer 503 if the pool had no connection in time, or the database stayed locked.
+
+    `async` in both apps: a `def` handler would wait for a thread when the threads are all taken.
+    """
+    if isinstance(error, OperationalError) and not is_locked(error):
+        raise error
+    # Without the statement, and what was to be stored.
+    LOG.warning("Answered 503: %s", error.args[0])
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return error_answer(
+        request, 503, "The server is busy. Please try again.", headers
+    )
 
 
 def invalid_fields(errors: Any) -> list[dict[str, Any]]:
