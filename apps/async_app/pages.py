@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from apps.shared import statements
-from apps.shared.rendering import templates
+from apps.shared.rendering import render_page
 from apps.shared.schemas import POSTS_PER_PAGE, Id, page_of
 
 from apps.async_app.database import SessionDep
@@ -19,7 +19,7 @@ async def home_page(request: Request, session: SessionDep) -> Response:
     total = await session.scalar(statements.count_posts()) or 0
     result = await session.execute(statements.posts_page(0, POSTS_PER_PAGE))
     page = page_of(result.scalars().all(), total, 0, POSTS_PER_PAGE)
-    return templates.TemplateResponse(request, "home.html", {"page": page})
+    return render_page(request, "home.html", {"page": page})
 
 
 @router.get("/posts/{post_id}")
@@ -29,7 +29,7 @@ async def post_page(
     post_id: Id,
 ) -> Response:
     post = await find_post(session, post_id)
-    return templates.TemplateResponse(request, "post.html", {"post": post})
+    return render_page(request, "post.html", {"post": post})
 
 
 @router.get("/users/{user_id}/posts")
@@ -44,19 +44,19 @@ async def user_posts_page(
     result = await session.execute(newest)
     page = page_of(result.scalars().all(), total, 0, POSTS_PER_PAGE)
     context = {"user": user, "page": page}
-    return templates.TemplateResponse(request, "user_posts.html", context)
+    return render_page(request, "user_posts.html", context)
 
 
 @router.get("/login")
 async def login_page(request: Request) -> Response:
-    return templates.TemplateResponse(request, "login.html")
+    return render_page(request, "login.html")
 
 
 @router.get("/register")
 async def register_page(request: Request) -> Response:
-    return templates.TemplateResponse(request, "register.html")
+    return render_page(request, "register.html")
 
 
 @router.get("/account")
 async def account_page(request: Request) -> Response:
-    return templates.TemplateResponse(request, "account.html")
+    return render_page(request, "account.html")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypedDict
+from unicodedata import category
 
 from fastapi import Path, Query
 from pydantic import (
@@ -15,6 +16,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import PydanticCustomError
 
 from apps.shared.models import Post
 from apps.shared.settings import settings
@@ -26,18 +28,66 @@ Skip = Annotated[int, Query(ge=0, le=LARGEST_ID)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 WaitMs = Annotated[float, Query(ge=0, le=10_000, description="milliseconds")]
 
-# What others see and click on must not be blank.
+# Control characters (NUL, newline, ...), line and paragraph separators: a name or a title is one
+# line of text. (Half a surrogate pair is no text to pydantic.)
+NOT_IN_A_LINE = {"Cc", "Zl", "Zp"}
+# Embeddings, overrides and isolates: they would turn the text around them on the page as well.
+# Arabic and Hebrew need none of them.
+TURNS_TEXT = {*map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A)))}
+# Format characters, blanks, and marks, which need a letter to stand on.
+SHOWS_NOTHING = {"Cf", "Zs", "Mn", "Mc", "Me"}
+# What Unicode counts as a letter or a symbol, or keeps for later use as a format character, and
+# fonts draw as nothing.
+DRAWN_BLANK = {
+    *"\u115f\u1160\u3164\uffa0",  # Hangul fillers
+    "\u2800",  # Braille pattern of no dots
+    "\U0001d159",  # musical null notehead
+    *"\U00013441\U00013442",  # blanks between hieroglyphs
+    "\u2065",
+    *map(chr, range(0xFFF0, 0xFFF9)),
+    *map(chr, range(0xE0000, 0xE1000)),  # with tags and variation selectors
+}
+
+
+def _line(text: str) -> str:
+    for letter in text:
+        if category(letter) in NOT_IN_A_LINE or letter in TURNS_TEXT:
+            raise PydanticCustomError(
+                "not_one_line",
+                "Control characters, line breaks and direction overrides"
+                " are not allowed",
+            )
+    if all(category(c) in SHOWS_NOTHING or c in DRAWN_BLANK for c in text):
+        raise PydanticCustomError(
+            "nothing_visible", "At least one character must be visible"
+        )
+    return text
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:  # PostgreSQL cannot store it
+        raise PydanticCustomError("nul", "The character NUL is not allowed")
+    return text
+
+
+# What others see and click on: one line, not blank. Whitespace at its ends is cut off first.
 Username = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=50),
+    AfterValidator(_line),
 ]
 # One account an address, however it is typed.
 Email = Annotated[EmailStr, Field(max_length=120), AfterValidator(str.lower)]
 Password = Annotated[str, Field(min_length=8, max_length=128)]
 Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(_line),
 ]
 # A page of a hundred posts is read into memory at once.
-Content = Annotated[str, Field(min_length=1, max_length=100_000)]
+Content = Annotated[
+    str, Field(min_length=1, max_length=100_000), AfterValidator(_storable)
+]
 
 POSTS_PER_PAGE = settings.posts_per_page
 

@@ -24,11 +24,15 @@ password_hash = PasswordHash.recommended()
 
 # Every user of the demo data has it. Its hash is written down because fifty of them would
 # take seconds at each start.
+DEMO_EMAIL = "user1@example.com"
 DEMO_PASSWORD = "correct horse"
 DEMO_PASSWORD_HASH = (
     "$argon2id$v=19$m=65536,t=3,p=4$VANOsmH4zZusTjH0JZrIrw$"
     "IgZiHThz2cThwrCm829yb9HwTKM1LJwP6wA0tJblIYk"
 )
+# What the demo's users have outside the demo. A hash of 32 zero bytes: no password is known that
+# gives it, and refusing one is as much work as for any other user.
+NO_PASSWORD_HASH = f"{DEMO_PASSWORD_HASH.rpartition('$')[0]}${'A' * 43}"
 
 
 def hash_password(password: str) -> str:

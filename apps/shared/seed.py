@@ -1,17 +1,25 @@
 """The data that both apps start from: the same rows every time, on every machine."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy import Connection, exists, insert, select, update
 
 from apps.shared.images import demo_picture
 from apps.shared.models import Base, Post, User
-from apps.shared.security import DEMO_PASSWORD_HASH
+from apps.shared.security import (
+    DEMO_EMAIL,
+    DEMO_PASSWORD,
+    DEMO_PASSWORD_HASH,
+    NO_PASSWORD_HASH,
+)
 from apps.shared.settings import settings
 
+# Shown by plain uvicorn; a server that is started to be measured logs warnings only.
+LOG = logging.getLogger("uvicorn.error")
 USERS = 50
 PICTURE_EVERY = 3  # users; the others show the default
 POSTS = 2_000
@@ -53,7 +61,7 @@ WORDS = [
 
 
 def create_and_seed(connection: Connection, pictures: Path) -> None:
-    """Make the tables; for the demo fill them if there is no user yet.
+    """Make the tables; for the demo fill them if there is no user yet, else close its accounts.
 
     `pictures` is the folder of the users' pictures. The write lock is taken first: several
     workers may start on one file at once.
@@ -69,6 +77,30 @@ def create_and_seed(connection: Connection, pictures: Path) -> None:
         for user in _users():
             if name := user["image_file"]:
                 (pictures / name).write_bytes(demo_picture(user["id"]))
+    changed = _change_demo_passwords(connection)
+    if settings.demo:
+        LOG.info(
+            "This is a demo: everybody can log in as its users (%s, password %r);"
+            " BLOG_DEMO=0 and a BLOG_SECRET_KEY of your own end that",
+            DEMO_EMAIL,
+            DEMO_PASSWORD,
+        )
+    elif changed:
+        LOG.warning(
+            "%d users of the demo were in the database; they cannot log in any more",
+            changed,
+        )
+
+
+def _change_demo_passwords(connection: Connection) -> int:
+    """Take the published password from all who have it, or for the demo give it back to them.
+
+    Return how many users that changed.
+    """
+    hashes = [DEMO_PASSWORD_HASH, NO_PASSWORD_HASH]
+    old, new = reversed(hashes) if settings.demo else hashes
+    of_demo = update(User).where(User.password_hash == old)
+    return connection.execute(of_demo.values(password_hash=new)).rowcount
 
 
 def _users() -> list[dict[str, Any]]:

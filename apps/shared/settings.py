@@ -3,6 +3,7 @@
 The defaults are the libraries' own, as somebody gets them who follows the tutorial.
 """
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, Self
 
@@ -14,8 +15,13 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    SettingsConfigDict,
+)
 
+PREFIX = "BLOG_"
 # Published, so that the demo's tokens can be made by anybody; refused outside the demo.
 DEMO_KEY = SecretStr("demo key, published with its source")
 SHORTEST_KEY = 32  # HS256: as many bytes as the hash has
@@ -25,11 +31,12 @@ class Settings(BaseSettings):
     """Read from `BLOG_<NAME>`, except where an alias stands."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BLOG_", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX, frozen=True, hide_input_in_errors=True
     )
 
     # The demo: users with a published password, tokens signed with a published key.
-    # Off, there is no data at the start, and a key of one's own is required.
+    # Off, a key of one's own is required, a new database is empty, and in one that was a demo
+    # its users and posts stay, but nobody can log in with the published password.
     demo: bool = True
     secret_key: SecretStr = DEMO_KEY  # signs tokens
     token_minutes: int = Field(default=30, ge=1, le=60 * 24 * 365)
@@ -78,8 +85,25 @@ class Settings(BaseSettings):
         return self.media or Path(f"{app}_media")
 
 
+def _refuse_unknown() -> None:
+    """Raise SystemExit for a variable that looks like a setting and is none."""
+    fields = Settings.model_fields.items()
+    known = [
+        str(field.validation_alias or PREFIX + name).upper()
+        for name, field in fields
+    ]
+    # As pydantic-settings reads them: the case does not count.
+    for variable in EnvSettingsSource(Settings).env_vars:
+        name = variable.upper()
+        if name.startswith(PREFIX) and name not in known:
+            close = get_close_matches(name, known, n=1)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            raise SystemExit(f"{name}: there is no such setting{meant}")
+
+
 def from_environment() -> Settings:
-    """The settings; if one is not valid, the program ends with its name."""
+    """The settings; if one is unknown or not valid, the program ends with its name."""
+    _refuse_unknown()
     try:
         return Settings()
     except ValidationError as error:

@@ -1,7 +1,10 @@
 """How a connection to SQLite is set up, in both apps."""
 
 import time
+from sqlite3 import SQLITE_BUSY, SQLITE_LOCKED
 from typing import Any
+
+from sqlalchemy.exc import DBAPIError
 
 # How long a writer waits for SQLite's single write lock before it gives up.
 BUSY_TIMEOUT_MS = 5_000
@@ -24,6 +27,13 @@ def prepare_connection(connection: Any, _record: object) -> None:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
     connection.create_function("wait_ms", 1, _wait_ms)
+
+
+def is_locked(error: DBAPIError) -> bool:
+    """Return whether `error` says that another connection kept the database locked."""
+    # The lowest byte is the kind of error, also of the extended codes (SQLITE_BUSY_SNAPSHOT, ...).
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return code in {SQLITE_BUSY, SQLITE_LOCKED}
 
 
 def _wait_ms(ms: float) -> float:

@@ -8,12 +8,18 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from httpx2 import Client
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from apps.shared.body_limit import BodyLimit
-from apps.shared.rendering import STATIC, error_answer, invalid_fields
+from apps.shared.rendering import (
+    STATIC,
+    busy,
+    error_answer,
+    invalid_fields,
+)
 from apps.shared.settings import settings
 from apps.shared.upstream import CLIENT_OPTIONS
 
@@ -42,6 +48,8 @@ app.include_router(pictures.router)
 app.include_router(posts.router)
 app.include_router(workload.router)
 app.include_router(pages.router)
+app.add_exception_handler(PoolTimeoutError, busy)
+app.add_exception_handler(OperationalError, busy)
 
 
 @app.exception_handler(HTTPException)

@@ -27,6 +27,16 @@ class Ask(NamedTuple):
         return client.request(self.method, self.path, headers=headers, **self.body)
 
 
+# Of each kind of text that is no name and no title, one.
+NOT_SHOWN = ["\u200b", "\u2800", "\u3164\ufe0f", " \u0301 ", "\U000e0041\xad"]
+NOT_ONE_LINE = ["a\0", "a\nb", "a\x1b[1m", "a\u2028b", "\u202eab", "a\u2066b\u2069"]
+NO_LINES = [*NOT_SHOWN, *NOT_ONE_LINE]
+# A family in one emoji, a flag of tags, Hebrew, Arabic with its mark, a letter and its accent,
+# and what is cut off at the ends.
+LINES = ["\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f3f4\U000e0067\U000e0062\U000e007f"]
+LINES += ["\u05e9\u05dc\u05d5\u05dd", "\u0633\u0644\u0627\u0645 \u200f1", "e\u0301", " ada\n"]
+
+
 def json(**fields: Any) -> dict[str, Any]:
     return {"json": fields}
 
@@ -64,6 +74,10 @@ READS = [
     Ask("GET", "/api/users/999", 404),
     Ask("GET", "/api/users/1/posts?skip=2&limit=3", 200),
     Ask("GET", "/api/users/999/posts", 404),
+    Ask("POST", "/openapi.json", 405),
+    Ask("PUT", "/static/style.css", 405),
+    Ask("DELETE", "/posts/3", 405),
+    Ask("DELETE", "/api/posts", 405),
 ]
 USERS = [
     Ask("POST", "/api/users", 201, None, {"json": ADA}),
@@ -92,6 +106,9 @@ USERS = [
     Ask("PATCH", "/api/users/51", 200, 51, json()),
     Ask("PATCH", "/api/users/51", 401, None, json()),
     Ask("PATCH", "/api/users/51", 403, 1, json()),
+    *(Ask("POST", "/api/users", 422, None, {"json": ADA | {"username": no}}) for no in NO_LINES),
+    *(Ask("PATCH", "/api/users/51", 422, 51, json(username=no)) for no in NO_LINES),
+    *(Ask("PATCH", "/api/users/51", 200, 51, json(username=name)) for name in LINES),
 ]
 POSTS = [
     Ask("POST", "/api/posts", 201, 51, json(**POST)),
@@ -101,6 +118,14 @@ POSTS = [
     Ask("POST", "/api/posts", 422, 51, json(**POST | {"title": "t" * 101})),
     Ask("PATCH", "/api/posts/2001", 200, 51, json(title="new")),
     Ask("PATCH", "/api/posts/2001", 422, 51, json(title=None)),
+    *(Ask("POST", "/api/posts", 422, 51, json(**POST | {"title": no})) for no in NO_LINES),
+    *(Ask("PUT", "/api/posts/2001", 422, 51, json(**POST | {"title": no})) for no in NO_LINES),
+    *(Ask("PATCH", "/api/posts/2001", 422, 51, json(title=no)) for no in NO_LINES),
+    *(Ask("PATCH", "/api/posts/2001", 200, 51, json(title=title)) for title in LINES),
+    Ask("POST", "/api/posts", 422, 51, json(**POST | {"content": "a\0b"})),
+    Ask("PUT", "/api/posts/2001", 422, 51, json(**POST | {"content": "a\0b"})),
+    Ask("PATCH", "/api/posts/2001", 422, 51, json(content="a\0b")),
+    Ask("PATCH", "/api/posts/2001", 200, 51, json(content="a\n\u202eb\u200b")),
     Ask("PATCH", "/api/posts/2001", 403, 1, json(title="new")),
     Ask("PATCH", "/api/posts/2001", 401, None, json(title="new")),
     Ask("PATCH", "/api/posts/9999", 404, 51, json(title="new")),

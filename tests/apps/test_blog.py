@@ -1,12 +1,19 @@
 """The contract that each app must keep, whatever its colour."""
 
+import json
+import re
 from datetime import datetime
 from typing import Any
 
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import event
 
+from apps.shared.rendering import PAGE_HEADERS, error_answer
+from apps.shared.schemas import Title
+from apps.shared.security import DEMO_EMAIL, DEMO_PASSWORD
 from apps.shared.seed import POSTS, USERS
 from tests.apps.requests import ADA, POST, REQUESTS
 from tests.apps.serving import TWINS, credentials, logged_in, serving
@@ -112,3 +119,81 @@ def test_a_patch_takes_only_what_was_sent(client: TestClient) -> None:
     headers = logged_in(owner)
     after = client.patch("/api/posts/5", json={"title": "new"}, headers=headers).json()
     assert after == before | {"title": "new"}
+
+
+def test_every_page_has_the_headers_of_a_page(client: TestClient) -> None:
+    pages = 0
+    for ask in REQUESTS:
+        answer = ask.send(client)
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            pages += 1
+            assert {name: answer.headers.get(name) for name in PAGE_HEADERS} == PAGE_HEADERS, ask
+        else:
+            assert "content-security-policy" not in answer.headers, ask
+    assert pages >= 12  # with errors of all kinds
+
+
+def test_a_page_needs_nothing_that_the_policy_forbids(client: TestClient) -> None:
+    """Neither scripts nor styles in the page; a browser says the rest (tests/browser)."""
+    assert "unsafe" not in PAGE_HEADERS["Content-Security-Policy"]
+    for path in ("/", "/posts/3", "/users/2/posts", "/login", "/register", "/account", "/nowhere"):
+        text = client.get(path).text
+        assert re.findall(r"<script[^>]*>", text) == re.findall(r"<script[^>]* src=[^>]*>", text)
+        assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text), path
+
+
+def test_the_login_page_of_the_demo_says_how_to_log_in(client: TestClient) -> None:
+    text = client.get("/login").text
+    assert DEMO_EMAIL in text
+    assert DEMO_PASSWORD in text
+    form = {"username": DEMO_EMAIL, "password": DEMO_PASSWORD}
+    assert client.post("/api/users/token", data=form).status_code == 200
+
+
+def test_the_methods_that_are_allowed_are_in_order(client: TestClient) -> None:
+    assert client.post("/openapi.json").headers["allow"] == "GET, HEAD"
+    # Whatever order a set of methods has in this process.
+    for path in ("/api/x", "/x"):
+        request = Request({"type": "http", "path": path, "headers": [], "query_string": b""})
+        answer = error_answer(request, 405, "No", {"Allow": "PUT, GET, PATCH, DELETE"})
+        assert answer.headers["allow"] == "DELETE, GET, PATCH, PUT"
+
+
+@pytest.mark.parametrize("field", ["title", "content"])
+def test_half_a_surrogate_pair_is_no_text(client: TestClient, field: str) -> None:
+    sent = json.dumps(POST | {field: "a\ud800"})
+    headers = logged_in(1) | {"Content-Type": "application/json"}
+    answer = client.post("/api/posts", content=sent, headers=headers)
+    assert answer.status_code == 422
+    assert [error["loc"] for error in answer.json()["detail"]] == [["body", field]]
+
+
+def test_what_is_wrong_with_a_name_is_said(client: TestClient) -> None:
+    said = {}
+    for name in ("\u200b", "a\nb"):
+        answer = client.post("/api/users", json=ADA | {"username": name})
+        [error] = answer.json()["detail"]
+        assert error.keys() == {"type", "loc", "msg"}
+        assert error["loc"] == ["body", "username"]
+        said[name] = error["type"]
+    assert said == {"\u200b": "nothing_visible", "a\nb": "not_one_line"}
+
+
+def test_whitespace_around_a_name_is_cut_off(client: TestClient) -> None:
+    answer = client.post("/api/users", json=ADA | {"username": "\n ada\u2028"})
+    assert answer.json()["username"] == "ada"
+
+
+@pytest.mark.parametrize(
+    "invisible",
+    [
+        *"\xad\u034f\u115f\u1160\u17b4\u180e\u200b\u200f\u2060\u2065\u2800\u3164",
+        *"\ufe0f\ufeff\uffa0\ufff0\U0001d159\U00013441\U000e0041\U000e0100",
+    ],
+    ids=lambda letter: f"U+{ord(letter):04X}",
+)
+def test_a_title_of_what_is_not_shown_is_refused(invisible: str) -> None:
+    title = TypeAdapter[str](Title)
+    with pytest.raises(ValidationError, match="must be visible"):
+        title.validate_python(f"{invisible} {invisible}")
+    assert title.validate_python(f"a{invisible}") == f"a{invisible}"

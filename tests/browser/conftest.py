@@ -1,7 +1,6 @@
 """Debian's chromium, a server for each app, and pages on which nothing may go wrong unnoticed."""
 
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ from playwright.sync_api import (
     Page,
     Request,
     Response,
-    Route,
     expect,
     sync_playwright,
 )
@@ -32,10 +30,7 @@ READY_S = 120.0
 # Until what is waited for counts as missing; for `expect` playwright has 5 s of its own.
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
-POLICY = "default-src 'self'"
 PASSWORD = "correct horse"  # noqa: S105 - of people who live for one test
-
-DOCUMENTS = re.compile(r"^http://[^/]+/(?!api/|media/|static/)")
 
 numbers = count(1)
 
@@ -66,10 +61,6 @@ class Visit:
         self.page.on("pageerror", lambda error: self.wrong.append(f"exception: {error}"))
         self.page.on("request", self._on_request)
         self.page.on("response", self._on_response)
-
-    def hold_to_policy(self) -> None:
-        """Serve the pages with the policy that they could be served with; a breach is an error."""
-        self.page.route(DOCUMENTS, _with_policy)
 
     def register(self) -> Person:
         """Somebody new, by way of the API."""
@@ -115,11 +106,6 @@ class Visit:
     def _on_response(self, response: Response) -> None:
         if response.status >= 400:
             self.refused.append(response.status)
-
-
-def _with_policy(route: Route) -> None:
-    answer = route.fetch()
-    route.fulfill(response=answer, headers=answer.headers | {"content-security-policy": POLICY})
 
 
 @pytest.fixture(scope="package")

@@ -100,7 +100,6 @@ def test_text_is_never_markup(visit: Visit) -> None:
 
 def test_every_page_fits_a_phone_and_keeps_the_policy(visit: Visit) -> None:
     page = visit.page
-    visit.hold_to_policy()
     page.set_viewport_size(PHONE)
     author = visit.register()
     name = "W" * 50
@@ -120,6 +119,34 @@ def test_every_page_fits_a_phone_and_keeps_the_policy(visit: Visit) -> None:
     assert too_wide == []
     visit.api("DELETE", f"/api/users/{author.id}", headers=author.headers)
     visit.check(404, 404)
+
+
+def test_what_breaks_the_policy_is_refused_and_seen(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/login")
+    page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "document.title = 'mine'";
+            document.body.append(script);
+            document.body.setAttribute("style", "color: red");
+        }"""
+    )
+    expect(page).to_have_title("Log in")
+    assert ["Content Security Policy" in one for one in visit.wrong] == [True, True]
+
+
+def test_the_demo_says_how_to_log_in(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/login")
+    note = page.get_by_text("This is a demo")
+    expect(note).to_be_visible()
+    email, password = note.locator("strong").all_text_contents()
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("link", name="Account")).to_be_visible()
+    visit.check()
 
 
 def test_pages_can_be_used_by_keyboard(visit: Visit) -> None:

@@ -127,7 +127,6 @@ def test_a_picture_is_previewed_uploaded_and_removed(visit: Visit) -> None:
     author = visit.register()
     post = visit.write(author, "With a face", "And some text.")
     visit.enter_as(author)
-    visit.hold_to_policy()  # which allows no picture but the server's own
     page.goto("/account")
     page.get_by_label("New picture").set_input_files(drawing())
     expect(page.get_by_label("How the chosen picture will look")).to_be_visible()
