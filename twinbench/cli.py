@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twinbench.errors import one_line
 from twinbench.interruption import EXIT_CODE, check_interrupted
 from twinbench.paths import LATEST, PLANS, RUNS
 from twinbench.printable import PrintableConsole
@@ -191,7 +192,7 @@ def main() -> int:
             return _failed("Interrupted.", EXIT_CODE)
         return ended.code if isinstance(ended.code, int) else 0
     except OSError as error:
-        return _failed(f"{error.filename or 'twinbench'}: {error.strerror or error}", 2)
+        return _failed(one_line(f"{error.filename or 'twinbench'}: {error.strerror or error}"), 2)
     except Exception as error:
         if (code := _code(error)) is None:
             raise
@@ -219,6 +220,8 @@ def _code(error: Exception) -> int | None:
     return next((code for kind, code in codes.items() if isinstance(error, kind)), None)
 
 
-def _failed(sentence: str, code: int) -> int:
-    err.print(sentence, markup=False)
+def _failed(text: str, code: int) -> int:
+    # A diff may follow the sentence.
+    sentence, line_break, diff = text.partition("\n")
+    err.print(one_line(sentence) + line_break + diff, markup=False)
     return code

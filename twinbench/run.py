@@ -282,6 +282,9 @@ def _intent(store: Store) -> str:
     plan, todo = manifest.plan, len(pending)
     windows_s = sum(plan.measure_s_of(cell.scenario) for cell in pending)
     seconds = windows_s + todo * (plan.warmup_s + CELL_OVERHEAD_S)
-    about = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
+    about = f"{seconds:.0f} s"
+    for unit, unit_s in (("min", 60), ("hours", 3600), ("days", 86_400)):
+        if seconds > 1.5 * unit_s:
+            about = f"{seconds / unit_s:,.0f} {unit}"
     kept = f"{manifest.cells - todo} of {manifest.cells} cells are kept, " * (todo < manifest.cells)
     return f"{kept}{todo} cells to measure, about {about}."

@@ -21,10 +21,12 @@ from typing import Annotated, Literal, Self, TypeVar
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError, field_validator
 
+from twinbench.errors import UserError, one_line
 from twinbench.findings import Calibration, PreflightPair
 from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
 
+MOST_REASON = 150  # characters, which leave as many for a path
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
 FORMAT: Literal[2] = 2
 
@@ -33,7 +35,7 @@ FORMAT: Literal[2] = 2
 STAMP = "%Y%m%d-%H%M%S%z"
 
 
-class StoreError(Exception):
+class StoreError(UserError):
     """A run folder that cannot be read or written: one sentence."""
 
 
@@ -305,7 +307,7 @@ class Store:
 
 
 def _strange(path: Path, what: str) -> StoreError:
-    reason = " ".join(what.split())
+    reason = one_line(" ".join(what.split()), MOST_REASON)
     return StoreError(f"{path}: not of this version of twinbench ({reason})")
 
 

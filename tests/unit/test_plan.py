@@ -1,11 +1,15 @@
 """Plans: what is refused and in which words, and the order of cells."""
 
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests import runs
 from twinbench import cli
+from twinbench.errors import MOST_CHARACTERS
 from twinbench.paths import PLANS, ROOT
 from twinbench.plan import PlanError, cells, read_plan, read_scenario, scenario_names
 
@@ -90,6 +94,30 @@ def written(folder: Path, text: str) -> Path:
             "scenarios[0].requests[0].upload.f: holds a NUL byte",
         ),
         ("[[scenarios]]", "differs = { SQL = 5 }\n[[scenarios]]", "write why"),
+        ('name = "p"', 'name = "p"\nblocks = 1e9', "integer, written without point and exponent"),
+        ('name = "p"', 'name = "p"\nblocks = 1000000000', "less than or equal to 10000, not 1000"),
+        ('name = "p"', 'name = "p"\nblocks = 10000\nmeasure_s = 9e4', "measure_s: Input should"),
+        ('name = "p"', f'name = "p"\nseed = {"9" * 3900}', "less than or equal to 900719925474"),
+        ('name = "p"', f'name = "p"\nseed = {"9" * 5000}', "a number has thousands of digits"),
+        ('name = "p"', f'name = "p"\nseed = 0x{"f" * 9999}', "a number has thousands of digits"),
+        ('name = "p"', 'name = "p"\nseed = -1', "seed: Input should be greater than or equal to 0"),
+        ('name = "p"', 'name = "p"\ncollapse_s = 1e300', "collapse_s: Input should be less than"),
+        ('name = "p"', 'name = "p"\nwarmup_s = inf', "warmup_s: Input should be a finite number"),
+        ('name = "p"', 'name = "p"\nready_s = "3"', 'a valid number, not "3"'),
+        ('name = "p"', f'name = "p"\nmemory_mib = {10**30}', "memory_mib: Input should be less"),
+        ("[1, 8]", str(list(range(1, 1002))), "closed: List should have at most 1000 items"),
+        ("[[targets]]", f"x = {'[' * 9999}\n[[targets]]", "nested more than 50 levels deep"),
+        ("[[targets]]", f"[a{'.a' * 9999}]\n[[targets]]", "nested more than 50 levels deep"),
+        ("[[targets]]", f"x{'.a' * 9999} = 1\n[[targets]]", "nested more than 50 levels deep"),
+        ("[[targets]]", '"\\"".' * 9999 + "x = 1\n[[targets]]", "nested more than 50 levels"),
+        ("[[targets]]", f"x = {'[' * 60}{']' * 60}\n[[targets]]", "nested more than 50 levels"),
+        ("[[targets]]", f"{'a' * 9999} = 1\n[[targets]]", "aaa'; known: name, about, seed"),
+        ("\n", "#" * 300_000, "this plan is longer than 256 KiB"),
+        ("[1, 8]", "[1]\nopen = [100000]\nmeasure_s = 1e4", "1,000,050,000 arrivals in one"),
+        ("[1, 8]", "[1]\nrequests = [{ path = '/', weight = 1000001 }]", "weight: Input should be"),
+        ("[1, 8]", f"[1]\nrequests = [{{ path = '/{{1..{'9' * 19}}}' }}]", "at most 18 digits"),
+        ("[1, 8]", "[1]\nrequests = [{ path = '/', body = { a = nan } }]", "a finite number"),
+        ("[[scenarios]]", "workers = 65\n[[scenarios]]", "workers: Input should be less than"),
     ],
 )
 def test_a_bad_plan_is_refused_in_one_sentence(
@@ -102,6 +130,68 @@ def test_a_bad_plan_is_refused_in_one_sentence(
     assert sentence.startswith(str(path))
     assert said in sentence
     assert "\n" not in sentence
+    assert len(sentence) <= MOST_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        "",
+        ".tiny:app",
+        "..:app",
+        ":app",
+        "a:",
+        "a",
+        "a b:app",
+        "a:b:c",
+        "a..b:app",
+        "a:b\n",
+        "a:b()",
+    ],
+)
+def test_an_import_string_that_names_nothing_is_refused(tmp_path: Path, app: str) -> None:
+    text = GOOD.replace('"apps.sync_app.main:app"', json.dumps(app))
+    with pytest.raises(PlanError, match=r"targets\[0\]\.app: write it as module:attribute"):
+        read_plan(written(tmp_path, text))
+
+
+def test_more_cells_than_can_be_measured_are_counted_not_listed(tmp_path: Path) -> None:
+    many = f"blocks = 10000\n{GOOD}".replace("[1, 8]", str(list(range(1, 12))))
+    with pytest.raises(PlanError) as refused:
+        read_plan(written(tmp_path, many))
+    said = "110,000 cells (blocks x loads x targets), which take 4 days; a plan has at most 100,000"
+    assert str(refused.value) == f"{tmp_path / 'plan.toml'}: {said}"
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows_are_read(tmp_path: Path) -> None:
+    marked = written(tmp_path, "")
+    marked.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert read_plan(marked) == read_plan(written(tmp_path, GOOD))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "not a regular file"),
+        (Path.mkdir, "not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+        (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+        (lambda path: path.write_bytes(b"\xff"), "not a text in UTF-8"),
+        (lambda path: path.write_text("a = 1\rb = 2"), "not valid TOML"),
+    ],
+)
+def test_a_plan_that_is_no_text_file_is_refused(
+    tmp_path: Path, make: Callable[[Path], object], said: str
+) -> None:
+    make(tmp_path / "plan.toml")
+    with pytest.raises(PlanError, match=said):
+        read_plan(tmp_path / "plan.toml")
+
+
+@pytest.mark.parametrize("name", ["\udcff.toml", "x" * 5000])
+def test_a_plan_whose_path_cannot_be_kept_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PlanError, match=r"not in UTF-8; rename it|File name too long"):
+        read_plan(tmp_path / name)
 
 
 @pytest.mark.parametrize("command", ["run", "check", "calibrate"])

@@ -9,6 +9,7 @@ from rich.control import Control
 
 from tests import runs
 from twinbench import cli
+from twinbench.errors import MOST_CHARACTERS, UserError
 from twinbench.plan import cells
 from twinbench.printable import PrintableConsole, printable
 from twinbench.progress import CampaignProgress, telling
@@ -28,8 +29,8 @@ def terminal() -> tuple[PrintableConsole, io.StringIO]:
     return PrintableConsole(file=file, force_terminal=True, width=200, highlight=False), file
 
 
-def assert_harmless(written: str) -> None:
-    assert "[31mred]0;title back1m" in written
+def assert_harmless(written: str, shown: str = "[31mred]0;title back1m") -> None:
+    assert shown in written
     for mark in ("\x1b[31m", "\x1b]", "\x07", "\u202e", "\x9b", "\udcff"):
         assert mark not in written
 
@@ -68,4 +69,14 @@ def test_a_file_with_escapes_in_its_name_is_harmless(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["twinbench", command, str(tmp_path / HOSTILE)])
     assert cli.main() == 2
-    assert_harmless(capsys.readouterr().err)
+    # Escaped, so that it can be told which file is meant.
+    assert_harmless(capsys.readouterr().err, "\\x1b[31mred\\x1b]0;title\\x07 \\u202eback\\x9b1m")
+
+
+def test_a_long_error_keeps_its_ends_on_one_line() -> None:
+    said = str(UserError("a path: " + "\n" * 1000 + ": what is wrong"))
+    assert len(said) == MOST_CHARACTERS
+    assert said.startswith("a path: \\n\\n")
+    assert said.endswith("\\n: what is wrong")
+    assert said.isprintable()
+    assert str(UserError("short")) == "short"

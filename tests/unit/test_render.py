@@ -42,10 +42,43 @@ def test_an_empty_range_is_refused() -> None:
         Request(path="/{5..3}")
 
 
-@pytest.mark.parametrize("path", ["no-slash", "/a b", "/a\r\nX: y", ""])
+@pytest.mark.parametrize("path", ["no-slash", "/a b", "/a\r\nX: y", "", "/a\n", "/a#b", "/é"])
 def test_a_path_that_would_break_the_request_is_refused(path: str) -> None:
     with pytest.raises(ValidationError):
         Request(path=path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "a") for name in ("", "a b", "a:", "X: y\r\nZ", "X\n", "é", "x\0", "(x)")),
+        *(("X", value) for value in ("a\r\nY: b", "a\n", "a\rb", "a\0", "\x7f", "\x85", "\u2028")),
+        ("content-length", "4"),
+        ("Transfer-Encoding", "chunked"),
+        ("Upgrade", "h2c"),
+        ("Connection", "upgrade"),
+    ],
+)
+def test_a_header_that_would_break_the_request_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValidationError):
+        Request(path="/", headers={name: value})
+
+
+def test_a_header_named_twice_is_refused() -> None:
+    with pytest.raises(ValidationError, match="'x-a' stands twice"):
+        Request(path="/", headers={"X-A": "1", "x-a": "2"})
+
+
+def test_headers_of_the_plan_replace_ours_of_any_case() -> None:
+    own = {"host": "é:1", "user-agent": "a\tb", "content-type": "application/x", "Accept": "*"}
+    request = Request(method="POST", path="/", headers=own | {"Connection": "close"}, body={})
+    _, headers, _ = parts(render(request, "h", random.Random(1)).whole)
+    assert headers == own | {"Connection": "close", "Content-Length": "2"}
+
+
+def test_the_type_of_an_upload_cannot_be_replaced(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="an upload has a Content-Type of its own"):
+        Request(path="/", headers={"content-type": "a"}, upload={"file": tmp_path / "a"})
 
 
 def parts(sent: bytes) -> tuple[bytes, dict[str, str], bytes]:

@@ -1,13 +1,13 @@
 """Targets, scenarios, loads: what a plan may say."""
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
     Field,
-    PositiveFloat,
     StringConstraints,
     field_validator,
     model_validator,
@@ -36,7 +36,21 @@ Aspect = Literal[
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 MOST_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
 MOST_RATE = 100_000  # arrivals a second; more than any generator of this kind sends on one core
-MOST_PROCESSES = 64
+MOST_PROCESSES = 64  # of a generator or a server: more cores than one machine gives to one of them
+# Bounds that no real plan comes near; beyond them a plan is a slip of the finger, and what is made
+# of it would fill the memory or never end.
+MOST_S = 86_400.0  # a day
+LEAST_S = 1e-3  # the resolution of timers; a window of less holds nothing
+MOST_BLOCKS = 10_000
+MOST_CELLS = 100_000  # of 3.5 s each they take four days
+MOST_TARGETS = 100
+MOST_SCENARIOS = 1000
+MOST_LOADS = 1000  # of one curve
+MOST_REQUESTS = 1000  # of one scenario, which draws 4,096 for a load: each comes up a few times
+MOST_CONNECTIONS = 1_000_000  # of a server; a limit above what a system opens limits nothing
+MOST_ARRIVALS = 10_000_000  # of one measurement; drawn ahead, they take 0.4 GB
+MOST_SEED = 2**53 - 1  # as a number in JSON it is the same for every reader
+MOST_MEMORY_MIB = 2**30  # a pebibyte
 
 
 def _name_of_variable(name: str) -> str:
@@ -45,6 +59,15 @@ def _name_of_variable(name: str) -> str:
     return name
 
 
+def _import_string(app: str) -> str:
+    module, colon, attribute = app.partition(":")
+    if not colon or not all(map(str.isidentifier, [*module.split("."), *attribute.split(".")])):
+        raise ValueError("write it as module:attribute, such as shop.main:app")
+    return app
+
+
+ImportString = Annotated[SystemText, AfterValidator(_import_string)]
+Seconds = Annotated[float, Field(strict=True, ge=LEAST_S, le=MOST_S)]
 VariableName = Annotated[SystemText, AfterValidator(_name_of_variable)]
 
 
@@ -52,7 +75,7 @@ class Target(Strict):
     """One app under test: an import string, or a command that serves on `{port}`."""
 
     name: Name
-    app: SystemText | None = None
+    app: ImportString | None = None
     command: list[SystemText] | None = Field(default=None, min_length=1)
     cwd: SystemPath | None = Field(
         default=None,
@@ -65,8 +88,8 @@ class Target(Strict):
     env: dict[VariableName, SystemText] = Field(
         default={}, description="{scratch} in a value: a fresh folder for every server"
     )
-    workers: Count = 1
-    limit_concurrency: Count | None = None
+    workers: Annotated[Count, Field(le=MOST_PROCESSES)] = 1
+    limit_concurrency: Annotated[Count, Field(le=MOST_CONNECTIONS)] | None = None
     telemetry: bool = Field(
         default=True,
         strict=True,
@@ -111,13 +134,17 @@ class Scenario(Strict):
     name: Name
     kind: Kind
     about: str = ""
-    before: list[Before] = Field(default=[], description="sent once to each fresh server")
-    requests: list[Request] = Field(min_length=1)
+    before: list[Before] = Field(
+        default=[], max_length=MOST_REQUESTS, description="sent once to each fresh server"
+    )
+    requests: list[Request] = Field(min_length=1, max_length=MOST_REQUESTS)
     closed: list[Annotated[Count, Field(le=MOST_USERS)]] = Field(
-        default=[], description="users, each with one request in flight"
+        default=[], max_length=MOST_LOADS, description="users, each with one request in flight"
     )
     open: list[Annotated[Count, Field(le=MOST_RATE)]] = Field(
-        default=[], description="requests a second, which arrive whether or not others are answered"
+        default=[],
+        max_length=MOST_LOADS,
+        description="requests a second, which arrive whether or not others are answered",
     )
     arrivals: Arrivals = Field(default="poisson", description="how open loads are spread in time")
     in_flight: Annotated[Count, Field(le=MOST_USERS)] | None = Field(
@@ -125,9 +152,10 @@ class Scenario(Strict):
         description="arrivals of open loads that find so many requests in flight are dropped; left"
         " out: as many as arrive in collapse_s",
     )
-    measure_s: PositiveFloat | None = Field(default=None, description="left out: the plan's")
+    measure_s: Seconds | None = Field(default=None, description="left out: the plan's")
     cpu_share: float | None = Field(
         default=None,
+        strict=True,
         ge=0,
         le=1,
         description="its place on the map of IO and CPU: how much of its requests computes",
@@ -168,29 +196,33 @@ class Scenario(Strict):
 class Plan(Strict):
     name: Name
     about: str = ""
-    seed: Whole = 1
-    blocks: Count = 5
-    warmup_s: float = Field(default=0.5, ge=0)
-    measure_s: PositiveFloat = 3.0
-    slo_ms: PositiveFloat = Field(
-        default=200.0, description="the p99 that users are promised, at the highest load possible"
+    seed: Annotated[Whole, Field(ge=0, le=MOST_SEED)] = 1
+    blocks: Annotated[Count, Field(le=MOST_BLOCKS)] = 5
+    warmup_s: float = Field(default=0.5, strict=True, ge=0, le=MOST_S)
+    measure_s: Seconds = 3.0
+    slo_ms: float = Field(
+        default=200.0,
+        strict=True,
+        ge=1e3 * LEAST_S,
+        le=1e3 * MOST_S,
+        description="the p99 that users are promised, at the highest load possible",
     )
-    collapse_s: PositiveFloat = Field(
+    collapse_s: Seconds = Field(
         default=2.0, description="so long without any answer, requests in flight: collapsed"
     )
-    timeout_s: PositiveFloat = Field(
+    timeout_s: Seconds = Field(
         default=30.0, description="an answer that is not whole by then is an error"
     )
     processes: Annotated[Count, Field(le=MOST_PROCESSES)] = Field(
         default=1, description="of the generator; they share the users and the arrivals"
     )
-    memory_mib: Count | None = Field(
+    memory_mib: Annotated[Count, Field(le=MOST_MEMORY_MIB)] | None = Field(
         default=None,
         description="a server that uses more is ended; left out: half of what is free",
     )
-    ready_s: PositiveFloat = Field(default=20.0, description="a server must answer within")
-    targets: list[Target] = Field(min_length=1)
-    scenarios: list[Scenario] = Field(min_length=1)
+    ready_s: Seconds = Field(default=20.0, description="a server must answer within")
+    targets: list[Target] = Field(min_length=1, max_length=MOST_TARGETS)
+    scenarios: list[Scenario] = Field(min_length=1, max_length=MOST_SCENARIOS)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -205,6 +237,37 @@ class Plan(Strict):
                         f"{nearest(name, known)}"
                     )
         return self
+
+    @model_validator(mode="after")
+    def _cells_can_be_measured(self) -> Self:
+        """Cells are counted here, and listed only where there are not too many."""
+        seconds, count = 0.0, 0
+        for scenario in self.scenarios:
+            loads = len(scenario.closed) + len(scenario.open)
+            cells = self.blocks * loads * len(self.targets_of(scenario))
+            count += cells
+            seconds += cells * self._load_s(scenario)
+        if count > MOST_CELLS:
+            raise ValueError(
+                f"{count:,} cells (blocks x loads x targets), which take"
+                f" {seconds / MOST_S:,.0f} days; a plan has at most {MOST_CELLS:,}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _arrivals_can_be_drawn(self) -> Self:
+        for scenario in self.scenarios:
+            arrivals = max(scenario.open, default=0) * self._load_s(scenario)
+            if arrivals > MOST_ARRIVALS:
+                raise ValueError(
+                    f"scenario '{scenario.name}': {arrivals:,.0f} arrivals in one measurement"
+                    f" (open x seconds); at most {MOST_ARRIVALS:,}"
+                )
+        return self
+
+    def _load_s(self, scenario: Scenario) -> float:
+        """How long one load of `scenario` lasts, in seconds."""
+        return self.warmup_s + (scenario.measure_s or self.measure_s)
 
     def target(self, name: str) -> Target:
         return next(target for target in self.targets if target.name == name)
@@ -229,7 +292,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 
 def _unique(names: list[str], what: str) -> list[str]:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{what} '{name}' stands twice; give each a name of its own")
+    name, count = Counter(names).most_common(1)[0] if names else ("", 0)
+    if count > 1:
+        raise ValueError(f"{what} '{name}' stands twice; give each a name of its own")
     return names

@@ -38,13 +38,16 @@ def render(
 ) -> Rendered:
     """`request` to the host `netloc` as HTTP/1.1; `{1..9}` becomes a number drawn from `rng`,
     `{token}` the value of that name in `taken`, where there is one."""
-    headers = {"Host": netloc, "Accept": "*/*", "User-Agent": "twinbench"}
-    headers |= _fill(request.headers, rng, taken)
+    own = _fill(request.headers, rng, taken)
     kind, body = _payload(request, rng, taken)
+    headers = {"Host": netloc, "Accept": "*/*", "User-Agent": "twinbench"}
     if kind:
-        headers |= {"Content-Type": kind}
+        headers["Content-Type"] = kind
+    # The plan's headers replace ours of the same name, which has no case.
+    names = {name.lower() for name in own}
+    headers = {name: value for name, value in headers.items() if name.lower() not in names} | own
     if kind or request.method in WITH_BODY:  # some servers insist on it, be it 0
-        headers |= {"Content-Length": str(len(body))}
+        headers["Content-Length"] = str(len(body))
     in_path = {name: quote(value, safe="") for name, value in taken.items()}
     lines = [f"{request.method} {_fill(request.path, rng, in_path)} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]

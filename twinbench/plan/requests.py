@@ -16,16 +16,56 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
 # In TOML a number is a number: neither "8" nor true.
 Whole = Annotated[int, Field(strict=True)]
 Count = Annotated[Whole, Field(ge=1)]
-# A line break in a header would end it, and begin another.
-OneLine = Annotated[str, StringConstraints(pattern=r"^[^\r\n]*$")]
-TakenName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$")]
+# Requests differ by weight in steps that 4,096 drawn ones can show; sums of weights stay numbers.
+MOST_WEIGHT = 1_000_000
+# Of a number in a range: it stays below 2**63, as the identifiers of databases do.
+MOST_DIGITS = 18
+# Set by the client: another value than its own would end a request early, so that its rest is
+# taken for the next one, or begin another protocol.
+FRAMING = ("content-length", "transfer-encoding", "trailer", "te", "upgrade", "http2-settings")
+CONNECTION = ("close", "keep-alive")
+SENT = re.compile(r"[!\"$-~]+")
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 Given = TypeVar("Given", str, Path)
+
+
+def _path(path: str) -> str:
+    # After '#' would be what a browser keeps for itself.
+    if not path.startswith("/") or not SENT.fullmatch(path):
+        raise ValueError(
+            "a path begins with '/' and holds visible ASCII characters but '#'; write others as"
+            " %20 and the like"
+        )
+    return path
+
+
+def _header_name(name: str) -> str:
+    if not TOKEN.fullmatch(name):
+        raise ValueError("a header's name is made of letters, digits and !#$%&'*+-.^_`|~ only")
+    if name.lower() in FRAMING:
+        raise ValueError("the client sets this header itself; leave it out")
+    return name
+
+
+def _header_value(value: str) -> str:
+    """A line break would end the header, and begin another. Not ASCII: sent as UTF-8."""
+    if not value.replace("\t", " ").isprintable():
+        raise ValueError("a header's value holds printable characters, spaces and tabs only")
+    return value
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+TakenName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$", max_length=40)]
+# Dotted; no answer is so deep that its values need longer ones.
+TakenPath = Annotated[str, StringConstraints(max_length=200)]
 
 
 def _without_nul(value: Given) -> Given:
@@ -48,8 +88,8 @@ class BaseRequest(Strict):
     """One HTTP request; path, headers, body and form may hold placeholders."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
-    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
-    headers: dict[str, OneLine] = {}
+    path: Annotated[str, AfterValidator(_path)]
+    headers: dict[HeaderName, HeaderValue] = {}
     body: dict[str, JsonValue] | None = Field(default=None, description="sent as JSON")
     form: dict[str, str] | None = Field(default=None, description="sent URL-encoded")
     upload: dict[str, SystemPath] | None = Field(
@@ -67,9 +107,29 @@ class BaseRequest(Strict):
             raise ValueError(f"give only one of {' and '.join(given)}")
         return self
 
+    @field_validator("headers")
+    @classmethod
+    def _headers_are_sent_once(cls, headers: dict[str, str]) -> dict[str, str]:
+        names: set[str] = set()
+        for name, value in headers.items():
+            if name.lower() in names:
+                raise ValueError(f"'{name}' stands twice; the case of its letters does not count")
+            names.add(name.lower())
+            if name.lower() == "connection" and value.lower() not in CONNECTION:
+                raise ValueError(f"'{name}' may be {' or '.join(CONNECTION)}")
+        return headers
+
+    @model_validator(mode="after")
+    def _upload_has_its_type(self) -> Self:
+        if self.upload and any(name.lower() == "content-type" for name in self.headers):
+            raise ValueError("an upload has a Content-Type of its own; leave that header out")
+        return self
+
     @model_validator(mode="after")
     def _ranges_ascend(self) -> Self:
         for found in self._placeholders():
+            if max(len(found["low"] or ""), len(found["high"] or "")) > MOST_DIGITS:
+                raise ValueError(f"a number of a range has at most {MOST_DIGITS} digits")
             if found["low"] and int(found["low"]) > int(found["high"]):
                 raise ValueError(f"{found[0]} is empty: write the smaller number first")
         return self
@@ -95,7 +155,7 @@ class BaseRequest(Strict):
 class Request(BaseRequest):
     """One kind of request under load, as often as its `weight` says."""
 
-    weight: Count = 1
+    weight: Annotated[Count, Field(le=MOST_WEIGHT)] = 1
     neighbour: bool = Field(
         default=False,
         strict=True,
@@ -106,7 +166,7 @@ class Request(BaseRequest):
 class Before(BaseRequest):
     """A request that is sent once to each fresh server, before any load."""
 
-    take: dict[TakenName, str] = Field(
+    take: dict[TakenName, TakenPath] = Field(
         default={}, description="name: dotted path of its value in the JSON answer"
     )
 
