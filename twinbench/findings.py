@@ -14,6 +14,13 @@ from twinbench.plan import ASPECTS, Aspect
 Verdict = Literal["PASS", "FAIL", "SKIP"]
 
 
+# Beyond what is measured, in any unit; sums and squares of such figures are finite.
+MOST_FIGURE = 1e15
+Figure = Annotated[float, Field(allow_inf_nan=False, ge=-MOST_FIGURE, le=MOST_FIGURE)]
+Amount = Annotated[float, Field(allow_inf_nan=False, ge=0, le=MOST_FIGURE)]
+Number = Annotated[int, Field(ge=0, le=int(MOST_FIGURE))]
+
+
 class Finding(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -24,10 +31,10 @@ class Check(Finding):
 
     what: str
     unit: str
-    measured: float
-    expected: float
-    low: float
-    high: float
+    measured: Figure
+    expected: Figure
+    low: Figure
+    high: Figure
 
     @property
     def at_most(self) -> bool:
@@ -72,7 +79,7 @@ class Picture(Finding):
 class Item(Finding):
     """One known answer. `said`: what was done and found, or why it was skipped, in a sentence."""
 
-    number: int
+    number: Number
     name: str
     verdict: Verdict
     said: str
@@ -85,10 +92,10 @@ class Floor(Finding):
     nothing, one user. `lag_*`: how late a bare timer loop on the generator's core wakes up, at
     1,000 arrivals a second."""
 
-    latency_p50_ms: float
-    latency_p99_ms: float
-    lag_p50_ms: float
-    lag_p99_ms: float
+    latency_p50_ms: Amount
+    latency_p99_ms: Amount
+    lag_p50_ms: Amount
+    lag_p99_ms: Amount
 
 
 class Calibration(Finding):
@@ -97,9 +104,9 @@ class Calibration(Finding):
 
     form: Literal["short", "full"]
     started: str
-    took_s: float
+    took_s: Amount
     floor: Floor
-    capacity_rps: float
+    capacity_rps: Amount
     items: list[Item]
 
     @property

@@ -19,13 +19,23 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 import polars as pl
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from twinbench.errors import UserError, one_line
-from twinbench.findings import Calibration, PreflightPair
+from twinbench.findings import MOST_FIGURE, Amount, Calibration, Figure, Number, PreflightPair
 from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
 
+# A manifest of the longest plan, with a remark for every cell, is a tenth of it.
+MOST_JSON_BYTES = 1 << 26
 MOST_REASON = 150  # characters, which leave as many for a path
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
 FORMAT: Literal[2] = 2
@@ -52,21 +62,21 @@ class Machine(BaseModel):
     known, and of `sharing`, `container`, `cpu_quota` and `memory_limit_mib`: there is none."""
 
     cpu: str
-    cores: int
-    memory_gib: float
+    cores: Number
+    memory_gib: Amount
     system: str
     python: str
-    server_cores: tuple[int, ...]
-    generator_cores: tuple[int, ...]
+    server_cores: tuple[Number, ...]
+    generator_cores: tuple[Number, ...]
     sharing: Sharing | None = None
-    threads_per_core: int | None = None
+    threads_per_core: Number | None = None
     governor: str | None = None
     turbo: bool | None = None
     virtualization: str | None = None
     container: str | None = None
-    cpu_quota: float | None = None
-    memory_limit_mib: int | None = None
-    load_average: float | None = None  # of the minute before the run
+    cpu_quota: Amount | None = None
+    memory_limit_mib: Number | None = None
+    load_average: Amount | None = None  # of the minute before the run
 
     def settings(self) -> dict[str, object]:
         """What stays as it is while nobody changes the machine."""
@@ -75,6 +85,10 @@ class Machine(BaseModel):
 
 # Nanoseconds of the monotonic clock, as parquet holds them.
 Stamp = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+# As exact as they are written: less is none, and would make an infinite rate.
+CpuSeconds = Annotated[Amount, AfterValidator(lambda seconds: round(seconds, 4))]
 
 
 class CellRecord(BaseModel):
@@ -87,25 +101,32 @@ class CellRecord(BaseModel):
     such as telemetry, and why; the server's CPU time and memory are None where they are not known
     for it."""
 
-    number: int
-    block: int
+    number: Number
+    block: Number
     scenario: str
     target: str
     load: Load
     outcome: Literal["done", "collapsed", "lost"]
     reason: str = ""
     window_ns: tuple[Stamp, Stamp] = (0, 0)
-    users_unserved: int = 0
-    unanswered: int = 0
-    good: int = 0
-    scheduled: int = 0
-    dropped: int = 0
+    users_unserved: Number = 0
+    unanswered: Number = 0
+    good: Number = 0
+    scheduled: Number = 0
+    dropped: Number = 0
     drained: bool = True
-    server_cpu_s: float | None = 0.0
-    server_memory_mib: float | None = 0.0
-    generator_cpu_s: float = 0.0
-    generator_waited_s: float = 0.0
+    server_cpu_s: CpuSeconds | None = 0.0
+    server_memory_mib: Amount | None = 0.0
+    generator_cpu_s: Amount = 0.0
+    generator_waited_s: Figure = 0.0  # below 0 where the system stops telling
     remarks: list[str] = []
+
+    @model_validator(mode="after")
+    def _window_has_begun_before_it_ends(self) -> Self:
+        begin_ns, end_ns = self.window_ns
+        if begin_ns > end_ns or (self.outcome == "done" and begin_ns == end_ns):
+            raise ValueError("the window has no length")
+        return self
 
     @property
     def label(self) -> str:
@@ -131,7 +152,7 @@ class Manifest(BaseModel):
     format: Literal[2] = FORMAT
     plan: Plan
     plan_file: str
-    cells: int
+    cells: Number
     machine: Machine
     versions: dict[str, str]
     sessions: list[Session] = Field(min_length=1)
@@ -145,6 +166,12 @@ class Manifest(BaseModel):
         if missing := {"python", "fastapi"} - value.keys():
             raise ValueError(f"there is no version of {', '.join(sorted(missing))}")
         return value
+
+    @model_validator(mode="after")
+    def _cells_are_those_of_the_plan(self) -> Self:
+        if self.cells != self.plan.count_cells():
+            raise ValueError(f"the plan has {self.plan.count_cells()} cells, not {self.cells}")
+        return self
 
 
 class Store:
@@ -175,7 +202,7 @@ class Store:
     def open(cls, folder: Path) -> Self:
         """An existing run. Raises StoreError."""
         if not (folder / "manifest.json").is_file():
-            raise StoreError(f"{folder.absolute()}: there is no run here (no manifest.json)")
+            raise StoreError(f"{folder.absolute()}: there is no run here (no file manifest.json)")
         return cls(folder.resolve())
 
     def manifest(self) -> Manifest:
@@ -200,26 +227,26 @@ class Store:
 
     def records(self) -> list[CellRecord]:
         """All finished cells, in the order of measuring."""
-        return [
-            self._read(path, CellRecord) for path in sorted(self.folder.glob("cells/*/cell.json"))
-        ]
+        found = []
+        for path in self._finished_cells():
+            record = self._read(path, CellRecord)
+            if path.parent != self._cell_folder(record.number):
+                raise StoreError(f"{path}: holds cell {record.number}, whose folder is another")
+            found.append(record)
+        return sorted(found, key=lambda record: record.number)
 
     def requests(self, record: CellRecord, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Every request of a cell, warm-up included; all columns (loadtests/recorder.py), or
         those named."""
         path = self._cell_folder(record.number) / "requests.parquet"
         rows = self._read_rows(path, columns)
-        for name, kind in rows.schema.items():
-            if not (kind == pl.String if name == "error" else kind in INTEGERS):
-                raise _strange(path, f"{name} is {kind}")
-            if rows[name].null_count():
-                raise _strange(path, f"{name} is null in a row")
-            if name != "error" and (rows[name] < 0).any():
-                raise _strange(path, f"{name} is negative in a row")
-        if {"sent_ns", "done_ns"} <= set(rows.columns):
-            done, sent = rows["done_ns"], rows["sent_ns"]
-            if ((done > 0) & (done < sent)).any():
-                raise _strange(path, "done_ns is before sent_ns in a row")
+        for column in rows:
+            _check_request_column(column, path)
+        for first, then in (("intended_ns", "sent_ns"), ("sent_ns", "done_ns")):
+            if not {first, then} <= set(rows.columns):
+                continue
+            if ((rows[then] > 0) & (rows[then] < rows[first])).any():
+                raise _strange(path, f"{then} is before {first} in a row")
         return rows
 
     def telemetry(
@@ -228,24 +255,23 @@ class Store:
         """What the server was doing; all columns (docs/results.md), or those named. None where
         nobody looked."""
         path = self._cell_folder(record.number) / "telemetry.parquet"
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         rows = self._read_rows(path, columns)
-        for name, kind in rows.schema.items():
-            # Null where it could not be seen.
-            if not (kind in INTEGERS if name == "t_ns" else kind.is_numeric() or kind == pl.Null):
-                raise _strange(path, f"{name} is {kind}")
-            if name == "t_ns" and rows[name].null_count():
-                raise _strange(path, f"{name} is null in a row")
-            if kind.is_float() and rows[name].is_infinite().any():
-                raise _strange(path, f"{name} is infinite in a row")
+        for column in rows:
+            if column.name == "t_ns":
+                _check_request_column(column, path)
+                if (column.diff() <= 0).any():
+                    raise _strange(path, "t_ns does not ascend")
+            else:
+                _check_telemetry_column(column, path)
         return rows
 
     def calibration(self, name: str = CALIBRATION) -> Calibration | None:
         """What the instrument could do just before this run, or (FULL_CALIBRATION) at the last
         `make calibrate` before it; None where it was not asked."""
         path = self.folder / name
-        return self._read(path, Calibration) if path.exists() else None
+        return self._read(path, Calibration) if os.path.lexists(path) else None
 
     def write_calibration(self, calibration: Calibration, name: str = CALIBRATION) -> None:
         write_whole(self.folder / name, calibration.model_dump_json(indent=1))
@@ -263,7 +289,7 @@ class Store:
 
     def last_written(self) -> datetime:
         """When the newest finished cell was kept; when the run began if there is none."""
-        times = [path.stat().st_mtime for path in self.folder.glob("cells/*/cell.json")]
+        times = [path.stat().st_mtime for path in self._finished_cells()]
         if not times:
             return self.manifest().sessions[0].started
         return datetime.fromtimestamp(max(times), UTC)
@@ -285,22 +311,42 @@ class Store:
             raise StoreError(f"{latest}: cannot be made a link ({error.strerror})") from None
 
     def _read(self, path: Path, model: type[Model]) -> Model:
+        self._check_own(path)
         try:
-            return model.model_validate_json(path.read_text())
+            with path.open("rb") as file:
+                text = file.read(MOST_JSON_BYTES + 1)
+            if len(text) > MOST_JSON_BYTES:
+                raise StoreError(f"{path}: longer than {MOST_JSON_BYTES >> 20} MiB")
+            return model.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             what = first["msg"].removeprefix("Value error, ")
             raise _strange(path, ": ".join(filter(None, (where, what)))) from None
-        except (OSError, ValueError) as error:
-            raise _strange(path, str(error)) from None
+        except OSError as error:
+            raise _strange(path, error.strerror or str(error)) from None
 
     def _read_rows(self, path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        self._check_own(path)
         try:
             return pl.read_parquet(path, columns=list(columns) if columns else None, glob=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
             raise UnreadableError(f"{path}: cannot be read ({reason})") from None
+
+    def _check_own(self, path: Path) -> None:
+        """Raise StoreError if `path` is there and no file of this run: through a link, figures of
+        another run would be read; a device has no end."""
+        within = path.relative_to(self.folder)
+        if os.path.realpath(path) != str(Path(os.path.realpath(self.folder)) / within):
+            raise StoreError(f"{path}: a link, or behind one: no file of this run")
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{path}: not a regular file")
+
+    def _finished_cells(self) -> list[Path]:
+        """Their cell.json."""
+        paths = (folder / "cell.json" for folder in self.folder.glob("cells/*"))
+        return [path for path in paths if os.path.lexists(path)]
 
     def _cell_folder(self, number: int) -> Path:
         return self.folder / "cells" / f"{number:04d}"
@@ -309,6 +355,27 @@ class Store:
 def _strange(path: Path, what: str) -> StoreError:
     reason = one_line(" ".join(what.split()), MOST_REASON)
     return StoreError(f"{path}: not of this version of twinbench ({reason})")
+
+
+def _check_request_column(column: pl.Series, path: Path) -> None:
+    """Raise StoreError if `column` is not what a recorder writes: text, or numbers from 0 on."""
+    name, kind = column.name, column.dtype
+    if not (kind == pl.String if name == "error" else kind in INTEGERS):
+        raise _strange(path, f"{name} is {kind.base_type()}")
+    if column.null_count():
+        raise _strange(path, f"{name} is null in a row")
+    if name != "error" and (column < 0).any():
+        raise _strange(path, f"{name} is negative in a row")
+
+
+def _check_telemetry_column(column: pl.Series, path: Path) -> None:
+    """Raise StoreError if `column` is not numbers, null where something could not be seen."""
+    if column.dtype == pl.Null:
+        return
+    if not column.dtype.is_numeric():
+        raise _strange(path, f"{column.name} is {column.dtype.base_type()}")
+    if not column.is_between(0, MOST_FIGURE).all():  # NaN is not, either
+        raise _strange(path, f"{column.name} is not between 0 and {MOST_FIGURE:g} in a row")
 
 
 def runs_of(

@@ -240,14 +240,9 @@ class Plan(Strict):
 
     @model_validator(mode="after")
     def _cells_can_be_measured(self) -> Self:
-        """Cells are counted here, and listed only where there are not too many."""
-        seconds, count = 0.0, 0
-        for scenario in self.scenarios:
-            loads = len(scenario.closed) + len(scenario.open)
-            cells = self.blocks * loads * len(self.targets_of(scenario))
-            count += cells
-            seconds += cells * self._load_s(scenario)
-        if count > MOST_CELLS:
+        """They are counted here, and listed only where there are not too many."""
+        if (count := self.count_cells()) > MOST_CELLS:
+            seconds = sum(self._count_cells_of(s) * self._load_s(s) for s in self.scenarios)
             raise ValueError(
                 f"{count:,} cells (blocks x loads x targets), which take"
                 f" {seconds / MOST_S:,.0f} days; a plan has at most {MOST_CELLS:,}"
@@ -264,6 +259,13 @@ class Plan(Strict):
                     f" (open x seconds); at most {MOST_ARRIVALS:,}"
                 )
         return self
+
+    def count_cells(self) -> int:
+        return sum(map(self._count_cells_of, self.scenarios))
+
+    def _count_cells_of(self, scenario: Scenario) -> int:
+        loads = len(scenario.closed) + len(scenario.open)
+        return self.blocks * loads * len(self.targets_of(scenario))
 
     def _load_s(self, scenario: Scenario) -> float:
         """How long one load of `scenario` lasts, in seconds."""
