@@ -45,9 +45,6 @@ class Check(Finding):
         return self.low <= self.measured <= self.high
 
 
-# Beyond it the length of an axis is no number.
-FARTHEST = 1e100
-Place = Annotated[float, Field(allow_inf_nan=False, ge=-FARTHEST, le=FARTHEST)]
 # Drawn into an SVG, which cannot hold control characters.
 Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 
@@ -57,8 +54,8 @@ class Series(Finding):
 
     name: Label
     kind: Literal["points", "line", "steps"]
-    x: list[Place]
-    y: list[Place]
+    x: list[Figure]
+    y: list[Figure]
 
     @model_validator(mode="after")
     def _as_many_x_as_y(self) -> Self:

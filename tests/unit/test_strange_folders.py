@@ -186,15 +186,6 @@ def test_figures_of_another_run_are_not_read_through_a_link(tmp_path: Path, name
         analyse(Store.open(store.folder))
 
 
-def test_requests_of_another_cell_are_not_taken_for_its_own(tmp_path: Path) -> None:
-    store = written(tmp_path)
-    cell(store.folder, good=499)
-    found = analyse(store)
-    assert found.cells[0].status == "void"
-    [remark] = found.remarks
-    assert "requests.parquet has 500 right answers in the window, cell.json 499" in remark
-
-
 def test_cells_are_in_the_order_of_measuring_beyond_9999(tmp_path: Path) -> None:
     store = Store(tmp_path)
     first = cells(runs.plan())[0]

@@ -11,7 +11,7 @@ from twinbench.analyse.telemetry import look_inside
 from twinbench.analyse.window import NS_PER_MS, Marks, Stamps, Window
 from twinbench.findings import Floor
 from twinbench.plan import Plan
-from twinbench.store import CellRecord, StoreError
+from twinbench.store import CellRecord
 
 # A percentile from fewer samples beyond it than this is an anecdote.
 SAMPLES_BEYOND = 20
@@ -39,7 +39,6 @@ def analyse_cell(
 ) -> Cell:
     """Figures of the measuring window (whose count: `Window.population`), and their judgement."""
     window = Window.of(record, requests, plan.scenario(record.scenario))
-    _check_same(record, window)
     result = _figures(record, window)
     inside = look_inside(record, telemetry, plan.collapse_s)
     result = result.model_copy(update=inside.model_dump())
@@ -51,15 +50,6 @@ def analyse_cell(
         _ms(window.done_ns, window.intended_ns, window.timed),
         _ms(window.done_ns, window.sent_ns, served),
     )
-
-
-def _check_same(record: CellRecord, window: Window) -> None:
-    """Raise StoreError if the requests are not those that the generator counted for `record`."""
-    good = np.count_nonzero(window.arrived)
-    if record.good and good != record.good:
-        raise StoreError(
-            f"requests.parquet has {good} right answers in the window, cell.json {record.good}"
-        )
 
 
 def void(record: CellRecord, why: str) -> Cell:
