@@ -3,15 +3,28 @@
 import io
 import struct
 import tracemalloc
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from apps.shared import images
+from apps.shared.images import MOST_PIXELS, MOST_SIDE, profile_picture
 from apps.shared.settings import settings
+from tests.apps.hostile import (
+    SECRET,
+    Part,
+    described,
+    join_jpeg,
+    join_png,
+    png,
+    split_jpeg,
+    split_png,
+    valid,
+)
 from tests.apps.serving import ME, PATH, image_file, kept_pictures, picture, upload
 
 
@@ -49,18 +62,73 @@ def test_a_photo_is_shown_upright_and_tells_nothing_else(client: TestClient) -> 
     assert bottom[0] > 200 > 60 > bottom[2]
 
 
+def _with_exif(kind: str, orientation: int) -> dict[str, Any]:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return {"exif": exif}
+
+
+def _with_xmp(kind: str, orientation: int) -> dict[str, Any]:
+    xmp = f'<x tiff:Orientation="{orientation}"/>'
+    if kind != "PNG":
+        return {"xmp": xmp.encode()}
+    told = PngInfo()
+    told.add_itxt("XML:com.adobe.xmp", xmp)
+    return {"pnginfo": told}
+
+
+@pytest.mark.parametrize("told", [_with_exif, _with_xmp])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_is_turned_as_its_metadata_say(kind: str, told: Any) -> None:
+    image = Image.new("RGB", (300, 300), "red")
+    image.paste("blue", (0, 0, 150, 150))  # the upper left quarter
+    for orientation, place in {1: (75, 75), 2: (225, 75), 3: (225, 225), 6: (225, 75)}.items():
+        out = io.BytesIO()
+        image.save(out, kind, **told(kind, orientation))
+        with Image.open(io.BytesIO(profile_picture(out))) as shown:
+            pixel: Any = shown.getpixel(place)
+        assert pixel[2] > 200 > 60 > pixel[0], orientation
+
+
+@pytest.mark.parametrize("kind", MOST_PIXELS)
+def test_a_made_picture_holds_no_metadata(client: TestClient, kind: str) -> None:
+    for content in valid(kind):
+        made = client.get(upload(client, content).json()["image_path"]).content
+        assert described(made) == "made"
+
+
+def test_a_comment_is_never_written() -> None:
+    commented = Image.new("RGB", (300, 300))
+    commented.info["comment"] = SECRET
+    assert described(images._jpeg(commented)) == "made"
+
+
+@pytest.mark.parametrize("character", ["A", "\u2800"])
+def test_a_long_comment_is_no_reason_to_refuse(client: TestClient, character: str) -> None:
+    told = PngInfo()
+    told.add_itxt("comment", character * 100_000)
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(out, "PNG", pnginfo=told)
+    assert upload(client, out.getvalue()).status_code == 200
+
+
+def test_a_photo_of_24_megapixels_is_taken(client: TestClient) -> None:
+    assert upload(client, picture("JPEG", (6_000, 4_000))).status_code == 200
+
+
 def _bomb() -> bytes:
     """A PNG of a few hundred bytes that says it has 40,000 x 40,000 pixels."""
+    parts = list(split_png(png((100, 100), 8, 2)))
+    header = struct.pack(">II", 40_000, 40_000) + parts[0].body[8:]
+    return join_png([Part(b"IHDR", header), *parts[1:]])
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
 
-    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
-    data = zlib.compress(bytes(100_000))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-    )
+def _progressive(frame: int, more_scans: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (40, 30)).save(out, "JPEG", progressive=True)
+    parts = list(split_jpeg(out.getvalue()))
+    parts = [Part(bytes([frame]), p.body) if p.kind == b"\xc2" else p for p in parts]
+    return join_jpeg([*parts, *[parts[-1]] * more_scans])
 
 
 def _many_pixels() -> bytes:
@@ -79,6 +147,9 @@ NO_PICTURES = {
     "bmp": picture("BMP"),
     "bomb": _bomb(),
     "too many pixels": _many_pixels(),
+    "too long": picture("PNG", (MOST_SIDE + 1, 1)),
+    "too many scans": _progressive(0xC2, 100),
+    "arithmetic coding": _progressive(0xCA, 0),
 }
 
 

@@ -1,0 +1,250 @@
+"""Uploads made to harm: no file takes a thread for ever, or more memory than images.py says."""
+
+import base64
+import io
+import os
+import socket
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from PIL import Image
+
+from apps.shared.images import MOST_PIXELS, MOST_SIDE
+from apps.shared.settings import settings
+from tests.apps.hostile import (
+    MOST_MB,
+    MOST_WEBP_TABLES_MB,
+    Part,
+    case,
+    chunk,
+    join_gif,
+    join_jpeg,
+    join_png,
+    png,
+    segment,
+    split_jpeg,
+    split_png,
+)
+from tests.apps.serving import ME, PATH
+from twinbench.paths import ROOT
+
+pytestmark = pytest.mark.slow
+
+CASES = 1_000  # of each format
+# As large as an upload may be, without the form around it.
+MOST_BYTES = settings.upload_bytes - 1_000
+
+
+def _tried(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.apps.hostile", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.timeout(700)
+@pytest.mark.parametrize("kind", MOST_PIXELS)
+def test_a_mutated_picture_is_made_or_refused(kind: str) -> None:
+    done = _tried(kind, "0", str(CASES))
+    outcomes = dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
+    wrong = {seed: told for seed, told in outcomes.items() if told not in ("made", "refused")}
+    for seed, told in wrong.items():
+        data = base64.b64encode(zlib.compress(case(kind, int(seed)))).decode()
+        ended = told or f"ended by signal {-done.returncode} (24: too much CPU time)"
+        pytest.fail(f"{kind} {seed}: {ended} {done.stderr}\nzlib, base64: {data}")
+    assert len(outcomes) == CASES
+    assert 0.2 < list(outcomes.values()).count("made") / CASES < 0.8
+
+
+def _small(kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(out, kind, **options)
+    return out.getvalue()
+
+
+def _png_with(part: Part, times: int | None = None) -> bytes:
+    """As often as an upload may be large, unless told otherwise."""
+    first, *rest = split_png(_small("PNG"))
+    each = len(chunk(part.kind, part.body))
+    return join_png([first, *[part] * (times or (MOST_BYTES - 500) // each), *rest])
+
+
+def _pieces() -> bytes:
+    """EXIF in as many segments as an upload has room for."""
+    first, more = (
+        Part(b"\xe1", b"Exif\0\0" + body) for body in (b"MM\0*\0\0\0\x08\0\0", b"x" * 10)
+    )
+    times = (MOST_BYTES - 1_000) // len(segment(0xE1, more.body))
+    return join_jpeg([first, *[more] * times, *split_jpeg(_small("JPEG"))])
+
+
+def _numbers() -> bytes:
+    """EXIF with two million numbers, each an object of its own once Pillow copies it."""
+    size = MOST_BYTES - 10_000
+    tags = [(0x0112, 3, 1, 6 << 16), (40_000, 3, size // 2, 64)]
+    head = b"MM\0*\0\0\0\x08" + struct.pack(">H", 2)
+    return head + b"".join(struct.pack(">HHII", *tag) for tag in tags) + b"\x7f" * (size + 100)
+
+
+def _scans() -> bytes:
+    """A progressive JPEG of 25 million pixels, its last scan again and again."""
+    out = io.BytesIO()
+    Image.new("L", (5_000, 5_000)).save(out, "JPEG", progressive=True)
+    parts = list(split_jpeg(out.getvalue()))
+    return join_jpeg([*parts, *[parts[-1]] * 20_000])
+
+
+# What takes much memory, or from ten seconds to for ever, if Pillow reads all of it.
+COSTLY: dict[str, Callable[[], bytes]] = {
+    "endless comment": lambda: _png_with(
+        Part(b"iTXt", b"comment\0\1\0\0\0" + zlib.compress("\u2800".encode() * 30_000)), 1
+    ),
+    "profiles": lambda: _png_with(Part(b"iCCP", b"a\0\0" + zlib.compress(bytes(2**20 - 1)))),
+    "numbers": lambda: _png_with(Part(b"eXIf", _numbers()), 1),
+    "pieces of exif": _pieces,
+    "scans": _scans,
+    "gif comment": lambda: _gif((65_535, 2_700)),
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_a_costly_picture_is_made_or_refused(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(COSTLY[name]())
+    assert file.stat().st_size <= settings.upload_bytes
+    done = _tried("-", str(file))
+    assert done.stdout in ("0 made\n", "0 refused\n"), (done.stdout, done.returncode, done.stderr)
+
+
+def _gif(size: tuple[int, int]) -> bytes:
+    """Pillow keeps its comment as a million objects, and another picture of its size."""
+    screen = struct.pack("<HHBBB", *size, 0, 0, 0)
+    image = struct.pack("<HHHHBB", 0, 0, *size, 0, 2) + b"\1\0\0"
+    comment = b"\2xy" * ((MOST_BYTES - 100) // 3) + b"\0"
+    parts = [Part(b"GIF89a", screen), Part(b"!\xf9", b"\4\x08\0\0\0\0"), Part(b"!\xfe", comment)]
+    return join_gif([*parts, Part(b",", image)])
+
+
+def _largest(kind: str, mode: str, size: tuple[int, int], **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.new(mode, size).save(out, kind, **options)
+    return out.getvalue()
+
+
+def _webp_of_tables() -> bytes:
+    """A lossless WebP of as many code tables as it can have, each of one symbol."""
+    bits: list[str] = []
+
+    def put(value: int, count: int) -> None:
+        bits.append(format(value, f"0{count}b")[::-1])  # the lowest first
+
+    def one_symbol() -> None:
+        put(1, 4)
+
+    def byte() -> None:  # 256 symbols of 8 bits each
+        for value, count in [(0, 1), (8, 4), *[(0, 3)] * 11, (1, 3), (1, 1), (3, 3), (254, 8)]:
+            put(value, count)
+
+    width, height = 4_000, 4_000
+    for value, count in [
+        (0x2F, 8),
+        (width - 1, 14),
+        (height - 1, 14),
+        (0, 4),
+        (0, 2),
+        (1, 1),
+        (0, 4),
+    ]:
+        put(value, count)
+    for code in (byte, byte, one_symbol, one_symbol, one_symbol):
+        code()
+    tables = (min(tile, 0xFFFF) for tile in range(width * height // 16))
+    bits += [format(table & 255, "08b") + format(table >> 8, "08b") for table in tables]
+    bits.append("1000" * 5 * 0x10000)
+    text = "".join(bits)
+    data = int(text[::-1], 2).to_bytes(len(text) // 16 * 2 + 64, "little")
+    body = b"WEBPVP8L" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+# The files of each format that take most memory, and whether they are accepted. A JPEG that is
+# narrow is not unpacked at a fraction of its size.
+NARROW = (4 * 299, MOST_SIDE)
+SQUARE = (5_000, 5_000)
+WORST: dict[str, tuple[Callable[[], bytes], int]] = {
+    "jpeg": (lambda: _largest("JPEG", "CMYK", NARROW, progressive=True), 200),
+    "jpeg, square": (lambda: _largest("JPEG", "CMYK", SQUARE, progressive=True), 200),
+    "png": (lambda: png(NARROW, 16, 6, interlaced=True), 200),
+    "png, square": (lambda: png(SQUARE, 16, 6, interlaced=True), 200),
+    "png, too long": (lambda: png((1, 25_000_000), 8, 2), 400),
+    "gif": (lambda: _gif((5_000, 5_000)), 400),
+    "gif, too large": (lambda: _gif((65_535, 2_700)), 400),
+    "webp": (lambda: _largest("WEBP", "RGBA", (4_000, 4_000), method=0), 200),
+    "webp, too large": (lambda: _largest("WEBP", "RGBA", SQUARE, method=0), 400),
+    "webp of tables": (_webp_of_tables, 200),
+}
+
+
+@pytest.fixture(scope="module")
+def worst() -> dict[str, tuple[bytes, int]]:
+    """Made once: it takes seconds."""
+    return {kind: (make(), status) for kind, (make, status) in WORST.items()}
+
+
+@contextmanager
+def _server(name: str, folder: Path) -> Iterator[tuple[httpx2.Client, int]]:
+    """A client of the app `name` in a process of its own, and the process's id."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        fd = listening.fileno()
+        command = [sys.executable, "-m", "uvicorn", f"apps.{name}_app.main:app", "--fd", str(fd)]
+        own = {"BLOG_DATABASE": str(folder / "blog.db"), "BLOG_MEDIA": str(folder / "media")}
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=os.environ | own, pass_fds=[fd], stdout=log, stderr=log
+            )
+        try:
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            with httpx2.Client(base_url=address, headers=ME, timeout=300) as client:
+                yield client, process.pid
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _upload_two(client: httpx2.Client, content: bytes) -> list[int]:
+    def one(_number: int) -> int:
+        return client.patch(PATH, files={"file": ("me", content)}).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(one, range(2)))
+
+
+def _memory_mb(pid: int, name: str) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1_000 for line in lines if line.startswith(name))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
+def test_two_of_the_worst_keep_within_the_memory(
+    name: str, worst: dict[str, tuple[bytes, int]], tmp_path: Path
+) -> None:
+    taken_mb = {}
+    with _server(name, tmp_path) as (client, pid):
+        assert _upload_two(client, _small("PNG")) == [200, 200]  # all is imported now
+        idle_mb = _memory_mb(pid, "VmRSS")
+        for kind, (content, status) in worst.items():
+            assert len(content) <= settings.upload_bytes
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak starts again
+            assert _upload_two(client, content) == [status] * 2, kind
+            taken_mb[kind] = _memory_mb(pid, "VmHWM") - idle_mb
+    assert taken_mb.pop("webp of tables") < 2 * MOST_WEBP_TABLES_MB
+    assert max(taken_mb.values()) < 2 * MOST_MB, taken_mb
