@@ -20,6 +20,7 @@ from tests.system.processes import (
     none_left,
     twinbench,
 )
+from twinbench.errors import MOST_CHARACTERS
 
 TINY = f"""
 name = "tiny"
@@ -184,6 +185,18 @@ def test_two_at_once_are_refused(plan: Path, tmp_path: Path) -> None:
     [
         ("measure_s", "mesure_s", 2, "unknown key 'mesure_s'; did you mean 'measure_s'?"),
         ("[1, 8]", "[0]", 2, "scenarios[0].closed[0]"),
+        (
+            'path = "/"',
+            'path = "/", headers = { "X: y\\r\\nZ" = "1" }',
+            2,
+            r".headers.'X: y\r\nZ': a header",
+        ),
+        (
+            "blocks = 1",
+            "blocks = 1e9",
+            2,
+            "blocks: Input should be a valid integer, written without",
+        ),
         ('"ok"]', '"error"]\n', 3, "was answered with 500, the plan expects 200"),
         ('"ok"]', '"die", "1"]\n', 3, "out of luck"),
         ('"ok"]', '"garbage"]\n', 3, "no HTTP answer"),
@@ -199,6 +212,7 @@ def test_bad_input_is_one_sentence_and_the_right_code(
     assert said in refused.stderr
     assert "tiny.toml" in refused.stderr
     assert refused.stderr.count("\n") == 1
+    assert len(refused.stderr) <= MOST_CHARACTERS + 1
     assert none_left(mark)
     assert cells_kept(tmp_path) == 0
 

@@ -118,6 +118,11 @@ def written(folder: Path, text: str) -> Path:
         ("[1, 8]", f"[1]\nrequests = [{{ path = '/{{1..{'9' * 19}}}' }}]", "at most 18 digits"),
         ("[1, 8]", "[1]\nrequests = [{ path = '/', body = { a = nan } }]", "a finite number"),
         ("[[scenarios]]", "workers = 65\n[[scenarios]]", "workers: Input should be less than"),
+        (
+            "[[scenarios]]",
+            f"env.A = '{'a' * 60_001}'\n[[scenarios]]",
+            "A: longer than 60,000 bytes",
+        ),
     ],
 )
 def test_a_bad_plan_is_refused_in_one_sentence(

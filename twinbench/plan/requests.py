@@ -27,6 +27,8 @@ Count = Annotated[Whole, Field(ge=1)]
 MOST_WEIGHT = 1_000_000
 # Of a number in a range: it stays below 2**63, as the identifiers of databases do.
 MOST_DIGITS = 18
+# Linux takes 128 KiB for an argument, or for a variable with its name.
+MOST_SYSTEM_BYTES = 60_000
 # Set by the client: another value than its own would end a request early, so that its rest is
 # taken for the next one, or begin another protocol.
 FRAMING = ("content-length", "transfer-encoding", "trailer", "te", "upgrade", "http2-settings")
@@ -68,15 +70,17 @@ TakenName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$", max_length=40
 TakenPath = Annotated[str, StringConstraints(max_length=200)]
 
 
-def _without_nul(value: Given) -> Given:
+def _for_the_system(value: Given) -> Given:
     if "\0" in str(value):
         raise ValueError("holds a NUL byte, which the system takes for the end of a text")
+    if len(str(value).encode()) > MOST_SYSTEM_BYTES:
+        raise ValueError(f"longer than {MOST_SYSTEM_BYTES:,} bytes, which no program is given")
     return value
 
 
 # What is handed to the system when a file is opened or a program started.
-SystemText = Annotated[str, AfterValidator(_without_nul)]
-SystemPath = Annotated[Path, AfterValidator(_without_nul)]
+SystemText = Annotated[str, AfterValidator(_for_the_system)]
+SystemPath = Annotated[Path, AfterValidator(_for_the_system)]
 PLACEHOLDER = re.compile(r"\{(?:(?P<low>\d+)\.\.(?P<high>\d+)|(?P<name>[a-z_]+))\}")
 
 
