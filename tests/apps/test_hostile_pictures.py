@@ -153,7 +153,7 @@ def _webp_of_tables() -> bytes:
         for value, count in [(0, 1), (8, 4), *[(0, 3)] * 11, (1, 3), (1, 1), (3, 3), (254, 8)]:
             put(value, count)
 
-    width, height = 4_000, 4_000
+    width, height = 3_500, 3_568
     for value, count in [
         (0x2F, 8),
         (width - 1, 14),
@@ -187,7 +187,7 @@ WORST: dict[str, tuple[Callable[[], bytes], int]] = {
     "png, too long": (lambda: png((1, 25_000_000), 8, 2), 400),
     "gif": (lambda: _gif((5_000, 5_000)), 400),
     "gif, too large": (lambda: _gif((65_535, 2_700)), 400),
-    "webp": (lambda: _largest("WEBP", "RGBA", (4_000, 4_000), method=0), 200),
+    "webp": (lambda: _largest("WEBP", "RGBA", (3_500, 3_570), method=0), 200),
     "webp, too large": (lambda: _largest("WEBP", "RGBA", SQUARE, method=0), 400),
     "webp of tables": (_webp_of_tables, 200),
 }
