@@ -45,13 +45,18 @@ def routes(app: FastAPI | APIRouter) -> Iterator[APIRoute]:
             yield from routes(router)
 
 
+def clear_data() -> None:
+    """Remove the tests' database and pictures."""
+    for path in DATABASE.parent.iterdir():
+        path.unlink()
+    shutil.rmtree(MEDIA, ignore_errors=True)
+
+
 @contextmanager
 def serving(name: str, *, fresh: bool = True) -> Iterator[TestClient]:
     """The app `name`, on fresh data or on what is there."""
     if fresh:
-        for path in DATABASE.parent.iterdir():
-            path.unlink()
-        shutil.rmtree(MEDIA, ignore_errors=True)
+        clear_data()
     with TestClient(TWINS[name].app, raise_server_exceptions=False) as client:
         yield client
 

@@ -49,6 +49,13 @@ class Still:
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Time and chance stand still; call it to begin anew with the same chance."""
+    return hold_still(monkeypatch, models, security, images)
+
+
+def hold_still(
+    monkeypatch: pytest.MonkeyPatch, models: Any, security: Any, images: Any
+) -> Callable[[], None]:
+    """Hold time and chance still in these modules; the result begins anew with the same chance."""
     monkeypatch.setattr(models, "datetime", Still)
     monkeypatch.setattr(security, "datetime", Still)
     hash_with = Argon2Hasher().hash
