@@ -181,6 +181,33 @@ def test_files_outside_the_scratch_folder_are_said(tmp_path: Path, rig: Rig) -> 
     assert pair.missing == {"files": f"those outside {{scratch}}, in {tmp_path}"}
 
 
+def test_files_written_at_import_count(tmp_path: Path, rig: Rig) -> None:
+    line = f"open({str(tmp_path / 'log')!r}, 'w').close()\nTOKEN = "
+    pair = checked(rig, written(tmp_path, "TOKEN = ", line, PLAN + OTHERS))
+    assert pair.missing == {"files": f"those outside {{scratch}}, in {tmp_path}"}
+
+
+def test_a_database_in_memory_is_served(tmp_path: Path, rig: Rig) -> None:
+    planted = """
+from sqlalchemy import text
+from sqlalchemy.pool import StaticPool
+memory = create_engine(
+    "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+)
+
+
+@app.get("/words")
+def words() -> int:
+    with memory.connect() as connection:
+        return connection.scalar(text("SELECT 1"))
+"""
+    plan_file = written(tmp_path, "", "", PLAN + OTHERS)
+    old = APP[APP.index('@app.get("/words")') : APP.index('@app.get("/fetch")')]
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(APP.replace(old, planted))
+    assert "in memory" in checked(rig, plan_file).missing["final database"]
+
+
 def test_the_order_of_methods_in_allow_is_no_difference(tmp_path: Path, rig: Rig) -> None:
     plan_file = written(tmp_path, "", "")
     for name, allowed in (("one", "GET, HEAD"), ("two", "HEAD, GET")):

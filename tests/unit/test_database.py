@@ -25,6 +25,8 @@ def test_schema_and_rows_are_read_while_the_server_still_holds_the_file(tmp_path
         'CREATE INDEX by_name ON "a b" (name)',
         "INSERT INTO \"a b\" VALUES (2, 'two'), (1, NULL), (3, x'00ff')",
         "INSERT INTO pairs VALUES ('1', 'y'), ('2', 'x')",
+        "CREATE TABLE twice (a INTEGER, b INTEGER AS (a * 2))",
+        "INSERT INTO twice VALUES (1)",
     )
     with closing(made(tmp_path / "one.db", *statements)):
         assert (tmp_path / "one.db-wal").stat().st_size > 0
@@ -33,11 +35,13 @@ def test_schema_and_rows_are_read_while_the_server_still_holds_the_file(tmp_path
             'CREATE INDEX by_name ON "a b" (name)',
             'CREATE TABLE "a b" (id INTEGER PRIMARY KEY, name TEXT)',
             "CREATE TABLE pairs (b TEXT, a TEXT, PRIMARY KEY (a, b)) WITHOUT ROWID",
+            "CREATE TABLE twice (a INTEGER, b INTEGER AS (a * 2))",
             "a b: id=1, name=None",
             "a b: id=2, name='two'",
             r"a b: id=3, name=b'\x00\xff'",
             "pairs: b='2', a='x'",
             "pairs: b='1', a='y'",
+            "twice: a=1, b=2",
         ]
 
 

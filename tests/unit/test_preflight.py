@@ -168,6 +168,7 @@ def test_a_target_that_differs_from_itself_in_structure_cannot_be_compared(unsta
             "$argon2id$v=19$m=65536,t=3,p=4$c2/+A$a+/b",
             ["argon2id", "v", "19", "m", "65536", "t", "3", "p", "4", "c2/+A", "a+/b"],
         ),
+        ("$2b$12$ab./cd", ["2b", "12", "ab./cd"]),
         ("", []),
     ],
 )

@@ -204,7 +204,8 @@ def settings_of(connection: Any) -> Iterator[str]:
         cursor = connection.connection.cursor()
         for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
-            yield f"PRAGMA {pragma} = {cursor.fetchone()[0]}"
+            row = cursor.fetchone()  # none where it means nothing: mmap_size in memory
+            yield f"PRAGMA {pragma} = {row[0] if row else 'none'}"
         cursor.close()
 
 

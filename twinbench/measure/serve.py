@@ -88,8 +88,6 @@ class Server(uvicorn.Server):
 def check(app: str) -> None:
     """Exit with a sentence if `app` names nothing; a module that fails raises as it is."""
     module_name, _, attribute = app.partition(":")
-    if not attribute:
-        _refuse(f"'{app}' has no ':': write it as module:attribute")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -102,12 +100,6 @@ def check(app: str) -> None:
         if not hasattr(found, name):
             _refuse(f"module '{module_name}' has no '{attribute}'")
         found = getattr(found, name)
-
-
-def observer() -> Any:
-    found = beside("observe").Observer()
-    found.listen()
-    return found
 
 
 def probe(fd: int | None) -> tuple[Any, str]:
@@ -145,6 +137,8 @@ def main() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(
         filter(None, (options["folder"], os.environ.get("PYTHONPATH")))
     )
+    # Before the app is imported: what it opens then counts as well.
+    seen = beside("observe").Observer() if options["observe"] else None
     check(options["app"])
     told = {
         "log_level": "warning",
@@ -154,7 +148,8 @@ def main() -> None:
     if options["workers"] > 1:
         uvicorn.run(options["app"], fd=options["fd"], workers=options["workers"], **told)
         return
-    seen = observer() if options["observe"] else None
+    if seen:
+        seen.listen()
     config = uvicorn.Config(options["app"], **told)
     server = Server(config, options["control_fd"], seen, options["telemetry_fd"])
     server.run([socket.socket(fileno=options["fd"])])

@@ -8,7 +8,7 @@ import re
 from typing import NamedTuple
 
 # A word, a number, a part of a JWT; after a `$` also what Argon2 and bcrypt write there.
-TOKEN = re.compile(r"(?<=\$)[A-Za-z0-9+/]+|[\w-]+")
+TOKEN = re.compile(r"(?<=\$)[A-Za-z0-9+/.]+|[\w-]+")
 
 
 class Twice(NamedTuple):

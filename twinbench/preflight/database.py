@@ -50,8 +50,9 @@ def _rows(connection: sqlite3.Connection, table: str, name: str) -> Iterator[str
     if "WITHOUT ROWID" in _sql_of(connection, name):
         key = sorted((place, column) for _, column, *_, place in columns if place)
         order = ", ".join(_quoted(column) for _, column in key)
-    names = [column for _, column, *_ in columns]
-    for row in connection.execute(f"SELECT * FROM {table} ORDER BY {order}"):  # noqa: S608
+    rows = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
+    names = [column for column, *_ in rows.description]  # table_info leaves generated ones out
+    for row in rows:
         values = (f"{n}={text_of(value)}" for n, value in zip(names, row, strict=True))
         yield f"{name}: {', '.join(values)}"
 
