@@ -5,7 +5,8 @@ The second app is the first with one drift planted in it.
 
 import json
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,53 @@ from tests.system.planted import APP, CHANGING, OTHERS, PLAN, written
 from tests.system.processes import BEHAVING, twinbench
 from twinbench.findings import PreflightPair
 from twinbench.measure.rig import Rig
-from twinbench.plan import read_plan
+from twinbench.plan import Plan, Scenario, read_plan
 from twinbench.preflight import PreflightError, check
+from twinbench.preflight.collect import collect
+from twinbench.preflight.facts import Seen
+
+# The module; the package has a function of the same name.
+CHECK = sys.modules["twinbench.preflight.check"]
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with Rig(runs.plan(), tmp_path_factory.mktemp("logs")) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def collected() -> dict[str, Seen]:
+    """What was seen of the app without a drift, by plan and number of the start."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def collect_once(collected: dict[str, Seen], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the app without a drift once for all tests: a start takes about a second."""
+    starts: Counter[str] = Counter()
+
+    def collect_once(
+        plan: Plan, plan_file: str, scenarios: Sequence[Scenario], name: str, rig: Rig
+    ) -> Seen:
+        starts[name] += 1
+        target = plan.target(name)
+        app = (target.cwd or Path()) / f"{name}.py"
+        if not app.exists() or app.read_text() != APP:
+            return collect(plan, plan_file, scenarios, name, rig)
+        # The folder is another one in each test.
+        key = repr((starts[name], target.model_copy(update={"cwd": None}), scenarios))
+        if key not in collected:
+            collected[key] = collect(plan, plan_file, scenarios, name, rig)
+        return collected[key]
+
+    monkeypatch.setattr(CHECK, "collect", collect_once)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for another second on the clock: the drift does not depend on it."""
+    monkeypatch.setattr(CHECK, "APART_S", 0.0)
 
 
 def checked(rig: Rig, plan_file: Path) -> PreflightPair:
@@ -48,6 +88,7 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
     assert pair.conditions["event loop"] == "uvloop.Loop"
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     ("old", "new", "where", "shown"),
     [
@@ -94,6 +135,7 @@ SELECT = "connection.scalar(select(rows.c.name).where(rows.c.id == n))"
 REMEMBERED = f"KEPT.get(n) or KEPT.setdefault(n, {SELECT})"
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [
@@ -122,6 +164,7 @@ def test_a_target_that_remembers_is_refused_as_the_first_too(tmp_path: Path, rig
     assert "again): unequal SQL" in refused(rig, plan_file)
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     ("planted", "shown"),
     [
