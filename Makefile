@@ -63,7 +63,8 @@ test: $(READY)  ## the tests for after every change: three minutes
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
 
 test-rest: $(READY) $(SQLALCHEMY_2_0)  ## the other tests: real servers under load, a browser
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m "slow and not serial" -n auto --dist loadfile
+	$(BIN)/pytest -m "slow and serial"
 
 test-all: test test-rest  ## all tests
 

@@ -18,7 +18,7 @@ from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, Target
 from twinbench.store import CellRecord
 
-pytestmark = pytest.mark.instrument
+pytestmark = [pytest.mark.instrument, pytest.mark.serial]
 DRIVEN = ("stalls", "answers")
 
 

@@ -35,6 +35,7 @@ def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     subprocess.run(["umount", str(disk)], check=True)  # noqa: S607  # mount was found, too
 
 
+@pytest.mark.serial
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full on this system")
 @pytest.mark.parametrize(
     ("processes", "names"), [(1, ["requests", "telemetry"]), (2, ["requests.1", "requests"])]

@@ -14,6 +14,8 @@ from twinbench.measure.rig import Rig
 from twinbench.plan import Cell, Load, Plan, cells
 from twinbench.store import CellRecord
 
+pytestmark = pytest.mark.serial
+
 BEHAVIOURS = {
     "ok": ["ok"],
     "wait": ["wait"],

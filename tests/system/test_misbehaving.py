@@ -14,6 +14,8 @@ from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST, Server
 from twinbench.plan import Load, Target
 
+pytestmark = pytest.mark.serial
+
 READY_S = 120.0
 
 WRONG = {

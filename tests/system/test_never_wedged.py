@@ -11,6 +11,7 @@ from tests.system.processes import clean_rig
 from tests.system.wedges import GENERATOR, SERVER, UPSTREAM, WARM_UP, WINDOW
 from twinbench.measure.rig import Rig
 
+pytestmark = pytest.mark.serial
 KILL, STOP = signal.SIGKILL, signal.SIGSTOP
 ENDED = {KILL: "was ended by signal 9", STOP: "was stopped by signal 19, and ended"}
 UPSTREAM_DIED = "the external API that the apps call died while it was measured: it {}"

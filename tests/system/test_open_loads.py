@@ -11,6 +11,8 @@ from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
 from twinbench.store import CellRecord
 
+pytestmark = pytest.mark.serial
+
 RATE = 200
 # However long the machine stops the server, none is dropped for that.
 MORE_THAN_ARRIVE = 300

@@ -43,6 +43,7 @@ def test_a_full_disk_is_an_error_of_the_disk(tmp_path: Path) -> None:
             watch.write(Path("/dev/full"))
 
 
+@pytest.mark.serial
 def test_a_reader_that_fails_costs_no_measurement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +122,7 @@ def plan(folder: Path) -> Plan:
     )
 
 
+@pytest.mark.serial
 def test_a_server_that_is_too_big_is_ended_and_the_next_cell_measured(tmp_path: Path) -> None:
     todo = {(cell.scenario, cell.target): cell for cell in cells(plan(tmp_path))}
     with Rig(plan(tmp_path), tmp_path) as rig:
