@@ -1,12 +1,14 @@
 """Open loads for real: what arrives is sent when it is meant to be, or is dropped and counted."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.system.processes import BEHAVING
+from tests import runs
+from tests.system.processes import BEHAVING, clean_rig
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
 from twinbench.store import CellRecord
@@ -19,7 +21,13 @@ MORE_THAN_ARRIVE = 300
 SCHEDULE = ("intended_ns", "request")
 
 
-def measured(folder: Path, *behaviour: str, **plan: object) -> CellRecord:
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with clean_rig(runs.plan(), tmp_path_factory.mktemp("logs")) as found:
+        yield found
+
+
+def measured(rig: Rig, folder: Path, *behaviour: str, **plan: object) -> CellRecord:
     """One open cell on a server of behaving.py; its records in `folder`."""
     folder.mkdir(exist_ok=True)
     scenario = {
@@ -40,7 +48,7 @@ def measured(folder: Path, *behaviour: str, **plan: object) -> CellRecord:
         "scenarios": [scenario],
     }
     read = Plan.model_validate(written | plan)
-    with Rig(read, folder) as rig:
+    with rig.instead(read):
         return rig.measure(cells(read)[0], folder)
 
 
@@ -51,8 +59,8 @@ def rows(record: CellRecord, folder: Path) -> pl.DataFrame:
     return found.filter(pl.col("intended_ns") >= begin, pl.col("intended_ns") < end)
 
 
-def test_every_arrival_is_sent_and_none_before_its_time(tmp_path: Path) -> None:
-    record = measured(tmp_path, "wait", arrivals="constant")
+def test_every_arrival_is_sent_and_none_before_its_time(rig: Rig, tmp_path: Path) -> None:
+    record = measured(rig, tmp_path, "wait", arrivals="constant")
     sent = rows(record, tmp_path)
     assert (record.outcome, record.dropped, record.unanswered) == ("done", 0, 0)
     assert len(sent) == record.scheduled == RATE * record.window_s
@@ -67,7 +75,8 @@ def test_several_processes_send_what_one_would(tmp_path: Path) -> None:
     found = []
     for processes in (1, 3):
         folder = tmp_path / str(processes)
-        record = measured(folder, "ok", processes=processes)
+        with clean_rig(runs.plan(processes=processes), tmp_path) as rig:
+            record = measured(rig, folder, "ok")
         everything = pl.read_parquet(folder / "requests.parquet")
         assert everything["done_ns"].is_sorted()
         assert list(folder.glob("requests*.parquet")) == [folder / "requests.parquet"]
@@ -79,32 +88,32 @@ def test_several_processes_send_what_one_would(tmp_path: Path) -> None:
     assert shorter > RATE
 
 
-def test_what_finds_too_many_in_flight_is_dropped_and_counted(tmp_path: Path) -> None:
+def test_what_finds_too_many_in_flight_is_dropped_and_counted(rig: Rig, tmp_path: Path) -> None:
     """A server that takes 20 ms has 4 requests in flight on average, and more now and then."""
-    record = measured(tmp_path, "wait", in_flight=3)
+    record = measured(rig, tmp_path, "wait", in_flight=3)
     sent = rows(record, tmp_path)
     assert record.outcome == "done"
     assert 0 < record.dropped < record.scheduled
     assert len(sent) + record.dropped == record.scheduled
 
 
-def test_a_silent_server_has_collapsed(tmp_path: Path) -> None:
-    record = measured(tmp_path, "silent", "60", collapse_s=0.5)
+def test_a_silent_server_has_collapsed(rig: Rig, tmp_path: Path) -> None:
+    record = measured(rig, tmp_path, "silent", "60", collapse_s=0.5)
     assert record.outcome == "collapsed"
     assert record.unanswered > 1
 
 
 @pytest.mark.parametrize("behaviour", ["error", "hang_up"])
-def test_wrong_answers_do_not_stop_the_arrivals(tmp_path: Path, behaviour: str) -> None:
-    record = measured(tmp_path, behaviour)
+def test_wrong_answers_do_not_stop_the_arrivals(rig: Rig, tmp_path: Path, behaviour: str) -> None:
+    record = measured(rig, tmp_path, behaviour)
     sent = rows(record, tmp_path)
     assert (record.outcome, record.good) == ("done", 0)
     assert len(sent) == record.scheduled
     assert "" not in set(sent["error"])
 
 
-def test_connections_that_were_ended_while_idle_are_made_anew(tmp_path: Path) -> None:
-    record = measured(tmp_path, "short", in_flight=5)
+def test_connections_that_were_ended_while_idle_are_made_anew(rig: Rig, tmp_path: Path) -> None:
+    record = measured(rig, tmp_path, "short", in_flight=5)
     errors = rows(record, tmp_path)["error"].to_list()
     # A machine that stops the server for 25 ms has five requests in flight: then some are dropped.
     assert record.outcome == "done"
