@@ -170,8 +170,10 @@ def test_two_at_once_are_refused(plan: Path, tmp_path: Path) -> None:
     )
     try:
         wait_for_cells(tmp_path, 1, process)
+        process.send_signal(signal.SIGSTOP)  # or it ends before the second has started
         second = twinbench("check", "tiny.toml", cwd=tmp_path)
     finally:
+        process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGINT)
         process.wait()
     assert second.returncode == 2
