@@ -49,7 +49,7 @@ def impatiently(process: subprocess.Popen[str]) -> None:
 def stopped_after(cells: int, folder: Path, mark: str, *options: str, stop: Stop) -> str:
     """A run that is stopped once `cells` more are kept; what it said."""
     process = subprocess.Popen(
-        command("run", "tiny.toml", *options),
+        command("run", "tiny.toml", *options, self_check=False),
         cwd=folder,
         env=marked_environment(mark),
         stdout=subprocess.DEVNULL,
@@ -70,6 +70,7 @@ def test_interrupted_again_and_again_it_loses_nothing_and_leaves_nothing(folder:
     said = stopped_after(1, folder, mark, stop=impatiently)
     assert said.count("\n") == 1
     assert f"of {TINY_CELLS} cells are kept" in said
+    assert "--resume" in said
     assert_in_order(folder, mark, sessions=1)
     first = kept(folder)
 
@@ -161,7 +162,7 @@ def test_a_second_interrupt_after_patience_ends_at_once() -> None:
 
 def test_scratch_folders_of_a_killed_run_are_removed(folder: Path) -> None:
     process = subprocess.Popen(
-        command("run", "tiny.toml"),
+        command("run", "tiny.toml", self_check=False),
         cwd=folder,
         env=marked_environment(mark := f"killed-{os.getpid()}"),
         stdout=subprocess.DEVNULL,
