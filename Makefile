@@ -62,8 +62,9 @@ check: $(READY)  ## lint, types, import rules
 test: $(READY)  ## the tests for after every change: three minutes
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
 
+# In the order of the files: xdist would put those with few tests last, and some of these take longest.
 test-rest: $(READY) $(SQLALCHEMY_2_0)  ## the other tests: real servers under load, a browser
-	$(BIN)/pytest -m "slow and not serial" -n auto --dist loadfile
+	$(BIN)/pytest -m "slow and not serial" -n auto --dist loadfile --no-loadscope-reorder
 	$(BIN)/pytest -m "slow and serial"
 
 test-all: test test-rest  ## all tests
