@@ -208,6 +208,23 @@ def words() -> int:
     assert "in memory" in checked(rig, plan_file).missing["final database"]
 
 
+def test_an_observer_that_fails_does_not_fail_the_app(tmp_path: Path, rig: Rig) -> None:
+    planted = """
+class Odd(str):
+    def __repr__(self):
+        raise TypeError
+
+
+sqlite3.register_adapter(Odd, str)
+app = FastAPI()
+"""
+    plan_file = written(tmp_path, "", "")
+    for name in ("one", "two"):
+        text = APP.replace("\napp = FastAPI()\n", planted).replace('name="one"', 'name=Odd("one")')
+        (tmp_path / f"{name}.py").write_text(text)
+    assert checked(rig, plan_file).missing["SQL"] == "the observer failed: TypeError"
+
+
 def test_the_order_of_methods_in_allow_is_no_difference(tmp_path: Path, rig: Rig) -> None:
     plan_file = written(tmp_path, "", "")
     for name, allowed in (("one", "GET, HEAD"), ("two", "HEAD, GET")):

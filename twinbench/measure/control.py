@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from twinbench.interruption import interruptible
+from twinbench.plan import Aspect
 
 POLL_S = 0.02
 RECV_BYTES = 65_536
@@ -24,6 +25,7 @@ class Work(BaseModel):
     `settings` are those of its engines, pools and sessions, a line each; `conditions` what else
     decides its speed and is no work (the event loop, debug modes, ...): name and value. `written`
     are the files that it has opened to write, SQLite files apart, and that are still there.
+    `unseen` is in what the observer has failed, and why.
     """
 
     observed: bool
@@ -36,6 +38,7 @@ class Work(BaseModel):
     settings: list[str]
     conditions: dict[str, str]
     written: list[str]
+    unseen: dict[Aspect, str]
 
 
 class Control:

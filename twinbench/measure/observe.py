@@ -47,6 +47,8 @@ class Observer:
         # Paths that were opened for writing, and SQLite files, through SQLAlchemy or past it.
         self._written: dict[str, None] = {}
         self._databases: dict[str, None] = {}
+        # In what (Aspect) something may have been missed, and why.
+        self._unseen: dict[str, str] = {}
         sys.addaudithook(self._on_audit)
 
     def listen(self) -> None:
@@ -85,7 +87,18 @@ class Observer:
             "settings": list(self._settings),
             "conditions": {**conditions(http), **self._file_systems()},
             "written": [path for path in self._written if os.path.isfile(path)],  # noqa: PTH113
+            "unseen": self._unseen,
         }
+
+    @contextlib.contextmanager
+    def _seeing(self, *aspects: str) -> Iterator[None]:
+        """Note an error as a reason why `aspects` were not wholly seen: what is raised in a
+        listener, the app's own call raises."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  # an app's own classes may raise anything
+            for aspect in aspects:
+                self._unseen[aspect] = f"the observer failed: {type(error).__name__}"
 
     def _file_systems(self) -> dict[str, str]:
         found = {"SQLite files": self._databases, "other files": self._written}
@@ -98,35 +111,48 @@ class Observer:
 
     def _on_audit(self, event: str, args: tuple[Any, ...]) -> None:
         """Note the files that the process writes (PEP 578)."""
-        with contextlib.suppress(Exception):  # what is raised here, the app's own call raises
-            if event == "open" and not isinstance(args[0], int) and args[2] & WRITES:
-                path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100  # it may be bytes
-                if "__pycache__" not in path:  # written at the first start, and read at the next
-                    self._written[path] = None
-            elif event == "sqlite3.connect" and (file := _sqlite_file(os.fsdecode(args[0]))):
-                self._databases[file] = None
+        if event == "open":
+            with self._seeing("files"):
+                self._on_open(*args)
+        elif event == "sqlite3.connect":
+            with self._seeing("final database"):
+                if file := _sqlite_file(os.fsdecode(args[0])):
+                    self._databases[file] = None
+
+    def _on_open(self, path: Any, _mode: Any, flags: int) -> None:
+        if not isinstance(path, int) and flags & WRITES:
+            path = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  # it may be bytes
+            if "__pycache__" not in path:  # written at the first start, and read at the next
+                self._written[path] = None
 
     def _on_execute(
         self, connection: Any, _c: Any, statement: str, parameters: Any, *_: Any
     ) -> None:
-        dialect = connection.dialect
+        with self._seeing("SQL"):
+            self._statements.append((statement, text_of(parameters)))
+        with self._seeing("settings"):
+            self._note_settings(connection)
+        with self._seeing("final database"):
+            self._note_database(connection)
+
+    def _note_settings(self, connection: Any) -> None:
+        self._styles[connection.dialect.paramstyle] = None
         if connection.engine not in self._engines:
             self._engines[connection.engine] = None
             for line in settings_of(connection):
                 self._settings[f"engine {len(self._engines)}: {line}"] = None
-        self._styles[dialect.paramstyle] = None
-        name = connection.engine.url.database
-        file = _sqlite_file(name) if dialect.name == "sqlite" else None
-        if file:
+
+    def _note_database(self, connection: Any) -> None:
+        name, is_sqlite = connection.engine.url.database, connection.dialect.name == "sqlite"
+        if is_sqlite and (file := _sqlite_file(name)):
             self._files[file] = None
         else:
-            in_memory = " in memory" if dialect.name == "sqlite" else ""
-            self._others[dialect.name + in_memory] = None
-        self._statements.append((statement, text_of(parameters)))
+            self._others[connection.dialect.name + " in memory" * is_sqlite] = None
 
     def _on_begin(self, session: Any, *_: Any) -> None:
-        options = f"autoflush={session.autoflush}, expire_on_commit={session.expire_on_commit}"
-        self._settings[f"session: {options}"] = None
+        with self._seeing("settings"):
+            options = f"autoflush={session.autoflush}, expire_on_commit={session.expire_on_commit}"
+            self._settings[f"session: {options}"] = None
 
     def _on_commit(self, _: Any) -> None:
         self._commits += 1

@@ -118,6 +118,7 @@ class _Visit:
             elsewhere=self._elsewhere(work.written) if work else (),
             conditions=work.conditions if work else {},
             env=self._target.env,
+            unseen=work.unseen if work else {},
         )
 
     def _elsewhere(self, written: Sequence[str]) -> tuple[str, ...]:

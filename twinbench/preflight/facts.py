@@ -26,7 +26,7 @@ class Seen:
     has SQLAlchemy; `styles` how its drivers write parameters; `files` and `others` how many
     SQLite files it used, and which other databases; `elsewhere` the folders that it wrote files to
     and that were not made for it. `conditions` decide its speed and are no work: name and value.
-    `env` is the plan's.
+    `env` is the plan's. `unseen` is in what its observer has failed, and why.
     """
 
     target: str
@@ -40,6 +40,7 @@ class Seen:
     elsewhere: tuple[str, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    unseen: Mapping[Aspect, str] = field(default_factory=dict)
 
 
 def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
@@ -50,6 +51,8 @@ def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
     for seen in (one, other):
         if seen.blind:
             return found | dict.fromkeys(INSIDE, seen.blind)
+    # What was seen of only one would be a difference that is none.
+    found |= {**one.unseen, **other.unseen}
     if not (one.uses_sql or other.uses_sql):
         return found | dict.fromkeys(IN_DATABASE, "neither app uses SQLAlchemy")
     if one.styles and other.styles and one.styles != other.styles:
