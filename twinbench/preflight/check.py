@@ -70,10 +70,12 @@ class _Group:
         try:
             return compare(one, other, self._again, meant)
         except UnequalError as error:
-            number = self._plan.targets.index(self._plan.target(other.target))
+            about = self._plan.target(error.unsteady or other.target)
+            # Below the diff: the sentence is cut to a length, and shall keep where they differ.
+            remedy = "Make them do the same, or say in the plan why they do not:"
             raise PreflightError(
-                f"{self._plan_file}: targets[{number}]: {error}; make them do the same, or say in"
-                f' the plan why not (differs = {{ "{error.aspect}" = "..." }})\n{error.diff}'
+                f"{self._plan_file}: targets[{self._plan.targets.index(about)}]: {error}\n"
+                f'{error.diff}\n{remedy} differs = {{ "{error.aspect}" = "..." }}'
             ) from None
 
     def _again(self, name: str) -> Seen:

@@ -16,16 +16,20 @@ from twinbench.preflight.facts import (
     unequal_variables,
 )
 
+HIDDEN = "~ and 9 stand for what changes at every start."
+SURVIVES = "If that is because data survives: {scratch} in env stands for a fresh folder."
+
 # Starts a target again and sees the same.
 Again = Callable[[str], Seen]
 
 
 class UnequalError(Exception):
-    """The first difference: a clause about the two, the aspect, and a diff."""
+    """The first difference: a clause that begins with where it is, the aspect, and a diff.
+    `unsteady` is the target that differs from itself; empty if none does."""
 
-    def __init__(self, clause: str, aspect: Aspect, diff: str) -> None:
+    def __init__(self, clause: str, aspect: Aspect, diff: str, unsteady: str = "") -> None:
         super().__init__(clause)
-        self.aspect, self.diff = aspect, diff
+        self.aspect, self.diff, self.unsteady = aspect, diff, unsteady
 
 
 def compare(
@@ -70,7 +74,7 @@ def _variables(
     why = meant.get("environment") or meant.get("settings")
     if not why:
         raise UnequalError(
-            f"'{other.target}' does not run as '{one.target}' does: unequal environment",
+            f"unequal environment: '{other.target}' does not run as '{one.target}' does",
             "environment",
             "\n".join(f"{name} is set differently" for name in variables),
         )
@@ -84,11 +88,10 @@ def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
         if (found := volatile(fact)) is None:
             starts = (f"{name}, first start", f"{name}, second start")
             raise UnequalError(
-                f"'{name}' does not give the same answer twice and cannot be compared:"
-                f" {key.where}: the structure of its {key.aspect} changes from start to start"
-                " (if that is because data survives: {scratch} in env names a fresh folder)",
+                f"{key.where}: {key.aspect} of '{name}' differ in structure from start to start",
                 key.aspect,
-                unified(*fact, starts),
+                f"{unified(*fact, starts)}\n{SURVIVES}",
+                name,
             )
         learned.append(found)
     texts = one[1].first, other[1].first
@@ -97,10 +100,9 @@ def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
     if len(split(texts[0]).tokens) == len(split(texts[1]).tokens):
         learned = [{**learned[0], **learned[1]}] * 2
     shown = [masked(text, found) for text, found in zip(texts, learned, strict=True)]
-    hidden = " (~ and 9 stand for what changes at every start)" if any(learned) else ""
+    diff = unified(shown[0], shown[1], (f"{one[0]}, {key.aspect}", f"{other[0]}, {key.aspect}"))
     raise UnequalError(
-        f"'{other[0]}' does not do the same work as '{one[0]}': {key.where}: unequal {key.aspect}"
-        f"{hidden}",
+        f"{key.where}: unequal {key.aspect}: '{other[0]}' does not do the same work as '{one[0]}'",
         key.aspect,
-        unified(shown[0], shown[1], (f"{one[0]}, {key.aspect}", f"{other[0]}, {key.aspect}")),
+        f"{diff}\n{HIDDEN}" if any(learned) else diff,
     )
