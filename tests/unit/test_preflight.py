@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from twinbench.findings import PreflightPair
-from twinbench.measure.observe import file_systems
+from twinbench.measure.observe import file_systems, text_of
 from twinbench.plan import ASPECTS, Aspect
 from twinbench.preflight.collect import header_lines
 from twinbench.preflight.compare import split
@@ -146,6 +146,45 @@ def test_a_value_whose_own_length_varies_may_vary() -> None:
     assert compared("headers", ("took: 9", "took: 10"), ("took: 110", "took: 7")).volatile == 1
     with pytest.raises(UnequalError):
         compared("headers", ("took: 8", "took: 9"), ("took: 110", "took: 111"))
+
+
+@pytest.mark.parametrize(
+    ("sync", "other"),
+    [
+        # Standard base64: where its + and / stand is chance.
+        (('"q+w/AAAAAAAA=="', '"aaaaaaaaaaaa=="'), ('"////aaaaaaaa=="', '"a/aaaaaaaaa+=="')),
+        # A number that is near to nought, and one that has one digit more.
+        (("took: 0.00012", "took: 9e-05"), ("took: 8.5e-05", "took: 0.0003")),
+        (("<99 bytes>", "<98 bytes>"), ("<101 bytes>", "<100 bytes>")),
+    ],
+)
+def test_values_whose_form_is_chance_are_volatile(
+    sync: tuple[str, str], other: tuple[str, str]
+) -> None:
+    assert compared("bytes", sync, other).volatile == 1
+
+
+def test_a_path_is_not_volatile_as_a_whole() -> None:
+    with pytest.raises(UnequalError):
+        compared("bytes", ("/posts/1/a1b2", "/posts/1/c3d4"), ("/posts/2/e5f6", "/posts/2/a7b8"))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"text", "b'text'"),
+        (b"\x00ext", "<4 bytes, 00657874>"),
+        (memoryview(b"\xff"), "<1 bytes, ff>"),
+        (b"a\n", "<2 bytes, 610a>"),
+    ],
+)
+def test_bytes_that_are_no_text_are_one_value(value: bytes | memoryview, text: str) -> None:
+    assert text_of(value) == text
+
+
+def test_a_length_is_compared_by_the_bytes() -> None:
+    lengths = [header_lines([("Content-Length", str(n))], b"x" * 3) for n in (3, 4)]
+    assert lengths == [["content-length: that of the bytes"], ["content-length: 4"]]
 
 
 @pytest.mark.parametrize("unstable", ["sync", "async"])

@@ -21,6 +21,8 @@ from anyio.to_thread import current_default_thread_limiter
 
 # Longer values (pictures, documents) are told by their digest.
 LONGEST_BYTES = 256
+# Of ASCII: bytes of these are shown as they are.
+PRINTABLE = range(0x20, 0x7F)
 # What goes up and down with use, and is no setting.
 STATE = {"_overflow", "_invalidate_time"}
 PRAGMAS = (
@@ -242,9 +244,19 @@ def text_of(value: Any) -> str:
         return "{" + ", ".join(f"{name}: {text}" for name, text in items) + "}"
     if isinstance(value, list | tuple):
         return "(" + ", ".join(text_of(item) for item in value) + ")"
-    if isinstance(value, bytes | bytearray | memoryview) and len(value) > LONGEST_BYTES:
-        return f"<{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}>"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return text_of_bytes(bytes(value))
     return repr(value)
+
+
+def text_of_bytes(value: bytes) -> str:
+    """`value` as text; what is no text in a form whose structure does not depend on it, so that
+    random bytes are one volatile value."""
+    if len(value) > LONGEST_BYTES:
+        return f"<{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}>"
+    if all(byte in PRINTABLE for byte in value):
+        return repr(value)
+    return f"<{len(value)} bytes, {value.hex()}>"
 
 
 def _sqlite_file(name: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """One target, started fresh and sent every request: what it answered, and what it did."""
 
+import hashlib
 import random
 import time
 from collections.abc import Sequence
@@ -238,9 +239,8 @@ class _Visit:
     def _keep(self, where: str, answer: Answer, work: Work | None) -> None:
         self._requests += 1
         self._facts[Key(where, "status")] = str(answer.status)
-        # Before the headers: where both differ, a content-length explains nothing.
-        self._facts[Key(where, "bytes")] = answer.body.decode(errors="backslashreplace")
-        self._facts[Key(where, "headers")] = "\n".join(header_lines(answer.headers))
+        self._facts[Key(where, "bytes")] = _text_of(answer.body)
+        self._facts[Key(where, "headers")] = "\n".join(header_lines(answer.headers, answer.body))
         if work:
             lines = (f"{sql}\n    with {parameters}" for sql, parameters in work.statements)
             self._facts[Key(where, "SQL")] = "\n".join(lines)
@@ -255,19 +255,29 @@ class _Visit:
             self._facts[Key(where, "files")] = self._files.changes()
 
 
-def header_lines(headers: Sequence[tuple[str, str]]) -> list[str]:
+def header_lines(headers: Sequence[tuple[str, str]], body: bytes = b"") -> list[str]:
     """Return what is compared of `headers`, ordered by their names; lists without order as sets,
-    be they in one line or in several."""
+    be they in one line or in several. A length is that of the `body`, or it is shown."""
     sets: dict[str, set[str]] = {}
     named: list[tuple[str, str]] = []
     for name, value in ((name.lower(), value) for name, value in headers):
         if name in LISTS_OF_METHODS | LISTS_OF_HEADERS:
             members = value.lower() if name in LISTS_OF_HEADERS else value
             sets.setdefault(name, set()).update(part.strip() for part in members.split(","))
+        elif (name, value) == ("content-length", str(len(body))):
+            named.append((name, "that of the bytes"))
         elif name not in UNLIKE_HEADERS:
             named.append((name, value))
     named += [(name, ", ".join(sorted(members))) for name, members in sets.items()]
     return [f"{name}: {value}" for name, value in sorted(named, key=lambda header: header[0])]
+
+
+def _text_of(body: bytes) -> str:
+    """A body as text; what is no text by its size and digest."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return f"<{len(body)} bytes, SHA-256 {hashlib.sha256(body).hexdigest()}>"
 
 
 def _why_blind(target: Target) -> str:

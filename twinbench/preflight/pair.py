@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from twinbench.findings import PreflightPair
 from twinbench.plan import Aspect
-from twinbench.preflight.compare import Twice, Volatile, alike, masked, split, volatile
+from twinbench.preflight.compare import TOKENS, alike, masked, split, volatile
 from twinbench.preflight.diff import unified
 from twinbench.preflight.facts import (
     Key,
@@ -48,11 +49,11 @@ def compare(
     if unequal:
         ones, others = again(one.target), again(other.target)
         for key in unequal:
-            changing += _settled(
-                key,
-                (one.target, Twice(one.facts.get(key, ""), ones.facts.get(key, ""))),
-                (other.target, Twice(other.facts.get(key, ""), others.facts.get(key, ""))),
-            )
+            texts = [
+                [start.facts.get(key, "") for start in starts]
+                for starts in ((one, ones), (other, others))
+            ]
+            changing += _settled(key, _Two((one.target, other.target), (texts[0], texts[1])))
     declared = dict(meant)
     if variables := unequal_variables(one, other):
         declared["environment"] = _variables(one, other, variables, meant)
@@ -81,28 +82,46 @@ def _variables(
     return f"{', '.join(variables)}: {why}"
 
 
-def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
+class _Two(NamedTuple):
+    """One fact of two targets: their names, and a text for each of their starts."""
+
+    names: tuple[str, str]
+    texts: tuple[list[str], list[str]]
+
+
+def _settled(key: Key, two: _Two) -> int:
     """The number of volatile tokens in which the two differ, which is all. Raises UnequalError."""
-    learned: list[Volatile] = []
-    for name, fact in (one, other):
-        if (found := volatile(fact)) is None:
+    for token in TOKENS:
+        if differing := alike(*two.texts, token):
+            if not differing.steady:
+                return differing.volatile
+            break  # larger tokens would hide it
+    for name, texts in zip(*two, strict=True):
+        if all(volatile(texts, token) is None for token in TOKENS):
             starts = (f"{name}, first start", f"{name}, second start")
             raise UnequalError(
                 f"{key.where}: {key.aspect} of '{name}' differ in structure from start to start",
                 key.aspect,
-                f"{unified(*fact, starts)}\n{SURVIVES}",
+                f"{unified(texts[0], texts[1], starts)}\n{SURVIVES}",
                 name,
             )
-        learned.append(found)
-    texts = one[1].first, other[1].first
-    if (differing := alike(*texts, *learned)) is not None:
-        return differing
-    if len(split(texts[0]).tokens) == len(split(texts[1]).tokens):
-        learned = [{**learned[0], **learned[1]}] * 2
-    shown = [masked(text, found) for text, found in zip(texts, learned, strict=True)]
-    diff = unified(shown[0], shown[1], (f"{one[0]}, {key.aspect}", f"{other[0]}, {key.aspect}"))
     raise UnequalError(
-        f"{key.where}: unequal {key.aspect}: '{other[0]}' does not do the same work as '{one[0]}'",
+        f"{key.where}: unequal {key.aspect}:"
+        f" '{two.names[1]}' does not do the same work as '{two.names[0]}'",
         key.aspect,
-        f"{diff}\n{HIDDEN}" if any(learned) else diff,
+        _diff(key, two),
     )
+
+
+def _diff(key: Key, two: _Two) -> str:
+    one, other = (texts[0] for texts in two.texts)
+    names = (f"{two.names[0]}, {key.aspect}", f"{two.names[1]}, {key.aspect}")
+    for token in TOKENS:
+        own, theirs = (volatile(texts, token) for texts in two.texts)
+        if own is None or theirs is None:
+            continue
+        if len(split(one, token).tokens) == len(split(other, token).tokens):
+            own = theirs = own | theirs
+        diff = unified(masked(one, own, token), masked(other, theirs, token), names)
+        return f"{diff}\n{HIDDEN}" if own or theirs else diff
+    return unified(one, other, names)
