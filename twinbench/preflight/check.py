@@ -46,7 +46,7 @@ class _Group:
         self._plan, self._plan_file, self._rig, self._tell = plan, plan_file, rig, tell
         self._scenarios = scenarios
         self._first_ended = 0.0
-        self._second: dict[str, Seen] = {}
+        self._later: dict[tuple[str, int], Seen] = {}
 
     def pairs(self, targets: Sequence[str]) -> list[PreflightPair]:
         seen = [self._collect(name, f"checking target '{name}'") for name in targets]
@@ -78,13 +78,13 @@ class _Group:
                 f'{error.diff}\n{remedy} differs = {{ "{error.aspect}" = "..." }}'
             ) from None
 
-    def _again(self, name: str) -> Seen:
-        if name not in self._second:
+    def _again(self, name: str, start: int) -> Seen:
+        if (name, start) not in self._later:
             with interruptible():
                 time.sleep(max(0.0, self._first_ended + APART_S - time.monotonic()))
             what = f"checking target '{name}' again: what does it not do twice alike?"
-            self._second[name] = self._collect(name, what)
-        return self._second[name]
+            self._later[name, start] = self._collect(name, what)
+        return self._later[name, start]
 
     def _collect(self, name: str, what: str) -> Seen:
         self._tell(what)
