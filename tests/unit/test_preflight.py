@@ -188,6 +188,26 @@ def test_what_is_the_same_twice_by_chance_is_tried_again() -> None:
     assert max(starts) < MOST_STARTS
 
 
+RANDOM_KEYS = ("x: id='b1', n=1\nx: id='c2', n=2", "x: id='a3', n=2\nx: id='d4', n=1")
+
+
+@pytest.mark.parametrize(("other", "equal"), [("n=1", True), ("n=3", False)])
+def test_rows_in_the_order_of_a_random_key_are_compared(other: str, *, equal: bool) -> None:
+    keys = [f"x: id='e{n}', {other}\nx: id='f{n}', n=2" for n in range(2)]
+    if equal:
+        assert compared("final database", RANDOM_KEYS, keys).volatile == 2
+    else:
+        with pytest.raises(UnequalError, match="unequal final database"):
+            compared("final database", RANDOM_KEYS, keys)
+
+
+def test_files_in_the_order_of_random_contents_are_compared() -> None:
+    starts = ("new .a: 'b'\nnew .a: 'fixed'", "new .a: 'fixed'\nnew .a: 'g'")
+    assert compared("files", starts, starts[::-1]).volatile == 1
+    with pytest.raises(UnequalError, match="unequal files"):
+        compared("files", starts, ("new .a: 'c'\nnew .a: 'fired'", "new .a: 'd'\nnew .a: 'fired'"))
+
+
 def test_a_path_is_not_volatile_as_a_whole() -> None:
     with pytest.raises(UnequalError):
         compared("bytes", ("/posts/1/a1b2", "/posts/1/c3d4"), ("/posts/2/e5f6", "/posts/2/a7b8"))

@@ -4,8 +4,11 @@ Times, random names, tokens and salts differ between two targets as they differ 
 of one: what is volatile is learned, not listed (docs/decisions/0007-what-is-volatile.md).
 """
 
+import functools
+import operator
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 # A word, a number, a part of a JWT; after a `$` also what Argon2 and bcrypt write there.
@@ -74,6 +77,71 @@ def alike(ones: Sequence[str], others: Sequence[str], token: re.Pattern[str]) ->
         own.get(n) or theirs.get(n) or _of_one_length(*differing[n]) for n in unsteady
     )
     return found if of_one_length or found.steady else None
+
+
+# A line in pieces, and where it stands among them: its separators and first token (the table of a
+# row).
+Kind = tuple[str, ...]
+Line = tuple[Kind, list[str]]
+# A kind of line, a position in it, and a token there.
+Placed = tuple[Kind, int, str]
+
+
+def alike_in_any_order(
+    ones: Sequence[str], others: Sequence[str], token: re.Pattern[str]
+) -> Differing | None:
+    """As `alike`, for lines whose order may depend on what is volatile: rows by a random key, files
+    by their content. A token is volatile if not all starts of its target have it equally often in
+    its place. Differing lines count as one steady token each."""
+    # A table may have a million rows; most are the same everywhere.
+    rows = [[Counter(text.split("\n")) for text in starts] for starts in (ones, others)]
+    common = functools.reduce(operator.and_, (*rows[0], *rows[1]))
+    sides = [[_lines((each - common).elements(), token) for each in starts] for starts in rows]
+    kinds = [Counter(kind for kind, _ in lines) for starts in sides for lines in starts]
+    if any(found != kinds[0] for found in kinds):
+        return None
+    steady = [_steady(starts) for starts in sides]
+    varying = _varying(sides[0], steady[0]) | _varying(sides[1], steady[1])
+    one, other = (
+        Counter(_masked_line(line, kept, varying) for line in starts[0])
+        for starts, kept in zip(sides, steady, strict=True)
+    )
+    changing = sum(placed not in steady[0] for placed in _placed(sides[0][0]))
+    return Differing(changing, (one - other).total())
+
+
+def _steady(starts: Sequence[Sequence[Line]]) -> set[Placed]:
+    counted = (set(Counter(_placed(lines)).items()) for lines in starts)
+    return {placed for placed, _ in set.intersection(*counted)}
+
+
+def _lines(lines: Iterable[str], token: re.Pattern[str]) -> list[Line]:
+    pieces = (split(line, token) for line in lines)
+    return [((*separators, *tokens[:1]), tokens) for separators, tokens in pieces]
+
+
+def _placed(lines: Sequence[Line]) -> Iterator[Placed]:
+    return ((kind, n, word) for kind, tokens in lines for n, word in enumerate(tokens))
+
+
+def _varying(starts: Sequence[Sequence[Line]], steady: set[Placed]) -> set[tuple[Kind, int]]:
+    """The places of volatile tokens of several lengths."""
+    lengths: dict[tuple[Kind, int], set[int]] = {}
+    for kind, n, word in (placed for lines in starts for placed in _placed(lines)):
+        if (kind, n, word) not in steady:
+            lengths.setdefault((kind, n), set()).add(len(word))
+    return {place for place, found in lengths.items() if len(found) > 1}
+
+
+def _masked_line(
+    line: Line, steady: set[Placed], varying: set[tuple[Kind, int]]
+) -> tuple[Kind, tuple[str, ...]]:
+    kind, tokens = line
+    words = (
+        word if (kind, n, word) in steady else "~" * (len(word) if (kind, n) not in varying else 1)
+        for n, word in enumerate(tokens)
+    )
+    return kind, tuple(words)
 
 
 def _of_one_length(one: str, other: str) -> bool:

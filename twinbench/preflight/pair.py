@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 from twinbench.findings import PreflightPair
 from twinbench.plan import Aspect
-from twinbench.preflight.compare import TOKENS, Differing, alike, masked, split, volatile
+from twinbench.preflight.compare import (
+    TOKENS,
+    Differing,
+    alike,
+    alike_in_any_order,
+    masked,
+    split,
+    volatile,
+)
 from twinbench.preflight.diff import unified
 from twinbench.preflight.facts import (
     Key,
@@ -22,6 +30,8 @@ SURVIVES = "If that is because data survives: {scratch} in env stands for a fres
 
 # Each aspect whose text holds values, which may be random.
 WITH_VALUES: set[Aspect] = {"bytes", "headers", "SQL", "files", "final database"}
+# Each aspect whose lines may be in an order of their values.
+IN_ANY_ORDER: set[Aspect] = {"files", "final database"}
 # A random truth value is then the same at all starts in one pair of a hundred.
 MOST_STARTS = 5
 
@@ -97,7 +107,7 @@ def _settle(unequal: Sequence[Key], one: Seen, other: Seen, again: Again) -> int
         for seen, name in zip(starts, names, strict=True):
             seen.append(again(name, start))
         twos = [_Two(names, (_texts(starts[0], key), _texts(starts[1], key))) for key in unequal]
-        found = [_differing(two) for two in twos]
+        found = [_differing(key, two) for key, two in zip(unequal, twos, strict=True)]
         if all(differing and not differing.steady for differing in found):
             return sum(differing.volatile for differing in found if differing)
         unlike = [n for n, differing in enumerate(found) if _is_plain(unequal[n], differing)]
@@ -111,10 +121,13 @@ def _texts(starts: Sequence[Seen], key: Key) -> list[str]:
     return [seen.facts.get(key, "") for seen in starts]
 
 
-def _differing(two: _Two) -> Differing | None:
+def _differing(key: Key, two: _Two) -> Differing | None:
     """The tokens in which two differ; None if they differ in more."""
+    is_volatile = any(len(set(texts)) > 1 for texts in two.texts)
+    in_any_order = is_volatile and key.aspect in IN_ANY_ORDER
+    kind = alike_in_any_order if in_any_order else alike
     # Larger tokens would hide what is steady.
-    return next(filter(None, (alike(*two.texts, token) for token in TOKENS)), None)
+    return next(filter(None, (kind(*two.texts, token) for token in TOKENS)), None)
 
 
 def _is_plain(key: Key, differing: Differing | None) -> bool:
