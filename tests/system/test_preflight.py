@@ -12,7 +12,7 @@ import pytest
 
 from tests import runs
 from tests.system.planted import APP, CHANGING, OTHERS, PLAN, written
-from tests.system.processes import BEHAVING, twinbench
+from tests.system.processes import BEHAVING, LONG_S, twinbench
 from twinbench.findings import PreflightPair
 from twinbench.measure.rig import Rig
 from twinbench.plan import read_plan
@@ -225,6 +225,38 @@ app = FastAPI()
         text = APP.replace("\napp = FastAPI()\n", planted).replace('name="one"', 'name=Odd("one")')
         (tmp_path / f"{name}.py").write_text(text)
     assert checked(rig, plan_file).missing["SQL"] == "the observer failed: TypeError"
+
+
+@pytest.mark.parametrize(
+    "started",
+    [
+        "threading.Thread(target=finish).start()",
+        "LOOPS[0].call_soon_threadsafe(lambda: LOOPS[0].create_task(asyncio.to_thread(finish)))",
+    ],
+)
+def test_work_after_the_answer_counts(
+    tmp_path: Path, rig: Rig, started: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twinbench.measure.server.QUIET_S", LONG_S)
+    monkeypatch.setattr("twinbench.measure.server.LASTING_S", LONG_S)
+    plan_file = written(tmp_path, "tasks.add_task(finish)", started)
+    lifespan = """
+import asyncio
+import threading
+LOOPS = []
+
+
+@asynccontextmanager
+async def lifespan(_):
+    LOOPS.append(asyncio.get_running_loop())
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+"""
+    two = (tmp_path / "two.py").read_text()
+    (tmp_path / "two.py").write_text(two.replace("app = FastAPI()", lifespan))
+    checked(rig, plan_file)
 
 
 def test_the_order_of_methods_in_allow_is_no_difference(tmp_path: Path, rig: Rig) -> None:

@@ -10,10 +10,13 @@ import gc
 import hashlib
 import os
 import platform
+import queue
 import sys
+import threading
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -30,6 +33,13 @@ PRAGMAS = (
     *("page_size", "temp_store", "locking_mode", "wal_autocheckpoint"),
 )
 MOUNTS = Path("/proc/self/mountinfo")
+# Of the server, and of serve.py.
+OWN_TASKS = {"Server.serve", "Server._serve", "Server._answer", "LifespanOn.main"}
+# Where threads wait for work: those of executors, of AnyIO and of aiosqlite.
+IDLE = (
+    *("/concurrent/futures/thread.py:_worker", "/anyio/_backends/_asyncio.py:run"),
+    *("/aiosqlite/core.py:_connection_worker_thread", "/aiosqlite/core.py:run"),
+)
 WRITES = os.O_WRONLY | os.O_RDWR
 
 
@@ -51,6 +61,9 @@ class Observer:
         self._databases: dict[str, None] = {}
         # In what (Aspect) something may have been missed, and why.
         self._unseen: dict[str, str] = {}
+        # How much was seen; which tasks and threads were at work when `work` was called last.
+        self._done = 0
+        self._lasting: set[int] = set()
         sys.addaudithook(self._on_audit)
 
     def listen(self) -> None:
@@ -75,6 +88,7 @@ class Observer:
         Call it on the event loop; `http` is the server's HTTP implementation.
         """
         self.listen()  # an app may import SQLAlchemy as late as in a request
+        self._lasting = at_work()
         statements, self._statements = self._statements, []
         commits, self._commits = self._commits, 0
         rollbacks, self._rollbacks = self._rollbacks, 0
@@ -102,6 +116,13 @@ class Observer:
             for aspect in aspects:
                 self._unseen[aspect] = f"the observer failed: {type(error).__name__}"
 
+    def running(self) -> dict[str, int]:
+        """Return how many tasks and threads work that did not when `work` was called last, and
+        how much was done since the start. Call it on the event loop."""
+        now = at_work()
+        self._lasting &= now
+        return {"running": len(now - self._lasting), "done": self._done}
+
     def _file_systems(self) -> dict[str, str]:
         found = {"SQLite files": self._databases, "other files": self._written}
         mounts = MOUNTS.read_text(errors="replace") if MOUNTS.exists() else ""
@@ -117,12 +138,14 @@ class Observer:
             with self._seeing("files"):
                 self._on_open(*args)
         elif event == "sqlite3.connect":
+            self._done += 1
             with self._seeing("final database"):
                 if file := _sqlite_file(os.fsdecode(args[0])):
                     self._databases[file] = None
 
     def _on_open(self, path: Any, _mode: Any, flags: int) -> None:
         if not isinstance(path, int) and flags & WRITES:
+            self._done += 1
             path = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  # it may be bytes
             if "__pycache__" not in path:  # written at the first start, and read at the next
                 self._written[path] = None
@@ -130,6 +153,7 @@ class Observer:
     def _on_execute(
         self, connection: Any, _c: Any, statement: str, parameters: Any, *_: Any
     ) -> None:
+        self._done += 1
         with self._seeing("SQL"):
             self._statements.append((statement, text_of(parameters)))
         with self._seeing("settings"):
@@ -161,6 +185,25 @@ class Observer:
 
     def _on_rollback(self, _: Any) -> None:
         self._rollbacks += 1
+
+
+def at_work() -> set[int]:
+    """Return which tasks and threads work for the app, or wait for other than work."""
+    tasks = {
+        id(task)
+        for task in asyncio.all_tasks()
+        if getattr(task.get_coro(), "__qualname__", "") not in OWN_TASKS
+    }
+    frames = sys._current_frames()
+    frames.pop(threading.main_thread().ident or 0, None)
+    return tasks | {thread for thread, frame in frames.items() if not _waits_for_work(frame)}
+
+
+def _waits_for_work(frame: FrameType | None) -> bool:
+    while frame and frame.f_code.co_filename in (queue.__file__, threading.__file__):
+        frame = frame.f_back
+    where = f"{frame.f_code.co_filename}:{frame.f_code.co_name}" if frame else ""
+    return where.endswith(IDLE)
 
 
 def conditions(http: type) -> dict[str, str]:

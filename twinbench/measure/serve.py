@@ -27,8 +27,8 @@ OWN_FOLDER = str(Path(__file__).parent)
 
 class Server(uvicorn.Server):
     """Answers each line on the control socket: `work` with what it did since the last time,
-    `answered` with how many requests it has answered, `telemetry` with why the probe failed,
-    anything else with its state; all as JSON."""
+    `running` with what works since then, `answered` with how many requests it has answered,
+    `telemetry` with why the probe failed, anything else with its state; all as JSON."""
 
     def __init__(
         self, config: uvicorn.Config, control_fd: int, observer: Any, telemetry_fd: int | None
@@ -54,6 +54,7 @@ class Server(uvicorn.Server):
         while question := await reader.readline():
             answers = {
                 b"work\n": self._work,
+                b"running\n": self._running,
                 b"answered\n": self._answered,
                 b"telemetry\n": self._telemetry,
             }
@@ -66,6 +67,9 @@ class Server(uvicorn.Server):
             return {}
         work: dict[str, Any] = self._observer.work(self.config.http_protocol_class)
         return work
+
+    def _running(self) -> dict[str, int]:
+        return self._observer.running() if self._observer else {}
 
     def _answered(self) -> dict[str, int]:
         return {"answered": self.server_state.total_requests}
