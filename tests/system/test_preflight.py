@@ -42,8 +42,9 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
     [pair] = check(read_plan(plan_file), "plan.toml", rig, told.append)
     assert told == ["checking target 'one'", "checking target 'two'"]
     assert pair.sentence == (
-        "two against one: 12 requests: OpenAPI, status, headers, bytes, SQL, commits,"
-        " upstream requests, files, final database, settings, environment: equal"
+        "two against one: 12 requests: OpenAPI, status, headers, bytes,"
+        " upstream requests, files, final database, settings, environment: equal."
+        " Not compared: SQL, commits (those of connections to SQLite past SQLAlchemy)"
     )
     assert pair.conditions["event loop"] == "uvloop.Loop"
 
@@ -109,6 +110,11 @@ REMEMBERED = f"KEPT.get(n) or KEPT.setdefault(n, {SELECT})"
         ('b"\\xff" + body["text"]', 'b"\\xfe" + body["text"]', "(requests[2]): unequal files"),
         ("# a file more", "(FILE.parent / 'x').touch()", "(requests[2]): unequal files"),
         ("TOKEN = ", "(FILE.parent / 'x').touch()\nTOKEN = ", "at its start: unequal files"),
+        (
+            "TOKEN = ",
+            "sqlite3.connect(FILE.parent / 'x').execute('CREATE TABLE x (y)')\nTOKEN = ",
+            "unequal final database",
+        ),
     ],
 )
 def test_what_is_remembered_or_written_otherwise_is_refused(
@@ -180,13 +186,22 @@ def test_the_order_of_a_set_of_text_is_no_difference(tmp_path: Path, rig: Rig) -
 def test_files_outside_the_scratch_folder_are_said(tmp_path: Path, rig: Rig) -> None:
     line = f"(__import__('pathlib').Path({str(tmp_path)!r}) / 'log').write_text('a')"
     pair = checked(rig, written(tmp_path, "# a file more", line, PLAN + OTHERS))
-    assert pair.missing == {"files": f"those outside {{scratch}}, in {tmp_path}"}
+    assert pair.missing["files"] == f"those outside {{scratch}}, in {tmp_path}"
+
+
+def test_connections_past_the_engine_are_said(tmp_path: Path, rig: Rig) -> None:
+    raw = "engine.raw_connection().close()"
+    outside = f"sqlite3.connect({str(tmp_path / 'x.db')!r}).execute('PRAGMA user_version = 1')"
+    pair = checked(rig, written(tmp_path, "# a COMMIT more", f"{raw}; {outside}"))
+    past = "those of connections to SQLite past SQLAlchemy"
+    assert pair.missing["SQL"] == f"{past}; {past} and those of raw connections"
+    assert pair.missing["final database"] == f"those outside {{scratch}}, in {tmp_path}"
 
 
 def test_files_written_at_import_count(tmp_path: Path, rig: Rig) -> None:
     line = f"open({str(tmp_path / 'log')!r}, 'w').close()\nTOKEN = "
     pair = checked(rig, written(tmp_path, "TOKEN = ", line, PLAN + OTHERS))
-    assert pair.missing == {"files": f"those outside {{scratch}}, in {tmp_path}"}
+    assert pair.missing["files"] == f"those outside {{scratch}}, in {tmp_path}"
 
 
 def test_a_database_in_memory_is_served(tmp_path: Path, rig: Rig) -> None:
@@ -280,7 +295,8 @@ def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -
     plan = PLAN + CHANGING + CHANGING.replace('name = "uploads"', 'name = "again"')
     pair = checked(rig, written(tmp_path, "", "", plan))
     # One token for both scenarios: what comes before is the same.
-    assert (pair.requests, pair.missing) == (3 * 4 + 1 + 3 * 2, {})
+    assert pair.requests == 3 * 4 + 1 + 3 * 2
+    assert set(pair.missing) == {"SQL", "commits"}
     # At least: the token, the file's name in the answer, in the SQL and in the database.
     assert pair.volatile >= 4
 

@@ -268,11 +268,15 @@ def test_texts_are_split_where_what_is_volatile_ends(text: str, tokens: list[str
             "status, headers, bytes, environment: equal. Not compared: SQL, commits, final"
             " database, upstream requests, files, settings ('sync' is a command)",
         ),
-        ({"uses_sql": False}, {"uses_sql": False}, "(neither app uses SQLAlchemy)"),
+        ({"uses_sql": False}, {"uses_sql": False}, "SQL, commits (neither app uses SQLAlchemy)"),
         ({"others": ("postgresql",)}, {}, "final database (postgresql: only SQLite files"),
         ({"files": 0}, {"files": 0}, "final database (no SQLite file was used)"),
         ({}, {"styles": ("pyformat",)}, "Not compared: SQL (their drivers write parameters"),
-        ({}, {"elsewhere": ("/srv/a",)}, "files (those outside {scratch}, in /srv/a)"),
+        (
+            {"partly": {"files": "a"}},
+            {"partly": {"files": "b"}},
+            "equal. Not compared: files (a; b)",
+        ),
     ],
 )
 def test_what_was_not_compared_is_said(

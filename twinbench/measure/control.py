@@ -21,11 +21,13 @@ class Work(BaseModel):
 
     `observed` is False where the app does not use SQLAlchemy. `statements` are pairs of SQL and
     parameters; `styles` the ways in which its drivers write parameters into SQL. `files` are the
-    SQLite files since its start, in the order of first use, `others` the databases that are none.
+    SQLite files since its start, in the order of first use, `others` the databases that are none;
+    `databases` are the SQLite files that anything in it has opened.
     `settings` are those of its engines, pools and sessions, a line each; `conditions` what else
     decides its speed and is no work (the event loop, debug modes, ...): name and value. `written`
     are the files that it has opened to write, SQLite files apart, and that are still there.
-    `unseen` is in what the observer has failed, and why.
+    `unseen` is in what the observer has failed, and why; `partly` in what something was done that
+    it does not see.
     """
 
     observed: bool
@@ -34,11 +36,13 @@ class Work(BaseModel):
     rollbacks: int
     styles: list[str]
     files: list[str]
+    databases: list[str]
     others: list[str]
     settings: list[str]
     conditions: dict[str, str]
     written: list[str]
     unseen: dict[Aspect, str]
+    partly: dict[Aspect, str]
 
 
 class Control:

@@ -59,6 +59,10 @@ class Observer:
         # Paths that were opened for writing, and SQLite files, through SQLAlchemy or past it.
         self._written: dict[str, None] = {}
         self._databases: dict[str, None] = {}
+        # Connections of sqlite3 less those that a pool has; those that were taken from a pool less
+        # those that SQLAlchemy executes on.
+        self._past_pools = self._past_engines = 0
+        self._watching = False
         # In what (Aspect) something may have been missed, and why.
         self._unseen: dict[str, str] = {}
         # How much was seen; which tasks and threads were at work when `work` was called last.
@@ -72,7 +76,11 @@ class Observer:
             return
         from sqlalchemy import event
         from sqlalchemy.engine import Engine
+        from sqlalchemy.pool import Pool
 
+        self._watch_pools()
+        event.listen(Pool, "checkout", self._on_checkout)
+        event.listen(Engine, "engine_connect", self._on_connect)
         event.listen(Engine, "before_cursor_execute", self._on_execute)
         event.listen(Engine, "commit", self._on_commit)
         event.listen(Engine, "rollback", self._on_rollback)
@@ -81,6 +89,15 @@ class Observer:
 
             event.listen(Session, "after_begin", self._on_begin)
         self._listening = True
+
+    def _watch_pools(self) -> None:
+        """Begin to tell SQLAlchemy's connections of sqlite3 from others. Twice is fine."""
+        if not self._watching and "sqlalchemy.pool" in sys.modules:
+            from sqlalchemy import event
+            from sqlalchemy.pool import Pool
+
+            event.listen(Pool, "connect", self._on_pooled)
+            self._watching = True
 
     def work(self, http: type) -> dict[str, Any]:
         """Return what was done since the last call, as JSON has it (control.Work).
@@ -99,12 +116,23 @@ class Observer:
             "rollbacks": rollbacks,
             "styles": list(self._styles),
             "files": list(self._files),
+            "databases": list(self._databases),
             "others": list(self._others),
             "settings": list(self._settings),
             "conditions": {**conditions(http), **self._file_systems()},
             "written": [path for path in self._written if os.path.isfile(path)],  # noqa: PTH113
             "unseen": self._unseen,
+            "partly": self._partly(),
         }
+
+    def _partly(self) -> dict[str, str]:
+        """In what (Aspect) something was done that is not seen, and what."""
+        past = {
+            "those of connections to SQLite past SQLAlchemy": self._past_pools,
+            "those of raw connections": self._past_engines,
+        }
+        why = " and ".join(what for what, number in past.items() if number > 0)
+        return dict.fromkeys(("SQL", "commits"), why) if why else {}
 
     @contextlib.contextmanager
     def _seeing(self, *aspects: str) -> Iterator[None]:
@@ -142,6 +170,24 @@ class Observer:
             with self._seeing("final database"):
                 if file := _sqlite_file(os.fsdecode(args[0])):
                     self._databases[file] = None
+        elif event == "sqlite3.connect/handle":  # it is open now
+            with self._seeing("SQL"):
+                self._watch_pools()
+                self._past_pools += 1
+
+    def _on_pooled(self, connection: Any, _: Any) -> None:
+        with self._seeing("SQL"):
+            sqlite3 = sys.modules.get("sqlite3")
+            # An adapter holds aiosqlite's connection, and that one the connection itself.
+            while connection and sqlite3 and not isinstance(connection, sqlite3.Connection):
+                connection = getattr(connection, "_connection", None)
+            self._past_pools -= bool(connection)
+
+    def _on_checkout(self, *_: Any) -> None:
+        self._past_engines += 1
+
+    def _on_connect(self, *_: Any) -> None:
+        self._past_engines -= 1
 
     def _on_open(self, path: Any, _mode: Any, flags: int) -> None:
         if not isinstance(path, int) and flags & WRITES:

@@ -3,7 +3,7 @@
 import hashlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,17 @@ from twinbench.exchange import Answer, EndlessError, ExchangeError, exchange, ta
 from twinbench.measure.control import Work
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST, Server, ServerFailedError
-from twinbench.plan import BaseRequest, Before, Plan, PlanError, Request, Scenario, Target, render
+from twinbench.plan import (
+    Aspect,
+    BaseRequest,
+    Before,
+    Plan,
+    PlanError,
+    Request,
+    Scenario,
+    Target,
+    render,
+)
 from twinbench.preflight.database import DatabaseError, contents
 from twinbench.preflight.facts import Key, Seen
 from twinbench.preflight.files import Files
@@ -102,7 +112,8 @@ class _Visit:
         for sent in self._sent:
             work = self._send_payload(sent, ", after the others")
         if work:
-            self._facts[Key(AT_THE_END, "final database")] = contents(work.files)
+            files = self._databases(work)
+            self._facts[Key(AT_THE_END, "final database")] = contents(files)
             limit = f"limit_concurrency: {self._target.limit_concurrency}"
             conditions = [f"{name}: {value}" for name, value in work.conditions.items()]
             settings = "\n".join([*conditions, limit, *work.settings])
@@ -114,19 +125,34 @@ class _Visit:
             blind="" if work else _why_blind(self._target),
             uses_sql=bool(work and work.observed),
             styles=tuple(work.styles) if work else (),
-            files=len(work.files) if work else 0,
+            files=len(files) if work else 0,
             others=tuple(work.others) if work else (),
-            elsewhere=self._elsewhere(work.written) if work else (),
+            partly=self._partly(work) if work else {},
             conditions=work.conditions if work else {},
             env=self._target.env,
             unseen=work.unseen if work else {},
         )
 
-    def _elsewhere(self, written: Sequence[str]) -> tuple[str, ...]:
-        """The folders of the files `written` outside the folder that was made for them."""
+    def _databases(self, work: Work) -> list[str]:
+        """The SQLite files to compare: those used through SQLAlchemy, and others of this server."""
+        others = (file for file in work.databases if not self._outside([file]))
+        return list(dict.fromkeys([*work.files, *others]))
+
+    def _partly(self, work: Work) -> dict[Aspect, str]:
+        """In what more was done than was seen, and what."""
+        unread = set(work.databases).difference(self._databases(work))
+        found = dict(work.partly)
+        opened: dict[Aspect, Iterable[str]] = {"files": work.written, "final database": unread}
+        for aspect, paths in opened.items():
+            if folders := self._outside(paths):
+                found[aspect] = f"those outside {{scratch}}, in {', '.join(folders)}"
+        return found
+
+    def _outside(self, paths: Iterable[str]) -> list[str]:
+        """The folders of the files `paths` outside the folder that was made for them."""
         own = self._server.folder.resolve()
-        folders = (Path(path).resolve().parent for path in written)
-        return tuple(sorted({str(folder) for folder in folders if not folder.is_relative_to(own)}))
+        folders = (Path(path).resolve().parent for path in paths)
+        return sorted({str(folder) for folder in folders if not folder.is_relative_to(own)})
 
     def _description(self) -> dict[Key, str]:
         """What the app says of its own API, if it does. Asked last: a server that answers every

@@ -6,9 +6,15 @@ from typing import NamedTuple
 
 from twinbench.plan import Aspect
 
-IN_DATABASE: tuple[Aspect, ...] = ("SQL", "commits", "final database")
 # Only a server that can be asked tells these, or tells when they are complete.
-INSIDE: tuple[Aspect, ...] = (*IN_DATABASE, "upstream requests", "files", "settings")
+INSIDE: tuple[Aspect, ...] = (
+    "SQL",
+    "commits",
+    "final database",
+    "upstream requests",
+    "files",
+    "settings",
+)
 
 
 class Key(NamedTuple):
@@ -24,8 +30,8 @@ class Seen:
 
     `blind` is why the server could not be asked, empty if it could; `uses_sql` whether its app
     has SQLAlchemy; `styles` how its drivers write parameters; `files` and `others` how many
-    SQLite files it used, and which other databases; `elsewhere` the folders that it wrote files to
-    and that were not made for it. `conditions` decide its speed and are no work: name and value.
+    SQLite files it used, and which other databases; `partly` is what was not wholly seen, and why.
+    `conditions` decide its speed and are no work: name and value.
     `env` is the plan's. `unseen` is in what its observer has failed, and why.
     """
 
@@ -37,7 +43,7 @@ class Seen:
     styles: tuple[str, ...] = ()
     files: int = 0
     others: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
+    partly: Mapping[Aspect, str] = field(default_factory=dict)
     conditions: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     unseen: Mapping[Aspect, str] = field(default_factory=dict)
@@ -54,7 +60,7 @@ def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
     # What was seen of only one would be a difference that is none.
     found |= {**one.unseen, **other.unseen}
     if not (one.uses_sql or other.uses_sql):
-        return found | dict.fromkeys(IN_DATABASE, "neither app uses SQLAlchemy")
+        found |= dict.fromkeys(("SQL", "commits"), "neither app uses SQLAlchemy")
     if one.styles and other.styles and one.styles != other.styles:
         styles = " and ".join(" + ".join(seen.styles) for seen in (one, other))
         found["SQL"] = f"their drivers write parameters in different ways: {styles}"
@@ -67,9 +73,11 @@ def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
 
 def not_seen(one: Seen, other: Seen) -> dict[Aspect, str]:
     """The aspects in which two targets were compared, but not wholly, each with the reason."""
-    if folders := sorted({*one.elsewhere, *other.elsewhere}):
-        return {"files": f"those outside {{scratch}}, in {', '.join(folders)}"}
-    return {}
+    found: dict[Aspect, str] = {}
+    for aspect in {**one.partly, **other.partly}:
+        reasons = (seen.partly.get(aspect, "") for seen in (one, other))
+        found[aspect] = "; ".join(filter(None, dict.fromkeys(reasons)))
+    return found
 
 
 def unequal_variables(one: Seen, other: Seen) -> list[str]:
