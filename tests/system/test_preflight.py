@@ -4,6 +4,7 @@ The second app is the first with one drift planted in it.
 """
 
 import json
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,8 +44,9 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
     assert told == ["checking target 'one'", "checking target 'two'"]
     assert pair.sentence == (
         "two against one: 12 requests: OpenAPI, status, headers, bytes,"
-        " upstream requests, files, final database, settings, environment: equal."
-        " Not compared: SQL, commits (those of connections to SQLite past SQLAlchemy)"
+        " files, final database, settings, environment: equal."
+        " Not compared: SQL, commits (those of connections to SQLite past SQLAlchemy);"
+        " upstream requests (none was counted)"
     )
     assert pair.conditions["event loop"] == "uvloop.Loop"
 
@@ -198,6 +200,32 @@ def test_connections_past_the_engine_are_said(tmp_path: Path, rig: Rig) -> None:
     assert pair.missing["final database"] == f"those outside {{scratch}}, in {tmp_path}"
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_connections_elsewhere_are_said(tmp_path: Path, rig: Rig, loop: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        port = elsewhere.getsockname()[1]
+        planted = {
+            "asyncio": f"socket.create_connection(('127.0.0.1', {port})).close()",
+            "uvloop": f"KEPT.append(await asyncio.open_connection('127.0.0.1', {port}))",
+        }[loop]
+        lifespan = f"""
+import asyncio
+import socket
+KEPT = []
+
+
+@asynccontextmanager
+async def lifespan(_):
+    {planted}
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+"""
+        pair = checked(rig, written(tmp_path, "app = FastAPI()", lifespan, PLAN + OTHERS))
+    assert pair.missing["upstream requests"] == f"those to 127.0.0.1:{port} are not counted"
+
+
 def test_files_written_at_import_count(tmp_path: Path, rig: Rig) -> None:
     line = f"open({str(tmp_path / 'log')!r}, 'w').close()\nTOKEN = "
     pair = checked(rig, written(tmp_path, "TOKEN = ", line, PLAN + OTHERS))
@@ -296,7 +324,7 @@ def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -
     pair = checked(rig, written(tmp_path, "", "", plan))
     # One token for both scenarios: what comes before is the same.
     assert pair.requests == 3 * 4 + 1 + 3 * 2
-    assert set(pair.missing) == {"SQL", "commits"}
+    assert set(pair.missing) == {"SQL", "commits", "upstream requests"}
     # At least: the token, the file's name in the answer, in the SQL and in the database.
     assert pair.volatile >= 4
 

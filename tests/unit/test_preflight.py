@@ -28,7 +28,7 @@ FACTS: dict[Aspect, str] = {
     "bytes": '{"id":1,"at":"2026-01-17T10:00:00.000001Z"}',
     "SQL": "INSERT INTO posts (id, at) VALUES (?, ?)\n    with (1, '2026-01-17 10:00:00')",
     "commits": "1 commits, 0 rollbacks",
-    "upstream requests": "0 upstream requests",
+    "upstream requests": "1 upstream requests",
     "files": "new .jpg: <4310 bytes, SHA-256 a1b2>",
     "final database": "database 1\nposts: id=1, at='2026-01-17'\nposts: id=2, at='2026-01-17'",
     "settings": "threads: 40\nengine 1: pool: size=5",
@@ -87,7 +87,7 @@ def test_equal_targets_are_started_once() -> None:
         ("final database", "id=2", "id=3"),
         ("OpenAPI", "Blog", "Log"),
         ("settings", "40", "41"),
-        ("upstream requests", "0", "1"),
+        ("upstream requests", "1", "0"),
         ("files", "a1b2", "c3d4"),
         ("files", "new .jpg", "gone .jpg"),
     ],
@@ -283,6 +283,12 @@ def test_what_was_not_compared_is_said(
     one: dict[str, Any], other: dict[str, Any], said: str
 ) -> None:
     assert said in compare(seen("sync", **one), seen("async", **other), never).sentence
+
+
+def test_upstream_requests_that_none_made_are_not_called_equal() -> None:
+    none: dict[Aspect, str] = {"upstream requests": "0 upstream requests"}
+    pair = compare(seen("sync", none), seen("async", none), never)
+    assert pair.missing == {"upstream requests": "none was counted"}
 
 
 def test_where_two_are_meant_to_differ_they_are_not_compared() -> None:

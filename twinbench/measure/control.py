@@ -25,7 +25,8 @@ class Work(BaseModel):
     `databases` are the SQLite files that anything in it has opened.
     `settings` are those of its engines, pools and sessions, a line each; `conditions` what else
     decides its speed and is no work (the event loop, debug modes, ...): name and value. `written`
-    are the files that it has opened to write, SQLite files apart, and that are still there.
+    are the files that it has opened to write, SQLite files apart, and that are still there;
+    `connected` the addresses that it has connected to, but for what uvloop connects.
     `unseen` is in what the observer has failed, and why; `partly` in what something was done that
     it does not see.
     """
@@ -41,6 +42,7 @@ class Work(BaseModel):
     settings: list[str]
     conditions: dict[str, str]
     written: list[str]
+    connected: list[str]
     unseen: dict[Aspect, str]
     partly: dict[Aspect, str]
 

@@ -59,6 +59,8 @@ class Observer:
         # Paths that were opened for writing, and SQLite files, through SQLAlchemy or past it.
         self._written: dict[str, None] = {}
         self._databases: dict[str, None] = {}
+        # Addresses that were connected to.
+        self._connected: dict[str, None] = {}
         # Connections of sqlite3 less those that a pool has; those that were taken from a pool less
         # those that SQLAlchemy executes on.
         self._past_pools = self._past_engines = 0
@@ -121,6 +123,7 @@ class Observer:
             "settings": list(self._settings),
             "conditions": {**conditions(http), **self._file_systems()},
             "written": [path for path in self._written if os.path.isfile(path)],  # noqa: PTH113
+            "connected": list(self._connected),
             "unseen": self._unseen,
             "partly": self._partly(),
         }
@@ -170,6 +173,10 @@ class Observer:
             with self._seeing("final database"):
                 if file := _sqlite_file(os.fsdecode(args[0])):
                     self._databases[file] = None
+        elif event == "socket.connect":
+            with self._seeing("upstream requests"):
+                is_inet = isinstance(args[1], tuple)
+                self._connected[":".join(map(str, args[1][:2])) if is_inet else str(args[1])] = None
         elif event == "sqlite3.connect/handle":  # it is open now
             with self._seeing("SQL"):
                 self._watch_pools()

@@ -1,5 +1,6 @@
 """A server under test, from its socket to its end."""
 
+import contextlib
 import json
 import math
 import shutil
@@ -9,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
+
+import psutil
 
 from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
@@ -220,6 +223,18 @@ class Server:
             if now > min(changed + QUIET_S, began + LASTING_S, end):
                 return
             _pause()
+
+    def connected_to(self) -> set[str]:
+        """The addresses of the connections that it has opened and not closed."""
+        with contextlib.suppress(psutil.Error):
+            found = psutil.Process(self.child.pid).children(recursive=True)
+            opened = [each for process in found for each in process.net_connections("inet")]
+            return {
+                f"{each.raddr.ip}:{each.raddr.port}"
+                for each in opened
+                if each.raddr and each.laddr.port != self.port
+            }
+        return set()
 
     def answered(self, within_s: float) -> int:
         """How many requests it has answered since its start; 0 if it does not say so in time."""

@@ -142,11 +142,19 @@ class _Visit:
         """In what more was done than was seen, and what."""
         unread = set(work.databases).difference(self._databases(work))
         found = dict(work.partly)
+        if addresses := self._connected_to(work):
+            found["upstream requests"] = f"those to {', '.join(addresses)} are not counted"
         opened: dict[Aspect, Iterable[str]] = {"files": work.written, "final database": unread}
         for aspect, paths in opened.items():
             if folders := self._outside(paths):
                 found[aspect] = f"those outside {{scratch}}, in {', '.join(folders)}"
         return found
+
+    def _connected_to(self, work: Work) -> list[str]:
+        """The addresses that the server has connected to, the upstream API's apart."""
+        open_ones = self._server.connected_to()
+        own = f"{HOST}:{self._upstream.port}"
+        return sorted({*work.connected, *open_ones} - {own})
 
     def _outside(self, paths: Iterable[str]) -> list[str]:
         """The folders of the files `paths` outside the folder that was made for them."""
