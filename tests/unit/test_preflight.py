@@ -317,6 +317,20 @@ def test_conditions_are_listed_for_both() -> None:
     other = seen("async", conditions={"event loop": "uvloop.Loop", "asyncio debug": "on"})
     pair = compare(one, other, never, {"settings": "one is debugged"})
     assert pair.conditions == {"event loop": "uvloop.Loop", "asyncio debug": "off | on"}
+    command = seen("async", blind="'async' is a command")
+    assert compare(one, command, never).conditions["event loop"] == "uvloop.Loop | not seen"
+
+
+def test_options_of_targets_that_cannot_be_asked_are_compared() -> None:
+    one = seen("sync", options={"workers": 1, "limit_concurrency": 9})
+    other = seen("async", options={"workers": 2, "limit_concurrency": 9}, blind="'async' has 2")
+    with pytest.raises(UnequalError, match="unequal settings") as refused:
+        compare(one, other, never)
+    assert refused.value.diff == "workers: 1 | 2"
+    command = seen("async", blind="'async' is a command")
+    assert "settings" in compare(one, command, never).missing
+    pair = compare(one, other, never, {"settings": "twice the workers"})
+    assert pair.declared["settings"] == "twice the workers"
 
 
 MOUNTS = r"""22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw

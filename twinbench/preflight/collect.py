@@ -130,6 +130,7 @@ class _Visit:
             partly=self._partly(work) if work else {},
             conditions=work.conditions if work else {},
             env=self._target.env,
+            options=_options(self._target),
             unseen=work.unseen if work else {},
         )
 
@@ -312,6 +313,12 @@ def _text_of(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError:
         return f"<{len(body)} bytes, SHA-256 {hashlib.sha256(body).hexdigest()}>"
+
+
+def _options(target: Target) -> dict[str, int | None]:
+    if target.command:
+        return {}
+    return {"workers": target.workers, "limit_concurrency": target.limit_concurrency}
 
 
 def _why_blind(target: Target) -> str:

@@ -34,7 +34,8 @@ class Seen:
     has SQLAlchemy; `styles` how its drivers write parameters; `files` and `others` how many
     SQLite files it used, and which other databases; `partly` is what was not wholly seen, and why.
     `conditions` decide its speed and are no work: name and value.
-    `env` is the plan's. `unseen` is in what its observer has failed, and why.
+    `env` and `options` are the plan's; a command's options are not known. `unseen` is in what its
+    observer has failed, and why.
     """
 
     target: str
@@ -48,6 +49,7 @@ class Seen:
     partly: Mapping[Aspect, str] = field(default_factory=dict)
     conditions: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, int | None] = field(default_factory=dict)
     unseen: Mapping[Aspect, str] = field(default_factory=dict)
 
 
@@ -94,9 +96,24 @@ def unequal_variables(one: Seen, other: Seen) -> list[str]:
     )
 
 
+def unequal_options(one: Seen, other: Seen) -> list[str]:
+    """The options that the plan gives two targets differently, where nobody else tells them."""
+    if not (one.blind or other.blind) or not (one.options and other.options):
+        return []
+    return [
+        f"{name}: {value} | {other.options.get(name)}"
+        for name, value in one.options.items()
+        if other.options.get(name) != value
+    ]
+
+
 def conditions_of(one: Seen, other: Seen) -> dict[str, str]:
     """The conditions of two targets: the value of both, or the two values."""
     return {
-        name: " | ".join(dict.fromkeys(seen.conditions.get(name, "none") for seen in (one, other)))
+        name: " | ".join(dict.fromkeys(_condition(seen, name) for seen in (one, other)))
         for name in {**one.conditions, **other.conditions}
     }
+
+
+def _condition(seen: Seen, name: str) -> str:
+    return seen.conditions.get(name, "not seen" if seen.blind else "none")

@@ -22,6 +22,7 @@ from twinbench.preflight.facts import (
     conditions_of,
     not_comparable,
     not_seen,
+    unequal_options,
     unequal_variables,
 )
 
@@ -61,6 +62,12 @@ def compare(
         if key.aspect not in {*missing, *meant} and one.facts.get(key) != other.facts.get(key)
     ]
     changing = _settle(unequal, one, other, again) if unequal else 0
+    if "settings" not in meant and (options := unequal_options(one, other)):
+        raise UnequalError(
+            f"unequal settings: '{other.target}' does not run as '{one.target}' does",
+            "settings",
+            "\n".join(options),
+        )
     declared = dict(meant)
     if variables := unequal_variables(one, other):
         declared["environment"] = _variables(one, other, variables, meant)
