@@ -141,6 +141,12 @@ def test_a_target_that_remembers_is_refused_as_the_first_too(tmp_path: Path, rig
         ("import gc; gc.disable()", "+garbage collector: off, "),
         ("import sys; sys.setprofile(lambda *_: None)", "+trace function: on"),
         ("limiter.total_tokens = 80", "+thread limit: 80"),
+        ("app.debug = True", "+app debug: on"),
+        ("os.nice(1)", "+nice value: "),
+        (
+            "import threading; threading.setprofile(lambda *_: None)",
+            "+trace function of threads: on",
+        ),
     ],
 )
 def test_what_decides_speed_and_is_no_work_is_compared(

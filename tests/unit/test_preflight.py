@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from twinbench.findings import PreflightPair
-from twinbench.measure.observe import file_systems, text_of
+from twinbench.measure.conditions import file_systems
+from twinbench.measure.observe import text_of
 from twinbench.plan import ASPECTS, Aspect
 from twinbench.preflight.collect import header_lines
 from twinbench.preflight.compare import split

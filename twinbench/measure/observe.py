@@ -6,21 +6,16 @@ environment, and needs nothing but the SQLAlchemy that the app has itself, if it
 
 import asyncio
 import contextlib
-import gc
 import hashlib
 import os
-import platform
 import queue
 import sys
 import threading
-import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
-
-from anyio.to_thread import current_default_thread_limiter
 
 # Longer values (pictures, documents) are told by their digest.
 LONGEST_BYTES = 256
@@ -32,7 +27,6 @@ PRAGMAS = (
     *("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "cache_size", "mmap_size"),
     *("page_size", "temp_store", "locking_mode", "wal_autocheckpoint"),
 )
-MOUNTS = Path("/proc/self/mountinfo")
 # Of the server, and of serve.py.
 OWN_TASKS = {"Server.serve", "Server._serve", "Server._answer", "LifespanOn.main"}
 # Where threads wait for work: those of executors, of AnyIO and of aiosqlite.
@@ -101,11 +95,13 @@ class Observer:
             event.listen(Pool, "connect", self._on_pooled)
             self._watching = True
 
-    def work(self, http: type) -> dict[str, Any]:
-        """Return what was done since the last call, as JSON has it (control.Work).
+    def opened(self) -> dict[str, list[str]]:
+        """Return the paths of files that were opened, by what they are."""
+        return {"SQLite files": list(self._databases), "other files": list(self._written)}
 
-        Call it on the event loop; `http` is the server's HTTP implementation.
-        """
+    def work(self) -> dict[str, Any]:
+        """Return what was done since the last call, as JSON has it (control.Work) but for the
+        conditions. Call it on the event loop."""
         self.listen()  # an app may import SQLAlchemy as late as in a request
         self._lasting = at_work()
         statements, self._statements = self._statements, []
@@ -121,7 +117,6 @@ class Observer:
             "databases": list(self._databases),
             "others": list(self._others),
             "settings": list(self._settings),
-            "conditions": {**conditions(http), **self._file_systems()},
             "written": [path for path in self._written if os.path.isfile(path)],  # noqa: PTH113
             "connected": list(self._connected),
             "unseen": self._unseen,
@@ -153,15 +148,6 @@ class Observer:
         now = at_work()
         self._lasting &= now
         return {"running": len(now - self._lasting), "done": self._done}
-
-    def _file_systems(self) -> dict[str, str]:
-        found = {"SQLite files": self._databases, "other files": self._written}
-        mounts = MOUNTS.read_text(errors="replace") if MOUNTS.exists() else ""
-        return {
-            f"file system of {what}": ", ".join(sorted(file_systems(list(paths), mounts)))
-            for what, paths in found.items()
-            if paths
-        }
 
     def _on_audit(self, event: str, args: tuple[Any, ...]) -> None:
         """Note the files that the process writes (PEP 578)."""
@@ -257,59 +243,6 @@ def _waits_for_work(frame: FrameType | None) -> bool:
         frame = frame.f_back
     where = f"{frame.f_code.co_filename}:{frame.f_code.co_name}" if frame else ""
     return where.endswith(IDLE)
-
-
-def conditions(http: type) -> dict[str, str]:
-    """Return what decides the speed of this process and is no work: name and value."""
-    loop = asyncio.get_running_loop()
-    factory = loop.get_task_factory()
-    flags = {"-X dev": sys.flags.dev_mode, "-d": sys.flags.debug, "-O": sys.flags.optimize}
-    flags["debug build"] = hasattr(sys, "gettotalrefcount")
-    return {
-        "event loop": _named(type(loop)),
-        "task factory": _named(factory) if factory else "default",
-        "HTTP implementation": _named(http),
-        "asyncio debug": _on(loop.get_debug()),
-        "Python": f"{platform.python_implementation()} {platform.python_version()}",
-        "Python debug": ", ".join(name for name, given in flags.items() if given) or "off",
-        "trace function": _on(sys.gettrace() or sys.getprofile()),
-        "tracemalloc": _on(tracemalloc.is_tracing()),
-        "garbage collector": f"{_on(gc.isenabled())}, thresholds {gc.get_threshold()}",
-        "frozen objects": "some" if gc.get_freeze_count() else "none",
-        "switch interval": f"{sys.getswitchinterval():g} s",
-        "thread limit": f"{current_default_thread_limiter().total_tokens:g}",
-        "upstream": os.environ.get("UPSTREAM_URL", "none"),
-    }
-
-
-def _named(thing: Any) -> str:
-    name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
-    return f"{getattr(thing, '__module__', None) or type(thing).__module__}.{name}"
-
-
-def _on(state: object) -> str:
-    return "on" if state else "off"
-
-
-def file_systems(paths: Iterable[str], mounts: str) -> set[str]:
-    """Return the types of the file systems that hold the files `paths`, or will hold them.
-
-    `mounts` is the text of /proc/self/mountinfo; where there is none, types are "unknown".
-    """
-    types: dict[str, str] = {}
-    for line in mounts.splitlines():
-        place, _, kind = line.partition(" - ")
-        # Spaces and the like are written as octal numbers.
-        mounted = place.split()[4].encode("latin-1", "replace").decode("unicode_escape")
-        types[mounted.rstrip("/")] = kind.split()[0]
-    found = set()
-    for path in paths:
-        real = Path(os.path.realpath(path))
-        if real.exists() and not real.is_file() and not real.is_dir():
-            continue  # a device or a pipe
-        above = (str(folder).rstrip("/") for folder in (real, *real.parents))
-        found.add(next((types[folder] for folder in above if folder in types), "unknown"))
-    return found
 
 
 def settings_of(connection: Any) -> Iterator[str]:

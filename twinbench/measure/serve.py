@@ -9,6 +9,7 @@ and one sentence, if `app` names nothing.
 """
 
 import asyncio
+import functools
 import importlib
 import importlib.util
 import json
@@ -65,8 +66,12 @@ class Server(uvicorn.Server):
     def _work(self) -> dict[str, Any]:
         if not self._observer:
             return {}
-        work: dict[str, Any] = self._observer.work(self.config.http_protocol_class)
-        return work
+        opened = self._observer.opened()
+        config = self.config
+        found = beside("conditions").conditions(
+            config.http_protocol_class, config.loaded_app, opened
+        )
+        return {**self._observer.work(), "conditions": found}
 
     def _running(self) -> dict[str, int]:
         return self._observer.running() if self._observer else {}
@@ -118,6 +123,7 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+@functools.cache
 def beside(name: str) -> Any:
     """The file `name` beside this one, as a module: under a name that no app has."""
     path = Path(__file__).with_name(f"{name}.py")
