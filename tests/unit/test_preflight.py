@@ -176,6 +176,9 @@ def test_values_whose_form_is_chance_are_volatile(
 
 def test_what_is_the_same_twice_by_chance_is_tried_again() -> None:
     assert compared("bytes", ["on: true"] * 2, ["on: false"] * 2 + ["on: true"]).volatile == 1
+    # Of one length at two starts each.
+    one, other = ["0.12", "0.34"], ["0.567", "0.789", "0.98"]
+    assert compared("bytes", one, other).volatile == 1
     starts: list[int] = []
 
     def again(name: str, start: int) -> Seen:

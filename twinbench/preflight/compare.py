@@ -55,10 +55,16 @@ def volatile(starts: Sequence[str], token: re.Pattern[str]) -> Volatile | None:
 
 
 class Differing(NamedTuple):
-    """How many tokens differ between two targets: volatile ones, and others."""
+    """How many tokens differ between two targets: volatile ones, others, and those of the volatile
+    ones that differ in length."""
 
     volatile: int
     steady: int
+    lengths: int = 0
+
+    @property
+    def equal(self) -> bool:
+        return not self.steady and not self.lengths
 
 
 def alike(ones: Sequence[str], others: Sequence[str], token: re.Pattern[str]) -> Differing | None:
@@ -72,11 +78,10 @@ def alike(ones: Sequence[str], others: Sequence[str], token: re.Pattern[str]) ->
     pairs = enumerate(zip(text.tokens, counterpart.tokens, strict=True))
     differing = {n: (a, b) for n, (a, b) in pairs if a != b}
     unsteady = [n for n in differing if n in own or n in theirs]
-    found = Differing(len(unsteady), len(differing) - len(unsteady))
-    of_one_length = all(
-        own.get(n) or theirs.get(n) or _of_one_length(*differing[n]) for n in unsteady
+    lengths = sum(
+        not (own.get(n) or theirs.get(n) or _of_one_length(*differing[n])) for n in unsteady
     )
-    return found if of_one_length or found.steady else None
+    return Differing(len(unsteady), len(differing) - len(unsteady), lengths)
 
 
 # A line in pieces, and where it stands among them: its separators and first token (the table of a

@@ -115,12 +115,12 @@ def _settle(unequal: Sequence[Key], one: Seen, other: Seen, again: Again) -> int
             seen.append(again(name, start))
         twos = [_Two(names, (_texts(starts[0], key), _texts(starts[1], key))) for key in unequal]
         found = [_differing(key, two) for key, two in zip(unequal, twos, strict=True)]
-        if all(differing and not differing.steady for differing in found):
+        if all(differing and differing.equal for differing in found):
             return sum(differing.volatile for differing in found if differing)
         unlike = [n for n, differing in enumerate(found) if _is_plain(unequal[n], differing)]
         if unlike:
             break
-    worst = unlike or [n for n, differing in enumerate(found) if not differing or differing.steady]
+    worst = unlike or [n for n, differing in enumerate(found) if differing and not differing.equal]
     raise _unequal(unequal[worst[0]], twos[worst[0]])
 
 
@@ -133,13 +133,18 @@ def _differing(key: Key, two: _Two) -> Differing | None:
     is_volatile = any(len(set(texts)) > 1 for texts in two.texts)
     in_any_order = is_volatile and key.aspect in IN_ANY_ORDER
     kind = alike_in_any_order if in_any_order else alike
-    # Larger tokens would hide what is steady.
-    return next(filter(None, (kind(*two.texts, token) for token in TOKENS)), None)
+    found = None
+    for token in TOKENS:
+        if differing := kind(*two.texts, token):
+            if differing.equal or differing.steady:  # larger tokens would hide what is steady
+                return differing
+            found = found or differing
+    return found
 
 
 def _is_plain(key: Key, differing: Differing | None) -> bool:
     """Whether no chance explains a difference: it is one of structure, or of what has no values."""
-    return not differing or bool(differing.steady and key.aspect not in WITH_VALUES)
+    return not differing or not (differing.equal or key.aspect in WITH_VALUES)
 
 
 def _unequal(key: Key, two: _Two) -> UnequalError:
