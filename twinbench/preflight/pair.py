@@ -61,13 +61,13 @@ def compare(
         for key in dict.fromkeys([*one.facts, *other.facts])
         if key.aspect not in {*missing, *meant} and one.facts.get(key) != other.facts.get(key)
     ]
-    changing = _settle(unequal, one, other, again) if unequal else 0
     if "settings" not in meant and (options := unequal_options(one, other)):
         raise UnequalError(
             f"unequal settings: '{other.target}' does not run as '{one.target}' does",
             "settings",
             "\n".join(options),
         )
+    changing = _settle(unequal, one, other, again) if unequal else 0
     declared = dict(meant)
     if variables := unequal_variables(one, other):
         declared["environment"] = _variables(one, other, variables, meant)
