@@ -42,6 +42,8 @@ LISTS_OF_HEADERS = {"vary", "access-control-allow-headers", "access-control-expo
 # Where FastAPI describes the API, unless it is told otherwise.
 DESCRIPTION = "/openapi.json"
 OK = 200
+# A server that does not answer because it is ending has ended by then.
+ENDS_S = 5.0
 AT_THE_START, AT_THE_END = "at its start", "after the last request"
 # Each request is sent so often, and once more after all others: an answer that is remembered
 # needs no SQL the second time.
@@ -263,6 +265,7 @@ class _Visit:
         if work := self._server.work(self._plan.ready_s):
             return work
         try:
+            self._server.child.ended(ENDS_S)
             self._server.check_alive()
         except ServerFailedError as error:
             raise PreflightError(f"{self._who}, {after}: {error}") from None
