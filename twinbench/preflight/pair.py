@@ -75,7 +75,7 @@ def compare(
         baseline=one.target,
         candidate=other.target,
         requests=one.requests,
-        missing=missing | {a: why for a, why in not_seen(one, other).items() if a not in declared},
+        missing={a: why for a, why in not_seen(one, other).items() if a not in declared} | missing,
         declared=declared,
         volatile=changing,
         conditions=conditions_of(one, other),
