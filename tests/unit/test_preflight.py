@@ -275,6 +275,7 @@ def test_texts_are_split_where_what_is_volatile_ends(text: str, tokens: list[str
         ({"uses_sql": False}, {"uses_sql": False}, "SQL, commits (neither app uses SQLAlchemy)"),
         ({"others": ("postgresql",)}, {}, "final database (postgresql: only SQLite files"),
         ({"files": 0}, {"files": 0}, "final database (no SQLite file was used)"),
+        ({"unseen": {"SQL": "a"}}, {"partly": {"SQL": "b"}}, "Not compared: SQL (a)"),
         ({}, {"styles": ("pyformat",)}, "Not compared: SQL (their drivers write parameters"),
         (
             {"partly": {"files": "a"}},
