@@ -4,6 +4,7 @@ The second app is the first with one drift planted in it.
 """
 
 import json
+import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import pytest
 
 from tests import runs
 from tests.system.planted import APP, CHANGING, OTHERS, PLAN, written
-from tests.system.processes import BEHAVING, twinbench
+from tests.system.processes import BEHAVING, LONG_S, twinbench
 from twinbench.findings import PreflightPair
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, Scenario, read_plan
@@ -82,8 +83,10 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
     [pair] = check(read_plan(plan_file), "plan.toml", rig, told.append)
     assert told == ["checking target 'one'", "checking target 'two'"]
     assert pair.sentence == (
-        "two against one: 12 requests: OpenAPI, status, headers, bytes, SQL, commits,"
-        " upstream requests, files, final database, settings, environment: equal"
+        "two against one: 12 requests: OpenAPI, status, headers, bytes,"
+        " files, final database, settings, environment: equal."
+        " Not compared: SQL, commits (those of connections to SQLite past SQLAlchemy);"
+        " upstream requests (none was counted)"
     )
     assert pair.conditions["event loop"] == "uvloop.Loop"
 
@@ -125,8 +128,9 @@ def test_twins_that_drifted_are_refused(
     tmp_path: Path, rig: Rig, old: str, new: str, where: str, shown: str
 ) -> None:
     sentence, *diff = refused(rig, written(tmp_path, old, new)).splitlines()
-    assert sentence.startswith("plan.toml: targets[1]: 'two' does not do the same work as 'one': ")
+    assert sentence.startswith("plan.toml: targets[1]: ")
     assert where in sentence
+    assert ": 'two' does not do the same work as 'one'" in sentence
     assert [line.partition(",")[0] for line in diff[:2]] == ["--- one", "+++ two"]
     assert any(line.startswith(shown) for line in diff), diff
 
@@ -150,6 +154,11 @@ REMEMBERED = f"KEPT.get(n) or KEPT.setdefault(n, {SELECT})"
         ('b"\\xff" + body["text"]', 'b"\\xfe" + body["text"]', "(requests[2]): unequal files"),
         ("# a file more", "(FILE.parent / 'x').touch()", "(requests[2]): unequal files"),
         ("TOKEN = ", "(FILE.parent / 'x').touch()\nTOKEN = ", "at its start: unequal files"),
+        (
+            "TOKEN = ",
+            "sqlite3.connect(FILE.parent / 'x').execute('CREATE TABLE x (y)')\nTOKEN = ",
+            "unequal final database",
+        ),
     ],
 )
 def test_what_is_remembered_or_written_otherwise_is_refused(
@@ -175,6 +184,12 @@ def test_a_target_that_remembers_is_refused_as_the_first_too(tmp_path: Path, rig
         ("import gc; gc.disable()", "+garbage collector: off, "),
         ("import sys; sys.setprofile(lambda *_: None)", "+trace function: on"),
         ("limiter.total_tokens = 80", "+thread limit: 80"),
+        ("app.debug = True", "+app debug: on"),
+        ("os.nice(1)", "+nice value: "),
+        (
+            "import threading; threading.setprofile(lambda *_: None)",
+            "+trace function of threads: on",
+        ),
     ],
 )
 def test_what_decides_speed_and_is_no_work_is_compared(
@@ -208,7 +223,8 @@ def test_variables_that_differ_are_declared_or_refused(
     if not declared:
         said = refused(rig, plan_file)
         assert "unequal environment" in said
-        assert said.endswith("\nPYTHONHASHSEED is set differently")
+        assert "\nPYTHONHASHSEED is set differently\n" in said
+        assert said.endswith('differs = { "environment" = "..." }')
     else:
         assert checked(rig, plan_file).declared["environment"] == "PYTHONHASHSEED: a try"
 
@@ -221,13 +237,48 @@ def test_the_order_of_a_set_of_text_is_no_difference(tmp_path: Path, rig: Rig) -
 def test_files_outside_the_scratch_folder_are_said(tmp_path: Path, rig: Rig) -> None:
     line = f"(__import__('pathlib').Path({str(tmp_path)!r}) / 'log').write_text('a')"
     pair = checked(rig, written(tmp_path, "# a file more", line, PLAN + OTHERS))
-    assert pair.missing == {"files": f"those outside {{scratch}}, in {tmp_path}"}
+    assert pair.missing["files"] == f"those outside {{scratch}}, in {tmp_path}"
+
+
+def test_connections_past_the_engine_are_said(tmp_path: Path, rig: Rig) -> None:
+    raw = "engine.raw_connection().close()"
+    outside = f"sqlite3.connect({str(tmp_path / 'x.db')!r}).execute('PRAGMA user_version = 1')"
+    pair = checked(rig, written(tmp_path, "# a COMMIT more", f"{raw}; {outside}"))
+    past = "those of connections to SQLite past SQLAlchemy"
+    assert pair.missing["SQL"] == f"{past}; {past} and those of raw connections"
+    assert pair.missing["final database"] == f"those outside {{scratch}}, in {tmp_path}"
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_connections_elsewhere_are_said(tmp_path: Path, rig: Rig, loop: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        port = elsewhere.getsockname()[1]
+        planted = {
+            "asyncio": f"socket.create_connection(('127.0.0.1', {port})).close()",
+            "uvloop": f"KEPT.append(await asyncio.open_connection('127.0.0.1', {port}))",
+        }[loop]
+        lifespan = f"""
+import asyncio
+import socket
+KEPT = []
+
+
+@asynccontextmanager
+async def lifespan(_):
+    {planted}
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+"""
+        pair = checked(rig, written(tmp_path, "app = FastAPI()", lifespan, PLAN + OTHERS))
+    assert pair.missing["upstream requests"] == f"those to 127.0.0.1:{port} are not counted"
 
 
 def test_files_written_at_import_count(tmp_path: Path, rig: Rig) -> None:
     line = f"open({str(tmp_path / 'log')!r}, 'w').close()\nTOKEN = "
     pair = checked(rig, written(tmp_path, "TOKEN = ", line, PLAN + OTHERS))
-    assert pair.missing == {"files": f"those outside {{scratch}}, in {tmp_path}"}
+    assert pair.missing["files"] == f"those outside {{scratch}}, in {tmp_path}"
 
 
 def test_a_database_in_memory_is_served(tmp_path: Path, rig: Rig) -> None:
@@ -251,6 +302,55 @@ def words() -> int:
     assert "in memory" in checked(rig, plan_file).missing["final database"]
 
 
+def test_an_observer_that_fails_does_not_fail_the_app(tmp_path: Path, rig: Rig) -> None:
+    planted = """
+class Odd(str):
+    def __repr__(self):
+        raise TypeError
+
+
+sqlite3.register_adapter(Odd, str)
+app = FastAPI()
+"""
+    plan_file = written(tmp_path, "", "")
+    for name in ("one", "two"):
+        text = APP.replace("\napp = FastAPI()\n", planted).replace('name="one"', 'name=Odd("one")')
+        (tmp_path / f"{name}.py").write_text(text)
+    assert checked(rig, plan_file).missing["SQL"] == "the observer failed: TypeError"
+
+
+@pytest.mark.parametrize(
+    "started",
+    [
+        "threading.Thread(target=finish).start()",
+        "LOOPS[0].call_soon_threadsafe(lambda: LOOPS[0].create_task(asyncio.to_thread(finish)))",
+    ],
+)
+def test_work_after_the_answer_counts(
+    tmp_path: Path, rig: Rig, started: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twinbench.measure.server.QUIET_S", LONG_S)
+    monkeypatch.setattr("twinbench.measure.server.LASTING_S", LONG_S)
+    plan_file = written(tmp_path, "tasks.add_task(finish)", started)
+    lifespan = """
+import asyncio
+import threading
+LOOPS = []
+
+
+@asynccontextmanager
+async def lifespan(_):
+    LOOPS.append(asyncio.get_running_loop())
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+"""
+    two = (tmp_path / "two.py").read_text()
+    (tmp_path / "two.py").write_text(two.replace("app = FastAPI()", lifespan))
+    checked(rig, plan_file)
+
+
 def test_the_order_of_methods_in_allow_is_no_difference(tmp_path: Path, rig: Rig) -> None:
     plan_file = written(tmp_path, "", "")
     for name, allowed in (("one", "GET, HEAD"), ("two", "HEAD, GET")):
@@ -272,7 +372,8 @@ def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -
     plan = PLAN + CHANGING + CHANGING.replace('name = "uploads"', 'name = "again"')
     pair = checked(rig, written(tmp_path, "", "", plan))
     # One token for both scenarios: what comes before is the same.
-    assert (pair.requests, pair.missing) == (3 * 4 + 1 + 3 * 2, {})
+    assert pair.requests == 3 * 4 + 1 + 3 * 2
+    assert set(pair.missing) == {"SQL", "commits", "upstream requests"}
     # At least: the token, the file's name in the answer, in the SQL and in the database.
     assert pair.volatile >= 4
 
@@ -285,7 +386,7 @@ def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -
             'return {"token": TOKEN}',
             # Another number of entries in every second; the starts are further apart than that.
             'return {"token": TOKEN, **{str(n): "" for n in range(int(time.time()) % 1000)}}',
-            "'two' does not give the same answer twice and cannot be compared",
+            "uploads': before: GET /token (before[0]): bytes of 'two' differ in structure",
         ),
     ],
 )

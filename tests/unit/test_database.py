@@ -38,7 +38,7 @@ def test_schema_and_rows_are_read_while_the_server_still_holds_the_file(tmp_path
             "CREATE TABLE twice (a INTEGER, b INTEGER AS (a * 2))",
             "a b: id=1, name=None",
             "a b: id=2, name='two'",
-            r"a b: id=3, name=b'\x00\xff'",
+            "a b: id=3, name=<2 bytes, 00ff>",
             "pairs: b='2', a='x'",
             "pairs: b='1', a='y'",
             "twice: a=1, b=2",
@@ -56,7 +56,14 @@ def test_a_long_value_is_told_by_its_digest(tmp_path: Path) -> None:
     assert "t: x=<5000 bytes, SHA-256 " in contents([str(tmp_path / "x.db")])
 
 
-def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match=r"gone\.db cannot be read"):
-        contents([str(tmp_path / "gone.db")])
+def test_a_file_that_the_app_has_deleted_is_said(tmp_path: Path) -> None:
+    made(tmp_path / "x.db").close()
+    files = [str(tmp_path / name) for name in ("gone.db", "x.db")]
+    assert contents(files).splitlines() == ["database 1: deleted", "database 2"]
     assert not (tmp_path / "gone.db").exists()
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "no.db").write_text("no database" * 100)
+    with pytest.raises(DatabaseError, match=r"no\.db cannot be read"):
+        contents([str(tmp_path / "no.db")])

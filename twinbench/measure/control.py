@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from twinbench.interruption import interruptible
+from twinbench.plan import Aspect
 
 POLL_S = 0.02
 RECV_BYTES = 65_536
@@ -20,10 +21,14 @@ class Work(BaseModel):
 
     `observed` is False where the app does not use SQLAlchemy. `statements` are pairs of SQL and
     parameters; `styles` the ways in which its drivers write parameters into SQL. `files` are the
-    SQLite files since its start, in the order of first use, `others` the databases that are none.
+    SQLite files since its start, in the order of first use, `others` the databases that are none;
+    `databases` are the SQLite files that anything in it has opened.
     `settings` are those of its engines, pools and sessions, a line each; `conditions` what else
     decides its speed and is no work (the event loop, debug modes, ...): name and value. `written`
-    are the files that it has opened to write, SQLite files apart, and that are still there.
+    are the files that it has opened to write, SQLite files apart, and that are still there;
+    `connected` the addresses that it has connected to, but for what uvloop connects.
+    `unseen` is in what the observer has failed, and why; `partly` in what something was done that
+    it does not see.
     """
 
     observed: bool
@@ -32,10 +37,14 @@ class Work(BaseModel):
     rollbacks: int
     styles: list[str]
     files: list[str]
+    databases: list[str]
     others: list[str]
     settings: list[str]
     conditions: dict[str, str]
     written: list[str]
+    connected: list[str]
+    unseen: dict[Aspect, str]
+    partly: dict[Aspect, str]
 
 
 class Control:

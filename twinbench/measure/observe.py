@@ -6,28 +6,34 @@ environment, and needs nothing but the SQLAlchemy that the app has itself, if it
 
 import asyncio
 import contextlib
-import gc
 import hashlib
 import os
-import platform
+import queue
 import sys
-import tracemalloc
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from anyio.to_thread import current_default_thread_limiter
-
 # Longer values (pictures, documents) are told by their digest.
 LONGEST_BYTES = 256
+# Of ASCII: bytes of these are shown as they are.
+PRINTABLE = range(0x20, 0x7F)
 # What goes up and down with use, and is no setting.
 STATE = {"_overflow", "_invalidate_time"}
 PRAGMAS = (
     *("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "cache_size", "mmap_size"),
     *("page_size", "temp_store", "locking_mode", "wal_autocheckpoint"),
 )
-MOUNTS = Path("/proc/self/mountinfo")
+# Of the server, and of serve.py.
+OWN_TASKS = {"Server.serve", "Server._serve", "Server._answer", "LifespanOn.main"}
+# Where threads wait for work: those of executors, of AnyIO and of aiosqlite.
+IDLE = (
+    *("/concurrent/futures/thread.py:_worker", "/anyio/_backends/_asyncio.py:run"),
+    *("/aiosqlite/core.py:_connection_worker_thread", "/aiosqlite/core.py:run"),
+)
 WRITES = os.O_WRONLY | os.O_RDWR
 
 
@@ -47,6 +53,17 @@ class Observer:
         # Paths that were opened for writing, and SQLite files, through SQLAlchemy or past it.
         self._written: dict[str, None] = {}
         self._databases: dict[str, None] = {}
+        # Addresses that were connected to.
+        self._connected: dict[str, None] = {}
+        # Connections of sqlite3 less those that a pool has; those that were taken from a pool less
+        # those that SQLAlchemy executes on.
+        self._past_pools = self._past_engines = 0
+        self._watching = False
+        # In what (Aspect) something may have been missed, and why.
+        self._unseen: dict[str, str] = {}
+        # How much was seen; which tasks and threads were at work when `work` was called last.
+        self._done = 0
+        self._lasting: set[int] = set()
         sys.addaudithook(self._on_audit)
 
     def listen(self) -> None:
@@ -55,7 +72,11 @@ class Observer:
             return
         from sqlalchemy import event
         from sqlalchemy.engine import Engine
+        from sqlalchemy.pool import Pool
 
+        self._watch_pools()
+        event.listen(Pool, "checkout", self._on_checkout)
+        event.listen(Engine, "engine_connect", self._on_connect)
         event.listen(Engine, "before_cursor_execute", self._on_execute)
         event.listen(Engine, "commit", self._on_commit)
         event.listen(Engine, "rollback", self._on_rollback)
@@ -65,12 +86,24 @@ class Observer:
             event.listen(Session, "after_begin", self._on_begin)
         self._listening = True
 
-    def work(self, http: type) -> dict[str, Any]:
-        """Return what was done since the last call, as JSON has it (control.Work).
+    def _watch_pools(self) -> None:
+        """Begin to tell SQLAlchemy's connections of sqlite3 from others. Twice is fine."""
+        if not self._watching and "sqlalchemy.pool" in sys.modules:
+            from sqlalchemy import event
+            from sqlalchemy.pool import Pool
 
-        Call it on the event loop; `http` is the server's HTTP implementation.
-        """
+            event.listen(Pool, "connect", self._on_pooled)
+            self._watching = True
+
+    def opened(self) -> dict[str, list[str]]:
+        """Return the paths of files that were opened, by what they are."""
+        return {"SQLite files": list(self._databases), "other files": list(self._written)}
+
+    def work(self) -> dict[str, Any]:
+        """Return what was done since the last call, as JSON has it (control.Work) but for the
+        conditions. Call it on the event loop."""
         self.listen()  # an app may import SQLAlchemy as late as in a request
+        self._lasting = at_work()
         statements, self._statements = self._statements, []
         commits, self._commits = self._commits, 0
         rollbacks, self._rollbacks = self._rollbacks, 0
@@ -81,52 +114,110 @@ class Observer:
             "rollbacks": rollbacks,
             "styles": list(self._styles),
             "files": list(self._files),
+            "databases": list(self._databases),
             "others": list(self._others),
             "settings": list(self._settings),
-            "conditions": {**conditions(http), **self._file_systems()},
             "written": [path for path in self._written if os.path.isfile(path)],  # noqa: PTH113
+            "connected": list(self._connected),
+            "unseen": self._unseen,
+            "partly": self._partly(),
         }
 
-    def _file_systems(self) -> dict[str, str]:
-        found = {"SQLite files": self._databases, "other files": self._written}
-        mounts = MOUNTS.read_text(errors="replace") if MOUNTS.exists() else ""
-        return {
-            f"file system of {what}": ", ".join(sorted(file_systems(list(paths), mounts)))
-            for what, paths in found.items()
-            if paths
+    def _partly(self) -> dict[str, str]:
+        """In what (Aspect) something was done that is not seen, and what."""
+        past = {
+            "those of connections to SQLite past SQLAlchemy": self._past_pools,
+            "those of raw connections": self._past_engines,
         }
+        why = " and ".join(what for what, number in past.items() if number > 0)
+        return dict.fromkeys(("SQL", "commits"), why) if why else {}
+
+    @contextlib.contextmanager
+    def _seeing(self, *aspects: str) -> Iterator[None]:
+        """Note an error as a reason why `aspects` were not wholly seen: what is raised in a
+        listener, the app's own call raises."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  # an app's own classes may raise anything
+            for aspect in aspects:
+                self._unseen[aspect] = f"the observer failed: {type(error).__name__}"
+
+    def running(self) -> dict[str, int]:
+        """Return how many tasks and threads work that did not when `work` was called last, and
+        how much was done since the start. Call it on the event loop."""
+        now = at_work()
+        self._lasting &= now
+        return {"running": len(now - self._lasting), "done": self._done}
 
     def _on_audit(self, event: str, args: tuple[Any, ...]) -> None:
         """Note the files that the process writes (PEP 578)."""
-        with contextlib.suppress(Exception):  # what is raised here, the app's own call raises
-            if event == "open" and not isinstance(args[0], int) and args[2] & WRITES:
-                path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100  # it may be bytes
-                if "__pycache__" not in path:  # written at the first start, and read at the next
-                    self._written[path] = None
-            elif event == "sqlite3.connect" and (file := _sqlite_file(os.fsdecode(args[0]))):
-                self._databases[file] = None
+        if event == "open":
+            with self._seeing("files"):
+                self._on_open(*args)
+        elif event == "sqlite3.connect":
+            self._done += 1
+            with self._seeing("final database"):
+                if file := _sqlite_file(os.fsdecode(args[0])):
+                    self._databases[file] = None
+        elif event == "socket.connect":
+            with self._seeing("upstream requests"):
+                is_inet = isinstance(args[1], tuple)
+                self._connected[":".join(map(str, args[1][:2])) if is_inet else str(args[1])] = None
+        elif event == "sqlite3.connect/handle":  # it is open now
+            with self._seeing("SQL"):
+                self._watch_pools()
+                self._past_pools += 1
+
+    def _on_pooled(self, connection: Any, _: Any) -> None:
+        with self._seeing("SQL"):
+            sqlite3 = sys.modules.get("sqlite3")
+            # An adapter holds aiosqlite's connection, and that one the connection itself.
+            while connection and sqlite3 and not isinstance(connection, sqlite3.Connection):
+                connection = getattr(connection, "_connection", None)
+            self._past_pools -= bool(connection)
+
+    def _on_checkout(self, *_: Any) -> None:
+        self._past_engines += 1
+
+    def _on_connect(self, *_: Any) -> None:
+        self._past_engines -= 1
+
+    def _on_open(self, path: Any, _mode: Any, flags: int) -> None:
+        if not isinstance(path, int) and flags & WRITES:
+            self._done += 1
+            path = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  # it may be bytes
+            if "__pycache__" not in path:  # written at the first start, and read at the next
+                self._written[path] = None
 
     def _on_execute(
         self, connection: Any, _c: Any, statement: str, parameters: Any, *_: Any
     ) -> None:
-        dialect = connection.dialect
+        self._done += 1
+        with self._seeing("SQL"):
+            self._statements.append((statement, text_of(parameters)))
+        with self._seeing("settings"):
+            self._note_settings(connection)
+        with self._seeing("final database"):
+            self._note_database(connection)
+
+    def _note_settings(self, connection: Any) -> None:
+        self._styles[connection.dialect.paramstyle] = None
         if connection.engine not in self._engines:
             self._engines[connection.engine] = None
             for line in settings_of(connection):
                 self._settings[f"engine {len(self._engines)}: {line}"] = None
-        self._styles[dialect.paramstyle] = None
-        name = connection.engine.url.database
-        file = _sqlite_file(name) if dialect.name == "sqlite" else None
-        if file:
+
+    def _note_database(self, connection: Any) -> None:
+        name, is_sqlite = connection.engine.url.database, connection.dialect.name == "sqlite"
+        if is_sqlite and (file := _sqlite_file(name)):
             self._files[file] = None
         else:
-            in_memory = " in memory" if dialect.name == "sqlite" else ""
-            self._others[dialect.name + in_memory] = None
-        self._statements.append((statement, text_of(parameters)))
+            self._others[connection.dialect.name + " in memory" * is_sqlite] = None
 
     def _on_begin(self, session: Any, *_: Any) -> None:
-        options = f"autoflush={session.autoflush}, expire_on_commit={session.expire_on_commit}"
-        self._settings[f"session: {options}"] = None
+        with self._seeing("settings"):
+            options = f"autoflush={session.autoflush}, expire_on_commit={session.expire_on_commit}"
+            self._settings[f"session: {options}"] = None
 
     def _on_commit(self, _: Any) -> None:
         self._commits += 1
@@ -135,57 +226,23 @@ class Observer:
         self._rollbacks += 1
 
 
-def conditions(http: type) -> dict[str, str]:
-    """Return what decides the speed of this process and is no work: name and value."""
-    loop = asyncio.get_running_loop()
-    factory = loop.get_task_factory()
-    flags = {"-X dev": sys.flags.dev_mode, "-d": sys.flags.debug, "-O": sys.flags.optimize}
-    flags["debug build"] = hasattr(sys, "gettotalrefcount")
-    return {
-        "event loop": _named(type(loop)),
-        "task factory": _named(factory) if factory else "default",
-        "HTTP implementation": _named(http),
-        "asyncio debug": _on(loop.get_debug()),
-        "Python": f"{platform.python_implementation()} {platform.python_version()}",
-        "Python debug": ", ".join(name for name, given in flags.items() if given) or "off",
-        "trace function": _on(sys.gettrace() or sys.getprofile()),
-        "tracemalloc": _on(tracemalloc.is_tracing()),
-        "garbage collector": f"{_on(gc.isenabled())}, thresholds {gc.get_threshold()}",
-        "frozen objects": "some" if gc.get_freeze_count() else "none",
-        "switch interval": f"{sys.getswitchinterval():g} s",
-        "thread limit": f"{current_default_thread_limiter().total_tokens:g}",
-        "upstream": os.environ.get("UPSTREAM_URL", "none"),
+def at_work() -> set[int]:
+    """Return which tasks and threads work for the app, or wait for other than work."""
+    tasks = {
+        id(task)
+        for task in asyncio.all_tasks()
+        if getattr(task.get_coro(), "__qualname__", "") not in OWN_TASKS
     }
+    frames = sys._current_frames()
+    frames.pop(threading.main_thread().ident or 0, None)
+    return tasks | {thread for thread, frame in frames.items() if not _waits_for_work(frame)}
 
 
-def _named(thing: Any) -> str:
-    name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
-    return f"{getattr(thing, '__module__', None) or type(thing).__module__}.{name}"
-
-
-def _on(state: object) -> str:
-    return "on" if state else "off"
-
-
-def file_systems(paths: Iterable[str], mounts: str) -> set[str]:
-    """Return the types of the file systems that hold the files `paths`, or will hold them.
-
-    `mounts` is the text of /proc/self/mountinfo; where there is none, types are "unknown".
-    """
-    types: dict[str, str] = {}
-    for line in mounts.splitlines():
-        place, _, kind = line.partition(" - ")
-        # Spaces and the like are written as octal numbers.
-        mounted = place.split()[4].encode("latin-1", "replace").decode("unicode_escape")
-        types[mounted.rstrip("/")] = kind.split()[0]
-    found = set()
-    for path in paths:
-        real = Path(os.path.realpath(path))
-        if real.exists() and not real.is_file() and not real.is_dir():
-            continue  # a device or a pipe
-        above = (str(folder).rstrip("/") for folder in (real, *real.parents))
-        found.add(next((types[folder] for folder in above if folder in types), "unknown"))
-    return found
+def _waits_for_work(frame: FrameType | None) -> bool:
+    while frame and frame.f_code.co_filename in (queue.__file__, threading.__file__):
+        frame = frame.f_back
+    where = f"{frame.f_code.co_filename}:{frame.f_code.co_name}" if frame else ""
+    return where.endswith(IDLE)
 
 
 def settings_of(connection: Any) -> Iterator[str]:
@@ -216,9 +273,19 @@ def text_of(value: Any) -> str:
         return "{" + ", ".join(f"{name}: {text}" for name, text in items) + "}"
     if isinstance(value, list | tuple):
         return "(" + ", ".join(text_of(item) for item in value) + ")"
-    if isinstance(value, bytes | bytearray | memoryview) and len(value) > LONGEST_BYTES:
-        return f"<{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}>"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return text_of_bytes(bytes(value))
     return repr(value)
+
+
+def text_of_bytes(value: bytes) -> str:
+    """`value` as text; what is no text in a form whose structure does not depend on it, so that
+    random bytes are one volatile value."""
+    if len(value) > LONGEST_BYTES:
+        return f"<{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}>"
+    if all(byte in PRINTABLE for byte in value):
+        return repr(value)
+    return f"<{len(value)} bytes, {value.hex()}>"
 
 
 def _sqlite_file(name: str | None) -> str | None:

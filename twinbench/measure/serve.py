@@ -9,6 +9,7 @@ and one sentence, if `app` names nothing.
 """
 
 import asyncio
+import functools
 import importlib
 import importlib.util
 import json
@@ -27,8 +28,8 @@ OWN_FOLDER = str(Path(__file__).parent)
 
 class Server(uvicorn.Server):
     """Answers each line on the control socket: `work` with what it did since the last time,
-    `answered` with how many requests it has answered, `telemetry` with why the probe failed,
-    anything else with its state; all as JSON."""
+    `running` with what works since then, `answered` with how many requests it has answered,
+    `telemetry` with why the probe failed, anything else with its state; all as JSON."""
 
     def __init__(
         self, config: uvicorn.Config, control_fd: int, observer: Any, telemetry_fd: int | None
@@ -54,6 +55,7 @@ class Server(uvicorn.Server):
         while question := await reader.readline():
             answers = {
                 b"work\n": self._work,
+                b"running\n": self._running,
                 b"answered\n": self._answered,
                 b"telemetry\n": self._telemetry,
             }
@@ -64,8 +66,15 @@ class Server(uvicorn.Server):
     def _work(self) -> dict[str, Any]:
         if not self._observer:
             return {}
-        work: dict[str, Any] = self._observer.work(self.config.http_protocol_class)
-        return work
+        opened = self._observer.opened()
+        config = self.config
+        found = beside("conditions").conditions(
+            config.http_protocol_class, config.loaded_app, opened
+        )
+        return {**self._observer.work(), "conditions": found}
+
+    def _running(self) -> dict[str, int]:
+        return self._observer.running() if self._observer else {}
 
     def _answered(self) -> dict[str, int]:
         return {"answered": self.server_state.total_requests}
@@ -114,6 +123,7 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+@functools.cache
 def beside(name: str) -> Any:
     """The file `name` beside this one, as a module: under a name that no app has."""
     path = Path(__file__).with_name(f"{name}.py")

@@ -1,5 +1,6 @@
 """A server under test, from its socket to its end."""
 
+import contextlib
 import json
 import math
 import shutil
@@ -9,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
+
+import psutil
 
 from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
@@ -23,6 +26,9 @@ SERVE = Path(__file__).with_name("serve.py")
 HOST = "127.0.0.1"
 BACKLOG = 2048  # uvicorn's own
 STOP_GRACE_S = 2.0
+# A task or thread after an answer is waited for as long as it does something, and no longer than
+# this; an app may well start one that stays. What a start-up leaves running costs a second.
+QUIET_S, LASTING_S = 1.0, 5.0
 UNSEEN_INSIDE = "telemetry from inside the server is missing"
 PROBE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
@@ -196,12 +202,39 @@ class Server:
 
     def work(self, within_s: float) -> Work | None:
         """What it did since it was asked last, background tasks included: it is asked once no
-        request is open. None if it is not at rest in time, or was not started to be observed."""
+        request is open, and what it started has ended, or is seen to last. None if a request is
+        open for too long, or if it was not started to be observed."""
         end = time.monotonic() + within_s
         while (state := self.state(end)) and state["open_requests"]:
             _pause()
-        said = self._control.ask("work", end) if state else {}
+        self._wait_for_started(end)
+        said = self._control.ask("work", time.monotonic() + within_s) if state else {}
         return Work.model_validate(said) if said else None
+
+    def _wait_for_started(self, end: float) -> None:
+        """Return once the tasks and threads that it started since it was asked for its work have
+        ended, or do nothing that is seen, or go on and on."""
+        began = changed = time.monotonic()
+        done = -1
+        while (said := self._control.ask("running", end)).get("running"):
+            now = time.monotonic()
+            if said["done"] != done:
+                done, changed = said["done"], now
+            if now > min(changed + QUIET_S, began + LASTING_S, end):
+                return
+            _pause()
+
+    def connected_to(self) -> set[str]:
+        """The addresses of the connections that it has opened and not closed."""
+        with contextlib.suppress(psutil.Error):
+            found = psutil.Process(self.child.pid).children(recursive=True)
+            opened = [each for process in found for each in process.net_connections("inet")]
+            return {
+                f"{each.raddr.ip}:{each.raddr.port}"
+                for each in opened
+                if each.raddr and each.laddr.port != self.port
+            }
+        return set()
 
     def answered(self, within_s: float) -> int:
         """How many requests it has answered since its start; 0 if it does not say so in time."""

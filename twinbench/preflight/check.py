@@ -46,7 +46,7 @@ class _Group:
         self._plan, self._plan_file, self._rig, self._tell = plan, plan_file, rig, tell
         self._scenarios = scenarios
         self._first_ended = 0.0
-        self._second: dict[str, Seen] = {}
+        self._later: dict[tuple[str, int], Seen] = {}
 
     def pairs(self, targets: Sequence[str]) -> list[PreflightPair]:
         seen = [self._collect(name, f"checking target '{name}'") for name in targets]
@@ -70,19 +70,21 @@ class _Group:
         try:
             return compare(one, other, self._again, meant)
         except UnequalError as error:
-            number = self._plan.targets.index(self._plan.target(other.target))
+            about = self._plan.target(error.unsteady or other.target)
+            # Below the diff: the sentence is cut to a length, and shall keep where they differ.
+            remedy = "Make them do the same, or say in the plan why they do not:"
             raise PreflightError(
-                f"{self._plan_file}: targets[{number}]: {error}; make them do the same, or say in"
-                f' the plan why not (differs = {{ "{error.aspect}" = "..." }})\n{error.diff}'
+                f"{self._plan_file}: targets[{self._plan.targets.index(about)}]: {error}\n"
+                f'{error.diff}\n{remedy} differs = {{ "{error.aspect}" = "..." }}'
             ) from None
 
-    def _again(self, name: str) -> Seen:
-        if name not in self._second:
+    def _again(self, name: str, start: int) -> Seen:
+        if (name, start) not in self._later:
             with interruptible():
                 time.sleep(max(0.0, self._first_ended + APART_S - time.monotonic()))
             what = f"checking target '{name}' again: what does it not do twice alike?"
-            self._second[name] = self._collect(name, what)
-        return self._second[name]
+            self._later[name, start] = self._collect(name, what)
+        return self._later[name, start]
 
     def _collect(self, name: str, what: str) -> Seen:
         self._tell(what)

@@ -1,8 +1,9 @@
 """One target, started fresh and sent every request: what it answered, and what it did."""
 
+import hashlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,17 @@ from twinbench.exchange import Answer, EndlessError, ExchangeError, exchange, ta
 from twinbench.measure.control import Work
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST, Server, ServerFailedError
-from twinbench.plan import BaseRequest, Before, Plan, PlanError, Request, Scenario, Target, render
+from twinbench.plan import (
+    Aspect,
+    BaseRequest,
+    Before,
+    Plan,
+    PlanError,
+    Request,
+    Scenario,
+    Target,
+    render,
+)
 from twinbench.preflight.database import DatabaseError, contents
 from twinbench.preflight.facts import Key, Seen
 from twinbench.preflight.files import Files
@@ -31,6 +42,8 @@ LISTS_OF_HEADERS = {"vary", "access-control-allow-headers", "access-control-expo
 # Where FastAPI describes the API, unless it is told otherwise.
 DESCRIPTION = "/openapi.json"
 OK = 200
+# A server that does not answer because it is ending has ended by then.
+ENDS_S = 5.0
 AT_THE_START, AT_THE_END = "at its start", "after the last request"
 # Each request is sent so often, and once more after all others: an answer that is remembered
 # needs no SQL the second time.
@@ -101,7 +114,8 @@ class _Visit:
         for sent in self._sent:
             work = self._send_payload(sent, ", after the others")
         if work:
-            self._facts[Key(AT_THE_END, "final database")] = contents(work.files)
+            files = self._databases(work)
+            self._facts[Key(AT_THE_END, "final database")] = contents(files)
             limit = f"limit_concurrency: {self._target.limit_concurrency}"
             conditions = [f"{name}: {value}" for name, value in work.conditions.items()]
             settings = "\n".join([*conditions, limit, *work.settings])
@@ -113,18 +127,43 @@ class _Visit:
             blind="" if work else _why_blind(self._target),
             uses_sql=bool(work and work.observed),
             styles=tuple(work.styles) if work else (),
-            files=len(work.files) if work else 0,
+            files=len(files) if work else 0,
             others=tuple(work.others) if work else (),
-            elsewhere=self._elsewhere(work.written) if work else (),
+            partly=self._partly(work) if work else {},
             conditions=work.conditions if work else {},
             env=self._target.env,
+            options=_options(self._target),
+            unseen=work.unseen if work else {},
         )
 
-    def _elsewhere(self, written: Sequence[str]) -> tuple[str, ...]:
-        """The folders of the files `written` outside the folder that was made for them."""
+    def _databases(self, work: Work) -> list[str]:
+        """The SQLite files to compare: those used through SQLAlchemy, and others of this server."""
+        others = (file for file in work.databases if not self._outside([file]))
+        return list(dict.fromkeys([*work.files, *others]))
+
+    def _partly(self, work: Work) -> dict[Aspect, str]:
+        """In what more was done than was seen, and what."""
+        unread = set(work.databases).difference(self._databases(work))
+        found = dict(work.partly)
+        if addresses := self._connected_to(work):
+            found["upstream requests"] = f"those to {', '.join(addresses)} are not counted"
+        opened: dict[Aspect, Iterable[str]] = {"files": work.written, "final database": unread}
+        for aspect, paths in opened.items():
+            if folders := self._outside(paths):
+                found[aspect] = f"those outside {{scratch}}, in {', '.join(folders)}"
+        return found
+
+    def _connected_to(self, work: Work) -> list[str]:
+        """The addresses that the server has connected to, the upstream API's apart."""
+        open_ones = self._server.connected_to()
+        own = f"{HOST}:{self._upstream.port}"
+        return sorted({*work.connected, *open_ones} - {own})
+
+    def _outside(self, paths: Iterable[str]) -> list[str]:
+        """The folders of the files `paths` outside the folder that was made for them."""
         own = self._server.folder.resolve()
-        folders = (Path(path).resolve().parent for path in written)
-        return tuple(sorted({str(folder) for folder in folders if not folder.is_relative_to(own)}))
+        folders = (Path(path).resolve().parent for path in paths)
+        return sorted({str(folder) for folder in folders if not folder.is_relative_to(own)})
 
     def _description(self) -> dict[Key, str]:
         """What the app says of its own API, if it does. Asked last: a server that answers every
@@ -226,6 +265,7 @@ class _Visit:
         if work := self._server.work(self._plan.ready_s):
             return work
         try:
+            self._server.child.ended(ENDS_S)
             self._server.check_alive()
         except ServerFailedError as error:
             raise PreflightError(f"{self._who}, {after}: {error}") from None
@@ -237,9 +277,8 @@ class _Visit:
     def _keep(self, where: str, answer: Answer, work: Work | None) -> None:
         self._requests += 1
         self._facts[Key(where, "status")] = str(answer.status)
-        # Before the headers: where both differ, a content-length explains nothing.
-        self._facts[Key(where, "bytes")] = answer.body.decode(errors="backslashreplace")
-        self._facts[Key(where, "headers")] = "\n".join(header_lines(answer.headers))
+        self._facts[Key(where, "bytes")] = _text_of(answer.body)
+        self._facts[Key(where, "headers")] = "\n".join(header_lines(answer.headers, answer.body))
         if work:
             lines = (f"{sql}\n    with {parameters}" for sql, parameters in work.statements)
             self._facts[Key(where, "SQL")] = "\n".join(lines)
@@ -254,19 +293,35 @@ class _Visit:
             self._facts[Key(where, "files")] = self._files.changes()
 
 
-def header_lines(headers: Sequence[tuple[str, str]]) -> list[str]:
+def header_lines(headers: Sequence[tuple[str, str]], body: bytes = b"") -> list[str]:
     """Return what is compared of `headers`, ordered by their names; lists without order as sets,
-    be they in one line or in several."""
+    be they in one line or in several. A length is that of the `body`, or it is shown."""
     sets: dict[str, set[str]] = {}
     named: list[tuple[str, str]] = []
     for name, value in ((name.lower(), value) for name, value in headers):
         if name in LISTS_OF_METHODS | LISTS_OF_HEADERS:
             members = value.lower() if name in LISTS_OF_HEADERS else value
             sets.setdefault(name, set()).update(part.strip() for part in members.split(","))
+        elif (name, value) == ("content-length", str(len(body))):
+            named.append((name, "that of the bytes"))
         elif name not in UNLIKE_HEADERS:
             named.append((name, value))
     named += [(name, ", ".join(sorted(members))) for name, members in sets.items()]
     return [f"{name}: {value}" for name, value in sorted(named, key=lambda header: header[0])]
+
+
+def _text_of(body: bytes) -> str:
+    """A body as text; what is no text by its size and digest."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return f"<{len(body)} bytes, SHA-256 {hashlib.sha256(body).hexdigest()}>"
+
+
+def _options(target: Target) -> dict[str, int | None]:
+    if target.command:
+        return {}
+    return {"workers": target.workers, "limit_concurrency": target.limit_concurrency}
 
 
 def _why_blind(target: Target) -> str:

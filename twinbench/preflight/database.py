@@ -21,6 +21,9 @@ def contents(files: Sequence[str]) -> str:
 
 def _file(number: int, file: Path) -> Iterator[str]:
     # By number: the twins may well have named their files differently.
+    if not file.exists():
+        yield f"database {number}: deleted"
+        return
     yield f"database {number}"
     try:
         # Through SQLite, with the server's write-ahead log beside it: the newest rows are there.

@@ -6,9 +6,17 @@ from typing import NamedTuple
 
 from twinbench.plan import Aspect
 
-IN_DATABASE: tuple[Aspect, ...] = ("SQL", "commits", "final database")
 # Only a server that can be asked tells these, or tells when they are complete.
-INSIDE: tuple[Aspect, ...] = (*IN_DATABASE, "upstream requests", "files", "settings")
+INSIDE: tuple[Aspect, ...] = (
+    "SQL",
+    "commits",
+    "final database",
+    "upstream requests",
+    "files",
+    "settings",
+)
+ASKED: Aspect = "upstream requests"
+NONE_ASKED = "0 upstream requests"
 
 
 class Key(NamedTuple):
@@ -24,9 +32,10 @@ class Seen:
 
     `blind` is why the server could not be asked, empty if it could; `uses_sql` whether its app
     has SQLAlchemy; `styles` how its drivers write parameters; `files` and `others` how many
-    SQLite files it used, and which other databases; `elsewhere` the folders that it wrote files to
-    and that were not made for it. `conditions` decide its speed and are no work: name and value.
-    `env` is the plan's.
+    SQLite files it used, and which other databases; `partly` is what was not wholly seen, and why.
+    `conditions` decide its speed and are no work: name and value.
+    `env` and `options` are the plan's; a command's options are not known. `unseen` is in what its
+    observer has failed, and why.
     """
 
     target: str
@@ -37,9 +46,11 @@ class Seen:
     styles: tuple[str, ...] = ()
     files: int = 0
     others: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
+    partly: Mapping[Aspect, str] = field(default_factory=dict)
     conditions: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, int | None] = field(default_factory=dict)
+    unseen: Mapping[Aspect, str] = field(default_factory=dict)
 
 
 def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
@@ -50,8 +61,10 @@ def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
     for seen in (one, other):
         if seen.blind:
             return found | dict.fromkeys(INSIDE, seen.blind)
+    # What was seen of only one would be a difference that is none.
+    found |= {**one.unseen, **other.unseen}
     if not (one.uses_sql or other.uses_sql):
-        return found | dict.fromkeys(IN_DATABASE, "neither app uses SQLAlchemy")
+        found |= dict.fromkeys(("SQL", "commits"), "neither app uses SQLAlchemy")
     if one.styles and other.styles and one.styles != other.styles:
         styles = " and ".join(" + ".join(seen.styles) for seen in (one, other))
         found["SQL"] = f"their drivers write parameters in different ways: {styles}"
@@ -64,9 +77,16 @@ def not_comparable(one: Seen, other: Seen) -> dict[Aspect, str]:
 
 def not_seen(one: Seen, other: Seen) -> dict[Aspect, str]:
     """The aspects in which two targets were compared, but not wholly, each with the reason."""
-    if folders := sorted({*one.elsewhere, *other.elsewhere}):
-        return {"files": f"those outside {{scratch}}, in {', '.join(folders)}"}
-    return {}
+    found: dict[Aspect, str] = {}
+    for aspect in {**one.partly, **other.partly}:
+        reasons = (seen.partly.get(aspect, "") for seen in (one, other))
+        found[aspect] = "; ".join(filter(None, dict.fromkeys(reasons)))
+    asked = {
+        text for seen in (one, other) for key, text in seen.facts.items() if key.aspect == ASKED
+    }
+    if asked == {NONE_ASKED}:
+        found.setdefault(ASKED, "none was counted")
+    return found
 
 
 def unequal_variables(one: Seen, other: Seen) -> list[str]:
@@ -76,9 +96,24 @@ def unequal_variables(one: Seen, other: Seen) -> list[str]:
     )
 
 
+def unequal_options(one: Seen, other: Seen) -> list[str]:
+    """The options that the plan gives two targets differently, where nobody else tells them."""
+    if not (one.blind or other.blind) or not (one.options and other.options):
+        return []
+    return [
+        f"{name}: {value} | {other.options.get(name)}"
+        for name, value in one.options.items()
+        if other.options.get(name) != value
+    ]
+
+
 def conditions_of(one: Seen, other: Seen) -> dict[str, str]:
     """The conditions of two targets: the value of both, or the two values."""
     return {
-        name: " | ".join(dict.fromkeys(seen.conditions.get(name, "none") for seen in (one, other)))
+        name: " | ".join(dict.fromkeys(_condition(seen, name) for seen in (one, other)))
         for name in {**one.conditions, **other.conditions}
     }
+
+
+def _condition(seen: Seen, name: str) -> str:
+    return seen.conditions.get(name, "not seen" if seen.blind else "none")

@@ -2,10 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from twinbench.findings import PreflightPair
 from twinbench.plan import Aspect
-from twinbench.preflight.compare import Twice, Volatile, alike, masked, split, volatile
+from twinbench.preflight.compare import (
+    TOKENS,
+    Differing,
+    alike,
+    alike_in_any_order,
+    masked,
+    split,
+    volatile,
+)
 from twinbench.preflight.diff import unified
 from twinbench.preflight.facts import (
     Key,
@@ -13,26 +22,38 @@ from twinbench.preflight.facts import (
     conditions_of,
     not_comparable,
     not_seen,
+    unequal_options,
     unequal_variables,
 )
 
-# Starts a target again and sees the same.
-Again = Callable[[str], Seen]
+HIDDEN = "~ and 9 stand for what changes at every start."
+SURVIVES = "If that is because data survives: {scratch} in env stands for a fresh folder."
+
+# Each aspect whose text holds values, which may be random.
+WITH_VALUES: set[Aspect] = {"bytes", "headers", "SQL", "files", "final database"}
+# Each aspect whose lines may be in an order of their values.
+IN_ANY_ORDER: set[Aspect] = {"files", "final database"}
+# A random truth value is then the same at all starts in one pair of a hundred.
+MOST_STARTS = 5
+
+# Starts a target again, for the second time or a later one, and sees the same.
+Again = Callable[[str, int], Seen]
 
 
 class UnequalError(Exception):
-    """The first difference: a clause about the two, the aspect, and a diff."""
+    """The first difference: a clause that begins with where it is, the aspect, and a diff.
+    `unsteady` is the target that differs from itself; empty if none does."""
 
-    def __init__(self, clause: str, aspect: Aspect, diff: str) -> None:
+    def __init__(self, clause: str, aspect: Aspect, diff: str, unsteady: str = "") -> None:
         super().__init__(clause)
-        self.aspect, self.diff = aspect, diff
+        self.aspect, self.diff, self.unsteady = aspect, diff, unsteady
 
 
 def compare(
     one: Seen, other: Seen, again: Again, meant: Mapping[Aspect, str] = MappingProxyType({})
 ) -> PreflightPair:
     """The baseline `one` against `other`, but for the aspects in which they are `meant` to
-    differ; both are started `again` only if something differs. Raises UnequalError."""
+    differ; both are started `again` only where something differs. Raises UnequalError."""
     missing = not_comparable(one, other)
     missing = {aspect: why for aspect, why in missing.items() if aspect not in meant}
     unequal = [
@@ -40,15 +61,13 @@ def compare(
         for key in dict.fromkeys([*one.facts, *other.facts])
         if key.aspect not in {*missing, *meant} and one.facts.get(key) != other.facts.get(key)
     ]
-    changing = 0
-    if unequal:
-        ones, others = again(one.target), again(other.target)
-        for key in unequal:
-            changing += _settled(
-                key,
-                (one.target, Twice(one.facts.get(key, ""), ones.facts.get(key, ""))),
-                (other.target, Twice(other.facts.get(key, ""), others.facts.get(key, ""))),
-            )
+    if "settings" not in meant and (options := unequal_options(one, other)):
+        raise UnequalError(
+            f"unequal settings: '{other.target}' does not run as '{one.target}' does",
+            "settings",
+            "\n".join(options),
+        )
+    changing = _settle(unequal, one, other, again) if unequal else 0
     declared = dict(meant)
     if variables := unequal_variables(one, other):
         declared["environment"] = _variables(one, other, variables, meant)
@@ -56,7 +75,7 @@ def compare(
         baseline=one.target,
         candidate=other.target,
         requests=one.requests,
-        missing=missing | {a: why for a, why in not_seen(one, other).items() if a not in declared},
+        missing={a: why for a, why in not_seen(one, other).items() if a not in declared} | missing,
         declared=declared,
         volatile=changing,
         conditions=conditions_of(one, other),
@@ -70,37 +89,91 @@ def _variables(
     why = meant.get("environment") or meant.get("settings")
     if not why:
         raise UnequalError(
-            f"'{other.target}' does not run as '{one.target}' does: unequal environment",
+            f"unequal environment: '{other.target}' does not run as '{one.target}' does",
             "environment",
             "\n".join(f"{name} is set differently" for name in variables),
         )
     return f"{', '.join(variables)}: {why}"
 
 
-def _settled(key: Key, one: tuple[str, Twice], other: tuple[str, Twice]) -> int:
-    """The number of volatile tokens in which the two differ, which is all. Raises UnequalError."""
-    learned: list[Volatile] = []
-    for name, fact in (one, other):
-        if (found := volatile(fact)) is None:
+class _Two(NamedTuple):
+    """One fact of two targets: their names, and a text for each of their starts."""
+
+    names: tuple[str, str]
+    texts: tuple[list[str], list[str]]
+
+
+def _settle(unequal: Sequence[Key], one: Seen, other: Seen, again: Again) -> int:
+    """The number of volatile tokens in which the two differ, which is all. Raises UnequalError.
+
+    What has few values (a random truth value) may be the same at two starts by chance: where all
+    but such values is equal, both are started again."""
+    names = one.target, other.target
+    starts: tuple[list[Seen], list[Seen]] = ([one], [other])
+    for start in range(2, MOST_STARTS + 1):
+        for seen, name in zip(starts, names, strict=True):
+            seen.append(again(name, start))
+        twos = [_Two(names, (_texts(starts[0], key), _texts(starts[1], key))) for key in unequal]
+        found = [_differing(key, two) for key, two in zip(unequal, twos, strict=True)]
+        if all(differing and differing.equal for differing in found):
+            return sum(differing.volatile for differing in found if differing)
+        unlike = [n for n, differing in enumerate(found) if _is_plain(unequal[n], differing)]
+        if unlike:
+            break
+    worst = unlike or [n for n, differing in enumerate(found) if differing and not differing.equal]
+    raise _unequal(unequal[worst[0]], twos[worst[0]])
+
+
+def _texts(starts: Sequence[Seen], key: Key) -> list[str]:
+    return [seen.facts.get(key, "") for seen in starts]
+
+
+def _differing(key: Key, two: _Two) -> Differing | None:
+    """The tokens in which two differ; None if they differ in more."""
+    is_volatile = any(len(set(texts)) > 1 for texts in two.texts)
+    in_any_order = is_volatile and key.aspect in IN_ANY_ORDER
+    kind = alike_in_any_order if in_any_order else alike
+    found = None
+    for token in TOKENS:
+        if differing := kind(*two.texts, token):
+            if differing.equal or differing.steady:  # larger tokens would hide what is steady
+                return differing
+            found = found or differing
+    return found
+
+
+def _is_plain(key: Key, differing: Differing | None) -> bool:
+    """Whether no chance explains a difference: it is one of structure, or of what has no values."""
+    return not differing or not (differing.equal or key.aspect in WITH_VALUES)
+
+
+def _unequal(key: Key, two: _Two) -> UnequalError:
+    for name, texts in zip(*two, strict=True):
+        if all(volatile(texts, token) is None for token in TOKENS):
             starts = (f"{name}, first start", f"{name}, second start")
-            raise UnequalError(
-                f"'{name}' does not give the same answer twice and cannot be compared:"
-                f" {key.where}: the structure of its {key.aspect} changes from start to start"
-                " (if that is because data survives: {scratch} in env names a fresh folder)",
+            return UnequalError(
+                f"{key.where}: {key.aspect} of '{name}' differ in structure from start to start",
                 key.aspect,
-                unified(*fact, starts),
+                f"{unified(texts[0], texts[1], starts)}\n{SURVIVES}",
+                name,
             )
-        learned.append(found)
-    texts = one[1].first, other[1].first
-    if (differing := alike(*texts, *learned)) is not None:
-        return differing
-    if len(split(texts[0]).tokens) == len(split(texts[1]).tokens):
-        learned = [{**learned[0], **learned[1]}] * 2
-    shown = [masked(text, found) for text, found in zip(texts, learned, strict=True)]
-    hidden = " (~ and 9 stand for what changes at every start)" if any(learned) else ""
-    raise UnequalError(
-        f"'{other[0]}' does not do the same work as '{one[0]}': {key.where}: unequal {key.aspect}"
-        f"{hidden}",
+    return UnequalError(
+        f"{key.where}: unequal {key.aspect}:"
+        f" '{two.names[1]}' does not do the same work as '{two.names[0]}'",
         key.aspect,
-        unified(shown[0], shown[1], (f"{one[0]}, {key.aspect}", f"{other[0]}, {key.aspect}")),
+        _diff(key, two),
     )
+
+
+def _diff(key: Key, two: _Two) -> str:
+    one, other = (texts[0] for texts in two.texts)
+    names = (f"{two.names[0]}, {key.aspect}", f"{two.names[1]}, {key.aspect}")
+    for token in TOKENS:
+        own, theirs = (volatile(texts, token) for texts in two.texts)
+        if own is None or theirs is None:
+            continue
+        if len(split(one, token).tokens) == len(split(other, token).tokens):
+            own = theirs = own | theirs
+        diff = unified(masked(one, own, token), masked(other, theirs, token), names)
+        return f"{diff}\n{HIDDEN}" if own or theirs else diff
+    return unified(one, other, names)
