@@ -63,7 +63,7 @@ def test_folded_parts_are_closed_again() -> None:
 
 def test_what_others_wrote_is_no_markup() -> None:
     claim = ClaimResult(
-        id="a", text=NASTY, source=NASTY, verdict="refuted", because=NASTY, evidence=[]
+        id="a", text=NASTY, source=NASTY, verdict="refuted", because=NASTY, cells=[]
     )
     targets = [
         {"name": "sync", "app": "a:app"},

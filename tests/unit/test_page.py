@@ -10,7 +10,7 @@ import pytest
 
 from tests import runs
 from tests.pages import Parsed
-from twinbench.analyse.results import ClaimResult, Evidence, Results
+from twinbench.analyse.results import ClaimResult, Results
 from twinbench.analyse.run import analyse
 from twinbench.findings import Item
 from twinbench.plan import Cell
@@ -27,7 +27,7 @@ CLAIM = ClaimResult(
     source="https://example.com/a?b=c",
     verdict="supported",
     because="At 8 users.",
-    evidence=[Evidence(said="1.5×", verdict="supported", scenario="noop", cells=[3, 4])],
+    cells=[3, 4],
 )
 
 
@@ -103,7 +103,7 @@ def test_charts_have_names_and_headings_no_gap(html: str) -> None:
     assert all(level - before <= 1 for before, level in pairwise(levels))
 
 
-def test_a_claim_is_shown_with_its_verdict_and_evidence(html: str) -> None:
+def test_a_claim_is_shown_with_its_verdict_and_cells(html: str) -> None:
     page = Parsed(html)
     assert "supported" in page.text_of("b")
     assert "https://example.com/a?b=c" in page.text_of("td")

@@ -14,9 +14,9 @@ GOOD = Made("wait", {8: Outcome(2.0)})
 
 
 def test_claims_are_counted_and_shown_with_reason_and_source() -> None:
-    claim = ClaimResult(id="a", text="t", source="s", verdict="refuted", because="b", evidence=[])
+    claim = ClaimResult(id="a", text="t", source="s", verdict="refuted", because="b", cells=[])
     results = supposed.results(GOOD).model_copy(update={"claims": [claim]})
-    assert words.claims(results) == "0 supported, 1 refuted, 0 undecided"
+    assert words.claims(results) == "0 supported, 1 refuted, 0 not shown"
     assert words.claim_rows(results) == [["t", "refuted", "b", "s"]]
     assert words.claims(supposed.results(GOOD)) == ""
 
@@ -92,17 +92,6 @@ def test_variants_are_pairs_with_one_ending() -> None:
         ("sync", "async_sized"): ["c"],
         ("syncs", "asyncs"): ["d"],
     }
-
-
-def test_a_claim_that_others_speak_for_is_refuted_in_part() -> None:
-    claim = ClaimResult(id="a", text="t", source="s", verdict="refuted", because="b", evidence=[])
-    in_part = claim.model_copy(update={"in_part": True})
-    undecided = in_part.model_copy(update={"verdict": "undecided"})
-    words_of = [words.claim_verdict(each) for each in (claim, in_part, undecided)]
-    assert words_of == ["refuted", "refuted in part", "undecided"]
-    results = supposed.results(Made("wait", {1: level()})).model_copy(update={"claims": [in_part]})
-    assert words.claim_rows(results) == [["t", "refuted in part", "b", "s"]]
-    assert words.claims(results) == "0 supported, 1 refuted, 0 undecided"
 
 
 def test_that_a_stop_may_come_later_is_said_where_somebody_stopped() -> None:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from datetime import datetime
+from typing import get_args
 
-from twinbench.analyse.results import ClaimResult, Results
+from twinbench.analyse.results import Results, Verdict
 from twinbench.plan import LoadKind
 from twinbench.report import style
 from twinbench.report.verdicts import summary
@@ -61,12 +62,7 @@ def validity(results: Results) -> str:
 
 def claim_rows(results: Results) -> list[list[str]]:
     """Of each published sentence: what it says, what this run says of it, why, and its source."""
-    return [[c.text, claim_verdict(c), c.because, c.source] for c in results.claims]
-
-
-def claim_verdict(claim: ClaimResult) -> str:
-    """The verdict in words; in counts it is the plain one."""
-    return "refuted in part" if claim.verdict == "refuted" and claim.in_part else claim.verdict
+    return [[c.text, c.verdict, c.because, c.source] for c in results.claims]
 
 
 def claims(results: Results) -> str:
@@ -74,8 +70,7 @@ def claims(results: Results) -> str:
     counts = Counter(claim.verdict for claim in results.claims)
     if not results.claims:
         return ""
-    parts = [f"{counts[verdict]} {verdict}" for verdict in ("supported", "refuted", "undecided")]
-    return ", ".join(parts)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
 
 
 def pairs(results: Results) -> str:

@@ -15,7 +15,7 @@ from twinbench.analyse.results.base import (
     Verdict,
 )
 from twinbench.analyse.results.cells import CellResult, Generator, Inside, Spectrum, Timeline
-from twinbench.analyse.results.claims import ClaimResult, Evidence
+from twinbench.analyse.results.claims import ClaimResult
 from twinbench.analyse.results.comparisons import Comparison, Crossover
 from twinbench.analyse.results.curves import (
     PERCENTS,
@@ -43,7 +43,6 @@ __all__ = [
     "Curve",
     "Decision",
     "Estimate",
-    "Evidence",
     "Generator",
     "Inside",
     "Law",

@@ -11,7 +11,7 @@ METRICS: tuple[Metric, ...] = ("throughput", "per_cpu_s", "p50", "p99")
 MORE_IS_BETTER: frozenset[Metric] = frozenset({"throughput", "per_cpu_s"})
 CellStatus = Literal["valid", "void", "collapsed"]
 Decision = Literal["faster", "slower", "no difference shown", "not comparable"]
-Verdict = Literal["supported", "refuted", "undecided"]
+Verdict = Literal["supported", "refuted", "not shown"]
 
 
 class Result(BaseModel):
