@@ -34,7 +34,7 @@ bench-quick: $(READY)  ## the same path with fewer loads: at most 90 seconds
 bench-full: $(READY)  ## every scenario, closed and open loads, 6 blocks: at most 60 minutes
 	@$(MEASURE) loadtests/plans/full.toml
 
-map: $(READY)  ## IO and CPU in one map, and a cheap route beside neighbours: 15 minutes
+map: $(READY)  ## waiting and computing in different shares, an empty route beside others: 15 minutes
 	@$(MEASURE) loadtests/plans/map.toml
 
 bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx: half a minute
@@ -48,9 +48,9 @@ report: $(READY)  ## make the newest run's report again, from disk
 
 sample: $(READY)  ## keep the newest run's report as reports/sample, and in the README; RUN=folder for another
 	@$(BIN)/twinbench report $(or $(RUN),reports/latest)
-	@$(BIN)/python -m twinbench.report $(or $(RUN),reports/latest)
+	@$(BIN)/python -m twinbench.report.sample $(or $(RUN),reports/latest)
 
-calibrate: $(READY)  ## check the instrument against known answers: two minutes
+calibrate: $(READY)  ## check the load generator against known answers: two minutes
 	@$(BIN)/twinbench calibrate $(PLAN)
 
 check: $(READY)  ## lint, types, import rules

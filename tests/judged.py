@@ -34,7 +34,7 @@ def _analysed(
     loads: dict[str, list[int]],
     calibrated: Calibration | None = None,
 ) -> Results:
-    scenario = {"name": "noop", "kind": "cpu", "requests": [{"path": "/"}]} | loads
+    scenario = {"name": "noop", "requests": [{"path": "/"}]} | loads
     plan = runs.plan(scenarios=[scenario], blocks=1)
     return analyse(runs.write_run(tmp_path, plan, made, calibrated=calibrated))
 

@@ -22,9 +22,7 @@ def plan(**changes: object) -> Plan:
         "name": "made-up",
         "blocks": 3,
         "targets": [{"name": "sync", "app": "a:app"}, {"name": "async", "app": "b:app"}],
-        "scenarios": [
-            {"name": "noop", "kind": "cpu", "requests": [{"path": "/"}], "closed": [1, 8]}
-        ],
+        "scenarios": [{"name": "noop", "requests": [{"path": "/"}], "closed": [1, 8]}],
     }
     return Plan.model_validate(table | changes)
 

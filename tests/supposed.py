@@ -60,7 +60,6 @@ class Made:
     name: str
     closed: Mapping[int, Outcome | Mapping[str, Outcome]] = field(default_factory=dict)
     open: Mapping[int, Outcome | Mapping[str, Outcome]] = field(default_factory=dict)
-    kind: str = "io"
     targets: tuple[str, ...] = ("sync", "async")
 
     def outcome(self, load: Load, candidate: str) -> Outcome:
@@ -106,7 +105,6 @@ def _plan(made: Sequence[Made], blocks: int, targets: Sequence[Mapping[str, obje
     scenarios = [
         {
             "name": scenario.name,
-            "kind": scenario.kind,
             "requests": [{"path": "/"}],
             "closed": sorted(scenario.closed),
             "open": sorted(scenario.open),

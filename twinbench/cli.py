@@ -5,7 +5,6 @@ refused; 130 interrupted.
 """
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,9 +30,6 @@ out, err = (
     PrintableConsole(highlight=False, soft_wrap=True),
     PrintableConsole(stderr=True, highlight=False, soft_wrap=True),
 )
-
-# So many make a report of dozens of charts: who draws them can get ready while they are analysed.
-MANY_CELLS = 200
 
 PlanFile = Annotated[
     Path, typer.Argument(metavar="PLAN", help="A plan (TOML), such as loadtests/plans/bench.toml.")
@@ -97,18 +93,13 @@ def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
     About two minutes. Exits with 1 if anything is wrong."""
     from twinbench.calibrate.full import calibrate as calibrate_for
     from twinbench.calibrate.full import lines
-    from twinbench.progress import telling
     from twinbench.run import machine_lock, read_plan_here
 
     with machine_lock():
         found, folder = calibrate_for(read_plan_here(plan), RUNS.parent, out)
     for line in lines(found.items):
         out.print(line, markup=False)
-    from twinbench.report.write import write_calibration
-
-    with telling(out) as tell:
-        path = write_calibration(found, folder, tell, _remark)
-    out.print(f"{path} ({found.took_s:.0f} s)", markup=False)
+    out.print(f"{folder / 'calibration.json'} ({found.took_s:.0f} s)", markup=False)
     raise typer.Exit(1 if found.failed else 0)
 
 
@@ -141,23 +132,23 @@ def schema() -> None:
 def _report(store: "Store") -> None:
     from twinbench.interruption import interruptible, listen
     from twinbench.progress import telling
-    from twinbench.report.draw import workers
     from twinbench.run import InterruptedRunError
 
     listen()
     try:
-        many = store.manifest().cells >= MANY_CELLS
-        with telling(out) as tell, workers() if many else nullcontext() as pool:
+        with telling(out) as tell:
             tell("analysing")
             from twinbench.analyse.run import analyse, write_results
             from twinbench.report.terminal import show
+            from twinbench.report.view import build_view
             from twinbench.report.write import write_report
 
             with interruptible():
                 results = analyse(store)
             write_results(store, results)
+            view = build_view(results)
             missing: list[str] = []
-            write_report(results, store.folder, tell, pool, missing.append)
+            write_report(view, store.folder, tell, missing.append)
             if missing:
                 results = results.model_copy(update={"remarks": [*results.remarks, *missing]})
                 write_results(store, results)
@@ -165,7 +156,7 @@ def _report(store: "Store") -> None:
             for sentence in results.remarks:
                 if sentence not in known:
                     _remark(sentence)
-        show(results, out)
+        show(view.with_remarks(missing), out)
         check_interrupted()
     except KeyboardInterrupt:
         raise InterruptedRunError(

@@ -15,9 +15,11 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
+import numpy as np
 import polars as pl
 from pydantic import (
     AfterValidator,
@@ -138,6 +140,8 @@ class CellRecord(BaseModel):
 
 
 INTEGERS = (pl.Int32, pl.Int64)
+# Of a request, in the order of time.
+STAMPS = ("intended_ns", "sent_ns", "done_ns")
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -242,11 +246,13 @@ class Store:
         rows = self._read_rows(path, columns)
         for column in rows:
             _check_request_column(column, path)
-        for first, then in (("intended_ns", "sent_ns"), ("sent_ns", "done_ns")):
-            if not {first, then} <= set(rows.columns):
-                continue
-            if ((rows[then] > 0) & (rows[then] < rows[first])).any():
-                raise _strange(path, f"{then} is before {first} in a row")
+        # As arrays, here and below: polars takes ten times as long to compare a few rows.
+        stamps = {name: rows[name].to_numpy() for name in STAMPS if name in rows.columns}
+        for first, then in pairwise(STAMPS):
+            if {first, then} <= stamps.keys():
+                before = (stamps[then] > 0) & (stamps[then] < stamps[first])
+                if before.any():
+                    raise _strange(path, f"{then} is before {first} in a row")
         return rows
 
     def telemetry(
@@ -261,7 +267,7 @@ class Store:
         for column in rows:
             if column.name == "t_ns":
                 _check_request_column(column, path)
-                if (column.diff() <= 0).any():
+                if (np.diff(column.to_numpy()) <= 0).any():
                     raise _strange(path, "t_ns does not ascend")
             else:
                 _check_telemetry_column(column, path)
@@ -338,9 +344,9 @@ class Store:
         """Raise StoreError if `path` is there and no file of this run: through a link, figures of
         another run would be read; a device has no end."""
         within = path.relative_to(self.folder)
-        if os.path.realpath(path) != str(Path(os.path.realpath(self.folder)) / within):
+        if os.path.realpath(path) != os.path.join(os.path.realpath(self.folder), within):  # noqa: PTH118
             raise StoreError(f"{path}: a link, or behind one: no file of this run")
-        if path.exists() and not path.is_file():
+        if not path.is_file() and path.exists():
             raise StoreError(f"{path}: not a regular file")
 
     def _finished_cells(self) -> list[Path]:
@@ -364,7 +370,7 @@ def _check_request_column(column: pl.Series, path: Path) -> None:
         raise _strange(path, f"{name} is {kind.base_type()}")
     if column.null_count():
         raise _strange(path, f"{name} is null in a row")
-    if name != "error" and (column < 0).any():
+    if name != "error" and (column.to_numpy() < 0).any():
         raise _strange(path, f"{name} is negative in a row")
 
 
@@ -374,7 +380,8 @@ def _check_telemetry_column(column: pl.Series, path: Path) -> None:
         return
     if not column.dtype.is_numeric():
         raise _strange(path, f"{column.name} is {column.dtype.base_type()}")
-    if not column.is_between(0, MOST_FIGURE).all():  # NaN is not, either
+    values = column.drop_nulls().to_numpy()
+    if not ((values >= 0) & (values <= MOST_FIGURE)).all():  # NaN is not, either
         raise _strange(path, f"{column.name} is not between 0 and {MOST_FIGURE:g} in a row")
 
 

@@ -68,7 +68,7 @@ def _scattered(rng: np.random.Generator, count: int, in_flight: int) -> pl.DataF
     begin, end = runs.WINDOW_NS
     mean_ns = in_flight * (end - begin) / count
     done = np.sort(rng.integers(begin, end, count))
-    sent = done - rng.gamma(4.0, mean_ns / 4.0, count).astype(np.int64)
+    sent = np.maximum(done - rng.gamma(4.0, mean_ns / 4.0, count).astype(np.int64), 1)
     return runs.rows(sent, sent, done, [""] * count)
 
 

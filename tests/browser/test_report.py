@@ -9,20 +9,19 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from tests import runs
 from tests.browser.conftest import PATIENCE_MS
 from tests.unit.test_golden import GOLDEN
+from twinbench.analyse.results import ClaimResult
 from twinbench.analyse.run import analyse
-from twinbench.findings import Item, Picture, Series
+from twinbench.findings import Item
+from twinbench.report.view import build_view
 from twinbench.report.write import write_report
 from twinbench.store import Store
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 900}
 HOSTILE = "<script>document.title = 'mine'</script><img src=x onerror=\"document.title='mine'\">"
-LINE = Series(name="read", kind="points", x=[1, 10], y=[1.3, 10.3])
-KNOWN = Item(
-    number=2,
-    name="delays",
-    verdict="FAIL",
-    said=HOSTILE,
-    picture=Picture(title="Delays", x_label="asked (ms)", y_label="read (ms)", series=[LINE]),
+KNOWN = Item(number=2, name="delays", verdict="FAIL", said=HOSTILE)
+CLAIM = ClaimResult(
+    id="io", text=HOSTILE, source=HOSTILE, verdict="refuted", because="0.5 at 8 users", cells=[1]
 )
 OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
@@ -36,7 +35,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     shutil.copytree(GOLDEN / "run", folder)
     store = Store.open(folder)
     store.write_calibration(runs.calibration(KNOWN))
-    return write_report(analyse(store), folder, lambda _: None).as_uri()
+    results = analyse(store).model_copy(update={"claims": [CLAIM]})
+    return write_report(build_view(results), folder, lambda _: None).as_uri()
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 
 
 def table(page: Page) -> Locator:
-    return page.locator("#scenario-noop table")
+    return page.locator("#figures-noop-closed")
 
 
 def column(page: Page, n: int) -> list[str]:
@@ -64,6 +64,7 @@ def column(page: Page, n: int) -> list[str]:
 
 @pytest.mark.smoke
 def test_a_table_sorts_by_click_and_by_keyboard(page: Page) -> None:
+    page.locator("#scenario-noop summary").click()
     users = table(page).locator("thead th").first
     assert column(page, 1) == ["1", "8"]
     users.get_by_role("button").click()
@@ -80,12 +81,12 @@ def test_a_table_sorts_by_click_and_by_keyboard(page: Page) -> None:
     assert ratios == sorted(ratios)
 
 
-@pytest.mark.parametrize(("name", "n", "missing"), [("req/s", 7, False), ("p99 ms", 9, True)])
+@pytest.mark.parametrize(("name", "n", "missing"), [("requests/s", 7, False), ("p99 ms", 9, True)])
 def test_numbers_sort_by_size_and_what_is_missing_comes_last(
     page: Page, name: str, n: int, missing: bool
 ) -> None:
-    page.locator("#raw summary").last.click()
-    cells = page.locator("#raw table")
+    page.locator("#measurements summary").last.click()
+    cells = page.locator("#cells")
     for reverse in (False, True):
         cells.get_by_role("button", name=name).click()
         texts = cells.locator(f"tbody tr > :nth-child({n})").all_text_contents()
@@ -102,13 +103,20 @@ def test_a_phone_shows_it_without_scrolling_sideways(page: Page, width: int) -> 
     assert page.evaluate(OVERFLOW) <= 0
 
 
-def test_on_a_phone_claims_are_stacked_and_definitions_folded(page: Page) -> None:
-    expect(page.locator("#definitions dl")).to_be_visible()
+def test_the_first_screen_of_a_desk_is_headline_badges_and_verdicts(page: Page) -> None:
+    page.set_viewport_size(DESK)
+    expect(page.locator(".headline")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".badges")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".verdicts").first).to_be_in_viewport(ratio=1)
+    expect(page.locator(".verdicts .plot svg").first).to_be_visible()
+
+
+def test_a_phone_stacks_verdicts_and_claims(page: Page) -> None:
     page.set_viewport_size(PHONE)
-    page.reload()
-    expect(page.locator("#definitions dl")).to_be_hidden()
-    claims = page.locator("#claims .wide")
-    assert claims.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+    expect(page.locator(".verdicts .plot").first).to_be_hidden()
+    for name in ("#verdicts-closed", "#claims"):
+        box = page.locator(name).locator("xpath=..")
+        assert box.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
 
 
 def test_letters_of_charts_can_be_read_on_a_phone(page: Page) -> None:
@@ -134,30 +142,39 @@ def test_dark_is_dark_and_paper_is_white(page: Page) -> None:
 
 
 def test_paper_shows_what_is_folded_up_on_a_screen(page: Page) -> None:
-    picture = page.locator("#calibration figure")
-    expect(picture).to_be_hidden()
+    figures = table(page)
+    expect(figures).to_be_hidden()
     page.emulate_media(media="print")
-    expect(picture).to_be_visible()
+    expect(figures).to_be_visible()
     expect(page.locator("nav")).to_be_hidden()
     expect(page.locator("#method pre")).to_be_hidden()
 
 
-def test_every_chart_has_a_name_and_figures_to_point_at(page: Page) -> None:
-    charts = page.locator("svg")
-    named = page.get_by_role("img", include_hidden=True)
-    assert charts.count() == named.count() >= 9
+def test_every_chart_has_a_name_a_table_and_texts_to_point_at(page: Page) -> None:
+    charts = page.locator("svg.chart")
+    assert charts.count() >= 5
     assert all(charts.evaluate_all("all => all.map(one => one.ariaLabel)"))
+    assert all(
+        charts.evaluate_all(
+            "all => all.map(one => document.getElementById(one.getAttribute('aria-describedby')))"
+        )
+    )
     assert page.locator("#scenario-noop svg").first.locator("title").count() > 8
 
 
-def test_who_follows_a_sentence_to_its_cells_finds_them(page: Page) -> None:
-    page.locator(".answer a[href^='#cell-']").first.click()
+def test_a_link_into_what_is_folded_up_opens_it(page: Page) -> None:
+    page.evaluate("location.hash = '#cell-1'")
     expect(page.locator(":target")).to_be_in_viewport()
     # Newer browsers open by themselves what is folded up; others are told.
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)")
     expect(page.locator(":target")).to_be_hidden()
     page.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
     expect(page.locator(":target")).to_be_in_viewport()
+
+
+def test_a_verdict_leads_to_its_scenario(page: Page) -> None:
+    page.locator(".verdicts a").first.click()
+    expect(page.locator(":target h2")).to_be_in_viewport()
 
 
 def test_the_keyboard_goes_to_the_content_first(page: Page) -> None:
@@ -167,8 +184,8 @@ def test_the_keyboard_goes_to_the_content_first(page: Page) -> None:
 
 
 def test_what_others_say_stays_text(page: Page) -> None:
-    expect(page).to_have_title("twinbench: def or async def? run")
-    expect(page.locator("#calibration p").last).to_have_text(f"2 delays: {HOSTILE}")
+    expect(page).to_have_title("def or async def? run · twinbench")
+    expect(page.locator("#self-check-items")).to_contain_text(HOSTILE)
     expect(page.locator("main script, main img")).to_have_count(0)
 
 
@@ -178,5 +195,5 @@ def test_without_scripts_everything_can_be_read(browser: Browser, address: str) 
         page.goto(address)
         assert column(page, 1) == ["1", "8"]
         expect(page.locator("thead button")).to_have_count(0)
-        page.locator("#raw summary").last.click()
+        page.locator("#measurements summary").last.click()
         expect(page.locator("#cell-1")).to_be_visible()

@@ -106,7 +106,6 @@ cwd = "."
 env = { FOLDER = "{scratch}" }
 [[scenarios]]
 name = "rows"
-kind = "io"
 closed = [1]
 requests = [
     { path = "/rows/{1..5}" },
@@ -116,7 +115,6 @@ requests = [
 OTHERS = """
 [[scenarios]]
 name = "others"
-kind = "io"
 closed = [1]
 requests = [
     { path = "/words" },
@@ -127,7 +125,6 @@ requests = [
 CHANGING = """
 [[scenarios]]
 name = "uploads"
-kind = "io"
 closed = [1]
 before = [{ path = "/token", take = { token = "token" } }]
 [[scenarios.requests]]

@@ -48,7 +48,6 @@ app = "guarded:app"
 cwd = "."
 [[scenarios]]
 name = "upload"
-kind = "io"
 closed = [1, 4]
 [[scenarios.before]]
 method = "POST"

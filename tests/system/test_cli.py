@@ -39,7 +39,6 @@ command = ["{sys.executable}", "{BEHAVING}", "{{port}}", "wait"]
 
 [[scenarios]]
 name = "get"
-kind = "io"
 requests = [{{ path = "/" }}]
 closed = [1, 8]
 open = [50]

@@ -31,7 +31,7 @@ def plan() -> Plan:
         {"name": name, "command": [sys.executable, str(BEHAVING), "{port}", *behaviour]}
         for name, behaviour in BEHAVIOURS.items()
     ]
-    scenario = {"name": "get", "kind": "io", "requests": [{"path": "/"}], "closed": [1, 10]}
+    scenario = {"name": "get", "requests": [{"path": "/"}], "closed": [1, 10]}
     return Plan.model_validate(
         {
             "name": "known",

@@ -32,7 +32,6 @@ def measured(rig: Rig, folder: Path, *behaviour: str, **plan: object) -> CellRec
     folder.mkdir(exist_ok=True)
     scenario = {
         "name": "get",
-        "kind": "io",
         "requests": [{"path": "/"}, {"path": "/other"}],
         "open": [RATE],
         "in_flight": plan.pop("in_flight", MORE_THAN_ARRIVE),

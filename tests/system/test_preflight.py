@@ -84,9 +84,8 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
     assert told == ["checking target 'one'", "checking target 'two'"]
     assert pair.sentence == (
         "two against one: 12 requests: OpenAPI, status, headers, bytes,"
-        " files, final database, settings, environment: equal."
-        " Not compared: SQL, commits (those of connections to SQLite past SQLAlchemy);"
-        " upstream requests (none was counted)"
+        " upstream requests, files, final database, settings, environment: equal."
+        " Not compared: SQL, commits (those of connections to SQLite past SQLAlchemy)"
     )
     assert pair.conditions["event loop"] == "uvloop.Loop"
 
@@ -401,7 +400,7 @@ def test_a_response_without_end_is_blamed_for_it(tmp_path: Path, rig: Rig) -> No
     (tmp_path / "plan.toml").write_text(
         'name = "endless"\ncollapse_s = 0.1\n'
         f'targets = [{{ name = "one", command = {json.dumps(command)} }}]\n'
-        '[[scenarios]]\nname = "get"\nkind = "io"\nclosed = [1]\nrequests = [{ path = "/" }]\n'
+        '[[scenarios]]\nname = "get"\nclosed = [1]\nrequests = [{ path = "/" }]\n'
     )
     assert refused(rig, tmp_path / "plan.toml") == (
         "plan.toml: targets[0]: 'one', scenario 'get': GET / was answered with a response that did"

@@ -117,7 +117,7 @@ def plan(folder: Path) -> Plan:
             "blocks": 1,
             "memory_mib": 250,
             "targets": targets,
-            "scenarios": [{"kind": "io", "closed": [2], **scenario} for scenario in scenarios],
+            "scenarios": [{"closed": [2], **scenario} for scenario in scenarios],
         }
     )
 

@@ -16,7 +16,7 @@ from twinbench import run
 from twinbench.analyse.run import analyse
 from twinbench.interruption import SIGNALS
 from twinbench.measure import child, machine, tree
-from twinbench.report.badges import badges
+from twinbench.report.method import badges
 
 BUSY = machine.BusyProcess("yes", 77, 0.98)
 TAKEN = ("sched_getaffinity", "sched_setaffinity", "memfd_create", "timerfd_create", "waitid")
@@ -60,7 +60,7 @@ blocks = 1
 warmup_s = 0.1
 measure_s = 0.5
 targets = [{ name = "own", app = "own:app", cwd = "." }]
-scenarios = [{ name = "get", kind = "io", requests = [{ path = "/" }], closed = [2] }]
+scenarios = [{ name = "get", requests = [{ path = "/" }], closed = [2] }]
 """
 
 
@@ -106,7 +106,7 @@ def test_closed_loads_are_measured_without_pinning(tmp_path: Path) -> None:
     assert [printed.getvalue().count(remark) for remark in remarks] == [1] * len(remarks)
     assert [(r.outcome, r.reason, r.good > 0) for r in store.records()] == [("done", "", True)]
     results = analyse(store)
-    assert "nothing pinned to cores" in [badge.text for badge in badges(results)]
+    assert "nothing pinned to cores" in [badge.text for badge in badges(results, [])]
     samples = store.telemetry(store.records()[0])
     assert samples is not None
     assert int(str(samples["threads"].max())) >= 2

@@ -37,7 +37,6 @@ targets = [
 
 [[scenarios]]
 name = "get"
-kind = "io"
 requests = [{{ path = "/" }}]
 closed = [1, 4]
 """
@@ -60,7 +59,7 @@ def plan(*behaviours: str, processes: int = 1) -> Plan:
         {"name": name, "command": [sys.executable, str(BEHAVING), "{port}", name, GOOD_AT_FIRST]}
         for name in behaviours
     ]
-    scenario = {"name": "get", "kind": "io", "requests": [{"path": "/"}], "closed": [10]}
+    scenario = {"name": "get", "requests": [{"path": "/"}], "closed": [10]}
     long = scenario | {"name": "long", "measure_s": UNTIL_SOMETHING_HAPPENS_S}
     return Plan.model_validate(
         {

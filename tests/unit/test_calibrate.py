@@ -31,7 +31,7 @@ Requests/sec:   1570.66
 
 
 def open_plan(*rates: int, closed: tuple[int, ...] = ()) -> Plan:
-    scenario = {"name": "noop", "kind": "cpu", "requests": [{"path": "/"}]}
+    scenario = {"name": "noop", "requests": [{"path": "/"}]}
     return plan(scenarios=[scenario | {"open": list(rates), "closed": list(closed)}])
 
 

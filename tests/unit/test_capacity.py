@@ -92,11 +92,11 @@ def test_without_a_p99_only_what_is_certain_is_said() -> None:
     assert of(with_percentiles(1, max_ms=900.0, p50=5.0, p95=199.0)) == (None, "not known")
 
 
-def test_arrivals_have_an_objective_but_no_capacity_and_no_law() -> None:
-    scenario = {"name": "noop", "kind": "cpu", "requests": [{"path": "/"}]}
+def test_arrivals_have_an_objective_but_no_capacity_and_no_prediction() -> None:
+    scenario = {"name": "noop", "requests": [{"path": "/"}]}
     plan = runs.plan(scenarios=[scenario | {"closed": [1], "open": [100]}], slo_ms=123.0)
     closed, opened = (curve for curve in curves(plan, []) if curve.target == "sync")
     unknown = Objective(slo_ms=123.0, value=None, until="not known")
     assert (closed.load_kind, closed.objective) == ("closed", unknown)
     assert (opened.load_kind, opened.objective) == ("open", unknown)
-    assert (opened.capacity, opened.law) == (None, None)
+    assert (opened.capacity, opened.prediction) == (None, None)

@@ -12,7 +12,7 @@ from twinbench.analyse.decisions import smallest_difference
 from twinbench.analyse.results import CellResult, CellStatus, Comparison, Metric
 from twinbench.plan import Load, Plan
 
-NOOP = {"name": "noop", "kind": "cpu", "requests": [{"path": "/"}]}
+NOOP = {"name": "noop", "requests": [{"path": "/"}]}
 # Ratios that are beyond the margin by themselves, and not among two (p = 0.0427).
 BARELY = [math.exp(log) for log in (0.2, 0.3, 0.4)]
 

@@ -14,8 +14,7 @@ from twinbench.measure import machine
 from twinbench.measure.machine import BusyProcess, Cores, remarks
 from twinbench.measure.rig import Rig
 from twinbench.plan import PlanError
-from twinbench.report.badges import SHARING, badges
-from twinbench.report.words import conditions
+from twinbench.report.method import SHARING, badges, conditions
 from twinbench.store import Machine, Sharing, Store, StoreError
 
 PLAIN = runs.manifest(runs.plan()).machine
@@ -23,7 +22,7 @@ GOOD = Made("wait", {8: Outcome(2.0)})
 PLAN = """
 name = "rates"
 targets = [{ name = "one", command = ["./serve"] }]
-scenarios = [{ name = "rates", kind = "io", requests = [{ path = "/" }], LOADS }]
+scenarios = [{ name = "rates", requests = [{ path = "/" }], LOADS }]
 """
 
 
@@ -40,7 +39,7 @@ def test_what_server_and_generator_share_is_remarked(sharing: Sharing) -> None:
     (said,) = remarks(of(sharing=sharing, cpu_quota=1.5), workers=1)
     assert ("1.5 CPUs" in said) == (sharing == "quota")
     results = supposed.results(GOOD).model_copy(update={"machine": of(sharing=sharing)})
-    found = {badge.text: badge for badge in badges(results)}
+    found = {badge.text: badge for badge in badges(results, [])}
     assert found[SHARING[sharing]].tone == "bad"
     assert found[SHARING[sharing]].section == "method"
 
@@ -75,7 +74,7 @@ def test_only_what_is_known_of_a_machine_is_shown() -> None:
     said = conditions(of(**known))
     assert len(said) == len(known)
     assert "turbo off" in said
-    assert "no virtual machine" in said
+    assert "virtualization: none" in said
 
 
 @pytest.mark.parametrize(

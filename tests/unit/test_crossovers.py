@@ -191,9 +191,7 @@ def test_of_noise_alone_no_crossing_is_made() -> None:
 
 def test_users_and_arrivals_are_apart() -> None:
     plan = runs.plan(
-        scenarios=[
-            {"name": "noop", "kind": "cpu", "requests": [{"path": "/"}], "closed": [1], "open": [9]}
-        ]
+        scenarios=[{"name": "noop", "requests": [{"path": "/"}], "closed": [1], "open": [9]}]
     )
     arrivals = compared(9, AHEAD).model_copy(update={"load": Load("open", 9)})
     closed, opened = crossovers(plan, [arrivals, compared(1, BEHIND)])

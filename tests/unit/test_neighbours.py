@@ -17,7 +17,7 @@ NEIGHBOUR: dict[str, object] = {"path": "/slow", "neighbour": True}
 
 
 def beside(*requests: dict[str, object], **more: object) -> Plan:
-    scenario = {"name": "beside", "kind": "io", "requests": list(requests), "closed": [8]}
+    scenario = {"name": "beside", "requests": list(requests), "closed": [8]}
     return runs.plan(scenarios=[scenario | more])
 
 

@@ -15,7 +15,6 @@ from twinbench.store import CellRecord
 BEGIN, END = runs.WINDOW_NS
 BOTH = {
     "name": "noop",
-    "kind": "cpu",
     "requests": [{"path": "/"}],
     "closed": [1, 8],
     "open": [100, 1000],

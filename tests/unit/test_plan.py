@@ -69,7 +69,9 @@ def written(folder: Path, text: str) -> Path:
             'name = "p"\nblocks = 0',
             "blocks: Input should be greater than or equal to 1, not 0",
         ),
-        ("[[scenarios]]", '[[scenarios]]\nname = "x"\nkind = "gpu"', "scenarios[0].kind"),
+        ("[[scenarios]]", '[[scenarios]]\nname = "x"\ntitle = 5', "scenarios[0].title"),
+        ("[[scenarios]]", f'[[scenarios]]\ngroup = "{"a" * 61}"', "scenarios[0].group"),
+        ("[[scenarios]]", '[[scenarios]]\nnote = "a\\nb"', "scenarios[0].note"),
         (
             "[[scenarios]]",
             'differs = { setings = "x" }\n[[scenarios]]',
@@ -245,7 +247,8 @@ def test_the_plans_that_ship_are_valid(path: Path) -> None:
 @pytest.mark.parametrize("name", scenario_names())
 def test_every_scenario_says_what_it_is(name: str) -> None:
     table = read_scenario(name)
-    assert table["kind"] in {"io", "cpu", "mixed"}
+    assert table["title"]
+    assert table["group"]
     assert table["about"].endswith((".", "ten."))
 
 
@@ -340,9 +343,7 @@ def test_a_scenario_file_names_its_uploads_from_its_own_place(
     monkeypatch.setattr("twinbench.plan.read.SCENARIOS", folder)
     (folder / "me.png").write_bytes(b"picture")
     scenario = folder / "noop.toml"
-    scenario.write_text(
-        'kind = "io"\nrequests = [{ method = "PUT", path = "/", upload = { file = "me.png" } }]'
-    )
+    scenario.write_text('requests = [{ method = "PUT", path = "/", upload = { file = "me.png" } }]')
     [request] = read_plan(written(tmp_path, GOOD)).scenarios[0].requests
     assert request.upload == {"file": folder / "me.png"}
     (folder / "me.png").unlink()
@@ -372,5 +373,5 @@ def test_a_pair_of_ours_differs_in_its_app_only_unless_it_says_so(path: Path) ->
         baseline, *others = (plan.target(name) for name in plan.targets_of(scenario))
         for other in others:
             if not other.differs:
-                same = {"name": baseline.name, "app": baseline.app}
+                same = {"name": baseline.name, "title": baseline.title, "app": baseline.app}
                 assert other.model_copy(update=same) == baseline, (scenario.name, other.name)

@@ -3,7 +3,6 @@
 import errno
 import os
 from collections.abc import Callable
-from operator import itemgetter
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -11,13 +10,13 @@ from typing import Any, cast
 
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from tests import runs
 from twinbench import run
 from twinbench.analyse import run as analysis
 from twinbench.analyse.cells import analyse_cell
-from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
 from twinbench.measure import rig, telemetry
 from twinbench.measure.server import Server, ServerFailedError
@@ -25,8 +24,10 @@ from twinbench.measure.telemetry import MemoryLimit, Watch
 from twinbench.measure.tree import Use
 from twinbench.plan import Cell, cells
 from twinbench.remarks import reason
-from twinbench.report import draw, write
-from twinbench.report.gallery import Chart, charts
+from twinbench.report import write
+from twinbench.report.charts import figure_of
+from twinbench.report.elements import Chart
+from twinbench.report.view import build_view
 from twinbench.report.write import write_report
 from twinbench.store import CellRecord, Store, StoreError
 
@@ -201,7 +202,7 @@ def test_a_cell_that_cannot_be_analysed_is_void(
     assert [cell.id for cell in results.cells if cell.status != "valid"] == [3]
     assert results.cells[2].reasons[0].startswith("cannot be analysed: ")
     assert results.remarks == [f"cell 3 {results.cells[2].reasons[0]}"]
-    assert write_report(results, tmp_path, lambda _: None).exists()
+    assert write_report(build_view(results), tmp_path, lambda _: None).exists()
 
 
 def test_a_cell_without_readable_telemetry_is_valid(tmp_path: Path) -> None:
@@ -222,45 +223,31 @@ def test_a_part_that_cannot_be_made_is_left_out(
     assert getattr(results, part) == []
     assert len(results.remarks) == 1
     assert results.remarks[0].endswith(": RuntimeError: boom")
-    page = write_report(results, tmp_path, lambda _: None).read_text()
+    page = write_report(build_view(results), tmp_path, lambda _: None).read_text()
     assert results.remarks[0] in page
 
 
-# Drawing: by this process, and by others.
+# Drawing.
 
 
-def with_a_broken_chart(results: Results) -> list[Chart]:
-    first, *rest = charts(results)
-    return [first._replace(figure=itemgetter("nothing")), *rest]
-
-
-@pytest.mark.parametrize("few", [draw.FEW, 0])
 def test_a_chart_that_cannot_be_drawn_is_a_box(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, few: int
-) -> None:
-    results = analyse(made(tmp_path))
-    broken, *others = [chart.name for chart in charts(results)]
-    monkeypatch.setattr(draw, "FEW", few)
-    monkeypatch.setattr(write, "charts", with_a_broken_chart)
-    told: list[str] = []
-    page = write_report(results, tmp_path, lambda _: None, remark=told.append).read_text()
-    [remark] = told
-    assert remark.startswith(f"chart {broken} could not be drawn: TypeError: ")
-    assert page.count(f'<p class="missing">Chart {broken} could not be drawn: TypeError: ') == 1
-    assert page.count('class="missing"') == 1
-    assert {path.stem for path in (tmp_path / "charts").glob("*.svg")} == set(others)
-    assert remark.split(":")[0] in (tmp_path / "report.md").read_text()
-
-
-def test_a_pool_that_breaks_costs_its_charts_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    results = analyse(made(tmp_path))
-    monkeypatch.setattr(draw, "FEW", 0)
+    view = build_view(analyse(made(tmp_path)))
+    broken, *others = [chart.name for chart in view.charts]
+
+    def draw(chart: Chart) -> Figure:
+        if chart.name == broken:
+            raise BOOM
+        return figure_of(chart)
+
+    monkeypatch.setattr(write, "figure_of", draw)
     told: list[str] = []
-    with draw.workers() as pool:
-        assert pool.submit(os._exit, 1).exception()
-        page = write_report(results, tmp_path, lambda _: None, pool, told.append)
+    page = write_report(view, tmp_path, lambda _: None, told.append).read_text()
     [remark] = told
-    assert "could not be drawn: BrokenProcessPool: " in remark
-    assert page.read_text().count('class="missing"') == len(charts(results))
+    assert remark.startswith(f"chart {broken} could not be drawn: RuntimeError: boom")
+    assert page.count(f'<p class="missing">Chart {broken} could not be drawn: ') == 1
+    assert page.count('class="missing"') == 1
+    assert remark in page
+    assert {path.stem for path in (tmp_path / "charts").glob("*.svg")} == set(others)
+    assert remark.split(":")[0] in (tmp_path / "report.md").read_text()

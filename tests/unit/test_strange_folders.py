@@ -16,6 +16,7 @@ from twinbench.errors import MOST_CHARACTERS
 from twinbench.measure.driver import _join
 from twinbench.plan import Cell, cells
 from twinbench.report.markdown import markdown
+from twinbench.report.view import build_view
 from twinbench.report.write import write_report
 from twinbench.store import CellRecord, Store, StoreError
 
@@ -225,7 +226,7 @@ def test_a_number_that_was_edited_is_refused_or_finite(tmp_path: Path, name: str
             except StoreError:
                 continue
             json.dumps(results.model_dump(), default=str, allow_nan=False)
-            assert markdown(results)
+            assert markdown(build_view(results))
 
 
 @pytest.mark.parametrize("name", ["[a]", "*", "a?", "{a,b}", "~", "$HOME", "a=b", "%61", "a\n'\""])
@@ -260,14 +261,14 @@ def test_no_chart_is_written_through_a_link(tmp_path: Path) -> None:
     charts, page = store.folder / "charts", store.folder / "report.html"
     charts.symlink_to(elsewhere)
     page.symlink_to(precious)
-    results = analyse(store)
-    write_report(results, store.folder, lambda _: None, None)
+    view = build_view(analyse(store))
+    write_report(view, store.folder, lambda _: None)
     drawn = sorted(charts.iterdir())
     assert drawn
     assert not charts.is_symlink()
     drawn[0].unlink()
     drawn[0].symlink_to(precious)
-    write_report(results, store.folder, lambda _: None, None)
+    write_report(view, store.folder, lambda _: None)
     assert not drawn[0].is_symlink()
     assert precious.read_text() == "mine"
     assert list(elsewhere.iterdir()) == []

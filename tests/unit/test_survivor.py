@@ -8,9 +8,7 @@ from tests import runs
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell
-from twinbench.report.charts.comparisons import describe
-from twinbench.report.tables import overview_rows, scenario_rows
-from twinbench.report.verdicts import summary
+from twinbench.report.view import build_view
 from twinbench.store import CellRecord
 
 
@@ -39,10 +37,11 @@ def test_a_survivor_goes_on_in_most_blocks(
     assert {found.survivor for found in results.comparisons} == {survivor}
 
 
-def test_a_collapse_of_few_blocks_is_told_beside_the_ratio(tmp_path: Path) -> None:
-    results = collapsing(tmp_path, 1)
-    told = "(sync collapsed in 1 of 5 blocks)"
-    assert told in scenario_rows(results, "noop", "closed")[0][1]
-    assert told in overview_rows(results, "closed")[1][0][1]
-    assert "sync collapsed in 1 of 5 blocks" in describe(results.comparisons[0])
-    assert any("No difference between" in sentence for sentence in summary(results, "noop"))
+def test_a_collapse_of_few_blocks_is_said_beside_the_ratio(tmp_path: Path) -> None:
+    view = build_view(collapsing(tmp_path, 1))
+    said = "sync collapsed in 1 of 5 blocks"
+    [section] = view.scenarios[0].sections
+    assert said in section.figures.rows[0][3]
+    assert [row.failures for row in view.verdicts[0].rows] == [
+        "sync collapses in 1 of 5 blocks at 1 user"
+    ]

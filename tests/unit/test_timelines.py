@@ -22,11 +22,11 @@ def judged(store: Store, plan: Plan) -> list[CellResult]:
 
 def shown(tmp_path: Path, plan: Plan, make: runs.MakeCell) -> list[Timeline]:
     store = runs.write_run(tmp_path, plan, make)
-    return timelines(store, plan, judged(store, plan))
+    return timelines(store, plan, store.records(), judged(store, plan))
 
 
 def one_cell(**scenario: object) -> Plan:
-    table = {"name": "noop", "kind": "cpu", "requests": [{"path": "/"}], "closed": [8]}
+    table = {"name": "noop", "requests": [{"path": "/"}], "closed": [8]}
     return runs.plan(
         blocks=1, targets=[{"name": "sync", "app": "a:app"}], scenarios=[table | scenario]
     )
@@ -44,7 +44,7 @@ def told(
         tmp_path, plan, lambda cell: (runs.record(cell), rows), look=lambda _: samples
     )
     [cell] = judged(store, plan)
-    [found] = timelines(store, plan, [cell.model_copy(update={"status": "valid"})])
+    [found] = timelines(store, plan, store.records(), [cell.model_copy(update={"status": "valid"})])
     return found
 
 
@@ -114,7 +114,7 @@ def test_a_collapse_ends_with_the_load(tmp_path: Path) -> None:
         one_cell(),
         lambda cell: (runs.record(cell, outcome="collapsed", unanswered=1), rows),
     )
-    [found] = timelines(store, one_cell(), judged(store, one_cell()))
+    [found] = timelines(store, one_cell(), store.records(), judged(store, one_cell()))
     assert found.seconds[-1] == pytest.approx(0.5)
 
 
@@ -138,7 +138,7 @@ def test_telemetry_is_told_on_the_same_clock_null_where_nothing_was_seen(tmp_pat
 
 
 def three_loads(**more: list[int]) -> Plan:
-    noop = {"name": "noop", "kind": "cpu", "requests": [{"path": "/"}], "closed": [1, 8, 64]}
+    noop = {"name": "noop", "requests": [{"path": "/"}], "closed": [1, 8, 64]}
     return runs.plan(scenarios=[noop | more])
 
 

@@ -35,7 +35,7 @@ CLAIMS = ROOT / "twinbench" / "claims.toml"
 # If half of all blocks lay beyond a bound, all of five would do so in 1 of 32 runs: below 5 %.
 MIN_BLOCKS = 5
 # A target with other values of these is still the same target.
-NOT_COMPARED = {"name", "python", "telemetry", "differs"}
+NOT_COMPARED = {"name", "title", "note", "python", "telemetry", "differs"}
 
 # In TOML a number is a number: neither "8" nor true.
 Threshold = Annotated[float, Field(strict=True)]

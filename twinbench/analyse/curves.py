@@ -6,8 +6,8 @@ from itertools import groupby
 
 from twinbench.analyse.capacity import capacity, objective
 from twinbench.analyse.cells import Cell
-from twinbench.analyse.laws import law
 from twinbench.analyse.points import point
+from twinbench.analyse.predictions import prediction
 from twinbench.analyse.results import Curve
 from twinbench.plan import Load, Plan, Scenario, loads_of
 
@@ -15,16 +15,13 @@ from twinbench.plan import Load, Plan, Scenario, loads_of
 Measured = tuple[Load, list[Cell]]
 
 
-def curves(plan: Plan, cells: Sequence[Cell], server_cores: int = 0) -> list[Curve]:
-    """A curve for each scenario, kind of load and target, in the plan's order.
-
-    `server_cores`: how many cores are the servers'; each is pinned to as many of them as it has
-    workers. 0 where nothing could be pinned: then nothing is said of what CPU allows."""
+def curves(plan: Plan, cells: Sequence[Cell]) -> list[Curve]:
+    """A curve for each scenario, kind of load and target, in the plan's order."""
     there: dict[tuple[str, str, Load], list[Cell]] = defaultdict(list)
     for cell in cells:
         there[cell.result.scenario, cell.result.target, cell.result.load].append(cell)
     return [
-        _curve(plan, scenario, target, measured, server_cores)
+        _curve(plan, scenario, target, measured)
         for scenario in plan.scenarios
         for loads in _by_kind(scenario)
         for target in plan.targets_of(scenario)
@@ -36,9 +33,7 @@ def _by_kind(scenario: Scenario) -> list[list[Load]]:
     return [list(loads) for _, loads in groupby(loads_of(scenario), key=lambda load: load.kind)]
 
 
-def _curve(
-    plan: Plan, scenario: Scenario, target: str, measured: Sequence[Measured], server_cores: int
-) -> Curve:
+def _curve(plan: Plan, scenario: Scenario, target: str, measured: Sequence[Measured]) -> Curve:
     points = [point(load, cells) for load, cells in measured]
     curve = Curve(
         target=target,
@@ -53,5 +48,5 @@ def _curve(
     # Of requests that are not timed the service time is not known, and so not the mean of all.
     if not any(request.neighbour for request in scenario.requests):
         results = [cell.result for _, cells in measured for cell in cells]
-        curve.law = law(points, results, min(plan.target(target).workers, server_cores))
+        curve.prediction = prediction(points, results)
     return curve

@@ -57,8 +57,9 @@ class Pair:
 
     @property
     def same(self) -> bool:
-        """One target twice: equal in everything but the name."""
-        one, other = (t.model_dump(exclude={"name"}) for t in (self.baseline, self.candidate))
+        """One target twice: equal in everything but what it is called."""
+        called = {"name", "title", "note"}
+        one, other = (t.model_dump(exclude=called) for t in (self.baseline, self.candidate))
         return one == other
 
     @property

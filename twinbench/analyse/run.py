@@ -64,7 +64,7 @@ def analyse(store: Store) -> Results:
         preflight=manifest.preflight,
         remarks=[*manifest.remarks, *_on_cells(records), *_few(failed)],
         cells=results,
-        curves=curves(manifest.plan, cells, len(manifest.machine.server_cores)),
+        curves=curves(manifest.plan, cells),
         comparisons=[],
         crossovers=[],
         claims=[],
@@ -74,10 +74,12 @@ def analyse(store: Store) -> Results:
         machine=manifest.machine,
         versions=manifest.versions,
     )
-    return _complete(found, store, floor)
+    return _complete(found, store, records, floor)
 
 
-def _complete(found: Results, store: Store, floor: Floor | None) -> Results:
+def _complete(
+    found: Results, store: Store, records: Sequence[CellRecord], floor: Floor | None
+) -> Results:
     """`found` with what is made of its cells; a remark for each part that cannot be."""
     plan, remarks = found.plan, list(found.remarks)
     with remarked(remarks, "nothing is compared"):
@@ -85,7 +87,7 @@ def _complete(found: Results, store: Store, floor: Floor | None) -> Results:
     with remarked(remarks, "crossovers are missing"):
         found = found.model_copy(update={"crossovers": crossovers(plan, found.comparisons)})
     with remarked(remarks, "the pictures over time are missing"):
-        found = found.model_copy(update={"timelines": timelines(store, plan, found.cells)})
+        found = found.model_copy(update={"timelines": timelines(store, plan, records, found.cells)})
     with remarked(remarks, "published claims are not judged"):
         found = found.model_copy(update={"claims": claims(found)})
     return found.model_copy(update={"remarks": remarks})

@@ -28,12 +28,15 @@ NOTHING_SEEN = pl.DataFrame(
 )
 
 
-def timelines(store: Store, plan: Plan, cells: Sequence[CellResult]) -> list[Timeline]:
+def timelines(
+    store: Store, plan: Plan, records: Sequence[CellRecord], cells: Sequence[CellResult]
+) -> list[Timeline]:
     """For each scenario, kind of load and target its typical cell at the load that tells most;
-    none of a target that has nothing but void cells there. Raises StoreError."""
-    records = {record.number: record for record in store.records()}
+    none of a target that has nothing but void cells there. `records` are those of the `cells`.
+    Raises StoreError."""
+    by_number = {record.number: record for record in records}
     return [
-        _timeline(store, records[cell.id], scenario)
+        _timeline(store, by_number[cell.id], scenario)
         for scenario in plan.scenarios
         for kind in ("closed", "open")
         for cell in _shown(

@@ -195,5 +195,5 @@ def _answers(setting: Setting) -> Plan:
 def _scenario(
     name: str, targets: list[str], *, ms: Sequence[float] = (0,), **loads: Any
 ) -> dict[str, Any]:
-    table = {"name": name, "kind": "io", "targets": targets, "in_flight": IN_FLIGHT} | loads
+    table = {"name": name, "targets": targets, "in_flight": IN_FLIGHT} | loads
     return table | {"requests": [{"path": f"/wait?ms={wait_ms}"} for wait_ms in ms]}

@@ -17,7 +17,9 @@ from twinbench.plan.requests import Before, Count, Request, Strict, SystemPath, 
 
 # Names become file names and anchors.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
-Kind = Literal["io", "cpu", "mixed"]
+# Shown on pages and in charts, which cannot hold control characters.
+Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", max_length=60)]
+Note = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", max_length=120)]
 Arrivals = Literal["poisson", "constant"]
 # In what a target is compared with its baseline before anything is measured.
 Aspect = Literal[
@@ -75,6 +77,8 @@ class Target(Strict):
     """One app under test: an import string, or a command that serves on `{port}`."""
 
     name: Name
+    title: Label = Field(default="", description="shown in reports; left out: the name")
+    note: Note = Field(default="", description="what a reader should know beside the title")
     app: ImportString | None = None
     command: list[SystemText] | None = Field(default=None, min_length=1)
     cwd: SystemPath | None = Field(
@@ -132,7 +136,9 @@ class Scenario(Strict):
     """A request mix, and the loads that the plan puts on it."""
 
     name: Name
-    kind: Kind
+    title: Label = Field(default="", description="shown in reports; left out: the name")
+    group: Label = Field(default="", description="the heading above its row in reports")
+    note: Note = Field(default="", description="what a reader should know beside the title")
     about: str = ""
     before: list[Before] = Field(
         default=[], max_length=MOST_REQUESTS, description="sent once to each fresh server"
@@ -153,13 +159,6 @@ class Scenario(Strict):
         " out: as many as arrive in collapse_s",
     )
     measure_s: Seconds | None = Field(default=None, description="left out: the plan's")
-    cpu_share: float | None = Field(
-        default=None,
-        strict=True,
-        ge=0,
-        le=1,
-        description="its place on the map of IO and CPU: how much of its requests computes",
-    )
     targets: list[str] = Field(default=[], description="left out: all of the plan's")
 
     @model_validator(mode="after")

@@ -15,8 +15,6 @@ INSIDE: tuple[Aspect, ...] = (
     "files",
     "settings",
 )
-ASKED: Aspect = "upstream requests"
-NONE_ASKED = "0 upstream requests"
 
 
 class Key(NamedTuple):
@@ -81,11 +79,6 @@ def not_seen(one: Seen, other: Seen) -> dict[Aspect, str]:
     for aspect in {**one.partly, **other.partly}:
         reasons = (seen.partly.get(aspect, "") for seen in (one, other))
         found[aspect] = "; ".join(filter(None, dict.fromkeys(reasons)))
-    asked = {
-        text for seen in (one, other) for key, text in seen.facts.items() if key.aspect == ASKED
-    }
-    if asked == {NONE_ASKED}:
-        found.setdefault(ASKED, "none was counted")
     return found
 
 

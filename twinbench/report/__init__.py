@@ -1,1 +1,1 @@
-"""Charts, pages and tables: pure functions of the results."""
+"""Reports of a run: a view built once from its results, and the outputs that show it."""

@@ -1,215 +1,194 @@
-"""What the curves of one scenario mean, a line each: capacity, SLO, crossover, law, CPU."""
+"""Key facts of a scenario: what each target could do, what limited it, where it failed."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from statistics import median
 
-from twinbench.analyse.results import (
-    Bound,
-    Capacity,
-    Crossover,
-    Curve,
-    Estimate,
-    Objective,
-    Results,
-    Usl,
-)
+from twinbench.analyse.gates.answers import MOST_ERRORS
+from twinbench.analyse.results import CellResult, Curve, Results
 from twinbench.plan import LoadKind
-from twinbench.report import style
-from twinbench.report.kinds import kinds_of, span
-from twinbench.report.sentences import NAMES, about, listed
+from twinbench.report.elements import Table
+from twinbench.report.format import MISSING, count, loads_text, number, stretch
+from twinbench.report.pairs import title
 
-# So near to the least bound a curve still bends towards it; lower, it is held down by another.
-REACHED = 0.75
-USL = "Contention is the share that is done one after the other, coherency what each pair costs"
-UNTIL = {
-    "missed": "",
-    "collapsed": ", beyond which it stops answering",
-    "not known": ", beyond which nothing is known",
-    "range": ", the highest tried",
+HEADINGS: dict[LoadKind, str] = {
+    "closed": "Closed loads: users who each wait for their response",
+    "open": "Open loads: requests sent at a fixed rate",
 }
-NOWHERE = {
-    "missed": "at no load tried",
-    "collapsed": "at no load: it stops answering at the lowest",
-    "not known": "not known",
-    "range": "at no load tried",
-}
+# Share of its cores above which a server is limited by CPU; all of them is never quite read.
+FULL_CPU = 0.9
+POOLS = ("threads", "connections")
 
 
-def facts(results: Results, scenario: str) -> list[tuple[str, str]]:
-    """A name and what there is to say, targets in the plan's order; without what is not known."""
-    found = []
-    for kind in kinds_of(results, scenario):
-        curves = results.curves_of(scenario, kind)
-        found += [
-            ("Capacity", _each(map(_capacity, curves))),
-            (f"p99 within {results.plan.slo_ms:g} ms", _each(_objectives(curves))),
-            ("Crossover", _each(_crossovers(results, scenario, kind))),
-            ("What bounds it", _each(map(_law, curves))),
-            ("Scaling (USL)", _scaling(curves)),
-            ("Requests per CPU second", _per_cpu_s(results, scenario, kind)),
-        ]
-    return [(name, said) for name, said in found if said]
+def key_facts(
+    results: Results, section: str, titles: Sequence[str], curves: Sequence[Curve]
+) -> Table:
+    """A row for each fact that is known of a target, a column for each of `curves`."""
+    slo = f"p99 within {results.plan.slo_ms:g} ms"
+    cores = max(1, len(results.machine.server_cores))
+    columns = []
+    for curve in curves:
+        cells = results.cells_of(curve)
+        facts = {
+            "Peak requests/s": _peak(curve),
+            slo: _objective(curve),
+            "Limited by": _limits(cells, cores),
+            "CPU per request": _cpu(curve),
+            "Event-loop lag, p99": _at_highest(cells, "loop_lag_p99_ms", "ms"),
+            "Memory": _at_highest(cells, "server_memory_mib", "MiB"),
+            "Collapsed": _collapses(curve),
+            "Errors": _wrong(cells),
+            "Predicted, measured": _prediction(curve),
+        }
+        columns.append(facts)
+    rows = (
+        (name, *(column[name] or MISSING for column in columns))
+        for name in columns[0]
+        if any(column[name] for column in columns)
+    )
+    heading = HEADINGS[curves[0].load_kind]
+    return Table(f"facts-{section}", heading, ("", *titles), tuple(rows))
 
 
-def _each(said: Iterable[str]) -> str:
-    return "; ".join(filter(None, said))
+def collapsed_loads(curve: Curve) -> list[int]:
+    """The loads at which the server collapsed in half of the blocks or more."""
+    return [p.value for p in curve.points if p.collapsed and p.collapsed >= p.blocks]
 
 
-def _capacity(curve: Curve) -> str:
-    """The most good answers a second; estimates are compared, so that noise may move the load."""
+def wrong_share(cell: CellResult) -> float:
+    """The share of wrong responses, where it is beyond what the gate allows; else 0."""
+    found = cell.errors / cell.requests if cell.requests else 0.0
+    return found if cell.status == "void" and found > MOST_ERRORS else 0.0
+
+
+def deadlocked(cell: CellResult) -> bool:
+    """Whether each thread waits for a connection, and who has a connection waits for a thread."""
+    threads, connections = cell.threads_used_max, cell.connections_used_max
+    callers = cell.connections_waiting_max or 0
+    return bool(threads and connections and callers >= threads and cell.threads_waiting_max)
+
+
+def failures(results: Results, curve: Curve) -> Iterable[str]:
+    """From which load a target collapses or responds wrongly; else, where it did so first."""
+    name, cells = title(results.plan.target(curve.target)), results.cells_of(curve)
+    fallen = [cell for cell in cells if cell.status == "collapsed"]
+    collapses = "deadlocks" if fallen and all(map(deadlocked, fallen)) else "collapses"
+    found = {collapses: fallen, "errors": [cell for cell in cells if wrong_share(cell)]}
+    for what, own in found.items():
+        blocks = Counter(cell.load.value for cell in own)
+        total = Counter(cell.load.value for cell in cells)
+        tried = [point.value for point in curve.points]
+        loads = [load for load in tried if blocks[load] and 2 * blocks[load] >= total[load]]
+        if loads and loads == tried[-len(loads) :]:
+            yield f"{name} {what} from {loads_text(curve.load_kind, loads[:1])}"
+        elif loads:
+            yield f"{name} {what} {stretch(curve.load_kind, tried, loads)}"
+        elif own:
+            load = min(blocks)
+            share_of = f"{blocks[load]} of {count(total[load], 'block')}"
+            yield f"{name} {what} in {share_of} at {loads_text(curve.load_kind, [load])}"
+
+
+def _limits(cells: Sequence[CellResult], cores: int) -> str:
+    """What was used up at the highest load that has a result."""
+    seen = [cell for cell in cells if cell.status != "void"]
+    if not seen:
+        return ""
+    # Of a load with few results nothing is certain.
+    counts, total = (Counter(cell.load.value for cell in group) for group in (seen, cells))
+    load = max((n for n in counts if 2 * counts[n] >= total[n]), default=max(counts))
+    there = [cell for cell in seen if cell.load.value == load]
+    fallen = [cell for cell in there if cell.status == "collapsed"]
+    if fallen and all(map(deadlocked, fallen)):
+        threads, connections = (_most(fallen, f"{name}_used_max") for name in POOLS)
+        return f"deadlock: {threads} threads wait for {connections} connections"
+    used = [cell.server_cpu for cell in there if cell.server_cpu is not None]
+    cpu = f"CPU {100 * median(used) / cores:.0f} %" if used else ""
+    found = [cpu] if used and median(used) >= FULL_CPU * cores else []
+    pools = {name: _exhausted(there, name) for name in POOLS}
+    found += [f"{name} {most}/{most}" for name, most in pools.items() if most]
+    told = ", ".join(found) or f"not saturated{f' ({cpu})' if cpu else ''}"
+    return f"{told} at {loads_text(there[0].load.kind, [load])}"
+
+
+def _peak(curve: Curve) -> str:
+    """The capacity; at the edge of the loads that have a result, it is the least."""
     if not (best := curve.capacity):
         return ""
-    rate = f"{style.number(best.throughput_rps.estimate)} requests/s{_bounds(best.throughput_rps)}"
-    at = span("closed", [best.value])
-    return f"{curve.target} {rate} at {at}, {_beyond(curve, best)}"
+    at = loads_text(curve.load_kind, [best.value])
+    return f"{'≥ ' * best.at_edge}{number(best.throughput_rps.estimate)} at {at}"
 
 
-def _beyond(curve: Curve, best: Capacity) -> str:
-    beyond = [point for point in curve.points if point.value > best.value]
-    if not beyond:
-        return "the highest load tried"
-    if best.at_edge:
-        return "beyond which nothing is known"
-    if all(point.status == "collapsed" for point in beyond if point.status != "void"):
-        return "beyond which it stops answering"
-    return "and no more with more users"
-
-
-def _objectives(curves: Sequence[Curve]) -> Iterable[str]:
-    """Targets with the same highest load together."""
-    alike: dict[str, list[str]] = {}
-    for curve in curves:
-        if curve.objective:
-            met = _objective(curve.load_kind, curve.objective)
-            alike.setdefault(met, []).append(curve.target)
-    return [f"{listed(targets)} {met}" for met, targets in alike.items()]
-
-
-def _objective(kind: LoadKind, met: Objective) -> str:
-    if met.until == "not known" and met.missed is not None:
-        missed = f"missed at {span(kind, [met.missed])}, not known"
-        if met.value is None:
-            return f"{missed} below"
-        return f"up to {span(kind, [met.value])}, {missed} between"
-    if met.value is None:
-        return NOWHERE[met.until]
-    return f"up to {span(kind, [met.value])}{UNTIL[met.until]}"
-
-
-def _crossovers(results: Results, scenario: str, kind: LoadKind) -> Iterable[str]:
-    """By the decisive metric, of pairs that are not one target twice."""
-    metric = results.decisive(scenario, kind)
-    twice = {c.candidate for c in results.compared(scenario, kind, metric) if c.same}
-    for found in results.crossovers:
-        wanted = (found.scenario, found.load_kind, found.metric) == (scenario, kind, metric)
-        if wanted and found.candidate not in twice:
-            by = "" if metric == "throughput" else f" (by {NAMES[metric]})"
-            yield f"{_crossover(results, found)}{by}"
-
-
-def _crossover(results: Results, found: Crossover) -> str:
-    pair = [found.candidate, found.baseline]
-    if found.found == "not known":
-        return f"none seen: nowhere is {pair[1]} or {pair[0]} shown to be ahead"
-    if found.found == "none":
-        return f"none, {found.ahead} is ahead wherever a difference is shown"
-    one, other = pair if found.found == "crossover" else pair[::-1]
-    if found.at:
-        return (
-            f"{one} overtakes {other} at {about(found.load_kind, found.at, found.low, found.high)}"
-        )
-    if found.low is None or found.high is None:
-        return f"{one} overtakes {other}"
-    between = span(found.load_kind, [round(found.low), round(found.high)])
-    compared = results.compared(found.scenario, found.load_kind, found.metric, found.candidate)
-    fell = next((c for c in compared if c.load.value == round(found.high) and c.survivor), None)
-    who = other if fell and fell.survivor == one else "one of the two"
-    return f"{one} overtakes {other} at {between}, where {who} stops answering"
-
-
-def _law(curve: Curve) -> str:
-    """The least of the bounds at the load of the capacity, beside what was measured there."""
-    if not (curve.law and curve.capacity):
+def _objective(curve: Curve) -> str:
+    """Up to which load the SLO is met."""
+    if not (met := curve.objective):
         return ""
-    users = curve.capacity.value
-    bound = min(curve.law.bounds, key=lambda b: b.rps * users if b.by == "users" else b.rps)
-    predicted = bound.rps * users if bound.by == "users" else bound.rps
-    measured = curve.capacity.throughput_rps.estimate
-    return (
-        f"{curve.target} bounded by {_bound(bound, users, curve.law.service_ms)} ="
-        f" {style.number(predicted)} requests/s, measured {style.number(measured)}"
-        f" ({_off(measured / predicted, curve.law.threads_full)})"
-    )
+    if met.value is None:
+        return "not known" if met.until == "not known" else "at no load"
+    return f"up to {loads_text(curve.load_kind, [met.value])}"
 
 
-def _bound(bound: Bound, users: int, service_ms: float) -> str:
-    service = f"{style.number(service_ms)} ms"
-    if bound.by == "cpu":
-        cores = round(bound.rps * bound.limit / 1e3)
-        return f"{cores} core{'s' if cores > 1 else ''} / {style.number(bound.limit)} ms of CPU"
-    if bound.by == "users":
-        return f"{span('closed', [users])} / {service}"
-    return f"{bound.limit:.0f} {bound.by} / {service}"
-
-
-def _off(ratio: float, threads: int | None) -> str:
-    """Threads that are all in use answer less than predicted if they are held for longer than an
-    answer takes: by what goes on after it, for example."""
-    percent = round(100 * (ratio - 1))
-    if not percent:
-        return "as predicted"
-    limit = "something else is the limit"
-    if threads:
-        limit = f"all {threads} threads are in use, some of them for longer than an answer takes"
-    elsewhere = f": {limit}" if ratio < REACHED else ""
-    return f"{abs(percent)} % {'more' if percent > 0 else 'less'}{elsewhere}"
-
-
-def _scaling(curves: Sequence[Curve]) -> str:
-    fitted = [f"{c.target} {_usl(c.law.usl)}" for c in curves if c.law and c.law.usl]
-    return f"{'; '.join(fitted)}. {USL}" if fitted else ""
-
-
-def _usl(usl: Usl) -> str:
-    return (
-        f"contention {_percent(usl.contention)}, coherency {_percent(usl.coherency)},"
-        f" R² {usl.r2:.2f}, fitted to {span('closed', [usl.low, usl.high])}"
-    )
-
-
-def _percent(share: float) -> str:
-    """Two digits; what is less than a thousandth of a percent is nothing."""
-    percent = 100 * share
-    if percent < 1e-3:
-        return "0 %"
-    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
-
-
-def _per_cpu_s(results: Results, scenario: str, kind: LoadKind) -> str:
-    """At the highest load at which it is known of all targets."""
-    curves = results.curves_of(scenario, kind)
-    for points in reversed(list(zip(*(curve.points for curve in curves), strict=True))):
-        rates = [point.per_cpu_s for point in points if point.per_cpu_s]
-        if len(rates) == len(curves):
-            at = span(kind, [points[0].value])
-            figures = [
-                f"{curve.target} {style.number(rate.estimate)}"
-                for curve, rate in zip(curves, rates, strict=True)
-            ]
-            ratios = _cpu_ratios(results, scenario, kind, points[0].value)
-            return "; ".join([f"at {at} {', '.join(figures)}", *ratios])
+def _cpu(curve: Curve) -> str:
+    """At the highest load at which it is known."""
+    for point in reversed(curve.points):
+        if point.server_cpu_ms is not None:
+            at = loads_text(curve.load_kind, [point.value])
+            return f"{number(point.server_cpu_ms)} ms at {at}"
     return ""
 
 
-def _cpu_ratios(results: Results, scenario: str, kind: LoadKind, load: int) -> Sequence[str]:
-    return [
-        f"{c.candidate} / {c.baseline} {c.ratio.estimate:.2f}×"
-        + (f" ({style.bounds(c.ratio)})" if style.bounds(c.ratio) else "")
-        for c in results.compared(scenario, kind, "per_cpu_s")
-        if c.load.value == load and c.ratio
+def _at_highest(cells: Sequence[CellResult], field: str, unit: str) -> str:
+    """The median of the valid cells at the highest load at which it is known."""
+    known = [
+        (cell.load.value, value)
+        for cell in cells
+        if cell.status == "valid" and (value := getattr(cell, field))
     ]
-
-
-def _bounds(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
+    if not known:
         return ""
-    return f" ({style.number(estimate.low)} to {style.number(estimate.high)})"
+    load = max(known)[0]
+    middle = median(value for at, value in known if at == load)
+    return f"{number(middle)} {unit} at {loads_text(cells[0].load.kind, [load])}"
+
+
+def _collapses(curve: Curve) -> str:
+    """In how many blocks at which loads; loads with the same share together."""
+    loads: dict[str, list[int]] = {}
+    for point in curve.points:
+        if point.collapsed:
+            blocks = f"{point.collapsed} of {point.collapsed + point.blocks} blocks"
+            loads.setdefault(blocks, []).append(point.value)
+    return "; ".join(
+        f"{blocks} at {loads_text(curve.load_kind, values)}" for blocks, values in loads.items()
+    )
+
+
+def _wrong(cells: Sequence[CellResult]) -> str:
+    """The largest share of wrong or missing responses, and the loads at which there were some."""
+    found = [(wrong_share(cell), cell.load.value) for cell in cells if wrong_share(cell)]
+    if not found:
+        return ""
+    loads = sorted({load for _, load in found})
+    return f"up to {100 * max(found)[0]:.2g} % at {loads_text(cells[0].load.kind, loads)}"
+
+
+def _prediction(curve: Curve) -> str:
+    """What threads or connections allow, beside the peak."""
+    if not (curve.prediction and curve.capacity):
+        return ""
+    found = curve.prediction
+    measured = number(curve.capacity.throughput_rps.estimate)
+    held = f"{found.limit} {found.by} / {number(found.held_ms)} ms"
+    return f"{held} = {number(found.rps)}/s, measured {measured}/s"
+
+
+def _exhausted(cells: Sequence[CellResult], name: str) -> int:
+    """How many were in use where requests waited for one, in every block as many: else it is no
+    limit that they ran into, and they waited for one to be opened. 0 where none was reached."""
+    used = {getattr(cell, f"{name}_used_max") for cell in cells}
+    waited = all(getattr(cell, f"{name}_waiting_max") for cell in cells)
+    return (used.pop() or 0) if len(used) == 1 and waited else 0
+
+
+def _most(cells: Sequence[CellResult], field: str) -> int:
+    return max(getattr(cell, field) or 0 for cell in cells)

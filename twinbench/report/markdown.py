@@ -1,123 +1,97 @@
-"""report.md: the same answer as text, short enough for a comment on a pull request.
+"""report.md: the same view as text, short enough for a comment on a pull request."""
 
-What does not fit is left out from the end, and that is said.
-"""
-
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from twinbench.analyse.results import Results
-from twinbench.plan import Scenario
 from twinbench.printable import printable
-from twinbench.report import instrument, words
-from twinbench.report.answer import answer
-from twinbench.report.badges import badges
-from twinbench.report.causes import causes
-from twinbench.report.facts import facts
-from twinbench.report.kinds import KINDS, kinds_of
-from twinbench.report.tables import overview_rows, scenario_header, scenario_rows
-from twinbench.report.verdicts import summary
+from twinbench.report.elements import VerdictRow, VerdictTable
+from twinbench.report.view import ReportView
 
-# Characters. GitHub takes 65,536; what is longer than this nobody scrolls through in a comment.
-LONGEST = 16_000
+MOST_LINES = 80
+# GitHub makes links of these, and calls people; an entity is shown as the character that it is.
 LIVE = {"@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
 MARKS = {ord(mark): f"\\{mark}" for mark in "\\`*_[]<>|#~$"}
+# Key facts that a comment has room for, and the column that each has.
+FACTS = ("Peak requests/s", "Limited by", "CPU per request", "Collapsed")
+Block = tuple[str, list[str]]  # a heading, and lines of which the last may be left out
 
 
-def markdown(results: Results) -> str:
-    text = "\n\n".join(filter(None, _head(results)))
-    left_out = []
-    for name, section in _sections(results):
-        if section and len(text) + len(section) < LONGEST:
-            text += f"\n\n{section}"
-        elif section:
-            left_out.append(name)
+def markdown(view: ReportView) -> str:
+    """At most 80 lines; rows that do not fit are left out from the end, and that is said."""
+    head = [
+        f"# `def` or `async def`? Run {plain(view.run)}",
+        "",
+        plain(view.headline_text.strip()),
+        "",
+        " · ".join(plain(badge.marked) for badge in view.badges),
+        "",
+        plain(view.origin),
+    ]
+    lines, left_out = head, 0
+    blocks = [block for block in _blocks(view) if block[1]]
+    for n, (heading, own) in enumerate(blocks):
+        others = sum(min(len(rest), 3) + 3 for _, rest in blocks[n + 1 :])
+        room = MOST_LINES - 2 - len(lines) - 3 - others
+        lines += ["", heading, "", *own[: max(room, 3)]]
+        left_out += max(0, len(own) - max(room, 3))
     if left_out:
-        text += f"\n\nLeft out here for length: {', '.join(left_out)}. All of it is in report.html."
-    return f"{text}\n"
+        lines += ["", f"{left_out} more rows are in report.html."]
+    return "\n".join(lines) + "\n"
 
 
-def _head(results: Results) -> list[str]:
-    return [
-        f"# `def` or `async def`? Run {plain(results.run)}",
-        bullets(said.text for said in answer(results)),
-        " · ".join(plain(badge.marked) for badge in badges(results)),
-        bullets(results.remarks),
-    ]
+def _blocks(view: ReportView) -> Iterable[Block]:
+    yield "**Remarks**", [f"- {plain(remark)}" for remark in view.remarks]
+    for table in view.verdicts:
+        yield f"**{plain(table.caption)}**", _verdicts(table)
+    yield "**Figures**", _facts(view)
+    yield (
+        "**Published claims**",
+        [f"- {row[1]}: {plain(row[0])} {plain(row[2])}" for row in view.claims.rows],
+    )
+    trust = [view.floor, *view.limits]
+    yield "**How far it holds**", [f"- {plain(text)}" for text in trust if text]
 
 
-def _sections(results: Results) -> Iterable[tuple[str, str]]:
-    """What follows the answer, from what is wanted most to what can be looked up."""
-    for kind in KINDS:
-        header, rows = overview_rows(results, kind)
-        what = plain(words.overview(results, kind, words.pairs(results)))
-        yield (
-            what,
-            f"{what}. {plain(words.marks(results))}\n\n{_table(header, rows)}" if rows else "",
-        )
-    yield "the claims", _claims(results)
-    yield "how it was measured", _measured(results)
-    scenarios = results.plan.scenarios
-    said = "\n\n".join(_scenario(results, scenario) for scenario in scenarios)
-    yield "each scenario in words", _folded("Each scenario in words", said)
-    tables = "\n\n".join(_tables(results, scenario.name) for scenario in scenarios)
-    yield "the figures of each scenario", _folded("All figures", tables)
+def _verdicts(table: VerdictTable) -> list[str]:
+    """A row for each scenario: the verdict, then the ratio at each load."""
+    header = ["", "faster, up to", "where", f"p99 ms, {table.p99}", "failures", *table.loads]
+    rows = [[row.label, *faster(row), row.p99, row.failures, *row.ratios] for row in table.rows]
+    return _table(header, rows)
 
 
-def _claims(results: Results) -> str:
-    if not results.claims:
-        return ""
-    header = ["published", "this run", "because", "source"]
-    rows = _table(header, words.claim_rows(results), "---")
-    return f"## Published claims\n\n{words.claims(results)}.\n\n{rows}"
+def faster(row: VerdictRow) -> tuple[str, str]:
+    """Which side is faster and where, as two texts."""
+    if not row.leads:
+        return "~", row.otherwise
+    return (
+        "; ".join(f"{lead.name} {lead.factor}" for lead in row.leads),
+        "; ".join(lead.where for lead in row.leads),
+    )
 
 
-def _measured(results: Results) -> str:
-    machine, versions = results.machine, results.versions
-    parts = [
-        f"{words.validity(results)} {words.timing(results)} {instrument.sentence(results)}",
-        f"{machine.cpu}, {machine.cores} cores; Python {versions['python']},"
-        f" FastAPI {versions['fastapi']}.",
-    ]
-    checked = [f"Preflight: {pair.sentence}" for pair in results.preflight]
-    said = [*checked, *words.unequal(results), *words.limits(results)]
-    return "\n\n".join(["## How far it holds", *map(plain, parts), bullets(said)])
+def _facts(view: ReportView) -> list[str]:
+    """A row for each scenario under closed loads: its key facts, the baseline's first."""
+    rows = []
+    titles = Counter(scenario.title for scenario in view.scenarios)
+    for scenario in view.scenarios:
+        note = f", {scenario.note}" if scenario.note and titles[scenario.title] > 1 else ""
+        for section in scenario.sections:
+            known = {row[0]: row[1:] for row in section.facts.rows}
+            if "Peak requests/s" in known:
+                facts = (" / ".join(known.get(name, ())) for name in FACTS)
+                rows.append([f"{scenario.title}{note}", *facts])
+    return _table(["", *FACTS], rows) if rows else []
 
 
-def _scenario(results: Results, scenario: Scenario) -> str:
-    name = scenario.name
-    meant = [f"{fact}: {said}." for fact, said in facts(results, name)]
-    said = bullets([*summary(results, name), *meant, *causes(results, name)])
-    return "\n\n".join(filter(None, [f"**{plain(name)}** {plain(scenario.about)}", said]))
-
-
-def _tables(results: Results, scenario: str) -> str:
-    parts = [f"**{plain(scenario)}**"]
-    for kind in kinds_of(results, scenario):
-        header = scenario_header(results, scenario, kind)
-        parts.append(_table(header, scenario_rows(results, scenario, kind)))
-    return "\n\n".join(parts)
-
-
-def _folded(summary_text: str, text: str) -> str:
-    return f"<details><summary>{summary_text}</summary>\n\n{text}\n\n</details>"
-
-
-def bullets(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {plain(sentence)}" for sentence in sentences)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], others: str = "---:") -> str:
-    """`others`: how all columns but the first are aligned; figures to the right."""
-    align = ["---"] + [others] * (len(header) - 1)
-    cells = ([plain(cell) for cell in row] for row in (header, *rows))
-    lines = [" | ".join(row) for row in cells]
-    return "\n".join(f"| {line} |" for line in (lines[0], " | ".join(align), *lines[1:]))
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [[plain(cell) for cell in row] for row in (header, *rows)]
+    lines.insert(1, ["---"] * len(header))
+    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def plain(text: str) -> str:
     """`text` on one line, without what markdown would read as markup."""
     found = " ".join(printable(text).split()).translate(MARKS).replace("&", "&amp;")
-    # GitHub makes links of these, and calls people; an entity is shown as the character that it is.
     for live, entity in LIVE.items():
         found = found.replace(live, entity)
     return found

@@ -1,60 +1,37 @@
-"""The answer in the terminal: ten lines, the last of which is the path of the report."""
-
-import textwrap
+"""The result in the terminal: the verdict tables, one line, and how far it can be trusted."""
 
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from twinbench.analyse.results import Results
 from twinbench.printable import printable
-from twinbench.report import words
-from twinbench.report.answer import answer
-from twinbench.report.badges import badges
-from twinbench.report.sentences import MOST_NAMES
+from twinbench.report.elements import VerdictTable
+from twinbench.report.markdown import faster
+from twinbench.report.view import ReportView
 
-# The tenth is the path, which whoever calls this prints.
-MOST_LINES = 9
-# Longer lines are hard to read, however wide the window.
-WIDEST = 120
-MORE = "More of it is in the report."
-# So many scenarios are named in a clause: the most for which there is room.
-NAMES = (MOST_NAMES, 3, 2, 1, 0)
+# Of the sides: orange and blue as in the charts.
+STYLES = ("dark_orange3", "dodger_blue1", "green", "magenta")
+MOST_ROWS = 40
 
 
-def show(results: Results, console: Console) -> None:
-    """Print the answer, and how far it can be trusted."""
-    for line in lines(results, min(console.width, WIDEST)):
-        console.print(line, markup=False)
+def show(view: ReportView, console: Console) -> None:
+    """Print the verdicts, the badges and the headline; whoever calls this prints the path."""
+    for table in view.verdicts:
+        console.print(_table(table))
+    trust = [badge.marked for badge in view.badges]
+    console.print(printable(" · ".join(trust)), markup=False)
+    console.print(printable(view.summary or view.headline_text.strip()), markup=False, style="bold")
 
 
-def lines(results: Results, width: int) -> list[str]:
-    """With all names if there is room, else with fewer; what does not fit then is left out."""
-    end = _wrapped(_trust(results), width)
-    for names in NAMES:
-        said = [_wrapped(f"- {said.text}", width) for said in answer(results, names)]
-        if sum(map(len, said)) + len(end) <= MOST_LINES:
-            return [line for sentence in said for line in sentence] + end
-    return [*_fitting(said, MOST_LINES - len(end) - 1), MORE, *end]
-
-
-def _trust(results: Results) -> str:
-    """What came of the cells, what is wrong, and how many published claims hold."""
-    cells, *others = badges(results)
-    found = [cells, *(badge for badge in others if badge.tone != "good")]
-    claims = [f"claims: {words.claims(results)}"] if results.claims else []
-    return " · ".join([*(badge.marked for badge in found), *claims])
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    indent = "  " if text.startswith("- ") else ""
-    return textwrap.wrap(printable(text), width, subsequent_indent=indent, break_on_hyphens=False)
-
-
-def _fitting(sentences: list[list[str]], room: int) -> list[str]:
-    """The first sentences that fit; of the first one at least its beginning."""
-    found: list[str] = []
-    for sentence in sentences:
-        if len(found) + len(sentence) <= room:
-            found += sentence
-        elif not found:
-            return sentence[: max(room, 1)]
+def _table(table: VerdictTable) -> Table:
+    found = Table(title=table.caption, title_justify="left", box=None, pad_edge=False)
+    for name in ("scenario", "faster, up to", "where", f"p99 ms, {escape(table.p99)}", "failures"):
+        found.add_column(name, overflow="fold")
+    for row in table.rows[:MOST_ROWS]:
+        style = STYLES[row.leads[0].side % len(STYLES)] if row.leads else "dim"
+        who, where = faster(row)
+        cells = (row.label, f"[{style}]{escape(who)}[/]", where, row.p99, row.failures)
+        found.add_row(escape(cells[0]), cells[1], *(escape(cell) for cell in cells[2:]))
+    if len(table.rows) > MOST_ROWS:
+        found.add_row(f"{len(table.rows) - MOST_ROWS} more in the report")
     return found

@@ -19,13 +19,11 @@ from twinbench.analyse.results.claims import ClaimResult
 from twinbench.analyse.results.comparisons import Comparison, Crossover
 from twinbench.analyse.results.curves import (
     PERCENTS,
-    Bound,
     Capacity,
     Curve,
-    Law,
     Objective,
     Point,
-    Usl,
+    Prediction,
 )
 from twinbench.analyse.results.whole import Results, Timing
 
@@ -33,7 +31,6 @@ __all__ = [
     "METRICS",
     "MORE_IS_BETTER",
     "PERCENTS",
-    "Bound",
     "Capacity",
     "CellResult",
     "CellStatus",
@@ -45,15 +42,14 @@ __all__ = [
     "Estimate",
     "Generator",
     "Inside",
-    "Law",
     "Metric",
     "Objective",
     "Point",
+    "Prediction",
     "Result",
     "Results",
     "Spectrum",
     "Timeline",
     "Timing",
-    "Usl",
     "Verdict",
 ]

@@ -53,47 +53,17 @@ class Objective(Result):
     missed: int | None = None
 
 
-class Bound(Result):
-    """A limit on throughput. `users`: so many users, each waiting `service_ms` for its answer
-    (`rps` is then that of one user); `threads`, `connections`: so many, each held for
-    `service_ms`; `cpu`: what the cores of the server can do at `limit` ms of CPU a request."""
+class Prediction(Result):
+    """The throughput that `limit` threads or connections allow, each held for `held_ms`."""
 
-    by: Literal["users", "threads", "connections", "cpu"]
-    limit: float
+    by: Literal["threads", "connections"]
+    limit: int
+    held_ms: float
     rps: float
 
 
-class Usl(Result):
-    """The Universal Scalability Law, N users: `rate_rps` N / (1 + `contention` (N - 1) +
-    `coherency` N (N - 1)), fitted to the loads from `low` to `high` and not meant beyond. `r2`:
-    share of the variance of log throughput that it explains. Source: N. J. Gunther, Guerrilla
-    Capacity Planning, 2007, chapter 4."""
-
-    rate_rps: float
-    contention: float
-    coherency: float
-    r2: float
-    low: int
-    high: int
-
-
-class Law(Result):
-    """What a closed curve should look like: at N users the least of its `bounds`. `service_ms`: the
-    mean service time at the lowest load, `at` users. `predicted_rps`: a figure for each point of
-    the curve, by the bounds. `usl` only where neither threads nor connections are the limit,
-    and with four valid points or more. `threads_full`: so many threads, all in use at the highest
-    load, with requests waiting for one, while the cores are not full."""
-
-    at: int
-    service_ms: float
-    bounds: list[Bound]
-    predicted_rps: list[float]
-    usl: Usl | None = None
-    threads_full: int | None = None
-
-
 class Curve(Result):
-    """`capacity` and `law` of closed loads only."""
+    """`capacity` and `prediction` of closed loads only."""
 
     target: str
     scenario: str
@@ -101,4 +71,4 @@ class Curve(Result):
     points: list[Point]
     capacity: Capacity | None = None
     objective: Objective | None = None
-    law: Law | None = None
+    prediction: Prediction | None = None

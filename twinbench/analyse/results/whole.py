@@ -25,7 +25,7 @@ class Timing(Result):
 
 
 class Results(Result):
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     run: str
     plan: Plan
     timing: Timing

@@ -147,7 +147,6 @@ PLAN = Plan.model_validate(
         "scenarios": [
             {
                 "name": "made_up",
-                "kind": "io",
                 "requests": [{"path": "/"}],
                 "closed": [RATIO_USERS],
             }

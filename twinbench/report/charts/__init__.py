@@ -1,25 +1,20 @@
-"""Figures by matplotlib, from results: nothing here reads or writes a file."""
+"""Figures by matplotlib, drawn from the elements of a view."""
 
-from twinbench.report.charts.calibration import picture_figure
-from twinbench.report.charts.comparisons import ratio_alt, ratio_figure
-from twinbench.report.charts.curves import curve_figure
-from twinbench.report.charts.grid import map_figure
-from twinbench.report.charts.interference import interference_figure
-from twinbench.report.charts.overview import overview_figure
-from twinbench.report.charts.readings import curve_alt
-from twinbench.report.charts.spectra import spectrum_alt, spectrum_figure
-from twinbench.report.charts.timelines import timeline_figure
+from matplotlib.figure import Figure
 
-__all__ = [
-    "curve_alt",
-    "curve_figure",
-    "interference_figure",
-    "map_figure",
-    "overview_figure",
-    "picture_figure",
-    "ratio_alt",
-    "ratio_figure",
-    "spectrum_alt",
-    "spectrum_figure",
-    "timeline_figure",
-]
+from twinbench.report.charts.lines import line_figure
+from twinbench.report.charts.tiles import heat_map_figure
+from twinbench.report.charts.timeline import timeline_figure
+from twinbench.report.elements import Chart, HeatMap, LineChart
+
+
+def figure_of(chart: Chart) -> Figure:
+    """The figure that shows `chart`."""
+    if isinstance(chart, HeatMap):
+        return heat_map_figure(chart)
+    if isinstance(chart, LineChart):
+        return line_figure(chart)
+    return timeline_figure(chart)
+
+
+__all__ = ["figure_of"]

@@ -1,68 +1,170 @@
-"""Pictures of one plot or several, one below the other, each at a fixed place: nothing needs to be
-laid out, which takes longer than to draw it."""
+"""What all figures share: colours, sizes, axes at fixed places, a legend, texts on hover.
 
+Every plot has the same size and place in its figure: figures side by side can be compared, and
+nothing needs to be laid out, which takes longer than drawing it. Lengths are in points; a page
+shows a point as a pixel, or a little larger.
+"""
+
+import json
+import math
 from collections.abc import Sequence
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from twinbench.report import style
+from twinbench.report.elements import Side
 
-INCH = 72.0  # in points, as all below. A page shows a point as a pixel, or a little larger
+INCH = 72.0
 # So narrow that the letters can be read on a phone.
-WIDTH = 350.0
-RIGHT, BOTTOM, ROW = 8.0, 34.0, 13.0
+WIDTH, PLOT = 350.0, 180.0
+LEFT, RIGHT, TOP, BOTTOM, ROW = 44.0, 8.0, 24.0, 34.0, 13.0
 LETTERS, TITLE, SMALL = 9.0, 10.5, 8.5
 LABEL_BELOW = 18.0  # ticks and their letters
-# Width of an average letter by its height, as matplotlib's own font has it; others are narrower.
+# Width of an average letter by its height, in matplotlib's own font; others are narrower.
 LETTER_WIDTH = 0.6
 
+# Told apart by everybody, and in grey: they differ in lightness, and so do their markers.
+COLOURS = ("#b84f08", "#1565c0", "#2e7d32", "#8e24aa")
+MARKERS = ("s", "o", "^", "D", "v", "P", "*", "p")
+GREY, PALE, INK, PAGE = "#6b7078", "#e4e6e9", "#30343a", "#ffffff"
+# The CSS variable of each colour, in the light and in the dark. Letters in any of them can be read
+# on the page: a contrast of 4.5 (WCAG AA). PALE is a ground for INK, not a colour for letters.
+PALETTE = {
+    "baseline": (COLOURS[0], "#f2955a"),
+    "candidate": (COLOURS[1], "#7db4f5"),
+    "third": (COLOURS[2], "#7cc47f"),
+    "fourth": (COLOURS[3], "#d493e0"),
+    "quiet": (GREY, "#a2a8b1"),
+    "ink": (INK, "#e6e8eb"),
+    "pale": (PALE, "#343941"),
+    "page": (PAGE, "#16181c"),
+}
+# How matplotlib draws here: text stays text (smaller files, the reader's own font), and what has no
+# other colour is INK.
+RC = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a dollar is a dollar
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": LETTERS,
+    "axes.titley": 1.0,  # where it is anyway; finding that out takes long
+    # Set here, not for each plot, which would take a tenth of the time of all charts.
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": GREY,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    **dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
+    ),
+}
+# A mark's text travels as the id of its artist; svg.py makes a title of it.
+ONE, EACH = "hover:", "hover-each:"
 
-def framed(
-    title: str, heights: Sequence[float], *, left: float, top: float = 24.0, rows: int = 1
-) -> tuple[Figure, list[Axes]]:
-    """A picture with a plot of each of `heights`, and a common x axis under the lowest. `top`: from
-    the top of the picture to a plot, and between two; `rows`: of an explanation at the bottom."""
+
+def colour(side: Side) -> str:
+    return GREY if side is None else COLOURS[side % len(COLOURS)]
+
+
+def marker(side: int) -> str:
+    return MARKERS[side % len(MARKERS)]
+
+
+def hover(artist: Artist, text: str) -> None:
+    """All of `artist` shows `text`."""
+    artist.set_gid(ONE + _printable(text))
+
+
+def hover_each(artist: Artist, texts: Sequence[str]) -> None:
+    """Each mark of `artist` shows its own text, in their order."""
+    artist.set_gid(EACH + json.dumps([_printable(text) for text in texts], ensure_ascii=False))
+
+
+def _printable(text: str) -> str:
+    """Without what XML cannot hold."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def framed(title: str, heights: Sequence[float], rows: int) -> tuple[Figure, list[Axes]]:
+    """A figure with a plot of each of `heights`, one below the other, on a common x axis; `rows`
+    of a legend below."""
     below = BOTTOM + rows * ROW
-    height = sum(heights) + top * len(heights) + below
+    height = sum(heights) + TOP * len(heights) + below
     figure = Figure(figsize=(WIDTH / INCH, height / INCH))
-    figure.text(4 / WIDTH, 1 - 4 / height, title, va="top", fontsize=TITLE)
+    entitle(figure, title)
     plots: list[Axes] = []
     y = height
-    for plot_height in heights:
-        y -= top + plot_height
-        place = (left / WIDTH, y / height, (WIDTH - left - RIGHT) / WIDTH, plot_height / height)
-        plots.append(figure.add_axes(place, sharex=plots[0] if plots else None))
-        place_labels(plots[-1], left, plot_height)
-        plots[-1].patch.set_visible(False)
-        plots[-1].spines[["top", "right"]].set_visible(False)
-        lowest = len(plots) == len(heights)
-        plots[-1].tick_params(axis="x", bottom=lowest, labelbottom=lowest)
+    for n, plot_height in enumerate(heights, start=1):
+        y -= TOP + plot_height
+        place = (LEFT / WIDTH, y / height, (WIDTH - LEFT - RIGHT) / WIDTH, plot_height / height)
+        axes = figure.add_axes(place, sharex=plots[0] if plots else None)
+        place_labels(axes, LEFT, plot_height)
+        axes.patch.set_visible(False)
+        if n < len(heights):
+            axes.tick_params(axis="x", bottom=False, labelbottom=False)
+        plots.append(axes)
     return figure, plots
 
 
+def entitle(figure: Figure, title: str) -> None:
+    """A title at the top left, smaller where it is long."""
+    width, height = figure.get_size_inches() * INCH
+    size = min(TITLE, (width - 8) / (LETTER_WIDTH * max(len(title), 1)))
+    figure.text(4 / width, 1 - 4 / height, title, va="top", fontsize=size)
+
+
 def place_labels(axes: Axes, left: float, plot_height: float) -> None:
-    """Labels of the axes where there is room for them; left alone, matplotlib looks for that."""
+    """Put labels where there is room for them; matplotlib would look for it."""
     axes.xaxis.set_label_coords(0.5, -LABEL_BELOW / plot_height)
     axes.yaxis.set_label_coords(-(left - LETTERS) / (WIDTH - left - RIGHT), 0.5)
 
 
-def grid_lines(axes: Axes, along: str) -> None:
-    """Faint lines at the ticks of the axis `along`, x or y."""
-    axes.grid(axis=along, color=style.GREY, alpha=0.25, linewidth=0.6)  # type: ignore[arg-type]
+def x_axis(axes: Axes, ticks: Sequence[tuple[float, str]], label: str) -> None:
+    """Logarithmic, every load or percentile a tick."""
+    places = [place for place, _ in ticks]
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(places, [text for _, text in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(min(places) / 1.3, max(places) * 1.3)
+    axes.set_xlabel(label)
 
 
-def explain(
-    figure: Figure,
-    handles: Sequence[Artist],
-    columns: int,
-    names: Sequence[str] | None = None,
-) -> None:
-    """What is drawn, at the bottom: by `names`, or by the labels of the handles."""
+def linear_axis(axes: Axes, highest: float) -> None:
+    """From nothing to a little above `highest`."""
+    axes.set_ylim(0, 1.12 * highest)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+
+def log_axis(axes: Axes, values: Sequence[float]) -> None:
+    """Around `values`, labelled 1, 2, 5, 10; more finely where the range is narrow."""
+    low, high = min(values) / 1.25, max(values) * 1.25
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [step * 10.0**power for power in powers for step in _steps(high / low)]
+    inside = [tick for tick in ticks if low <= tick <= high]
+    axes.set_yticks(inside, [f"{tick:,.10g}" for tick in inside])
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _steps(span: float) -> tuple[float, ...]:
+    """Three ticks at least, and few more: each takes a millisecond."""
+    if span > 300:
+        return (1,)
+    if span > 10:
+        return (1, 2, 5)
+    return (1, 1.5, 2, 3, 5, 7) if span > 3 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+
+
+def legend(figure: Figure, entries: Sequence[tuple[Artist, str]], columns: int = 2) -> None:
+    """What is drawn, at the bottom."""
     figure.legend(
-        list(handles),
-        list(names or [str(handle.get_label()) for handle in handles]),
+        [artist for artist, _ in entries],
+        [text for _, text in entries],
         loc="lower left",
         bbox_to_anchor=(0, 0),
         ncols=columns,

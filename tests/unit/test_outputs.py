@@ -1,0 +1,242 @@
+"""Page, markdown and terminal: whole, safe, and the same verdicts in each."""
+
+import base64
+import hashlib
+import io
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests import runs, supposed
+from tests.pages import Parsed
+from tests.supposed import Made, Outcome, level, stops
+from twinbench.analyse.results import ClaimResult, Results
+from twinbench.analyse.run import analyse
+from twinbench.findings import Item
+from twinbench.plan import Cell
+from twinbench.report import method
+from twinbench.report.markdown import MOST_LINES, markdown, plain
+from twinbench.report.terminal import show
+from twinbench.report.view import build_view
+from twinbench.report.write import write_report
+from twinbench.store import CellRecord, Store
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'& *b* [x](y) `c` a|b"
+WAIT = Made("wait", {1: level(), 64: Outcome(2.0), 128: stops("sync")})
+CLAIM = ClaimResult(
+    id="io", text=HOSTILE, source=HOSTILE, verdict="supported", because=HOSTILE, cells=[3, 4]
+)
+
+
+def hostile(folder: Path) -> Results:
+    """Whatever others word says HOSTILE; a block is invalid, and another collapsed."""
+
+    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+        record, requests = runs.steady(cell, 1000)
+        if cell.load.value == 8 and cell.block == 1:
+            record = record.model_copy(update={"outcome": "lost", "reason": HOSTILE})
+        if cell.load.value == 8 and cell.block == 2 and cell.target == "sync":
+            record = runs.record(cell, outcome="collapsed", unanswered=8)
+        return record, requests
+
+    own = {"about": HOSTILE, "title": HOSTILE[:60], "group": HOSTILE[:60], "note": HOSTILE}
+    scenario = runs.plan().scenarios[0].model_dump() | own | {"open": [100]}
+    targets = [
+        {"name": "sync", "command": ["serve", HOSTILE, "{port}"], "env": {"A": HOSTILE}},
+        {"name": "async", "title": HOSTILE[:60], "app": "b:app", "differs": HOSTILE},
+    ]
+    plan = runs.plan(targets=targets, scenarios=[scenario])
+    items = [
+        Item(number=2, name=HOSTILE, verdict="PASS", said=HOSTILE),
+        Item(number=3, name=HOSTILE, verdict="FAIL", said=HOSTILE),
+    ]
+    store = runs.write_run(folder, plan, make, calibrated=runs.calibration(*items))
+    return analyse(store).model_copy(update={"claims": [CLAIM], "remarks": [HOSTILE]})
+
+
+def page_of(results: Results, folder: Path) -> str:
+    return write_report(build_view(results), folder, lambda _: None).read_text()
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return hostile(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def html(results: Results, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page_of(results, tmp_path_factory.mktemp("page"))
+
+
+# Page.
+
+
+def test_what_others_say_is_text_on_the_page(html: str) -> None:
+    page = Parsed(html)
+    assert len(page.all("script")) == 1
+    assert page.all("img") == []
+    assert not any(name.startswith("on") for e in page.elements for name in e.attributes)
+    assert html.count("alert(1)") >= 15
+
+
+def test_the_policy_allows_the_script_of_the_page_only(html: str) -> None:
+    page = Parsed(html)
+    [policy] = [e.attributes["content"] for e in page.all("meta") if "http-equiv" in e.attributes]
+    digest = hashlib.sha256("".join(page.text_of("script")).encode()).digest()
+    assert f"script-src 'sha256-{base64.b64encode(digest).decode()}'" in policy
+    assert policy.startswith("default-src 'none'")
+
+
+def test_a_page_loads_nothing_from_elsewhere(html: str) -> None:
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", html)
+    assert "url(" not in html.replace("url(#", "")
+
+
+def test_every_reference_leads_somewhere_on_the_page(html: str) -> None:
+    page = Parsed(html)
+    ids = [e.attributes["id"] for e in page.elements if "id" in e.attributes]
+    assert len(ids) == len(set(ids))
+    links = [e.attributes["href"] for e in page.all("a")]
+    assert {link[0] for link in links} == {"#"}
+    named = [
+        e.attributes.get(kind)
+        for e in page.elements
+        for kind in ("aria-labelledby", "aria-describedby")
+    ]
+    assert {link[1:] for link in links} | {name for name in named if name} <= set(ids)
+
+
+def test_tables_charts_and_headings_can_be_heard(html: str) -> None:
+    page = Parsed(html)
+    assert len(page.all("caption")) == len(page.all("table")) >= 10
+    scopes = {header.attributes.get("scope") for header in page.all("th")}
+    assert scopes == {"col", "row", "rowgroup"}
+    assert all(chart.attributes["aria-label"] for chart in page.all("svg"))
+    levels = [int(e.tag[1]) for e in page.elements if re.fullmatch(r"h\d", e.tag)]
+    assert levels[0] == 1
+    assert all(deeper - before <= 1 for before, deeper in pairwise(levels))
+
+
+def test_every_measurement_can_be_reached(html: str) -> None:
+    ids = {e.attributes.get("id") for e in Parsed(html).elements}
+    assert {f"cell-{n}" for n in range(1, 19)} <= ids
+
+
+def test_a_very_long_run_shows_the_measurements_that_are_not_valid(
+    results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(method, "MOST_CELLS", 11)
+    rows = build_view(results).cells.rows
+    assert {row[5] for row in rows} == {"invalid", "collapsed"}
+    assert page_of(results, tmp_path)
+
+
+def test_equal_results_give_equal_pages(tmp_path: Path) -> None:
+    results = supposed.results(WAIT)
+    assert page_of(results, tmp_path) == page_of(results, tmp_path)
+
+
+def test_a_run_without_measurements_has_a_report(tmp_path: Path) -> None:
+    store = Store.create(runs.manifest(runs.plan()), tmp_path)
+    view = build_view(analyse(store))
+    assert "12 not measured yet" in [badge.text for badge in view.badges]
+    assert write_report(view, store.folder, lambda _: None).exists()
+
+
+def test_without_claims_there_is_no_section_of_them(tmp_path: Path) -> None:
+    page = Parsed(page_of(supposed.results(WAIT), tmp_path))
+    assert "claims" not in {e.attributes.get("id") for e in page.elements}
+
+
+@pytest.mark.parametrize(
+    "title", ["$\\frac{x$", "日本語 😀", "{{ 7 * 7 }}", "\u202egnp.exe", "a" * 60]
+)
+def test_a_title_is_drawn_as_it_is(
+    tmp_path: Path, title: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    results = supposed.results(WAIT)
+    scenario = results.plan.scenarios[0].model_copy(update={"title": title, "group": title})
+    plan = results.plan.model_copy(update={"scenarios": [scenario]})
+    missing: list[str] = []
+    view = build_view(results.model_copy(update={"plan": plan}))
+    html = write_report(view, tmp_path, lambda _: None, missing.append).read_text()
+    assert missing == []
+    assert not recwarn.list
+    assert Parsed(html).all("svg")
+    assert "\u202e" not in html
+
+
+# Markdown.
+
+
+def many(count: int) -> Results:
+    found = {load: Outcome(1.1 + load / 100) for load in (1, 8, 32)}
+    return supposed.results(*(Made(f"scenario_{n}", found) for n in range(count)), blocks=2)
+
+
+def test_markdown_holds_the_verdicts() -> None:
+    view = build_view(supposed.results(WAIT))
+    lines = markdown(view).splitlines()
+    assert plain(view.headline_text.strip()) in lines
+    [row] = [line for line in lines if line.startswith("| wait ")]
+    assert row.split(" | ")[1:] == [
+        *(
+            "async 2.00×",
+            "at 64 users",
+            "",
+            "sync collapses from 128 users",
+            "\\~",
+            "2.00×",
+            "only |",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 25, 200])
+def test_markdown_has_80_lines_and_says_what_it_leaves_out(count: int) -> None:
+    text = markdown(build_view(many(count)))
+    assert len(text.splitlines()) <= MOST_LINES
+    assert ("more rows are in report.html" in text) == (count > 25)
+    assert len(text) < 65_536  # of a comment on GitHub
+
+
+def test_what_others_say_is_no_markup_in_markdown(results: Results) -> None:
+    text = markdown(build_view(results))
+    marks = ("<script>", "*b*", "[x](y)", "`c`", "a|b")
+    assert not [mark for mark in marks if mark in text]
+    assert plain(HOSTILE) in text
+
+
+def test_nobody_is_called_and_nothing_linked_by_text_from_elsewhere() -> None:
+    said = plain("@octocat see https://evil.example or\nwww.evil.example &lt;b&gt; \x1b[31mred")
+    assert said == (
+        "&#64;octocat see https&#58;//evil.example or www&#46;evil.example"
+        " &amp;lt;b&amp;gt; \\[31mred"
+    )
+
+
+# Terminal.
+
+
+def shown(results: Results) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    show(build_view(results), console)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_the_terminal_shows_verdicts_and_ends_with_one_line() -> None:
+    lines = shown(supposed.results(WAIT)).splitlines()
+    [row] = [line for line in lines if line.startswith("wait ")]
+    assert re.split(r" {2,}", row.strip()) == [
+        *("wait", "async 2.00×", "at 64 users", "sync collapses from 128 users"),
+    ]
+    assert lines[-1] == build_view(supposed.results(WAIT)).summary
+
+
+def test_the_terminal_takes_no_markup_from_others(results: Results) -> None:
+    failed = Item(number=3, name="a [bold]queue[/bold]", verdict="FAIL", said="")
+    found = results.model_copy(update={"calibration": runs.calibration(failed)})
+    assert "! self-check failed: a [bold]queue[/bold]" in shown(found).replace("\n", " ")

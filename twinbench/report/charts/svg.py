@@ -1,0 +1,134 @@
+"""A figure as an SVG element for a page: named, in the reader's font and colours, with titles.
+
+Done with a parser and a serializer: what is text stays text, whatever it says.
+"""
+
+import io
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from twinbench.report.charts.frame import EACH, INK, ONE, PALETTE, RC
+
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
+COORDINATES = ("d", "x", "y", "points")
+FRACTION = re.compile(r"-?\d+\.\d+")
+FONT = re.compile(r"font: ([^']*?)'[^;]*(;|$)")
+SIZE = re.compile(r"([\d.]+)px")
+VARIABLES = {light: f"var(--{name})" for name, (light, _) in PALETTE.items()}
+VARIABLES["#000000"] = VARIABLES[INK]  # what matplotlib takes where it is told nothing
+COLOUR = re.compile("|".join(VARIABLES))
+
+
+@contextmanager
+def drawing(name: str) -> Iterator[None]:
+    """Settings under which the figure `name` is drawn and saved: ids that no other figure of a
+    page has, and equal bytes for equal data."""
+    settings: Any = {**RC, "svg.hashsalt": name}
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # Of letters whose width it does not know; they are drawn in the reader's font.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
+
+
+def svg_of(figure: Figure) -> bytes:
+    """`figure` as an SVG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def inline(svg: bytes, label: str, described_by: str) -> str:
+    """The element for a page of what `svg_of` wrote: as wide as there is room."""
+    root = ET.fromstring(svg)  # noqa: S314 - matplotlib wrote it
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.removeprefix(NAMESPACE) in ("metadata", "style"):
+                parent.remove(child)
+    for element in list(root.iter()):
+        _simplify(element)
+        _add_titles(element)
+    for group in root.iter("g"):
+        group.attrib.pop("id", None)  # nothing refers to a group
+    width = root.attrib.pop("width").removesuffix("pt")
+    del root.attrib["height"]
+    root.attrib |= {
+        "class": "chart",
+        "style": f"--width:{width}px",
+        "role": "img",
+        "aria-label": label,
+        "aria-describedby": described_by,
+        "stroke-linejoin": "round",
+    }
+    _flatten(root)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _simplify(element: ET.Element) -> None:
+    """No namespaces and blanks, coordinates to a hundredth, colours as variables."""
+    element.tag = element.tag.removeprefix(NAMESPACE)
+    element.tail = None
+    if element.tag not in ("text", "tspan", "title"):
+        element.text = None
+    attributes = element.attrib
+    if XLINK_HREF in attributes:
+        attributes["href"] = attributes.pop(XLINK_HREF)
+    for key in COORDINATES:
+        if key in attributes:
+            attributes[key] = FRACTION.sub(_shorter, " ".join(attributes[key].split()))
+    # In a style, where variables are known; matplotlib writes some as attributes.
+    paint = {key: attributes.pop(key) for key in ("fill", "stroke") if key in attributes}
+    style = "".join(f"{key}:{value};" for key, value in paint.items()) + attributes.get("style", "")
+    if style:
+        style = FONT.sub(_font_size, style).replace(": ", ":").replace("; ", ";")
+        attributes["style"] = COLOUR.sub(lambda found: VARIABLES[found[0]], style)
+
+
+def _shorter(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+
+
+def _font_size(font: re.Match[str]) -> str:
+    size = SIZE.search(font[1])
+    return f"font-size:{size[0]};" if size else ""
+
+
+def _add_titles(element: ET.Element) -> None:
+    """Texts to be shown on hover, out of ids and into titles."""
+    told = element.get("id", "")
+    if told.startswith(ONE):
+        _add_title(element, told.removeprefix(ONE))
+    elif told.startswith(EACH):
+        texts = json.loads(told.removeprefix(EACH))
+        # Markers are uses of a path that stands in the group's definitions.
+        uses = [e for e in element.iter() if e.tag.removeprefix(NAMESPACE) == "use"]
+        paths = [e for e in element.iter() if e.tag.removeprefix(NAMESPACE) == "path"]
+        marks = uses or paths
+        # Otherwise nobody could say whose is whose.
+        if len(marks) == len(texts):
+            for mark, text in zip(marks, texts, strict=True):
+                _add_title(mark, text)
+
+
+def _add_title(element: ET.Element, text: str) -> None:
+    title = ET.Element("title")
+    title.text = text
+    element.insert(0, title)
+
+
+def _flatten(element: ET.Element) -> None:
+    """Groups without attributes give way to their contents: half of them say nothing."""
+    children: list[ET.Element] = []
+    for child in element:
+        _flatten(child)
+        bare = child.tag == "g" and not child.attrib and child.find("title") is None
+        children += list(child) if bare else [child]
+    element[:] = children

@@ -1,0 +1,315 @@
+"""How far a run can be trusted: badges, self-check, preflight, machine, and every measurement."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from twinbench.analyse.results import CellResult, Results
+from twinbench.findings import Calibration, Check, Item, grouped
+from twinbench.plan import ASPECTS
+from twinbench.report.elements import Badge, Table
+from twinbench.report.facts import wrong_share
+from twinbench.report.format import (
+    STATUS,
+    count,
+    duration,
+    leader,
+    number,
+    reading,
+)
+from twinbench.report.pairs import TargetPair, title
+from twinbench.store import Machine, Sharing
+
+SHARING: dict[Sharing, str] = {
+    "unpinned": "nothing pinned to cores",
+    "one core": "server and generator share a core",
+    "hardware threads": "server and generator share a core",
+    "quota": "server and generator share a CPU quota",
+}
+DEFINITIONS = (
+    ("closed load, N users", "each user waits for its response before the next request"),
+    (
+        "open load, R requests/s",
+        "requests are sent at this rate, whether or not others are answered",
+    ),
+    ("throughput", "correct responses per second"),
+    ("response time", "from when a request should have been sent to its last byte"),
+    ("p50, p99", "50 and 99 of 100 requests are answered within this time"),
+    ("block", "one repetition of all measurements, in random order, each on a fresh server"),
+    ("faster, slower", "beyond a margin of 3 %, at a 5 % level for all loads of a scenario (Holm)"),
+    ("~", "no difference is shown; “would have seen” is what four runs in five would have shown"),
+    ("collapses, only", "the server stops answering under load; only the other one goes on"),
+    ("errors", "responses that were wrong or missing, beyond 0.1 %"),
+    ("deadlock", "all worker threads wait for a connection, its holders wait for a thread"),
+    ("invalid", "a validity check failed: shown, and left out of every figure"),
+    ("A/A check", "the same target measured twice: no difference may be shown"),
+    ("95 % interval", "of the geometric mean over blocks (Student’s t on logarithms)"),
+)
+LIMITS = (
+    "One machine, one Python, one day: ratios carry over better than absolute figures.",
+    "Of twenty comparisons of equal targets, one scenario may show a difference by chance.",
+    "A collapse later than the end of a measurement is not seen; a longer measure_s finds it.",
+    "SQLite has no asynchronous driver: aiosqlite runs one thread per connection.",
+)
+SQLITE = LIMITS[-1]
+OWN_APPS = "apps."  # the built-in pair, on SQLite
+REMARKS = "remarks"
+# A row has about 200 bytes, and a page at most 2 MB.
+MOST_CELLS = 3000
+MOST_REASONS = 200
+# Between bounds that are no further apart than this share of what is expected: an exact answer.
+EXACTLY = 1e-5
+
+
+def badges(results: Results, pairs: Sequence[TargetPair]) -> tuple[Badge, ...]:
+    """Validity at a glance: measurements, self-check, A/A checks, and what reduces trust."""
+    return (
+        *_measurements(results),
+        _self_check(results.calibration),
+        *(_same(pair) for pair in pairs if pair.same),
+        *_exceptions(results),
+    )
+
+
+def _measurements(results: Results) -> Iterable[Badge]:
+    counts, measured = Counter(cell.status for cell in results.cells), len(results.cells)
+    valid = counts["valid"]
+    told = f"{valid:,} of {count(measured, 'measurement')} valid"
+    yield Badge(told, "good" if valid else "bad", "measurements")
+    if counts["collapsed"]:
+        yield Badge(f"{counts['collapsed']:,} collapsed", "plain", "measurements")
+    if counts["void"]:
+        wrong = sum(bool(wrong_share(cell)) for cell in results.cells)
+        cause = f" ({wrong:,} with errors)" if wrong else ""
+        yield Badge(f"{counts['void']:,} invalid{cause}", "plain", "measurements")
+    if results.missing_cells:
+        yield Badge(f"{results.missing_cells:,} not measured yet", "bad", "measurements")
+    if results.plan.blocks == 1:
+        yield Badge("one block: no intervals", "bad", "method")
+
+
+def _self_check(found: Calibration | None) -> Badge:
+    if found is None:
+        return Badge("no self-check", "bad", "self-check")
+    if found.failed:
+        failed = "; ".join(item.name for item in found.failed)
+        return Badge(f"self-check failed: {failed}", "bad", "self-check")
+    asked = sum(item.verdict != "SKIP" for item in found.items)
+    return Badge(f"self-check {asked} of {asked}", "good", "self-check")
+
+
+def _same(pair: TargetPair) -> Badge:
+    """An A/A check: the same target twice."""
+    section = f"scenario-{pair.scenario.name}"
+    if any(leader(comparison) for comparison in pair.compared):
+        return Badge("A/A: a difference is shown", "bad", section)
+    if any(c.decision == "no difference shown" for c in pair.compared):
+        return Badge("A/A: no difference shown", "good", section)
+    return Badge("A/A: not comparable", "plain", section)
+
+
+def _exceptions(results: Results) -> Iterable[Badge]:
+    for target in results.plan.targets:
+        if target.differs:
+            yield Badge(f"{title(target)} is meant to differ", "plain", "method")
+    if sharing := results.machine.sharing:
+        yield Badge(SHARING[sharing], "bad", "method")
+    missing = {aspect for pair in results.preflight for aspect in pair.missing}
+    if missing:
+        names = ", ".join(aspect for aspect in ASPECTS if aspect in missing)
+        yield Badge(f"preflight: {names} not compared", "plain", "preflight")
+
+
+def remarks_badge(remarks: int) -> tuple[Badge, ...]:
+    return (Badge(count(remarks, "remark"), "bad", REMARKS),) if remarks else ()
+
+
+def started(results: Results) -> str:
+    at = datetime.fromisoformat(results.timing.started)
+    return f"{at:%Y-%m-%d %H:%M} {at.tzname()}"
+
+
+def origin(results: Results) -> str:
+    """Plan, time, machine and versions in a line."""
+    machine, versions = results.machine, results.versions
+    known = [(name, versions.get(name.lower())) for name in ("Python", "FastAPI")]
+    stack = ", ".join(f"{name} {version}" for name, version in known if version)
+    server = len(machine.server_cores)
+    cores = count(machine.cores, "core") + (f" ({server} for the server)" if server else "")
+    return f"Plan “{results.plan.name}”, {started(results)} · {machine.cpu}, {cores} · {stack}"
+
+
+def limits(results: Results) -> tuple[str, ...]:
+    """What the figures do not say."""
+    own = any((target.app or "").startswith(OWN_APPS) for target in results.plan.targets)
+    return tuple(limit for limit in LIMITS if own or limit != SQLITE)
+
+
+def setup_table(results: Results) -> Table:
+    """Machine, schedule and versions: a name and a value."""
+    plan, machine, timing = results.plan, results.machine, results.timing
+    inside = timing.window_s / timing.elapsed_s if timing.elapsed_s else 0.0
+    cores = "not pinned"
+    if machine.server_cores:
+        server, generator = (
+            ", ".join(map(str, own)) for own in (machine.server_cores, machine.generator_cores)
+        )
+        cores = f"server on {server}, generator on {generator}"
+    size = f"{count(machine.cores, 'core')}, {machine.memory_gib} GiB, {machine.system}"
+    rows = [
+        ("machine", f"{machine.cpu}, {size}"),
+        ("cores", cores),
+        ("conditions", "; ".join(conditions(machine))),
+        (
+            "schedule",
+            f"{count(plan.blocks, 'block')}; {plan.measure_s:g} s per measurement unless a scenario"
+            f" says otherwise, after {plan.warmup_s:g} s of warm-up or more; seed {plan.seed}",
+        ),
+        ("duration", f"{duration(timing.elapsed_s)}, {100 * inside:.0f} % of it measured"),
+        ("versions", ", ".join(f"{name} {text}" for name, text in results.versions.items())),
+    ]
+    return _words("setup", "Machine and schedule", ("", ""), (row for row in rows if row[1]))
+
+
+def conditions(machine: Machine) -> list[str]:
+    known = {
+        f"{machine.threads_per_core} hardware threads per core": machine.threads_per_core,
+        f"frequency governor {machine.governor}": machine.governor,
+        f"turbo {'on' if machine.turbo else 'off'}": machine.turbo,
+        f"virtualization: {machine.virtualization}": machine.virtualization,
+        f"container: {machine.container}": machine.container,
+        f"CPU quota of {machine.cpu_quota} CPUs": machine.cpu_quota,
+        f"memory limit of {machine.memory_limit_mib} MiB": machine.memory_limit_mib,
+        f"load average {machine.load_average} before the run": machine.load_average,
+    }
+    return [text for text, value in known.items() if value is not None]
+
+
+def targets_table(results: Results) -> Table:
+    rows = (
+        (
+            target.name,
+            target.app or " ".join(target.command or ()),
+            ", ".join(f"{name}={value}" for name, value in target.env.items()) or "defaults",
+            str(target.workers),
+            target.why_differs,
+        )
+        for target in results.plan.targets
+    )
+    header = ("target", "app", "settings", "workers", "meant to differ")
+    return _words("targets", "Targets", header, rows)
+
+
+def preflight_table(results: Results) -> Table:
+    header = ("pair", "scenarios", "requests", "equal", "not compared", "differ at every start")
+    rows = (
+        (
+            f"{pair.candidate} / {pair.baseline}",
+            ", ".join(pair.scenarios),
+            str(pair.requests),
+            ", ".join(pair.equal),
+            f"meant to differ: {pair.differs}"
+            if pair.differs
+            else "".join(grouped(pair.not_compared)),
+            count(pair.volatile, "value") if pair.volatile else "",
+        )
+        for pair in results.preflight
+    )
+    return _words("preflight", "Preflight: compared before anything was measured", header, rows)
+
+
+def self_check_tables(results: Results) -> tuple[Table, ...]:
+    """The self-check before the run, and the last full calibration, where there are such."""
+    known = (("self-check", results.calibration), ("calibration", results.full_calibration))
+    return tuple(_checks(name, found) for name, found in known if found)
+
+
+def floor_text(found: Calibration) -> str:
+    """What this machine shows where nothing is to be measured."""
+    floor = found.floor
+    return (
+        f"An empty server responds in {number(floor.latency_p50_ms)} ms (p99"
+        f" {number(floor.latency_p99_ms)} ms); the generator sends it"
+        f" {number(found.capacity_rps)} requests/s. A timer fires {number(floor.lag_p50_ms)} ms"
+        f" late (p99 {number(floor.lag_p99_ms)} ms)."
+    )
+
+
+def _checks(name: str, found: Calibration) -> Table:
+    header = ("known answer", "verdict", "check", "measured", "allowed", "unit")
+    rows = (
+        (f"{item.number} {item.name}", item.verdict, *row)
+        for item in found.items
+        for row in check_rows(item)
+    )
+    what = "Self-check before the run" if name == "self-check" else "Calibration"
+    return _words(f"{name}-items", f"{what}, {found.started}", header, rows)
+
+
+def check_rows(item: Item) -> list[tuple[str, str, str, str]]:
+    """What was checked, measured, allowed, and the unit; what happened, where nothing was."""
+    said = [] if item.checks and item.verdict != "FAIL" else [(item.said, "", "", "")]
+    return said + [
+        (check.what, reading(check.measured), _allowed(check), check.unit) for check in item.checks
+    ]
+
+
+def _allowed(check: Check) -> str:
+    low, high = reading(check.low), reading(check.high)
+    if check.high - check.low <= EXACTLY * abs(check.expected):
+        return reading(check.expected)
+    return f"at most {high}" if check.at_most else f"{low} to {high}"
+
+
+def claims_table(results: Results) -> Table:
+    rows = ((claim.text, claim.verdict, claim.because, claim.source) for claim in results.claims)
+    header = ("published claim", "this run", "because", "source")
+    return _words("claims", "Published claims, and whether this run shows them", header, rows)
+
+
+def cells_table(results: Results) -> Table:
+    """Every measurement in its order; of too many, those that are not valid."""
+    shown = results.cells
+    if len(shown) > MOST_CELLS:
+        shown = [cell for cell in shown if cell.status != "valid"][:MOST_CELLS]
+    header = (
+        *("cell", "block", "scenario", "target", "load", "status"),
+        *("requests/s", "p50 ms", "p99 ms", "reasons"),
+    )
+    what = "All measurements" if len(shown) == len(results.cells) else "Measurements not valid"
+    caption = f"{what} ({len(shown):,})"
+    return Table("cells", caption, header, tuple(map(_cell_row, shown)), anchor="cell")
+
+
+def _cell_row(cell: CellResult) -> tuple[str, ...]:
+    return (
+        str(cell.id),
+        str(cell.block),
+        cell.scenario,
+        cell.target,
+        cell.load.label,
+        STATUS[cell.status],
+        number(cell.throughput_rps),
+        number(cell.latency_ms.p50),
+        number(cell.latency_ms.p99),
+        "; ".join(cell.reasons),
+    )
+
+
+def reasons_table(results: Results) -> Table:
+    """Every reason that a measurement was given, the most frequent first."""
+    counts = Counter(
+        (cell.scenario, cell.target, cell.load.label, STATUS[cell.status], reason)
+        for cell in results.cells
+        for reason in cell.reasons
+    )
+    rows = ((*where, str(blocks)) for where, blocks in counts.most_common(MOST_REASONS))
+    header = ("scenario", "target", "load", "status", "reason", "blocks")
+    caption = "Collapsed, invalid or conspicuous measurements"
+    return _words("reasons", caption, header, rows)
+
+
+def _words(
+    id_: str, caption: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]
+) -> Table:
+    return Table(id_, caption, header, tuple(rows), words=True)
