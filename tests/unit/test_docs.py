@@ -1,0 +1,49 @@
+"""Links of the docs lead somewhere, and the README names every key of a plan."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from twinbench.paths import ROOT
+from twinbench.plan import Plan, Request, Scenario, Target
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
+CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def anchor(heading: str) -> str:
+    """The id that GitHub gives to a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def text_of(page: Path) -> str:
+    return CODE.sub("", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for path, fragment in LINK.findall(text_of(page)):
+        linked = page.parent / path if path else page
+        assert linked.exists(), path
+        if fragment:
+            headings = map(anchor, HEADING.findall(text_of(linked)))
+            assert fragment in headings, f"{path}#{fragment}"
+
+
+@pytest.mark.parametrize("model", [Plan, Target, Scenario, Request])
+def test_the_readme_names_every_key_of_a_plan(
+    model: type[Plan] | type[Target] | type[Scenario] | type[Request],
+) -> None:
+    own_app = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Your own app")[2]
+    own_app = own_app.partition("\n## ")[0]
+    missing = [
+        key
+        for key in model.model_fields
+        if not re.search(
+            rf"`{key}\b|^{key} =|\[\[\w*\.?{key}\]\]|\b{key} = ", own_app, re.MULTILINE
+        )
+    ]
+    assert missing == []
