@@ -372,7 +372,7 @@ def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -
     pair = checked(rig, written(tmp_path, "", "", plan))
     # One token for both scenarios: what comes before is the same.
     assert pair.requests == 3 * 4 + 1 + 3 * 2
-    assert set(pair.missing) == {"SQL", "commits", "upstream requests"}
+    assert set(pair.missing) == {"SQL", "commits"}
     # At least: the token, the file's name in the answer, in the SQL and in the database.
     assert pair.volatile >= 4
 
