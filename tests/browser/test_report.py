@@ -17,6 +17,7 @@ from twinbench.report.write import write_report
 from twinbench.store import Store
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
+PAPER: ViewportSize = {"width": 733, "height": 1062}  # A4 less margins of 8 mm
 DESK: ViewportSize = {"width": 1440, "height": 900}
 HOSTILE = "<script>document.title = 'mine'</script><img src=x onerror=\"document.title='mine'\">"
 KNOWN = Item(number=2, name="delays", verdict="FAIL", said=HOSTILE)
@@ -148,6 +149,8 @@ def test_paper_shows_what_is_folded_up_on_a_screen(page: Page) -> None:
     expect(figures).to_be_visible()
     expect(page.locator("nav")).to_be_hidden()
     expect(page.locator("#method pre")).to_be_hidden()
+    page.set_viewport_size(PAPER)
+    assert page.evaluate(OVERFLOW) <= 0
 
 
 def test_every_chart_has_a_name_a_table_and_texts_to_point_at(page: Page) -> None:
