@@ -18,8 +18,10 @@ EXCEEDED, REACHED = 1.1, 0.75
 
 
 def prediction(points: Sequence[Point], cells: Sequence[CellResult]) -> Prediction | None:
-    """The lower of the limits that were reached: as many were in use, a request waited for one,
-    and the highest throughput is near to it. `cells` are all of the curve's. None without one."""
+    """Return the lower of the limits that were reached; None if none was.
+
+    Reached: as many were in use, a request waited for one, and the highest throughput is near to
+    what they allow. `cells` are all of the curve's."""
     valid = [cell for cell in cells if cell.status == "valid"]
     served = [(c.load.value, c.service_ms.mean) for c in valid if c.service_ms.mean]
     most_rps = max((p.throughput_rps.estimate for p in points if p.throughput_rps), default=0.0)
@@ -43,5 +45,5 @@ def prediction(points: Sequence[Point], cells: Sequence[CellResult]) -> Predicti
 
 
 def _exhausted(seen: Iterable[tuple[int | None, int | None]]) -> int:
-    """The most in use, of cells in which a request waited for one; 0 where none did."""
+    """Return the most in use, of cells in which a request waited for one; 0 where none did."""
     return max((used for used, waiting in seen if used and waiting), default=0)

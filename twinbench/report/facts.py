@@ -51,25 +51,25 @@ def key_facts(
 
 
 def collapsed_loads(curve: Curve) -> list[int]:
-    """The loads at which the server collapsed in half of the blocks or more."""
+    """Return the loads at which the server collapsed in half of the blocks or more."""
     return [p.value for p in curve.points if p.collapsed and p.collapsed >= p.blocks]
 
 
 def wrong_share(cell: CellResult) -> float:
-    """The share of wrong responses, where it is beyond what the gate allows; else 0."""
+    """Return the share of wrong responses, where it is beyond what the gate allows; else 0."""
     found = cell.errors / cell.requests if cell.requests else 0.0
     return found if cell.status == "void" and found > MOST_ERRORS else 0.0
 
 
 def deadlocked(cell: CellResult) -> bool:
-    """Whether each thread waits for a connection, and who has a connection waits for a thread."""
+    """Return whether each thread waits for a connection, and its holders for a thread."""
     threads, connections = cell.threads_used_max, cell.connections_used_max
     callers = cell.connections_waiting_max or 0
     return bool(threads and connections and callers >= threads and cell.threads_waiting_max)
 
 
 def failures(results: Results, curve: Curve) -> Iterable[str]:
-    """From which load a target collapses or responds wrongly; else, where it did so first."""
+    """Return from which load a target collapses or responds with errors."""
     name, cells = title(results.plan.target(curve.target)), results.cells_of(curve)
     fallen = [cell for cell in cells if cell.status == "collapsed"]
     collapses = "deadlocks" if fallen and all(map(deadlocked, fallen)) else "collapses"
@@ -90,7 +90,7 @@ def failures(results: Results, curve: Curve) -> Iterable[str]:
 
 
 def _limits(cells: Sequence[CellResult], cores: int) -> str:
-    """What was used up at the highest load that has a result."""
+    """Return what was used up at the highest load that has a result."""
     seen = [cell for cell in cells if cell.status != "void"]
     if not seen:
         return ""
@@ -107,12 +107,12 @@ def _limits(cells: Sequence[CellResult], cores: int) -> str:
     found = [cpu] if used and median(used) >= FULL_CPU * cores else []
     pools = {name: _exhausted(there, name) for name in POOLS}
     found += [f"{name} {most}/{most}" for name, most in pools.items() if most]
-    told = ", ".join(found) or f"not saturated{f' ({cpu})' if cpu else ''}"
-    return f"{told} at {loads_text(there[0].load.kind, [load])}"
+    text = ", ".join(found) or f"not saturated{f' ({cpu})' if cpu else ''}"
+    return f"{text} at {loads_text(there[0].load.kind, [load])}"
 
 
 def _peak(curve: Curve) -> str:
-    """The capacity; at the edge of the loads that have a result, it is the least."""
+    """Return the capacity; at the edge of the loads that have a result, it is the least."""
     if not (best := curve.capacity):
         return ""
     at = loads_text(curve.load_kind, [best.value])
@@ -138,7 +138,7 @@ def _cpu(curve: Curve) -> str:
 
 
 def _at_highest(cells: Sequence[CellResult], field: str, unit: str) -> str:
-    """The median of the valid cells at the highest load at which it is known."""
+    """Return the median of the valid cells at the highest load at which it is known."""
     known = [
         (cell.load.value, value)
         for cell in cells
@@ -164,7 +164,7 @@ def _collapses(curve: Curve) -> str:
 
 
 def _wrong(cells: Sequence[CellResult]) -> str:
-    """The largest share of wrong or missing responses, and the loads at which there were some."""
+    """Return the largest share of errors, and the loads at which there were some."""
     found = [(wrong_share(cell), cell.load.value) for cell in cells if wrong_share(cell)]
     if not found:
         return ""
@@ -173,7 +173,7 @@ def _wrong(cells: Sequence[CellResult]) -> str:
 
 
 def _prediction(curve: Curve) -> str:
-    """What threads or connections allow, beside the peak."""
+    """Return what threads or connections allow, beside the peak."""
     if not (curve.prediction and curve.capacity):
         return ""
     found = curve.prediction
@@ -183,8 +183,9 @@ def _prediction(curve: Curve) -> str:
 
 
 def _exhausted(cells: Sequence[CellResult], name: str) -> int:
-    """How many were in use where requests waited for one, in every block as many: else it is no
-    limit that they ran into, and they waited for one to be opened. 0 where none was reached."""
+    """Return how many were in use where requests waited for one; 0 where no limit was reached.
+
+    As many in every block: else requests waited for a connection to be opened."""
     used = {getattr(cell, f"{name}_used_max") for cell in cells}
     waited = all(getattr(cell, f"{name}_waiting_max") for cell in cells)
     return (used.pop() or 0) if len(used) == 1 and waited else 0

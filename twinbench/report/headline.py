@@ -24,7 +24,7 @@ VERBS: dict[LoadKind, tuple[str, str]] = {
 
 
 def headline(results: Results, tables: Sequence[VerdictTable]) -> tuple[Span, ...]:
-    """The result of a run in at most 25 words, as spans in the colours of the targets."""
+    """Return the result of a run in at most 25 words, as spans in the colours of the targets."""
     if not results.cells:
         return (Span("Nothing has been measured yet."),)
     if all(cell.status == "void" for cell in results.cells):
@@ -67,7 +67,7 @@ def _leads(table: VerdictTable, places: bool) -> Iterable[Span]:
 
 
 def summary(shown: Sequence[TargetPair]) -> str:
-    """The largest difference that is shown, with its interval, in one line; empty without one."""
+    """Return the largest difference that is shown, in one line; empty without one."""
     decided = [
         (strength(comparison), n, comparison)
         for n, pair in enumerate(shown)
@@ -91,7 +91,7 @@ def summary(shown: Sequence[TargetPair]) -> str:
 
 
 def _collapses(results: Results, places: bool) -> Iterable[Span]:
-    """The collapse at the lowest load: of which target, and where."""
+    """Return the collapse at the lowest load: of which target, and where."""
     found = []
     for curve in results.curves:
         if loads := collapsed_loads(curve):

@@ -60,7 +60,7 @@ def _verdicts(table: VerdictTable) -> list[str]:
 
 
 def faster(row: VerdictRow) -> tuple[str, str]:
-    """Which side is faster and where, as two texts."""
+    """Return which side is faster and where, as two texts."""
     if not row.leads:
         return "~", row.otherwise
     return (

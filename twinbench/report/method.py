@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from twinbench.analyse.gates.answers import MOST_ERRORS
+from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import CellResult, Results
 from twinbench.findings import Calibration, Check, Item, grouped
 from twinbench.plan import ASPECTS
@@ -36,10 +38,13 @@ DEFINITIONS = (
     ("response time", "from when a request should have been sent to its last byte"),
     ("p50, p99", "50 and 99 of 100 requests are answered within this time"),
     ("block", "one repetition of all measurements, in random order, each on a fresh server"),
-    ("faster, slower", "beyond a margin of 3 %, at a 5 % level for all loads of a scenario (Holm)"),
+    (
+        "faster, slower",
+        f"beyond a margin of {MARGIN:.0%}, at a 5 % level for all loads of a scenario (Holm)",
+    ),
     ("~", "no difference is shown; “would have seen” is what four runs in five would have shown"),
     ("collapses, only", "the server stops answering under load; only the other one goes on"),
-    ("errors", "responses that were wrong or missing, beyond 0.1 %"),
+    ("errors", f"responses that were wrong or missing, beyond {MOST_ERRORS:.1%}"),
     ("deadlock", "all worker threads wait for a connection, its holders wait for a thread"),
     ("invalid", "a validity check failed: shown, and left out of every figure"),
     ("A/A check", "the same target measured twice: no difference may be shown"),
@@ -47,7 +52,7 @@ DEFINITIONS = (
 )
 LIMITS = (
     "One machine, one Python, one day: ratios carry over better than absolute figures.",
-    "Of twenty comparisons of equal targets, one scenario may show a difference by chance.",
+    "Of twenty scenarios with equal targets, one may show a difference by chance.",
     "A collapse later than the end of a measurement is not seen; a longer measure_s finds it.",
     "SQLite has no asynchronous driver: aiosqlite runs one thread per connection.",
 )
@@ -140,7 +145,7 @@ def origin(results: Results) -> str:
 
 
 def limits(results: Results) -> tuple[str, ...]:
-    """What the figures do not say."""
+    """Return what the figures do not say."""
     own = any((target.app or "").startswith(OWN_APPS) for target in results.plan.targets)
     return tuple(limit for limit in LIMITS if own or limit != SQLITE)
 
@@ -219,13 +224,13 @@ def preflight_table(results: Results) -> Table:
 
 
 def self_check_tables(results: Results) -> tuple[Table, ...]:
-    """The self-check before the run, and the last full calibration, where there are such."""
+    """Return the self-check before the run, and the last full calibration, where there are such."""
     known = (("self-check", results.calibration), ("calibration", results.full_calibration))
     return tuple(_checks(name, found) for name, found in known if found)
 
 
 def floor_text(found: Calibration) -> str:
-    """What this machine shows where nothing is to be measured."""
+    """Return what this machine shows where nothing is to be measured."""
     floor = found.floor
     return (
         f"An empty server responds in {number(floor.latency_p50_ms)} ms (p99"
@@ -247,7 +252,7 @@ def _checks(name: str, found: Calibration) -> Table:
 
 
 def check_rows(item: Item) -> list[tuple[str, str, str, str]]:
-    """What was checked, measured, allowed, and the unit; what happened, where nothing was."""
+    """Return the checks of `item`: what, measured, allowed, unit; without checks its text."""
     said = [] if item.checks and item.verdict != "FAIL" else [(item.said, "", "", "")]
     return said + [
         (check.what, reading(check.measured), _allowed(check), check.unit) for check in item.checks
@@ -268,7 +273,7 @@ def claims_table(results: Results) -> Table:
 
 
 def cells_table(results: Results) -> Table:
-    """Every measurement in its order; of too many, those that are not valid."""
+    """Return every measurement in its order; of too many, those that are not valid."""
     shown = results.cells
     if len(shown) > MOST_CELLS:
         shown = [cell for cell in shown if cell.status != "valid"][:MOST_CELLS]
@@ -297,7 +302,7 @@ def _cell_row(cell: CellResult) -> tuple[str, ...]:
 
 
 def reasons_table(results: Results) -> Table:
-    """Every reason that a measurement was given, the most frequent first."""
+    """Return every reason that a measurement was given, the most frequent first."""
     counts = Counter(
         (cell.scenario, cell.target, cell.load.label, STATUS[cell.status], reason)
         for cell in results.cells

@@ -26,7 +26,7 @@ SIDES = tuple(PALETTE)[:4]  # the CSS class and variable of each side
 
 
 def page(view: ReportView, charts: Mapping[str, str]) -> str:
-    """The whole report; `charts` are SVG elements by their names."""
+    """Return the whole report; `charts` are SVG elements by their names."""
     return ENVIRONMENT.get_template("page.html.j2").render(
         view=view,
         # Made by a serializer: what is text in them is escaped.

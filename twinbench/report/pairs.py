@@ -28,7 +28,7 @@ class TargetPair:
     compared: tuple[Comparison, ...]
 
     def title(self, target: str) -> str:
-        """The title of one of the two."""
+        """Return the title of one of the two."""
         return title(self.candidate if target == self.candidate.name else self.baseline)
 
     def side_of(self, target: str) -> int:
@@ -44,12 +44,12 @@ class TargetPair:
 
 
 def title(named: Scenario | Target) -> str:
-    """The title of a scenario or target, to be drawn as it is; without one, its name."""
+    """Return the title of a scenario or target, to be drawn as it is; without one, its name."""
     return printable(named.title) or named.name
 
 
 def target_pairs(results: Results, kind: LoadKind) -> list[TargetPair]:
-    """All comparisons of one kind of load, by their decisive metric, grouped as the plan has it."""
+    """Return the pairs of one kind of load with their decisive comparisons, in groups."""
     plan = results.plan
     groups = list(dict.fromkeys(scenario.group for scenario in plan.scenarios))
     found = []
@@ -66,7 +66,7 @@ def target_pairs(results: Results, kind: LoadKind) -> list[TargetPair]:
 
 
 def advantage(comparison: Comparison) -> Estimate | None:
-    """The ratio, turned so that above 1 the candidate is better."""
+    """Return the ratio, turned so that above 1 the candidate is better."""
     ratio = comparison.ratio
     if ratio is None or comparison.metric in MORE_IS_BETTER:
         return ratio
@@ -82,13 +82,13 @@ def inverse(ratio: Estimate) -> Estimate:
 
 
 def strength(comparison: Comparison) -> float:
-    """How far the ratio is from 1, as a factor of 1 or more; 1 without a ratio."""
+    """Return how far the ratio is from 1, as a factor of 1 or more; 1 without a ratio."""
     ratio = advantage(comparison)
     return max(ratio.estimate, 1 / ratio.estimate) if ratio else 1.0
 
 
 def describe(pair: TargetPair, comparison: Comparison) -> str:
-    """One comparison in full, for whoever points at its mark."""
+    """Return one comparison as text, for a pointer on its mark."""
     at = load_text(comparison.load)
     names = title(pair.candidate), title(pair.baseline)
     if comparison.survivor:

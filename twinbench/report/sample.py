@@ -24,7 +24,9 @@ README = ROOT / "README.md"
 BEGIN, END = "<!-- sample -->", "<!-- /sample -->"
 ALT = "Which target is faster, and by how much, for each kind of work and number of users"
 
-CAPTION = "*2 cores, SQLite. Blue: `async def` is faster, orange: `def`, grey: no difference.*"
+CAPTION = (
+    "*Built-in blog, SQLite. Blue: `async def` is faster, orange: `def`, grey: no difference.*"
+)
 
 
 def keep(run: Path, sample: Path = SAMPLE, readme: Path = README) -> None:
@@ -45,7 +47,7 @@ def keep(run: Path, sample: Path = SAMPLE, readme: Path = README) -> None:
 
 
 def block(view: ReportView) -> str:
-    """What the README shows: the picture, its caption, and the result."""
+    """Return what the README shows: the picture, its caption, and the result."""
     return "\n\n".join(
         [
             BEGIN,

@@ -69,7 +69,7 @@ class ScenarioView:
 def scenario_view(
     results: Results, scenario: Scenario, pairs: Sequence[TargetPair]
 ) -> ScenarioView:
-    """One scenario with its `pairs`, on loads of both kinds."""
+    """Return one scenario with its `pairs`, on loads of both kinds."""
     kinds: tuple[LoadKind, ...] = ("closed", "open")
     return ScenarioView(
         id=f"scenario-{scenario.name}",
@@ -316,7 +316,7 @@ def of_cell(cell: CellResult, metric: Metric) -> float | None:
 
 
 def _rarity(percent: float) -> float:
-    """One request in so many takes longer."""
+    """Return how many requests there are for one that takes longer."""
     return 100 / (100 - percent)
 
 
@@ -330,7 +330,7 @@ def _ratio_point(pair: TargetPair, comparison: Comparison) -> Point:
 
 
 def _ratio_word(pair: TargetPair, comparison: Comparison) -> Word:
-    """Where there is no ratio: who goes on, on the side where its points are."""
+    """Return which target did not collapse, on the side of 1 where its points are."""
     survivor, load = comparison.survivor, comparison.load.value
     if not survivor:
         return Word(load, "?", None, "below 1")

@@ -25,7 +25,7 @@ LEAST_SPAN = 2.0  # the axis of the marks reaches from one half to two at least
 
 
 def leads(pair: TargetPair) -> tuple[Lead, ...]:
-    """Where each side is shown to be better, the larger difference first. Loads at which the
+    """Return where each side is shown to be better, the larger difference first. Loads at which the
     other side collapsed count only where there is no ratio to show."""
     names = (pair.baseline.name, pair.candidate.name)
     found = []
@@ -46,7 +46,7 @@ def leads(pair: TargetPair) -> tuple[Lead, ...]:
 
 
 def verdict_table(results: Results, shown: Sequence[TargetPair]) -> VerdictTable:
-    """The verdicts of pairs, all on one kind of load."""
+    """Return the verdicts of pairs, all on one kind of load."""
     kind = shown[0].kind
     reach = _reach(shown)
     loads = _columns(shown)
@@ -70,7 +70,7 @@ def verdict_table(results: Results, shown: Sequence[TargetPair]) -> VerdictTable
 
 
 def _title(results: Results, pair: TargetPair) -> str:
-    """The title of the scenario, with that of the candidate where there are several."""
+    """Return the title of the scenario, with that of the candidate where there are several."""
     several = len(results.plan.targets_of(pair.scenario)) > 2
     candidate = f": {title(pair.candidate)}" if several else ""
     return f"{title(pair.scenario)}{candidate}"
@@ -102,13 +102,13 @@ def _row(
 
 
 def _note(pair: TargetPair) -> str:
-    """The note of the scenario; without one that of its targets, where it is the same."""
+    """Return the note of the scenario; without one that of its targets, where it is the same."""
     one, other = pair.baseline.note, pair.candidate.note
     return pair.scenario.note or (one if one == other else "")
 
 
 def _otherwise(pair: TargetPair) -> str:
-    """What difference would have been seen, or why nothing is comparable."""
+    """Return what difference would have been seen, or why nothing is comparable."""
     if any(c.decision == "no difference shown" for c in pair.compared):
         known = [c.smallest_difference for c in pair.compared if c.smallest_difference]
         return f"would have seen {_only(max(known))}{share(max(known))}" if known else ""
@@ -132,7 +132,7 @@ def _p99_header(shown: Sequence[TargetPair]) -> str:
 
 
 def _p99(kind: LoadKind, curves: Sequence[Curve]) -> str:
-    """The p99 of both at the highest load at which both have one."""
+    """Return the p99 of both at the highest load at which both have one."""
     for points in reversed(list(zip(*(curve.points for curve in curves), strict=True))):
         values = [point.p99_ms.estimate for point in points if point.p99_ms]
         if len(values) == len(curves) == 2:
@@ -142,7 +142,7 @@ def _p99(kind: LoadKind, curves: Sequence[Curve]) -> str:
 
 
 def _reach(shown: Sequence[TargetPair]) -> float:
-    """How far the axis of the marks reaches from 1, in both directions."""
+    """Return how far the axis of the marks reaches from 1, in both directions."""
     found = [LEAST_SPAN]
     for pair in shown:
         if (comparison := _largest(pair)) and (ratio := advantage(comparison)):
@@ -153,7 +153,7 @@ def _reach(shown: Sequence[TargetPair]) -> float:
 
 
 def _largest(pair: TargetPair) -> Comparison | None:
-    """The comparison with the largest difference that is shown; else the largest of all."""
+    """Return the comparison with the largest difference that is shown; else the largest of all."""
     measured = [c for c in pair.compared if c.ratio]
     decided = [c for c in measured if leader(c)]
     return max(decided or measured, key=strength, default=None)
@@ -175,13 +175,13 @@ def _mark(pair: TargetPair, reach: float) -> Mark | None:
 
 
 def _position(ratio: float, reach: float) -> float:
-    """The place of a ratio on the axis, in percent of its width."""
+    """Return the place of a ratio on the axis, in percent of its width."""
     place = 50 * (1 + math.log(ratio) / math.log(reach))
     return round(min(max(place, 0.0), 100.0), 1)
 
 
 def _columns(shown: Sequence[TargetPair]) -> list[int]:
-    """The loads that half of the rows have; of open loads, which differ, positions."""
+    """Return the loads that half of the rows have; of open loads, which differ, positions."""
     if shown[0].kind == "open":
         return list(range(max(len(pair.compared) for pair in shown)))
     loads = sorted({load for pair in shown for load in pair.tried})
@@ -228,7 +228,7 @@ def _steps(comparison: Comparison) -> int:
 
 
 def heat_map(shown: Sequence[TargetPair], table: VerdictTable) -> HeatMap:
-    """The overview of pairs, in the order of their verdicts."""
+    """Return the overview of pairs, in the order of their verdicts."""
     kind, loads = shown[0].kind, _columns(shown)
     titles = iter(table.rows)
     groups = tuple(

@@ -61,7 +61,7 @@ class ReportView:
         return "".join(span.text for span in self.headline)
 
     def with_remarks(self, remarks: Sequence[str]) -> "ReportView":
-        """The same view with more remarks."""
+        """Return the same view with more remarks."""
         together = (*self.remarks, *remarks)
         others = (badge for badge in self.badges if badge.section != method.REMARKS)
         return replace(
@@ -70,7 +70,7 @@ class ReportView:
 
 
 def build_view(results: Results) -> ReportView:
-    """The view of `results`."""
+    """Return the view of `results`."""
     by_kind = {kind: target_pairs(results, kind) for kind in KINDS}
     everyone = [pair for kind in KINDS for pair in by_kind[kind]]
     # A target against itself is a check, not a verdict.

@@ -16,7 +16,7 @@ from twinbench.report.view import ReportView
 from twinbench.store import write_whole
 
 PNG_DPI = 150  # of the overview, for use elsewhere: sharp on most screens
-NAMED = 5  # so many charts that could not be drawn are named in a remark
+NAMED = 5  # charts that could not be drawn and are named in a remark
 MISSING = Markup('<p class="missing">Chart {} {}</p>')
 
 
@@ -43,7 +43,7 @@ def write_report(
 def _draw(
     charts: Iterable[Chart], folder: Path, tell: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Elements for a page, and why charts are missing, by the names of the charts."""
+    """Return elements for a page, and why charts are missing, by the names of the charts."""
     # Nothing is written through a link: its target is not of this run.
     if folder.is_symlink():
         folder.unlink()

@@ -74,7 +74,7 @@ def marker(side: int) -> str:
 
 
 def hover(artist: Artist, text: str) -> None:
-    """All of `artist` shows `text`."""
+    """Show `text` on all of `artist`."""
     artist.set_gid(ONE + _printable(text))
 
 
@@ -161,7 +161,7 @@ def _steps(span: float) -> tuple[float, ...]:
 
 
 def legend(figure: Figure, entries: Sequence[tuple[Artist, str]], columns: int = 2) -> None:
-    """What is drawn, at the bottom."""
+    """Name what is drawn, at the bottom."""
     figure.legend(
         [artist for artist, _ in entries],
         [text for _, text in entries],

@@ -179,14 +179,14 @@ def _draw_word(axes: Axes, word: Word) -> None:
 
 
 def _named(chart: LineChart) -> list[Series]:
-    """One series for each name; none where the title has the only name."""
+    """Return one series for each name; none where the title has the only name."""
     by_label = {series.label: series for series in reversed(chart.series)}
     shown = [series for series in chart.series if by_label[series.label] is series]
     return [] if len(shown) == 1 and shown[0].line == "none" else shown
 
 
 def _names(chart: LineChart) -> list[tuple[Artist, str]]:
-    """What the legend says: targets, levels, the margin, and crosses."""
+    """Return what the legend says: targets, levels, the margin, and crosses."""
     found: list[tuple[Artist, str]] = [
         (
             Line2D(
@@ -209,5 +209,5 @@ def _names(chart: LineChart) -> list[tuple[Artist, str]]:
         found.append((Patch(color=(GREY, 0.25)), "margin"))
     if chart.collapses:
         cross = Line2D([], [], color=GREY, marker="X", markersize=7, linestyle="none")
-        found.append((cross, "collapsed, in so many blocks"))
+        found.append((cross, "collapsed, in n of N blocks"))
     return found

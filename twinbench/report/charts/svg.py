@@ -24,7 +24,7 @@ FRACTION = re.compile(r"-?\d+\.\d+")
 FONT = re.compile(r"font: ([^']*?)'[^;]*(;|$)")
 SIZE = re.compile(r"([\d.]+)px")
 VARIABLES = {light: f"var(--{name})" for name, (light, _) in PALETTE.items()}
-VARIABLES["#000000"] = VARIABLES[INK]  # what matplotlib takes where it is told nothing
+VARIABLES["#000000"] = VARIABLES[INK]  # matplotlib's default
 COLOUR = re.compile("|".join(VARIABLES))
 
 
@@ -47,7 +47,7 @@ def svg_of(figure: Figure) -> bytes:
 
 
 def inline(svg: bytes, label: str, described_by: str) -> str:
-    """The element for a page of what `svg_of` wrote: as wide as there is room."""
+    """Return the element for a page of what `svg_of` wrote: as wide as there is room."""
     root = ET.fromstring(svg)  # noqa: S314 - matplotlib wrote it
     for parent in list(root.iter()):
         for child in list(parent):
@@ -103,16 +103,16 @@ def _font_size(font: re.Match[str]) -> str:
 
 def _add_titles(element: ET.Element) -> None:
     """Texts to be shown on hover, out of ids and into titles."""
-    told = element.get("id", "")
-    if told.startswith(ONE):
-        _add_title(element, told.removeprefix(ONE))
-    elif told.startswith(EACH):
-        texts = json.loads(told.removeprefix(EACH))
+    gid = element.get("id", "")
+    if gid.startswith(ONE):
+        _add_title(element, gid.removeprefix(ONE))
+    elif gid.startswith(EACH):
+        texts = json.loads(gid.removeprefix(EACH))
         # Markers are uses of a path that stands in the group's definitions.
         uses = [e for e in element.iter() if e.tag.removeprefix(NAMESPACE) == "use"]
         paths = [e for e in element.iter() if e.tag.removeprefix(NAMESPACE) == "path"]
         marks = uses or paths
-        # Otherwise nobody could say whose is whose.
+        # Otherwise a text could be on the wrong mark.
         if len(marks) == len(texts):
             for mark, text in zip(marks, texts, strict=True):
                 _add_title(mark, text)

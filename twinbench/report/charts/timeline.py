@@ -75,7 +75,7 @@ def _draw_heat(figure: Figure, axes: Axes, chart: TimelineChart) -> None:
 
 
 def _explain(figure: Figure, ramp: Colormap, norm: LogNorm, most: int) -> None:
-    """One response, ten, a hundred, ... in their colours."""
+    """Name the colours of one response, ten, a hundred, ..."""
     counts = [10**power for power in range(int(math.log10(most)) + 1)]
     patches = [Patch(facecolor=ramp(float(norm(count)))) for count in counts]
     texts = ["1 response", *[f"{count:,}" for count in counts[1:]]]
