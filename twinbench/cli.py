@@ -46,9 +46,9 @@ def run(
     runs: Runs = RUNS,
 ) -> None:
     """Measure what a plan says, then make the report. Its path is the last line printed."""
-    from twinbench.run import carry_out
+    from twinbench.run import run_plan
 
-    store = carry_out(plan, runs, resume=resume, console=out)
+    store = run_plan(plan, runs, resume=resume, console=out)
     _report(store)
     if lost := [record for record in store.records() if record.outcome == "lost"]:
         err.print(f"{len(lost)} cells were lost: {lost[0].label}: {lost[0].reason}", markup=False)
@@ -106,9 +106,9 @@ def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
 @app.command()
 def ui() -> None:
     """Serve both apps and Locust's web page, to try loads by hand; Ctrl-C ends all of it."""
-    from twinbench.by_hand import serve_by_hand
+    from twinbench.ui import serve_ui
 
-    serve_by_hand(out)
+    serve_ui(out)
 
 
 @app.command()
@@ -131,13 +131,13 @@ def schema() -> None:
 
 def _report(store: "Store") -> None:
     from twinbench.interruption import interruptible, listen
-    from twinbench.progress import telling
+    from twinbench.progress import status
     from twinbench.run import InterruptedRunError
 
     listen()
     try:
-        with telling(out) as tell:
-            tell("analysing")
+        with status(out) as on_status:
+            on_status("analysing")
             from twinbench.analyse.run import analyse, write_results
             from twinbench.report.terminal import show
             from twinbench.report.view import build_view
@@ -148,7 +148,7 @@ def _report(store: "Store") -> None:
             write_results(store, results)
             view = build_view(results)
             missing: list[str] = []
-            write_report(view, store.folder, tell, missing.append)
+            write_report(view, store.folder, on_status, missing.append)
             if missing:
                 results = results.model_copy(update={"remarks": [*results.remarks, *missing]})
                 write_results(store, results)

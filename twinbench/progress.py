@@ -76,7 +76,7 @@ class CampaignProgress:
 
 
 @contextmanager
-def telling(console: Console) -> Iterator[Callable[[str], None]]:
+def status(console: Console) -> Iterator[Callable[[str], None]]:
     """For steps before and after measuring: shown in passing in a terminal, left out of a log."""
     with console.status("") as status:
         yield status.update

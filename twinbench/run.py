@@ -16,7 +16,7 @@ from twinbench.interruption import listen
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
-from twinbench.progress import CampaignProgress, telling
+from twinbench.progress import CampaignProgress, status
 from twinbench.remarks import remarked
 from twinbench.scratch import remove_abandoned, scratch
 from twinbench.store import (
@@ -41,7 +41,7 @@ class InterruptedRunError(Exception):
     """Ctrl-C: what is kept, and how to go on."""
 
 
-def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> Store:
+def run_plan(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> Store:
     """Measure all cells of a plan that are not measured yet; the run's folder.
 
     Raises PlanError, PreflightError, StoreError and InterruptedRunError.
@@ -52,15 +52,15 @@ def carry_out(plan_file: Path, runs: Path, *, resume: bool, console: Console) ->
         with machine_lock(), contextlib.ExitStack() as stack:
             before = _look_around(console)
             rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
-            with telling(console) as tell:
-                pairs = preflight.check(plan, str(plan_file), rig, tell)
+            with status(console) as on_status:
+                pairs = preflight.check(plan, str(plan_file), rig, on_status)
             if store:
                 _check_same_place(store, rig)
                 campaign.begin_session(store)
             else:
                 store = Store.create(_manifest(plan, plan_file, rig, before), runs)
             _keep(pairs, store)
-            store.point_latest_here(runs.parent / "latest")
+            store.update_latest_link(runs.parent / "latest")
             _remark(store, _on_machine(store, before), console)
             _tell_unequal(pairs, console)
             _calibrate(store, rig, runs, console)
@@ -98,8 +98,8 @@ def check_only(plan_file: Path, console: Console) -> list[PreflightPair]:
     plan = read_plan_here(plan_file)
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
-        with telling(console) as tell:
-            return preflight.check(plan, str(plan_file), rig, tell)
+        with status(console) as on_status:
+            return preflight.check(plan, str(plan_file), rig, on_status)
 
 
 @contextlib.contextmanager
@@ -153,8 +153,9 @@ class _Before(NamedTuple):
 def _look_around(console: Console) -> _Before:
     failed: list[str] = []
     busy: list[machine.BusyProcess] = []
-    with telling(console) as tell, remarked(failed, "other processes before the run are not known"):
-        tell("looking whether the machine is busy")
+    unknown = "other processes before the run are not known"
+    with status(console) as on_status, remarked(failed, unknown):
+        on_status("looking whether the machine is busy")
         busy = machine.busy_processes()
     return _Before(machine.load_average(), busy, failed)
 
@@ -182,19 +183,19 @@ def _keep(pairs: list[PreflightPair], store: Store) -> None:
 def _tell_unequal(pairs: Sequence[PreflightPair], console: Console) -> None:
     """Which pairs were not compared, or not in everything: nobody shall take them for equal."""
     for pair in pairs:
-        if pair.differs or pair.not_compared:
+        if pair.expected_differences or pair.not_compared:
             console.print(pair.sentence, markup=False)
 
 
 def _calibrate(store: Store, rig: Rig, runs: Path, console: Console) -> None:
     """Whether the instrument is right today, kept with the run; a resumed run has been told. What
-    is wrong is a warning: the gates will void what cannot be believed."""
+    is wrong is a warning: the gates will invalidate what cannot be believed."""
     failed: list[str] = []
     with remarked(failed, "no self-check, so that this machine's floor is not known"):
         if store.calibration():
             return
-        with telling(console) as tell:
-            tell("calibrating")
+        with status(console) as on_status:
+            on_status("calibrating")
             found = calibrate_short(rig, runs)
         store.write_calibration(found)
         for said in (line(found), *warnings(found)):

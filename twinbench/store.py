@@ -40,7 +40,7 @@ from twinbench.plan import Cell, Load, Plan
 MOST_JSON_BYTES = 1 << 26
 MOST_REASON = 150  # characters, which leave as many for a path
 CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
-FORMAT: Literal[2] = 2
+FORMAT: Literal[3] = 3
 
 
 # Of folders: local time, with its zone.
@@ -153,7 +153,7 @@ class Session(BaseModel):
 
 
 class Manifest(BaseModel):
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     plan: Plan
     plan_file: str
     cells: Number
@@ -213,7 +213,7 @@ class Store:
         return self._read(self.folder / "manifest.json", Manifest)
 
     def write_manifest(self, manifest: Manifest) -> None:
-        write_whole(self.folder / "manifest.json", manifest.model_dump_json(indent=1))
+        atomic_write(self.folder / "manifest.json", manifest.model_dump_json(indent=1))
 
     def begin(self, cell: Cell) -> Path:
         """An empty folder for `cell`, whatever an interrupted attempt left there."""
@@ -227,7 +227,7 @@ class Store:
         for path in self._cell_folder(record.number).iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        write_whole(self._cell_folder(record.number) / "cell.json", record.model_dump_json())
+        atomic_write(self._cell_folder(record.number) / "cell.json", record.model_dump_json())
 
     def records(self) -> list[CellRecord]:
         """All finished cells, in the order of measuring."""
@@ -280,7 +280,7 @@ class Store:
         return self._read(path, Calibration) if os.path.lexists(path) else None
 
     def write_calibration(self, calibration: Calibration, name: str = CALIBRATION) -> None:
-        write_whole(self.folder / name, calibration.model_dump_json(indent=1))
+        atomic_write(self.folder / name, calibration.model_dump_json(indent=1))
 
     def remark(self, sentence: str) -> None:
         """Keep a remark on the run as a whole, once."""
@@ -306,7 +306,7 @@ class Store:
         ends = [(s.started, s.ended or max(last, s.started)) for s in self.manifest().sessions]
         return sum((ended - started).total_seconds() for started, ended in ends)
 
-    def point_latest_here(self, latest: Path = LATEST) -> None:
+    def update_latest_link(self, latest: Path = LATEST) -> None:
         """Make `latest` a link to this run. Raises StoreError."""
         fresh = latest.with_name(f".{latest.name}.{os.getpid()}")
         try:
@@ -407,7 +407,7 @@ def now() -> datetime:
     return datetime.now(UTC).astimezone()
 
 
-def write_whole(path: Path, text: str) -> None:
+def atomic_write(path: Path, text: str) -> None:
     """Write `path` so that it is there whole or not at all, even after a power cut, or where
     the disk is full. Raises OSError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -84,7 +84,7 @@ def test_a_run_ends_with_the_path_of_its_report(plan: Path, tmp_path: Path) -> N
     [pair] = json.loads((page.parent / "manifest.json").read_text())["preflight"]
     assert (pair["candidate"], pair["scenarios"], pair["requests"]) == ("two", ["get"], 3)
     results = json.loads((page.parent / "results.json").read_text())
-    assert {cell["status"] for cell in results["cells"]} <= {"valid", "void"}
+    assert {cell["status"] for cell in results["cells"]} <= {"valid", "invalid"}
     assert "two / one" in page.read_text()
     assert none_left(mark)
 

@@ -152,7 +152,7 @@ def test_latest_points_to_the_run_and_moves(tmp_path: Path) -> None:
     store = new_run(tmp_path / "runs")
     latest = tmp_path / "latest"
     for _ in range(2):
-        store.point_latest_here(latest)
+        store.update_latest_link(latest)
         assert latest.resolve() == store.folder.resolve()
     assert latest.readlink() == Path("runs") / store.folder.name
 

@@ -47,7 +47,7 @@ def calibrate(plan: Plan, reports: Path, console: Console) -> tuple[Calibration,
         found = judge.full(Evidence(folder), started)
     store = Store(folder)
     store.write_calibration(found)
-    store.point_latest_here(folder.parent / "latest")
+    store.update_latest_link(folder.parent / "latest")
     return found, folder
 
 

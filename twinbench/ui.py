@@ -20,7 +20,7 @@ PAGE_PORT = 8089  # Locust's own
 LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
 
 
-def serve_by_hand(console: Console) -> None:
+def serve_ui(console: Console) -> None:
     """Serve the bench plan's targets and Locust's page until Ctrl-C or until Locust ends."""
     plan = read_plan(PLANS / "bench.toml")
     with machine_lock(), contextlib.ExitStack() as stack:
