@@ -173,7 +173,7 @@ def test_the_newest_preflight_is_kept_and_analysed(tmp_path: Path) -> None:
     assert analyse(store).preflight == []
     for requests in (1, 2):
         pair = PreflightPair(baseline="sync", candidate="async", requests=requests)
-        run._keep([pair], store)
+        run._keep_preflight([pair], store)
         assert analyse(store).preflight == [pair]
     assert len(build_view(analyse(store)).preflight.rows) == 1
 
