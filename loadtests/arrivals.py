@@ -32,7 +32,7 @@ SPARE = 6
 LONGEST_PAUSE_S = 5.0
 
 
-def moments_ns(
+def schedule_ns(
     rate: int, arrivals: plan.Arrivals, seconds: float, seed: int, process: int = 0, of: int = 1
 ) -> list[int]:
     """Nanoseconds after the beginning at which to send `rate` requests a second for `seconds`,
@@ -55,7 +55,7 @@ class Arrivals:
 
     def __init__(self, job: Job, users: "type[OpenUser]", drawn: Any) -> None:
         self._longest_s = job.warmup_s + LONGEST_PAUSE_S + job.measure_s
-        self._moments = moments_ns(
+        self._moments = schedule_ns(
             job.load.value, job.arrivals, self._longest_s, job.seed, job.process, job.of
         )
         self._drawn = drawn
@@ -63,7 +63,7 @@ class Arrivals:
         self._users = users
         self._next = 0
         self._dropped: list[int] = []
-        self._alarm = Alarm(self._send_due)
+        self._alarm = TimerFd(self._send_due)
 
     def begin(self, at_ns: int) -> None:
         self._drawn_until_ns = at_ns + int(self._longest_s * NS_PER_S)
@@ -103,7 +103,7 @@ class Arrivals:
                 self._dropped.append(intended_ns)
 
 
-class Alarm:
+class TimerFd:
     """Calls `ring` from the hub, which must not block, at the moment that was set last."""
 
     def __init__(self, ring: Callable[[], None]) -> None:

@@ -7,19 +7,19 @@ import random
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from twinbench.plan import NOTHING, Rendered, Request, Taken, render
+from twinbench.plan import NO_CAPTURES, Captures, Rendered, Request, render
 
 # Requests drawn before a load begins, for all users together; then they come round again.
 DRAWN_AHEAD = 4096
 
 # Index into the scenario's requests, the status of a good answer, the bytes to send.
-Drawn = tuple[int, int, bytes]
+PreparedRequest = tuple[int, int, bytes]
 
 
-def draw(
-    requests: Sequence[Request], host: str, seed: int, taken: Taken = NOTHING
-) -> tuple[Drawn, ...]:
-    """The requests to `host` (a URL) that users send, by weight and in order; `taken` are the
+def prepare_requests(
+    requests: Sequence[Request], host: str, seed: int, captures: Captures = NO_CAPTURES
+) -> tuple[PreparedRequest, ...]:
+    """The requests to `host` (a URL) that users send, by weight and in order; `captures` are the
     values for names in braces. Equal requests share their bytes: uploads are big."""
     rng = random.Random(seed)
     netloc = urlsplit(host).netloc
@@ -27,7 +27,7 @@ def draw(
     payloads: dict[Rendered, bytes] = {}
     drawn = []
     for n in rng.choices(range(len(requests)), weights, k=DRAWN_AHEAD):
-        rendered = render(requests[n], netloc, rng, taken)
+        rendered = render(requests[n], netloc, rng, captures)
         if rendered not in payloads:
             payloads[rendered] = rendered.whole
         drawn.append((n, requests[n].expect, payloads[rendered]))

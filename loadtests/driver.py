@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from loadtests.load import NS_PER_S, Load
 from loadtests.recorder import Recorder
-from twinbench.job import At, Job, Summary, Word
+from twinbench.job import GeneratorState, GeneratorSummary, Job, StartAt
 
 SCHEDSTAT = Path("/proc/thread-self/schedstat")
 Message = TypeVar("Message", bound=BaseModel)
@@ -29,17 +29,17 @@ class Harness:
     def __init__(self) -> None:
         self._lines: Iterator[bytes] = FileObjectThread(sys.stdin.buffer, "rb")
 
-    def hear(self, kind: type[Message]) -> Message | None:
+    def recv(self, kind: type[Message]) -> Message | None:
         """The next message; None once there are no more."""
         line = next(self._lines, None)
         return None if line is None else kind.model_validate_json(line)
 
-    def say(self, message: BaseModel) -> None:
+    def send(self, message: BaseModel) -> None:
         sys.stdout.write(message.model_dump_json() + "\n")
         sys.stdout.flush()
 
 
-def run(job: Job, harness: Harness) -> Summary | None:
+def run(job: Job, harness: Harness) -> GeneratorSummary | None:
     """Put the load of `job` on its server, write the records, and sum up; None if the harness
     has gone."""
     recorder = Recorder()
@@ -55,29 +55,31 @@ def run(job: Job, harness: Harness) -> Summary | None:
         gc.unfreeze()
 
 
-def _measured(job: Job, load: Load, recorder: Recorder, harness: Harness) -> Summary | None:
-    load.gather()
-    harness.say(Word(said="ready"))
-    if not (at := harness.hear(At)):
+def _measured(
+    job: Job, load: Load, recorder: Recorder, harness: Harness
+) -> GeneratorSummary | None:
+    load.spawn_users()
+    harness.send(GeneratorState(state="ready"))
+    if not (at := harness.recv(StartAt)):
         return None
-    load.go(at.at_ns)
+    load.start(at.at_ns)
     load.warm_up()
-    unserved = load.unserved()
-    harness.say(Word(said="collapsed" if load.collapsed else "warm"))
-    if not (at := harness.hear(At)):
+    unserved = load.users_without_response()
+    harness.send(GeneratorState(state="collapsed" if load.collapsed else "warm"))
+    if not (at := harness.recv(StartAt)):
         return None
     window_ns = (at.at_ns, at.at_ns + int(job.measure_s * NS_PER_S))
     if load.arrivals:
         load.arrivals.end_at(window_ns[1])
-    load.hold(window_ns[0])
+    load.run_until(window_ns[0])
     cpu_s, waited_s = time.process_time(), _waited_s()
-    load.hold(window_ns[1])
+    load.run_until(window_ns[1])
     cpu_s, waited_s = time.process_time() - cpu_s, _waited_s() - waited_s
     load.drain()
     unanswered = load.end()
     unwritten = _write(recorder, job)
     scheduled, dropped = load.arrivals.between(*window_ns) if load.arrivals else (0, 0)
-    return Summary(
+    return GeneratorSummary(
         window_ns=window_ns,
         good=recorder.good_between(*window_ns),
         collapsed=load.collapsed,
@@ -112,9 +114,9 @@ def main() -> None:
     # Its warning of a high spawn rate would hide what the generator says when it dies.
     logging.getLogger("locust").setLevel(logging.ERROR)
     harness = Harness()
-    while job := harness.hear(Job):
+    while job := harness.recv(Job):
         if summary := run(job, harness):
-            harness.say(summary)
+            harness.send(summary)
 
 
 if __name__ == "__main__":

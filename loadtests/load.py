@@ -10,7 +10,7 @@ from locust.env import Environment
 from locust.runners import LocalRunner
 
 from loadtests.arrivals import Arrivals
-from loadtests.draw import draw
+from loadtests.draw import prepare_requests
 from loadtests.recorder import Recorder
 from loadtests.users import ClosedUser, OpenUser, ScenarioUser
 from loadtests.wire import FINAL_STATUS, NO_ANSWER, Answer
@@ -36,7 +36,7 @@ NO_ANSWER_AT_END = "no answer when the load ended"
 
 
 class Load:
-    """In order: `gather`, `go`, `warm_up`, `hold`, `drain`, `end`."""
+    """In order: `spawn_users`, `start`, `warm_up`, `run_until`, `drain`, `end`."""
 
     def __init__(self, job: Job, recorder: Recorder) -> None:
         self.job = job
@@ -44,7 +44,7 @@ class Load:
         self.collapsed = False
         self._began_ns = 0
         self._open = job.load.kind == "open"
-        drawn = draw(job.requests, job.host, job.seed, job.taken)
+        drawn = prepare_requests(job.requests, job.host, job.seed, job.captures)
         self._class = _user_class(job, recorder, drawn)
         environment = Environment(user_classes=[self._class], host=job.host)
         self._runner: LocalRunner | None = environment.create_local_runner()
@@ -56,7 +56,7 @@ class Load:
         there: list[ScenarioUser] = self._class.there
         return there
 
-    def gather(self) -> None:
+    def spawn_users(self) -> None:
         """Start the users, and wait until each has connected, or failed to."""
         count = self.job.in_flight if self._open else _share(self.job.load.value, self.job)
         assert self._runner  # noqa: S101  # until it quits
@@ -65,7 +65,7 @@ class Load:
         while len(self.users) < count and time.perf_counter_ns() < end_ns:
             gevent.sleep(LOOK_S / 10)
 
-    def go(self, at_ns: int) -> None:
+    def start(self, at_ns: int) -> None:
         """Begin at that moment."""
         gevent.sleep(max(0.0, (at_ns - time.perf_counter_ns()) / NS_PER_S))
         self._began_ns = self.recorder.last_sign_ns = time.perf_counter_ns()
@@ -82,16 +82,16 @@ class Load:
         Until then a server may still be filling its pools (256 connections, 256 threads), and
         those who wait for that are not yet in the records.
         """
-        self.hold(self._began_ns + int(self.job.warmup_s * NS_PER_S))
+        self.run_until(self._began_ns + int(self.job.warmup_s * NS_PER_S))
         if self._open:
             return
         end_ns = time.perf_counter_ns() + LONGEST_WARM_UP_S * NS_PER_S
         while not self.collapsed and time.perf_counter_ns() < end_ns:
-            if not self.unserved():
+            if not self.users_without_response():
                 return
-            self.hold(time.perf_counter_ns() + int(LOOK_S * NS_PER_S))
+            self.run_until(time.perf_counter_ns() + int(LOOK_S * NS_PER_S))
 
-    def hold(self, until_ns: int) -> None:
+    def run_until(self, until_ns: int) -> None:
         """Let the load run until then; `collapsed` if the server stops answering."""
         while not self.collapsed and (left_ns := until_ns - time.perf_counter_ns()) > 0:
             gevent.sleep(min(LOOK_S, left_ns / NS_PER_S))
@@ -139,7 +139,7 @@ class Load:
         self._runner.quit()
         self._runner = None
 
-    def unserved(self) -> int:
+    def users_without_response(self) -> int:
         """Users of a closed load without any answer yet."""
         return 0 if self._open else sum(not user.answers for user in self.users)
 
@@ -160,10 +160,10 @@ class Load:
 def _user_class(job: Job, recorder: Recorder, drawn: Any) -> Any:
     attributes: dict[str, Any] = {
         "drawn": drawn,
-        "keeper": recorder,
+        "sink": recorder,
         "timeout_s": job.timeout_s,
-        "born": itertools.count(job.process, job.of),
-        "places": itertools.count(),
+        "user_ids": itertools.count(job.process, job.of),
+        "slots": itertools.count(),
         "connected": job.connected,
         "at_once": job.at_once,
         "there": [],

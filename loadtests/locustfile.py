@@ -16,16 +16,16 @@ from gevent.event import Event
 from locust import events
 from locust.env import Environment
 
-from loadtests.draw import Drawn, draw
+from loadtests.draw import PreparedRequest, prepare_requests
 from loadtests.users import ClosedUser, ScenarioUser
 from loadtests.wire import NO_ANSWER, Answer
-from twinbench.exchange import ExchangeError, send_before
-from twinbench.plan import Before, Request, read_scenario, scenario_names
+from twinbench.exchange import ExchangeError, send_setup
+from twinbench.plan import Request, SetupRequest, read_scenario, scenario_names
 
 NS_PER_MS = 1e6
 SEED = 1
 # For each request that is sent before the load; a person waits for it.
-BEFORE_S = 10.0
+SETUP_S = 10.0
 
 
 @events.init_command_line_parser.add_listener
@@ -67,12 +67,12 @@ class TwinUser(ClosedUser):
     """A user of the chosen scenario."""
 
     host = "http://127.0.0.1:8000"
-    born = itertools.count()
-    places = itertools.count()
+    user_ids = itertools.count()
+    slots = itertools.count()
     go = Event()
     there: ClassVar[list[ScenarioUser]] = []
     # Until a scenario is chosen: nobody goes before that.
-    drawn: ClassVar[Sequence[Drawn]] = ((0, 0, b""),)
+    drawn: ClassVar[Sequence[PreparedRequest]] = ((0, 0, b""),)
 
 
 @events.test_start.add_listener
@@ -80,11 +80,11 @@ def choose_scenario(environment: Any, **_: Any) -> None:
     options: Any = environment.parsed_options
     table = read_scenario(options.scenario)
     requests = [Request.model_validate(item) for item in table["requests"]]
-    before = [Before.model_validate(item) for item in table.get("before", [])]
+    before = [SetupRequest.model_validate(item) for item in table.get("setup", [])]
     host = environment.host or TwinUser.host
     parts = urlsplit(host)
     try:
-        taken = send_before(before, parts.hostname or "", parts.port or 80, BEFORE_S, SEED)
+        captures = send_setup(before, parts.hostname or "", parts.port or 80, SETUP_S, SEED)
     except ExchangeError as error:
         logging.error("%s: %s", host, error)
         environment.process_exit_code = 1
@@ -92,6 +92,6 @@ def choose_scenario(environment: Any, **_: Any) -> None:
         # Not from within its own start.
         gevent.spawn_later(0, environment.runner.quit)
         return
-    TwinUser.drawn = draw(requests, host, SEED, taken)
-    TwinUser.keeper = LocustStatistics(environment, requests)
+    TwinUser.drawn = prepare_requests(requests, host, SEED, captures)
+    TwinUser.sink = LocustStatistics(environment, requests)
     TwinUser.go.set()

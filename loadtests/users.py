@@ -11,7 +11,7 @@ from gevent.event import Event
 from locust import User, task
 from locust.exception import StopUser
 
-from loadtests.draw import Drawn
+from loadtests.draw import PreparedRequest
 from loadtests.wire import NO_ANSWER, Answer, Connection
 from twinbench.plan import MOST_USERS
 
@@ -24,7 +24,7 @@ RING_STEP = 1009
 NEXT_AFTER_S = 0.005
 
 
-class Keeper(Protocol):
+class ResultSink(Protocol):
     """Who is told of each answer: the recorder, or Locust's own statistics."""
 
     in_flight: int
@@ -37,14 +37,14 @@ class ScenarioUser(User):
     """Has a connection of its own, and knows what it is waiting for."""
 
     abstract = True
-    drawn: ClassVar[Sequence[Drawn]]
-    keeper: ClassVar[Keeper]
+    drawn: ClassVar[Sequence[PreparedRequest]]
+    sink: ClassVar[ResultSink]
     timeout_s: ClassVar[float] = 30.0
     stopping: ClassVar[bool] = False
     # The number of each user; every `of`th is of this process.
-    born: ClassVar[Iterator[int]]
-    # Their places among those of this process, from 0 on.
-    places: ClassVar[Iterator[int]]
+    user_ids: ClassVar[Iterator[int]]
+    # Their slots among those of this process, from 0 on.
+    slots: ClassVar[Iterator[int]]
     there: ClassVar[list["ScenarioUser"]]
     connected: ClassVar[int] = MOST_USERS
     at_once: ClassVar[int] = 64
@@ -53,30 +53,30 @@ class ScenarioUser(User):
         parts = urlsplit(self.host or "")
         host, port = parts.hostname or "127.0.0.1", parts.port or 80
         self.connection = Connection(host, port, self.timeout_s)
-        self.number = next(self.born)
-        self.place = next(self.places)
+        self.number = next(self.user_ids)
+        self.slot = next(self.slots)
         self.pending: tuple[int, int, int] | None = None  # request, intended_ns, sent_ns
         self.answers = 0
-        if self.place < self.connected:
-            gevent.sleep(self.place // self.at_once * NEXT_AFTER_S)
+        if self.slot < self.connected:
+            gevent.sleep(self.slot // self.at_once * NEXT_AFTER_S)
             self.connection.connect()
         self.there.append(self)
 
-    def send(self, drawn: Drawn, intended_ns: int | None = None) -> bool:
+    def send(self, drawn: PreparedRequest, intended_ns: int | None = None) -> bool:
         """Send one request and keep its answer; False if there was none."""
         request, expected, payload = drawn
-        keeper = self.keeper
+        sink = self.sink
         now_ns = time.perf_counter_ns()
         if intended_ns is None:  # in a closed load it is meant to be sent when it is sent
             intended_ns = now_ns
-        if not keeper.in_flight:
-            keeper.last_sign_ns = now_ns
+        if not sink.in_flight:
+            sink.last_sign_ns = now_ns
         self.pending = (request, intended_ns, now_ns)
-        keeper.in_flight += 1
+        sink.in_flight += 1
         answer = self.connection.exchange(payload)
-        keeper.in_flight -= 1
+        sink.in_flight -= 1
         self.pending = None
-        keeper.add(request, expected, intended_ns, answer)
+        sink.add(request, expected, intended_ns, answer)
         self.answers += 1
         return answer.status != NO_ANSWER
 
@@ -111,12 +111,12 @@ class OpenUser(ScenarioUser):
     """Sends what is due, once it is told so; the one that was answered last is told first."""
 
     abstract = True
-    idle: ClassVar[list[Callable[[tuple[Drawn, int]], Any]]]
+    idle: ClassVar[list[Callable[[tuple[PreparedRequest, int]], Any]]]
 
     @task
     def loop(self) -> None:
         resume: Any = gevent.getcurrent().switch
-        if self.place < self.connected:
+        if self.slot < self.connected:
             with contextlib.suppress(OSError):  # the first exchange will say so
                 self.connection.wake()
         while not self.stopping:

@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-VOID = {"meta", "br", "img", "link", "input"}
+INVALID = {"meta", "br", "img", "link", "input"}
 
 
 class Element(NamedTuple):
@@ -27,7 +27,7 @@ class Parsed(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.elements.append(Element(tag, given, tuple(self._open)))
-        if tag not in VOID:
+        if tag not in INVALID:
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -4,10 +4,10 @@ from twinbench.analyse.results import PERCENTS, Point
 
 
 def point(value: int, rps: float | None = None, **changes: object) -> Point:
-    """A valid point with this throughput, and nothing else known of it; without one it is void."""
+    """Return a valid point with this throughput; an invalid one without."""
     values: dict[str, object] = {
         "value": value,
-        "status": "valid" if rps else "void",
+        "status": "valid" if rps else "invalid",
         "blocks": 5 if rps else 0,
         "collapsed": 0,
         "throughput_rps": {"estimate": rps, "low": rps / 1.1, "high": rps * 1.1} if rps else None,

@@ -24,25 +24,25 @@ from twinbench.analyse.results import (
 from twinbench.plan import Cell, Load, LoadKind, Plan, Scenario, cells
 
 BASELINE_RPS = 1000.0
-VOID_REASON = "half of the requests were sent late: lower the rate"
+INVALID_REASON = "half of the requests were sent late: lower the rate"
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What is found at one load. `ratio` is candidate / baseline, of throughput or of p99; beyond
     3 % there is a decision unless `hidden`, the smallest difference, is larger. In the first
-    `times` blocks those in `fallen` stop answering; the first `lost` are void, others not."""
+    `times` blocks those in `fallen` stop answering; the first `lost` are invalid, others not."""
 
     ratio: float = 1.0
     hidden: float | None = None
     fallen: tuple[str, ...] = ()
     times: int = 5
-    void: bool = False
+    invalid: bool = False
     lost: int = 0
     same: bool = False
 
 
-VOID = Outcome(void=True)
+INVALID = Outcome(invalid=True)
 
 
 def stops(*fallen: str, times: int = 5) -> Outcome:
@@ -119,10 +119,10 @@ def _plan(made: Sequence[Made], blocks: int, targets: Sequence[Mapping[str, obje
 def _cell(cell: Cell, made: Made) -> CellResult:
     there = made.outcomes(cell.load)
     fell = any(cell.target in found.fallen and cell.block <= found.times for found in there)
-    void = any(found.void or cell.block <= found.lost for found in there)
-    status: CellStatus = "void" if void else "collapsed" if fell else "valid"
+    invalid = any(found.invalid or cell.block <= found.lost for found in there)
+    status: CellStatus = "invalid" if invalid else "collapsed" if fell else "valid"
     ratio = made.outcome(cell.load, cell.target).ratio if cell.target in made.targets[1:] else 1.0
-    reasons = {"void": [VOID_REASON], "collapsed": ["no answer for 2 s"], "valid": []}
+    reasons = {"invalid": [INVALID_REASON], "collapsed": ["no answer for 2 s"], "valid": []}
     return CellResult(
         id=cell.number,
         block=cell.block,
@@ -170,7 +170,7 @@ def _point(load: int, own: Sequence[CellResult]) -> Point:
     rate = Estimate(estimate=valid[0].throughput_rps) if valid else None
     return Point(
         value=load,
-        status="collapsed" if fallen else "valid" if valid else "void",
+        status="collapsed" if fallen else "valid" if valid else "invalid",
         blocks=len(valid),
         collapsed=fallen,
         throughput_rps=rate,
@@ -210,10 +210,10 @@ def _comparison(plan: Plan, made: Made, candidate: str, load: Load, metric: Metr
         decision="not comparable",
         same=found.same,
         survivor=next(n for n in pair if n not in fallen) if len(fallen) == 1 else None,
-        differs=plan.target(candidate).why_differs or None,
+        expected_differences=plan.target(candidate).expected_differences_text or None,
         reasons=_reasons(plan, found),
     )
-    if not told or found.void or fallen:
+    if not told or found.invalid or fallen:
         return comparison
     comparison.ratio = Estimate(estimate=found.ratio)
     if plan.blocks > 1:
@@ -224,7 +224,7 @@ def _comparison(plan: Plan, made: Made, candidate: str, load: Load, metric: Metr
 
 
 def _reasons(plan: Plan, found: Outcome) -> list[str]:
-    if found.void:
+    if found.invalid:
         return ["no valid cells of sync and async"]
     return ["one block alone has no interval"] if plan.blocks == 1 else []
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from twinbench.interruption import interruptible
-from twinbench.plan import Before, Taken, render
+from twinbench.plan import Captures, SetupRequest, render
 
 # More than any answer that is worth measuring: one without end shall not fill the memory.
 MOST_BYTES = 1 << 28
@@ -114,15 +114,15 @@ class _Received(io.RawIOBase):
         return self._connection.recv_into(buffer)
 
 
-def send_before(
-    requests: Sequence[Before], host: str, port: int, timeout_s: float, seed: int
+def send_setup(
+    requests: Sequence[SetupRequest], host: str, port: int, timeout_s: float, seed: int
 ) -> dict[str, str]:
-    """Send a scenario's before-requests in order; the values taken. Raises ExchangeError."""
+    """Send a scenario's setup requests in order; the values taken. Raises ExchangeError."""
     rng = random.Random(seed)
-    taken: dict[str, str] = {}
+    captures: dict[str, str] = {}
     for request in requests:
         try:
-            payload = render(request, f"{host}:{port}", rng, taken).whole
+            payload = render(request, f"{host}:{port}", rng, captures).whole
             answer = exchange(payload, host, port, timeout_s)
         except ExchangeError as error:
             raise ExchangeError(f"{request.label} was answered with {error}") from None
@@ -131,19 +131,19 @@ def send_before(
                 f"{request.label} was answered with {answer.status}, the plan expects"
                 f" {request.expect}"
             )
-        taken |= take(request, answer)
-    return taken
+        captures |= capture(request, answer)
+    return captures
 
 
-def take(request: Before, answer: Answer) -> Taken:
+def capture(request: SetupRequest, answer: Answer) -> Captures:
     """The values that `request` takes from its `answer`. Raises ExchangeError."""
-    if not request.take:
+    if not request.capture:
         return {}
     try:
         said = json.loads(answer.body)
     except ValueError:
-        raise ExchangeError(f"{request.label} has a take, but its answer is not JSON") from None
-    return {name: _value(said, path, request.label) for name, path in request.take.items()}
+        raise ExchangeError(f"{request.label} has a capture, but its answer is not JSON") from None
+    return {name: _value(said, path, request.label) for name, path in request.capture.items()}
 
 
 def _value(said: Any, path: str, label: str) -> str:
@@ -154,7 +154,7 @@ def _value(said: Any, path: str, label: str) -> str:
         elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
             found = found[int(key)]
         else:
-            raise ExchangeError(f"{label}: there is no '{path}' in its answer to take")
+            raise ExchangeError(f"{label}: there is no '{path}' in its answer to capture")
     # One line: it may go into a header.
     if isinstance(found, str) and found.isprintable():
         return found

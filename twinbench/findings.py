@@ -115,7 +115,7 @@ class PreflightPair(Finding):
     """A target against its baseline, by their answers to `requests` of `scenarios`. They are equal
     in the aspects `equal`, except for `volatile` values (a count), which change at every start.
     `missing`: what could not be compared, and why; `declared`: in what they are meant to differ,
-    and why. With `differs` they are meant to differ altogether, and nothing was compared.
+    and why. With `expected_differences` nothing was compared: they differ altogether.
     `conditions` decide the speed of both and are no work: name and value, two values where they
     differ."""
 
@@ -123,7 +123,7 @@ class PreflightPair(Finding):
     candidate: str
     scenarios: list[str] = []
     requests: int
-    differs: str = ""
+    expected_differences: str = ""
     missing: dict[Aspect, str] = {}
     declared: dict[Aspect, str] = {}
     volatile: int = 0
@@ -131,15 +131,15 @@ class PreflightPair(Finding):
 
     @property
     def equal(self) -> list[Aspect]:
-        if self.differs:
+        if self.expected_differences:
             return []
         return [a for a in ASPECTS if a not in self.missing and a not in self.declared]
 
     @property
     def sentence(self) -> str:
         who = f"{self.candidate} against {self.baseline}"
-        if self.differs:
-            return f"{who}: not compared, meant to differ: {self.differs}"
+        if self.expected_differences:
+            return f"{who}: not compared, meant to differ: {self.expected_differences}"
         said = f"{who}: {_count(self.requests, 'request')}: {', '.join(self.equal)}: equal"
         if self.volatile:
             said += f" but for what changes at every start ({_count(self.volatile, 'value')})"

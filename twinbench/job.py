@@ -1,8 +1,8 @@
 """What the harness and the generator say to each other: a line of JSON each way, in turn.
 
-    harness: Job          generator: Word, once all users are there
-    harness: At (go)      generator: Word, once warmed up
-    harness: At (window)  generator: Summary, once the load has ended and the records are written
+    harness: Job               generator: GeneratorState, when all users exist
+    harness: StartAt (load)    generator: GeneratorState, when warmed up
+    harness: StartAt (window)  generator: GeneratorSummary, when the records are written
 
 In steps, so that several processes begin and measure at the same moments.
 """
@@ -23,7 +23,7 @@ class Job(BaseModel):
 
     host: str
     requests: list[Request]
-    taken: dict[str, str]
+    captures: dict[str, str]
     load: Load
     arrivals: Arrivals
     in_flight: int
@@ -39,17 +39,17 @@ class Job(BaseModel):
     records: Path
 
 
-class At(BaseModel):
+class StartAt(BaseModel):
     """A moment on the monotonic clock."""
 
     at_ns: int
 
 
-class Word(BaseModel):
-    said: Literal["ready", "warm", "collapsed"]
+class GeneratorState(BaseModel):
+    state: Literal["ready", "warm", "collapsed"]
 
 
-class Summary(BaseModel):
+class GeneratorSummary(BaseModel):
     """What a generator says of its share; the records say the rest.
 
     `good` are the right answers in the window, `generator_cpu_s` the CPU seconds that this process
@@ -72,7 +72,7 @@ class Summary(BaseModel):
     unwritten: int = 0
 
 
-def merged(shares: list[Summary]) -> Summary:
+def merged(shares: list[GeneratorSummary]) -> GeneratorSummary:
     """One summary of all processes' shares; the generator's CPU, and its wait for it, are those of
     the process that had least to spare."""
     first = max(shares, key=lambda share: share.generator_cpu_s + share.generator_waited_s)

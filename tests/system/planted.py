@@ -126,7 +126,7 @@ CHANGING = """
 [[scenarios]]
 name = "uploads"
 closed = [1]
-before = [{ path = "/token", take = { token = "token" } }]
+setup = [{ path = "/token", capture = { token = "token" } }]
 [[scenarios.requests]]
 method = "POST"
 path = "/uploads"

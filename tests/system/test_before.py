@@ -1,4 +1,4 @@
-"""A scenario with a login, measured: what its before-requests took arrives under load."""
+"""A scenario with a login, measured: what its setup requests took arrives under load."""
 
 from pathlib import Path
 
@@ -49,15 +49,15 @@ cwd = "."
 [[scenarios]]
 name = "upload"
 closed = [1, 4]
-[[scenarios.before]]
+[[scenarios.setup]]
 method = "POST"
 path = "/token"
 form = { username = "me@example.com", password = "a b&c" }
-take = { token = "access.token" }
-[[scenarios.before]]
+capture = { token = "access.token" }
+[[scenarios.setup]]
 path = "/me"
 headers = { Authorization = "Bearer {token}" }
-take = { user = "id" }
+capture = { user = "id" }
 [[scenarios.requests]]
 method = "PUT"
 path = "/users/{user}/picture"

@@ -43,7 +43,7 @@ def load(request: pytest.FixtureRequest) -> Load:
 @pytest.mark.parametrize("target", WRONG)
 def test_wrong_answers_void_the_cell(rig: Rig, tmp_path: Path, target: str, load: Load) -> None:
     record, result = wedges.measured(rig, target, tmp_path, load)
-    assert (record.outcome, result.status) == ("done", "void")
+    assert (record.outcome, result.status) == ("done", "invalid")
     assert any(f"answers were wrong, most of them '{WRONG[target]}" in r for r in result.reasons)
     wedges.assert_fine(rig, tmp_path)
 
@@ -62,7 +62,7 @@ def test_answers_that_never_end_are_a_collapse(
 
 def test_a_server_that_dies_is_quoted(rig: Rig, tmp_path: Path, load: Load) -> None:
     record, result = wedges.measured(rig, "die", tmp_path, load)
-    assert (record.outcome, result.status) == ("lost", "void")
+    assert (record.outcome, result.status) == ("lost", "invalid")
     assert "it exited with code 7; its last output: out of luck" in result.reasons[0]
     wedges.assert_fine(rig, tmp_path)
 

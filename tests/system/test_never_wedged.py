@@ -48,7 +48,7 @@ def test_what_is_killed_or_stopped_in_mid_cell_costs_that_cell(
     record, result = wedges.measured(rig, "wait", tmp_path, scenario=scenario)
     assert record.outcome == "lost"
     assert record.reason.startswith(said.format(ENDED[number]))
-    assert (result.status, result.reasons) == ("void", [record.reason])
+    assert (result.status, result.reasons) == ("invalid", [record.reason])
     monkeypatch.undo()
     wedges.assert_fine(rig, tmp_path)
 

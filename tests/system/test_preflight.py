@@ -216,14 +216,18 @@ def test_variables_that_differ_are_declared_or_refused(
     tmp_path: Path, rig: Rig, declared: str
 ) -> None:
     differing = 'app = "two:app"\ncwd = "."\nenv = { PYTHONHASHSEED = "7", '
-    differing = differing.replace("app =", f'differs = {{ {declared} = "a try" }}\napp =', 1)
+    differing = differing.replace(
+        "app =", f'expected_differences = {{ {declared} = "a try" }}\napp =', 1
+    )
     plan = PLAN.replace('app = "two:app"\ncwd = "."\nenv = { ', differing)
-    plan_file = written(tmp_path, "", "", plan if declared else plan.replace("differs", "# "))
+    plan_file = written(
+        tmp_path, "", "", plan if declared else plan.replace("expected_differences", "# ")
+    )
     if not declared:
         said = refused(rig, plan_file)
         assert "unequal environment" in said
         assert "\nPYTHONHASHSEED is set differently\n" in said
-        assert said.endswith('differs = { "environment" = "..." }')
+        assert said.endswith('expected_differences = { "environment" = "..." }')
     else:
         assert checked(rig, plan_file).declared["environment"] == "PYTHONHASHSEED: a try"
 
@@ -385,7 +389,7 @@ def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -
             'return {"token": TOKEN}',
             # Another number of entries in every second; the starts are further apart than that.
             'return {"token": TOKEN, **{str(n): "" for n in range(int(time.time()) % 1000)}}',
-            "uploads': before: GET /token (before[0]): bytes of 'two' differ in structure",
+            "uploads': before: GET /token (setup[0]): bytes of 'two' differ in structure",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from tests.system.processes import BEHAVING
 from tests.system.watched import APP, comes, serving, target
 from twinbench.measure import telemetry
 from twinbench.measure.rig import Rig
-from twinbench.measure.telemetry import COLUMNS, UNSEEN, MemoryLimit, Watch
+from twinbench.measure.telemetry import COLUMNS, UNSEEN, MemoryLimit, ServerSampler
 from twinbench.measure.tree import PsutilTree, Use, tree
 from twinbench.plan import Plan, cells
 
@@ -24,7 +24,7 @@ def test_without_a_probe_the_outside_is_still_watched(
     tmp_path: Path, key: str, value: int, threads: int
 ) -> None:
     wanted = target(tmp_path).model_copy(update={key: value})
-    with serving(wanted) as server, Watch(server, NO_LIMIT) as watch:
+    with serving(wanted) as server, ServerSampler(server, NO_LIMIT) as watch:
         assert server.inside is None
         assert comes(lambda: watch.frame().height > 3)
     rows = watch.frame()
@@ -38,7 +38,7 @@ def test_without_a_probe_the_outside_is_still_watched(
 
 def test_a_full_disk_is_an_error_of_the_disk(tmp_path: Path) -> None:
     with serving(target(tmp_path)) as server:
-        watch = Watch(server, NO_LIMIT)
+        watch = ServerSampler(server, NO_LIMIT)
         with pytest.raises(OSError, match="No space left"):
             watch.write(Path("/dev/full"))
 

@@ -99,7 +99,7 @@ def test_closed_loads_are_measured_without_pinning(tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(PLAN)
     printed = io.StringIO()
     console = Console(file=printed, soft_wrap=True)
-    store = run.carry_out(tmp_path / "plan.toml", tmp_path / "runs", resume=False, console=console)
+    store = run.run_plan(tmp_path / "plan.toml", tmp_path / "runs", resume=False, console=console)
     remarks = store.manifest().remarks
     assert machine.SHARING["unpinned"] in remarks
     assert any("yes (process 77) with 98% of a core" in remark for remark in remarks)

@@ -110,14 +110,14 @@ def test_wrong_answers_void_a_cell_and_say_what_they_were(tmp_path: Path) -> Non
 
     results = analysed(tmp_path, make)
     cell = cell_of(results, "async", 8)
-    assert cell.status == "void"
+    assert cell.status == "invalid"
     assert (
         "2 of 1000 answers were wrong, most of them 'status 500, expected 200'" in cell.reasons[0]
     )
     assert cell_of(results, "sync", 8).status == "valid"  # 0.1 % is allowed
     assert all(c.decision == "not comparable" for c in results.comparisons)
     point = next(c for c in results.curves if c.target == "async").points[0]
-    assert (point.status, point.blocks, point.throughput_rps) == ("void", 0, None)
+    assert (point.status, point.blocks, point.throughput_rps) == ("invalid", 0, None)
 
 
 def test_a_busy_generator_voids_a_cell(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_busy_generator_voids_a_cell(tmp_path: Path) -> None:
         return record.model_copy(update={"generator_cpu_s": 0.81}), requests
 
     cell = cell_of(analysed(tmp_path, make), "sync", 8)
-    assert cell.status == "void"
+    assert cell.status == "invalid"
     assert "the load generator used 81%" in cell.reasons[0]
 
 
@@ -139,7 +139,7 @@ def test_a_lost_cell_is_void_with_its_reason(tmp_path: Path) -> None:
 
     results = analysed(tmp_path, make)
     assert cell_of(results, "async", 8).reasons == ["it died"]
-    assert cell_of(results, "async", 8).status == "void"
+    assert cell_of(results, "async", 8).status == "invalid"
 
 
 def test_a_collapse_is_a_result_and_names_the_survivor(tmp_path: Path) -> None:

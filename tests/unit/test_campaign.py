@@ -152,7 +152,7 @@ def test_latest_points_to_the_run_and_moves(tmp_path: Path) -> None:
     store = new_run(tmp_path / "runs")
     latest = tmp_path / "latest"
     for _ in range(2):
-        store.point_latest_here(latest)
+        store.update_latest_link(latest)
         assert latest.resolve() == store.folder.resolve()
     assert latest.readlink() == Path("runs") / store.folder.name
 
@@ -173,7 +173,7 @@ def test_the_newest_preflight_is_kept_and_analysed(tmp_path: Path) -> None:
     assert analyse(store).preflight == []
     for requests in (1, 2):
         pair = PreflightPair(baseline="sync", candidate="async", requests=requests)
-        run._keep([pair], store)
+        run._keep_preflight([pair], store)
         assert analyse(store).preflight == [pair]
     assert len(build_view(analyse(store)).preflight.rows) == 1
 

@@ -44,7 +44,7 @@ def test_at_the_edge_more_may_be_possible() -> None:
     found = capacity([point(1, 100), point(8, 500)])
     assert found
     assert found.at_edge
-    # A void load shows no limit either; one at which the server fell does.
+    # A invalid load shows no limit either; one at which the server fell does.
     beyond_void = capacity([point(1, 100), point(8, 500), point(64)])
     beyond_fall = capacity([point(1, 100), point(8, 500), fallen(64)])
     assert beyond_void

@@ -217,7 +217,7 @@ def test_all_blocks_judge_a_figure(values: Sequence[float | None], expected: str
     [
         ("valid", "threads_used_max", "supported"),
         ("collapsed", "threads_used_max", "supported"),
-        ("void", "threads_used_max", "not shown"),
+        ("invalid", "threads_used_max", "not shown"),
         ("valid", "throughput_rps", "supported"),
         ("collapsed", "throughput_rps", "not shown"),
         ("valid", "collapsed", "refuted"),
@@ -357,7 +357,7 @@ def test_a_p99_that_a_claim_needs_has_enough_samples(published: Claim) -> None:
         if condition.metric != "p99":
             continue
         scenario = FULL.scenario(condition.scenario)
-        weights = [(request.weight, not request.neighbour) for request in scenario.requests]
+        weights = [(request.weight, not request.background) for request in scenario.requests]
         share = sum(w for w, timed in weights if timed) / sum(w for w, _ in weights)
         assert not condition.closed
         for rate in condition.open:

@@ -52,7 +52,7 @@ def test_cells_are_paired_by_block_and_not_by_order() -> None:
     """Without block 1 of one and block 4 of the other, in any order: 2 and 3 are left."""
     ratios = [1.5] * 4
     cells = [
-        one.model_copy(update={"status": "void"})
+        one.model_copy(update={"status": "invalid"})
         if (one.target, one.block) in (("sync", 1), ("async", 4))
         else one
         for one in reversed(pair(ratios, Load("closed", 8)))
@@ -94,12 +94,15 @@ def test_every_candidate_is_a_question_of_its_own() -> None:
 
 def test_what_cannot_be_compared_is_no_member_of_the_family() -> None:
     cells = pair(BARELY, Load("closed", 1))
-    cells += [c.model_copy(update={"status": "void"}) for c in pair(BARELY, Load("closed", 8))]
-    one, void = of(comparisons(plan_of({"closed": [1, 8]}), cells), "throughput")
+    cells += [c.model_copy(update={"status": "invalid"}) for c in pair(BARELY, Load("closed", 8))]
+    one, invalid = of(comparisons(plan_of({"closed": [1, 8]}), cells), "throughput")
     assert one.decision == "faster"
-    assert (void.decision, void.adjusted_p, void.smallest_difference, void.bootstrap) == (
-        *("not comparable", None, None, None),
-    )
+    assert (
+        invalid.decision,
+        invalid.adjusted_p,
+        invalid.smallest_difference,
+        invalid.bootstrap,
+    ) == (*("not comparable", None, None, None),)
 
 
 def test_one_block_decides_nothing_and_promises_nothing() -> None:
@@ -118,7 +121,12 @@ def test_the_smallest_difference_is_that_of_the_spread_the_blocks_and_the_family
 
 @pytest.mark.parametrize(
     ("changes", "same"),
-    [({}, True), ({"env": {"A": "1"}}, False), ({"workers": 2}, False), ({"differs": "x"}, False)],
+    [
+        ({}, True),
+        ({"env": {"A": "1"}}, False),
+        ({"workers": 2}, False),
+        ({"expected_differences": "x"}, False),
+    ],
 )
 def test_one_target_twice_is_told_from_two(changes: dict[str, object], same: bool) -> None:
     targets = [{"name": "sync", "app": "a:app"}, {"name": "async", "app": "a:app"} | changes]
@@ -216,7 +224,7 @@ def test_where_half_of_the_blocks_collapsed_nothing_is_compared(other: CellStatu
 def test_one_block_beside_a_collapsed_one_is_not_compared() -> None:
     cells = pair([1.5] * 3, Load("closed", 8))
     with_status(cells, "collapsed", ("sync", 1))
-    with_status(cells, "void", ("async", 2))
+    with_status(cells, "invalid", ("async", 2))
     found = comparisons(plan_of({"closed": [8]}), cells)[0]
     assert (found.decision, found.ratio, found.blocks) == ("not comparable", None, 0)
     assert found.reasons == ["sync collapsed in 1 of 3 blocks", "one block alone has no interval"]

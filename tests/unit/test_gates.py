@@ -26,11 +26,13 @@ def test_users_without_an_answer_are_remarked(tmp_path: Path, unserved: int, who
     assert sure(found) == ("valid", [f"{who} had no answer when the window began"])
 
 
-@pytest.mark.parametrize(("share", "status"), [(0.96, "void"), (0.98, "valid"), (1.04, "void")])
+@pytest.mark.parametrize(
+    ("share", "status"), [(0.96, "invalid"), (0.98, "valid"), (1.04, "invalid")]
+)
 def test_littles_law_holds_within_three_percent(tmp_path: Path, share: float, status: str) -> None:
     found = closed(tmp_path, lambda c: (runs.record(c), runs.answers(1000, 8 * share)))
     assert found.status == status
-    assert ("in flight on average with 8 users" in "".join(found.reasons)) == (status == "void")
+    assert ("in flight on average with 8 users" in "".join(found.reasons)) == (status == "invalid")
 
 
 def test_littles_law_is_exact_where_latencies_are_a_quarter_of_the_window(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_users_who_pause_after_errors_are_off(tmp_path: Path) -> None:
         return runs.record(cell), runs.rows(sent, sent, sent + 1_000_000 - 1, errors)
 
     found = closed(tmp_path, make, users=2)
-    assert found.status == "void"
+    assert found.status == "invalid"
     [why] = found.reasons
     assert why.startswith("1.9 requests were in flight on average with 2 users (-5.0%;")
 
@@ -83,19 +85,19 @@ def test_what_the_generator_does_between_two_requests_is_no_fault(tmp_path: Path
             runs.answers(4000, 0.235),  # 6 % less than one user
         )
 
-    assert closed(tmp_path / "idle", make(0.05), users=1).status == "void"
+    assert closed(tmp_path / "idle", make(0.05), users=1).status == "invalid"
     assert closed(tmp_path / "busy", make(0.3), users=1).status == "valid"
 
 
 @pytest.mark.parametrize("wrong", [1, 2])
 def test_wrong_answers_beyond_one_in_a_thousand(tmp_path: Path, wrong: int) -> None:
     found = closed(tmp_path, lambda c: (runs.record(c), runs.answers(1000, 8, wrong=wrong)))
-    assert found.status == ("valid" if wrong == 1 else "void")
+    assert found.status == ("valid" if wrong == 1 else "invalid")
 
 
 def test_a_server_that_is_still_busy_afterwards_voids(tmp_path: Path) -> None:
     found = closed(tmp_path, lambda c: (runs.record(c, drained=False), runs.steady(c, 1000)[1]))
-    assert found.status == "void"
+    assert found.status == "invalid"
     assert "still busy after the last answer" in found.reasons[0]
 
 

@@ -24,14 +24,14 @@ def robbed(tmp_path: Path, taken: Callable[[Cell], dict[str, float]], blocks: in
     )
 
 
-@pytest.mark.parametrize(("stolen", "status"), [(0.14, "valid"), (0.16, "void")])
+@pytest.mark.parametrize(("stolen", "status"), [(0.14, "valid"), (0.16, "invalid")])
 def test_a_cell_whose_core_was_stolen_more_than_usual_is_void(
     tmp_path: Path, stolen: float, status: str
 ) -> None:
     found = robbed(tmp_path, lambda c: {"cores_stolen_s": stolen if c.number == 1 else 0.05})
     assert [cell.status for cell in found.cells] == [status] + ["valid"] * 11
     assert found.cells[0].stolen == pytest.approx(stolen)
-    if status == "void":
+    if status == "invalid":
         assert (
             "the host took 16% of a core from the server, 5% is usual"
             in (found.cells[0].reasons[0])
@@ -43,7 +43,7 @@ def test_other_processes_on_the_servers_core_void_a_cell(tmp_path: Path) -> None
         return {"cores_busy_s": 0.9 if cell.number == 2 else 0.59, "cpu_s": 0.6}
 
     found = robbed(tmp_path, taken)
-    assert [cell.status for cell in found.cells] == ["valid", "void"] + ["valid"] * 10
+    assert [cell.status for cell in found.cells] == ["valid", "invalid"] + ["valid"] * 10
     assert found.cells[0].others == 0  # a little below zero
     assert (
         "other processes used 30% of the server's cores, 0% is usual" in (found.cells[1].reasons[0])

@@ -24,14 +24,14 @@ def test_dropped_arrivals_censor_a_cell(tmp_path: Path) -> None:
         return runs.record(cell, dropped=60, scheduled=1060), requests
 
     found = opened(tmp_path, make)
-    assert found.status == "void"
+    assert found.status == "invalid"
     assert found.reasons[0].startswith("censored: 60 of 1,060 arrivals were dropped because")
     assert found.reasons[0].endswith("lower the rate, or raise in_flight")
     assert (found.scheduled, found.dropped) == (1060, 60)
 
 
 @pytest.mark.parametrize(
-    ("growth_ms", "status"), [(0, "valid"), (5, "valid"), (50, "void"), (300, "void")]
+    ("growth_ms", "status"), [(0, "valid"), (5, "valid"), (50, "invalid"), (300, "invalid")]
 )
 def test_a_growing_backlog_is_no_steady_state(tmp_path: Path, growth_ms: int, status: str) -> None:
     """Latencies that grow by so much a second: of 1,000 arrivals so many more are in flight at the
@@ -42,7 +42,7 @@ def test_a_growing_backlog_is_no_steady_state(tmp_path: Path, growth_ms: int, st
 
     found = opened(tmp_path, make)
     assert found.status == status
-    assert any("requests in flight grew" in why for why in found.reasons) == (status == "void")
+    assert any("requests in flight grew" in why for why in found.reasons) == (status == "invalid")
 
 
 def test_a_stall_at_the_end_of_the_window_is_seen_and_no_backlog(tmp_path: Path) -> None:
@@ -66,18 +66,18 @@ def test_a_long_latency_alone_is_no_backlog(tmp_path: Path) -> None:
 
 def test_unanswered_arrivals_are_wrong_answers(tmp_path: Path) -> None:
     found = opened(tmp_path, lambda c: (runs.record(c), runs.arrivals(1000, 5, wrong=2)))
-    assert found.status == "void"
+    assert found.status == "invalid"
     assert "most of them 'no answer when the load ended'" in found.reasons[0]
 
 
-@pytest.mark.parametrize(("short", "status"), [(8, "valid"), (12, "void")])
+@pytest.mark.parametrize(("short", "status"), [(8, "valid"), (12, "invalid")])
 def test_the_offered_rate_must_be_reached(tmp_path: Path, short: int, status: str) -> None:
     def make(cell: Cell) -> Made:
         return runs.record(cell, scheduled=1000 + short), runs.arrivals(1000, 5)
 
     found = opened(tmp_path, make)
     assert found.status == status
-    assert any("1,000 of 1,012 requests" in why for why in found.reasons) == (status == "void")
+    assert any("1,000 of 1,012 requests" in why for why in found.reasons) == (status == "invalid")
 
 
 def test_one_request_across_the_edge_of_a_slow_window_is_no_fault(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_one_request_across_the_edge_of_a_slow_window_is_no_fault(tmp_path: Path
     assert opened(tmp_path, make, rate=20).status == "valid"
 
 
-@pytest.mark.parametrize(("lag_ms", "status"), [(0.29, "valid"), (0.31, "void")])
+@pytest.mark.parametrize(("lag_ms", "status"), [(0.29, "valid"), (0.31, "invalid")])
 def test_a_late_median_voids(tmp_path: Path, lag_ms: float, status: str) -> None:
     found = opened(tmp_path, lambda c: (runs.record(c), runs.arrivals(1000, 5, lag_ms=lag_ms)))
     assert found.status == status
@@ -96,7 +96,7 @@ def test_a_late_median_voids(tmp_path: Path, lag_ms: float, status: str) -> None
 @pytest.mark.parametrize(
     ("lag_ms", "response_ms", "floor_ms", "status"),
     [
-        (5, 20, 1.6, "void"),  # above both
+        (5, 20, 1.6, "invalid"),  # above both
         (5, 20, 1.7, "valid"),  # thrice the floor
         (5, 20, 6.0, "valid"),  # what the machine itself is late by
         (5, 100, 1.6, "valid"),  # not a tenth of the response

@@ -13,7 +13,7 @@ from twinbench.plan import Cell, Plan
 from twinbench.store import CellRecord
 
 CHEAP: dict[str, object] = {"path": "/cheap"}
-NEIGHBOUR: dict[str, object] = {"path": "/slow", "neighbour": True}
+BACKGROUND: dict[str, object] = {"path": "/slow", "background": True}
 
 
 def beside(*requests: dict[str, object], **more: object) -> Plan:
@@ -27,7 +27,7 @@ def test_a_neighbour_is_load_but_its_latency_does_not_count(tmp_path: Path) -> N
         slow = slow.with_columns(request=pl.lit(np.int32(1)))
         return runs.record(cell), pl.concat([cheap, slow])
 
-    result = analyse(runs.write_run(tmp_path, beside(CHEAP, NEIGHBOUR), make)).cells[0]
+    result = analyse(runs.write_run(tmp_path, beside(CHEAP, BACKGROUND), make)).cells[0]
     assert result.status == "valid"
     assert result.requests == 550
     assert result.throughput_rps == pytest.approx(550)
@@ -37,7 +37,7 @@ def test_a_neighbour_is_load_but_its_latency_does_not_count(tmp_path: Path) -> N
 
 def test_somebody_must_be_timed() -> None:
     with pytest.raises(ValidationError, match="leave one whose latency counts"):
-        beside(NEIGHBOUR)
+        beside(BACKGROUND)
 
 
 def test_a_scenario_may_be_measured_longer_than_the_others() -> None:
@@ -55,9 +55,9 @@ def test_slow_neighbours_do_not_hide_a_late_generator(tmp_path: Path) -> None:
         rows = pl.concat([cheap, slow]).with_columns(sent_ns=pl.col("sent_ns") + late_ns)
         return runs.record(cell, scheduled=2000), rows
 
-    plan = beside(CHEAP, NEIGHBOUR, closed=[], open=[2000])
+    plan = beside(CHEAP, BACKGROUND, closed=[], open=[2000])
     found = analyse(
         runs.write_run(tmp_path, plan, make, calibrated=runs.calibration(lag_p99_ms=0.2))
     )
-    assert found.cells[0].status == "void"
+    assert found.cells[0].status == "invalid"
     assert "late" in found.cells[0].reasons[0]

@@ -46,7 +46,7 @@ def hostile(folder: Path) -> Results:
     scenario = runs.plan().scenarios[0].model_dump() | own | {"open": [100]}
     targets = [
         {"name": "sync", "command": ["serve", HOSTILE, "{port}"], "env": {"A": HOSTILE}},
-        {"name": "async", "title": HOSTILE[:60], "app": "b:app", "differs": HOSTILE},
+        {"name": "async", "title": HOSTILE[:60], "app": "b:app", "expected_differences": HOSTILE},
     ]
     plan = runs.plan(targets=targets, scenarios=[scenario])
     items = [

@@ -74,10 +74,10 @@ def written(folder: Path, text: str) -> Path:
         ("[[scenarios]]", '[[scenarios]]\nnote = "a\\nb"', "scenarios[0].note"),
         (
             "[[scenarios]]",
-            'differs = { setings = "x" }\n[[scenarios]]',
+            'expected_differences = { setings = "x" }\n[[scenarios]]',
             "unknown aspect 'setings'; did you mean 'settings'?",
         ),
-        ("[[scenarios]]", 'differs = ""\n[[scenarios]]', "write why"),
+        ("[[scenarios]]", 'expected_differences = ""\n[[scenarios]]', "give reasons"),
         ("apps.sync_app", "apps\\u0000", "targets[0].app: holds a NUL byte"),
         ("[[scenarios]]", 'cwd = "a\\u0000b"\n[[scenarios]]', "targets[0].cwd: holds a NUL byte"),
         ("[[scenarios]]", 'python = "\\u0000"\n[[scenarios]]', "[0].python: holds a NUL byte"),
@@ -95,7 +95,7 @@ def written(folder: Path, text: str) -> Path:
             'requests = [{ path = "/", upload = { f = "a\\u0000" } }]\nclosed =',
             "scenarios[0].requests[0].upload.f: holds a NUL byte",
         ),
-        ("[[scenarios]]", "differs = { SQL = 5 }\n[[scenarios]]", "write why"),
+        ("[[scenarios]]", "expected_differences = { SQL = 5 }\n[[scenarios]]", "give reasons"),
         ('name = "p"', 'name = "p"\nblocks = 1e9', "integer, written without point and exponent"),
         ('name = "p"', 'name = "p"\nblocks = 1000000000', "less than or equal to 10000, not 1000"),
         ('name = "p"', 'name = "p"\nblocks = 10000\nmeasure_s = 9e4', "measure_s: Input should"),
@@ -280,9 +280,9 @@ def test_targets_of_a_scenario_follow_one_another_with_the_same_order_of_loads()
 
 
 LOGIN = """
-before = [
-    { method = "POST", path = "/token", form = { username = "u" }, take = { token = "access" } },
-    { path = "/me", headers = { Authorization = "Bearer {token}" }, take = { mine = "id" } },
+setup = [
+    { method = "POST", path = "/token", form = { username = "u" }, capture = { token = "access" } },
+    { path = "/me", headers = { Authorization = "Bearer {token}" }, capture = { mine = "id" } },
 ]
 requests = [{ path = "/posts/{mine}/{1..9}", headers = { Authorization = "Bearer {token}" } }]
 """
@@ -294,22 +294,26 @@ def with_login(old: str = "", new: str = "") -> str:
 
 def test_what_comes_before_a_load_is_read(tmp_path: Path) -> None:
     scenario = read_plan(written(tmp_path, with_login())).scenarios[0]
-    assert scenario.before[0].form == {"username": "u"}
-    assert scenario.before[1].take == {"mine": "id"}
+    assert scenario.setup[0].form == {"username": "u"}
+    assert scenario.setup[1].capture == {"mine": "id"}
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("/{mine}/", "/{mien}/", "holds {mien}, which no before-request ahead of it takes; did"),
-        ("{token}", "{mine}", "'before: GET /me' holds {mine}, which no before-request ahead"),
-        ('path = "/token"', 'path = "/{user}"', "holds {user}, which no before-request ahead of"),
-        ("take =", "tak =", "scenarios[0].before[0]: unknown key 'tak'; did you mean 'take'?"),
-        ("form", "weight = 2, form", "scenarios[0].before[0]: unknown key 'weight'; known: "),
-        ("form", "body = {}, form", "scenarios[0].before[0]: give only one of body and form"),
-        ("{ token =", "{ Token =", "scenarios[0].before[0].take.Token"),
-        ("Bearer {token}", "a\\nb", "scenarios[0].before[1].headers.Authorization"),
-        ('path = "/me",', 'path = "/me", upload = {},', "scenarios[0].before[1].upload"),
+        ("/{mine}/", "/{mien}/", "holds {mien}, which no setup request ahead of it takes; did"),
+        ("{token}", "{mine}", "'setup: GET /me' holds {mine}, which no setup request ahead"),
+        ('path = "/token"', 'path = "/{user}"', "holds {user}, which no setup request ahead of"),
+        (
+            "capture =",
+            "captur =",
+            "scenarios[0].setup[0]: unknown key 'captur'; did you mean 'capture'?",
+        ),
+        ("form", "weight = 2, form", "scenarios[0].setup[0]: unknown key 'weight'; known: "),
+        ("form", "body = {}, form", "scenarios[0].setup[0]: give only one of body and form"),
+        ("{ token =", "{ Token =", "scenarios[0].setup[0].capture.Token"),
+        ("Bearer {token}", "a\\nb", "scenarios[0].setup[1].headers.Authorization"),
+        ('path = "/me",', 'path = "/me", upload = {},', "scenarios[0].setup[1].upload"),
     ],
 )
 def test_what_comes_before_a_load_is_checked(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -360,10 +364,10 @@ def test_a_plan_with_uploads_is_kept_and_read_back(tmp_path: Path) -> None:
 
 def test_the_login_in_the_readme_is_a_good_plan(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
-    [example] = [part for part in readme.split("```") if "[[scenarios.before]]" in part]
+    [example] = [part for part in readme.split("```") if "[[scenarios.setup]]" in part]
     head = GOOD.partition("[[scenarios]]")[0]
     plan = read_plan(written(tmp_path, head + example.removeprefix("toml\n")))
-    assert plan.scenarios[0].before[0].take == {"token": "access_token"}
+    assert plan.scenarios[0].setup[0].capture == {"token": "access_token"}
 
 
 @pytest.mark.parametrize("path", sorted(PLANS.glob("*.toml")), ids=lambda path: path.stem)
@@ -372,6 +376,6 @@ def test_a_pair_of_ours_differs_in_its_app_only_unless_it_says_so(path: Path) ->
     for scenario in plan.scenarios:
         baseline, *others = (plan.target(name) for name in plan.targets_of(scenario))
         for other in others:
-            if not other.differs:
+            if not other.expected_differences:
                 same = {"name": baseline.name, "title": baseline.title, "app": baseline.app}
                 assert other.model_copy(update=same) == baseline, (scenario.name, other.name)

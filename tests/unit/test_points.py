@@ -86,7 +86,7 @@ def test_what_a_cpu_second_gives_is_spread_over_blocks() -> None:
 
 def test_a_point_without_a_valid_block_says_nothing() -> None:
     found = point(Load("closed", 8), [])
-    assert (found.status, found.throughput_rps, found.max_ms) == ("void", None, None)
+    assert (found.status, found.throughput_rps, found.max_ms) == ("invalid", None, None)
     assert known(found.response_ms) == {}
 
 

@@ -64,5 +64,5 @@ def test_a_collapse_shows_what_ran_out_and_is_no_service_time() -> None:
 
 
 def test_without_a_valid_measurement_nothing_is_predicted() -> None:
-    lost = measured(1, (40, 60), (0, 0)).model_copy(update={"status": "void"})
+    lost = measured(1, (40, 60), (0, 0)).model_copy(update={"status": "invalid"})
     assert prediction([point(1)], [lost]) is None

@@ -20,7 +20,7 @@ from twinbench.analyse.cells import analyse_cell
 from twinbench.analyse.run import analyse
 from twinbench.measure import rig, telemetry
 from twinbench.measure.server import Server, ServerFailedError
-from twinbench.measure.telemetry import MemoryLimit, Watch
+from twinbench.measure.telemetry import MemoryLimit, ServerSampler
 from twinbench.measure.tree import Use
 from twinbench.plan import Cell, cells
 from twinbench.remarks import reason
@@ -88,7 +88,7 @@ def watched(child: Ended) -> Server:
 def test_a_reader_that_fails_keeps_what_it_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telemetry, "tree", lambda pid: Failing())
     child = Ended(10)
-    with Watch(watched(child), MemoryLimit(100, "memory_mib = 100")) as watch:
+    with ServerSampler(watched(child), MemoryLimit(100, "memory_mib = 100")) as watch:
         assert child.looked_at.wait(SOON_S)
     assert watch.remarks == [f"{telemetry.UNSEEN}: RuntimeError: boom"]
     assert watch.frame().height == 2
@@ -102,7 +102,7 @@ def test_a_big_server_is_ended_without_telemetry(
 ) -> None:
     monkeypatch.setattr(telemetry, "tree", tree)
     child = Ended(500)
-    with Watch(watched(child), MemoryLimit(100, "memory_mib = 100")) as watch:
+    with ServerSampler(watched(child), MemoryLimit(100, "memory_mib = 100")) as watch:
         assert child.stopped.wait(SOON_S)
     assert "used 500 MiB, more than memory_mib = 100" in watch.ended
     assert len(watch.remarks) == 1
@@ -114,7 +114,7 @@ def test_telemetry_that_cannot_be_kept_costs_no_cell(
 ) -> None:
     record = runs.record(cells(runs.plan())[0], server_cpu_s=None)
     server = watched(Ended(10))
-    watch = Watch(server, MemoryLimit(100, ""))
+    watch = ServerSampler(server, MemoryLimit(100, ""))
     monkeypatch.setattr(watch, part, raising(BOOM))
     rig._keep_seen(watch, server, record, tmp_path)
     assert record.remarks == [f"{telemetry.UNSEEN}: RuntimeError: boom"]

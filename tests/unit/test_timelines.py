@@ -95,7 +95,7 @@ def test_neighbours_are_not_counted(tmp_path: Path) -> None:
     requests = requests_at((1.0, 1.010, ""), (1.0, 1.5, ""))
     requests = requests.with_columns(request=pl.Series([0, 1], dtype=pl.Int32))
     timed: dict[str, object] = {"path": "/"}
-    slow: dict[str, object] = {"path": "/slow", "neighbour": True}
+    slow: dict[str, object] = {"path": "/slow", "background": True}
     found = told(tmp_path, requests, requests=[timed, slow])
     assert [latency for _, latency in counted(found)] == [10]
 

@@ -36,8 +36,8 @@ def slices(window_s: float, sd: float, slow_sd: float, factor: float) -> np.ndar
     return np.asarray(np.log(np.maximum(np.stack(means, axis=1), 0.02)))
 
 
-def voided(*args: float) -> float:
-    """Share of cells that the gate voids."""
+def invalid_share(*args: float) -> float:
+    """Share of cells that the gate invalidates."""
     found = [slope(logs) for logs in slices(*args)]
     return sum(p < TREND_P and abs(c) > math.log(1 + MOST_TREND) for c, p in found) / CELLS
 
@@ -55,7 +55,7 @@ def voided(*args: float) -> float:
 def test_steady_noise_is_hardly_ever_taken_for_a_trend(window_s: float, slow_sd: float) -> None:
     """0.08 is what long windows vary by beyond what white noise leaves of short ones. With it, a
     window of 10 s comes to the limit: then the wandering is a trend."""
-    assert voided(window_s, NOISE_SD, slow_sd, 1) < 0.005
+    assert invalid_share(window_s, NOISE_SD, slow_sd, 1) < 0.005
 
 
 def test_what_would_pass_for_a_trend_if_the_limit_were_looser() -> None:
@@ -66,10 +66,10 @@ def test_what_would_pass_for_a_trend_if_the_limit_were_looser() -> None:
 
 @pytest.mark.slow
 def test_a_doubling_is_found_on_a_quiet_machine_and_in_a_long_window_on_a_noisy_one() -> None:
-    assert voided(3, 0.07, 0, 2) > 0.9
-    assert voided(20, NOISE_SD, 0, 2) > 0.9
+    assert invalid_share(3, 0.07, 0, 2) > 0.9
+    assert invalid_share(20, NOISE_SD, 0, 2) > 0.9
     # In 3 s of full noise its standard error is 0.21 on a logarithm of 0.69: no test finds it.
-    assert voided(3, NOISE_SD, 0, 2) < 0.5
+    assert invalid_share(3, NOISE_SD, 0, 2) < 0.5
 
 
 def growing(count: int, factor: float) -> runs.Requests:

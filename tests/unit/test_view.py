@@ -3,7 +3,7 @@
 import pytest
 
 from tests import runs, supposed
-from tests.supposed import VOID, Made, Outcome, level, stops
+from tests.supposed import INVALID, Made, Outcome, level, stops
 from twinbench.analyse.results import Results
 from twinbench.findings import Item, PreflightPair
 from twinbench.report.elements import VerdictRow
@@ -12,7 +12,7 @@ from twinbench.report.view import ReportView, build_view
 WAIT = Made("wait", {1: level(), 64: Outcome(2.0), 128: Outcome(4.0)})
 READ = Made("read", {1: Outcome(0.8), 64: Outcome(0.5), 128: stops("sync")})
 RATES = Made("rates", open={100: Outcome(0.25), 200: level()})
-LOST = Made("lost", {8: VOID})
+LOST = Made("lost", {8: INVALID})
 
 
 def view_of(*made: Made, **changes: object) -> ReportView:
@@ -52,7 +52,7 @@ def grouped(**groups: str) -> Results:
         ([Outcome(0.8), stops("sync"), stops("sync")], [("sync", 1.25, "at 1 user")]),
         ([level(), stops("sync"), stops("sync")], [("async", None, "from 64 users")]),
         ([level()] * 3, []),
-        ([VOID] * 3, []),
+        ([INVALID] * 3, []),
     ],
 )
 def test_a_lead_is_where_a_difference_is_shown(
@@ -97,7 +97,7 @@ def test_a_collapse_is_a_column() -> None:
 
 
 def test_errors_are_a_failure_a_fact_and_counted() -> None:
-    results = supposed.results(Made("wait", {8: Outcome(2.0), 64: VOID}))
+    results = supposed.results(Made("wait", {8: Outcome(2.0), 64: INVALID}))
     cells = [
         cell.model_copy(update={"errors": 10 * cell.block} if cell.target == "async" else {})
         for cell in results.cells
@@ -260,7 +260,7 @@ def test_a_self_check_is_a_badge_whether_it_passed_or_not() -> None:
     [
         (Outcome(1.0, same=True), "A/A: no difference shown", "good"),
         (Outcome(1.2, same=True), "A/A: a difference is shown", "bad"),
-        (Outcome(void=True, same=True), "A/A: not comparable", "plain"),
+        (Outcome(invalid=True, same=True), "A/A: not comparable", "plain"),
     ],
 )
 def test_an_aa_check_is_a_badge_and_no_verdict(outcome: Outcome, text: str, tone: str) -> None:

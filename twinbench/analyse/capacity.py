@@ -20,7 +20,7 @@ def capacity(points: Sequence[Point]) -> Capacity | None:
     best, value = max(sure, key=lambda found: found[0].estimate)
     beyond = [p for p in points if p.value > value]
     return Capacity(
-        value=value, throughput_rps=best, at_edge=all(p.status == "void" for p in beyond)
+        value=value, throughput_rps=best, at_edge=all(p.status == "invalid" for p in beyond)
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from twinbench.analyse.gates import Evidence, judge
+from twinbench.analyse.gates import GateInput, judge
 from twinbench.analyse.results import CellResult, Generator, Spectrum
 from twinbench.analyse.telemetry import look_inside
 from twinbench.analyse.window import NS_PER_MS, Marks, Stamps, Window
@@ -43,7 +43,7 @@ def analyse_cell(
     inside = look_inside(record, telemetry, plan.collapse_s)
     result = result.model_copy(update=inside.model_dump())
     errors = requests["error"].filter(pl.Series(window.wrong))
-    judge(Evidence(plan, record, result, window, errors, floor))
+    judge(GateInput(plan, record, result, window, errors, floor))
     served = window.timed & (window.sent_ns > 0)
     return Cell(
         result,
@@ -52,7 +52,7 @@ def analyse_cell(
     )
 
 
-def void(record: CellRecord, why: str) -> Cell:
+def invalid_cell(record: CellRecord, why: str) -> Cell:
     """A cell of which there is nothing but the reason."""
     nothing = np.empty(0)
     result = CellResult(
@@ -61,7 +61,7 @@ def void(record: CellRecord, why: str) -> Cell:
         target=record.target,
         scenario=record.scenario,
         load=record.load,
-        status="void",
+        status="invalid",
         reasons=[why],
         requests=0,
         errors=0,

@@ -35,7 +35,7 @@ CLAIMS = ROOT / "twinbench" / "claims.toml"
 # If half of all blocks lay beyond a bound, all of five would do so in 1 of 32 runs: below 5 %.
 MIN_BLOCKS = 5
 # A target with other values of these is still the same target.
-NOT_COMPARED = {"name", "title", "note", "python", "telemetry", "differs"}
+NOT_COMPARED = {"name", "title", "note", "python", "telemetry", "expected_differences"}
 
 # In TOML a number is a number: neither "8" nor true.
 Threshold = Annotated[float, Field(strict=True)]
@@ -171,7 +171,7 @@ class FigureCondition(Condition):
     def at(self, results: Results, pair: Pair, load: Load) -> Found:
         cells = _cells(results, self.scenario, load, [pair[self.target]])
         ids = [cell.id for cell in cells]
-        found = [self._value(cell) for cell in cells if cell.status != "void"]
+        found = [self._value(cell) for cell in cells if cell.status != "invalid"]
         known = [value for value in found if value is not None]
         if not known or len(known) < len(found):
             return Found("open", "not known" if cells else "not measured", ids)
@@ -333,7 +333,7 @@ def _content(plan: Plan, name: str) -> list[object] | None:
     scenario = next((each for each in plan.scenarios if each.name == name), None)
     if scenario is None:
         return None
-    sent = [_sent(request) for request in (*scenario.before, *scenario.requests)]
+    sent = [_sent(request) for request in (*scenario.setup, *scenario.requests)]
     targets = [plan.target(target) for target in plan.targets_of(scenario)[:2]]
     setups = [target.model_dump(exclude=NOT_COMPARED) for target in targets]
     return [scenario.arrivals, scenario.in_flight, *sent, *setups]

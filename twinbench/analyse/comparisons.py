@@ -62,7 +62,7 @@ def _comparison(
         same=pair.same,
         survivor=pair.survivor,
         collapses=pair.collapses,
-        differs=pair.differs,
+        expected_differences=pair.expected_differences,
         reasons=why,
     )
     return _decided(comparison, pair, judged) if judged else comparison

@@ -46,7 +46,7 @@ def _curve(plan: Plan, scenario: Scenario, target: str, measured: Sequence[Measu
         return curve
     curve.capacity = capacity(points)
     # Of requests that are not timed the service time is not known, and so not the mean of all.
-    if not any(request.neighbour for request in scenario.requests):
+    if not any(request.background for request in scenario.requests):
         results = [cell.result for _, cells in measured for cell in cells]
         curve.prediction = prediction(points, results)
     return curve

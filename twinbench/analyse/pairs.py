@@ -63,9 +63,13 @@ class Pair:
         return one == other
 
     @property
-    def differs(self) -> str | None:
+    def expected_differences(self) -> str | None:
         """Why the two are meant to differ."""
-        return self.baseline.why_differs or self.candidate.why_differs or None
+        return (
+            self.baseline.expected_differences_text
+            or self.candidate.expected_differences_text
+            or None
+        )
 
     @property
     def survivor(self) -> str | None:

@@ -24,7 +24,7 @@ def point(load: Load, cells: Sequence[Cell]) -> Point:
     response_ms = percentiles([cell.responses_ms for cell in valid])
     return Point(
         value=load.value,
-        status="collapsed" if collapsed else "valid" if valid else "void",
+        status="collapsed" if collapsed else "valid" if valid else "invalid",
         blocks=len(valid),
         collapsed=collapsed,
         # Of a few arrivals a second all may be answered after the window: none in it.

@@ -29,7 +29,7 @@ def prediction(points: Sequence[Point], cells: Sequence[CellResult]) -> Predicti
         return None
     lowest = min(load for load, _ in served)
     held_ms = fmean(mean_ms for load, mean_ms in served if load == lowest)
-    seen = [cell for cell in cells if cell.status != "void"]
+    seen = [cell for cell in cells if cell.status != "invalid"]
     kinds: dict[Literal["threads", "connections"], int] = {
         "threads": _exhausted((c.threads_used_max, c.threads_waiting_max) for c in seen),
         "connections": _exhausted(

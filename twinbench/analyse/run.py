@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from twinbench.analyse.cells import Cell, analyse_cell, void
+from twinbench.analyse.cells import Cell, analyse_cell, invalid_cell
 from twinbench.analyse.claims import claims
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.crossovers import crossovers
@@ -26,7 +26,7 @@ from twinbench.store import (
     Store,
     StoreError,
     UnreadableError,
-    write_whole,
+    atomic_write,
 )
 
 # Reading and sorting let go of the GIL for a part of their time: with two, a quarter is saved; a
@@ -109,13 +109,13 @@ def _few(failed: Mapping[int, str]) -> Iterable[str]:
 
 
 def write_results(store: Store, results: Results) -> None:
-    write_whole(store.folder / "results.json", results.model_dump_json(indent=1))
+    atomic_write(store.folder / "results.json", results.model_dump_json(indent=1))
 
 
 def _cell(
     store: Store, record: CellRecord, plan: Plan, floor: Floor | None, failed: dict[int, str]
 ) -> Cell:
-    """A cell that cannot be analysed is void with the reason, which `failed` gets, too. Raises
+    """A cell that cannot be analysed is invalid with the reason, which `failed` gets, too. Raises
     StoreError where records were edited: such a folder is refused."""
     why: list[str] = []
     try:
@@ -128,7 +128,7 @@ def _cell(
         with remarked(why, "cannot be analysed"):
             return analyse_cell(record, requests, plan, samples, floor)
     failed[record.number] = why[0]
-    return void(record, why[0])
+    return invalid_cell(record, why[0])
 
 
 def _samples(store: Store, record: CellRecord) -> pl.DataFrame | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from twinbench.analyse.results import Inside
+from twinbench.analyse.results import ServerTelemetry
 from twinbench.store import CellRecord
 
 NS_PER_S = 1e9
@@ -18,10 +18,12 @@ SHARES = ("cores_busy_s", "cpu_s", "cores_stolen_s")
 COLUMNS = ("t_ns", *SHARES, "loop_lag_ms", *GAUGES)
 
 
-def look_inside(record: CellRecord, samples: pl.DataFrame | None, collapse_s: float) -> Inside:
+def look_inside(
+    record: CellRecord, samples: pl.DataFrame | None, collapse_s: float
+) -> ServerTelemetry:
     """Of a collapsed cell also the silence before its end, in which the cause is to be seen."""
     if samples is None:
-        return Inside()
+        return ServerTelemetry()
     begin, end = record.window_ns
     if record.outcome == "collapsed":
         begin = min(begin, end - int(collapse_s * NS_PER_S))
@@ -29,7 +31,7 @@ def look_inside(record: CellRecord, samples: pl.DataFrame | None, collapse_s: fl
     inside = (t_ns >= begin) & (t_ns <= end)
     seen = {name: _known(samples, name, inside) for name in COLUMNS[1:]}
     busy, own = _share(seen, "cores_busy_s"), _share(seen, "cpu_s")
-    return Inside(
+    return ServerTelemetry(
         stolen=_share(seen, "cores_stolen_s"),
         # The two clocks tick apart: a little below zero is zero.
         others=None if busy is None or own is None else max(0.0, busy - own),

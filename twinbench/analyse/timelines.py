@@ -32,7 +32,7 @@ def timelines(
     store: Store, plan: Plan, records: Sequence[CellRecord], cells: Sequence[CellResult]
 ) -> list[Timeline]:
     """For each scenario, kind of load and target its typical cell at the load that tells most;
-    none of a target that has nothing but void cells there. `records` are those of the `cells`.
+    none of a target that has only invalid cells there. `records` are those of the `cells`.
     Raises StoreError."""
     by_number = {record.number: record for record in records}
     return [
@@ -47,7 +47,7 @@ def timelines(
 
 
 def _shown(targets: Sequence[str], cells: Sequence[CellResult]) -> Iterator[CellResult]:
-    told = [cell for cell in cells if cell.status != "void"]
+    told = [cell for cell in cells if cell.status != "invalid"]
     if not told:
         return
     load = max((cell.load for cell in told), key=lambda load: _tells(load, told))
@@ -107,8 +107,8 @@ def _answers(
 ) -> tuple[np.ndarray, np.ndarray]:
     """When each answer arrived, in seconds from `begin_ns` on, and its response time in ms. Wrong
     answers are answers; those to neighbours are not shown."""
-    neighbours = [n for n, request in enumerate(scenario.requests) if request.neighbour]
-    shown = requests.filter((pl.col("status") > 0) & ~pl.col("request").is_in(neighbours))
+    background = [n for n, request in enumerate(scenario.requests) if request.background]
+    shown = requests.filter((pl.col("status") > 0) & ~pl.col("request").is_in(background))
     intended_ns, done_ns = (shown[name].to_numpy() for name in ("intended_ns", "done_ns"))
     # A microsecond at least: it has to have a logarithm.
     response_ms = np.maximum((done_ns - intended_ns) / NS_PER_MS, 1e-3)

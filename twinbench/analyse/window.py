@@ -27,12 +27,12 @@ class Window:
     sent_ns: Stamps
     done_ns: Stamps
     good: Marks
-    neighbour: Marks
+    background: Marks
 
     @classmethod
     def of(cls, record: CellRecord, requests: pl.DataFrame, scenario: Scenario) -> Self:
         begin_ns, end_ns = record.window_ns
-        neighbours = [n for n, request in enumerate(scenario.requests) if request.neighbour]
+        background = [n for n, request in enumerate(scenario.requests) if request.background]
         return cls(
             record.load.kind,
             begin_ns,
@@ -41,7 +41,7 @@ class Window:
             sent_ns=requests["sent_ns"].to_numpy(),
             done_ns=requests["done_ns"].to_numpy(),
             good=(requests["error"] == "").to_numpy(),
-            neighbour=requests["request"].is_in(neighbours).to_numpy(),
+            background=requests["request"].is_in(background).to_numpy(),
         )
 
     @property
@@ -60,7 +60,7 @@ class Window:
     @property
     def timed(self) -> Marks:
         """Whose latencies count: `population` without neighbours."""
-        return self.population & ~self.neighbour
+        return self.population & ~self.background
 
     @property
     def wrong(self) -> Marks:

@@ -21,7 +21,7 @@ from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
 from twinbench.paths import ROOT
 from twinbench.plan import Target
-from twinbench.store import write_whole
+from twinbench.store import atomic_write
 
 TIMER = Path(__file__).with_name("timer.py")
 # Two hundred cycles of the 10 ms that it waits for: what it loses at its ends is half a percent.
@@ -39,7 +39,7 @@ def bare_timer(rig: Rig, seconds: float, folder: Path, number: int) -> None:
     """How late a bare timer loop wakes up on the generator's cores."""
     command = [sys.executable, str(TIMER), str(RATE), str(seconds), str(number)]
     said = output(command, rig.cores.generator, folder, seconds)
-    write_whole(folder / f"timer-{number}.json", said)
+    atomic_write(folder / f"timer-{number}.json", said)
 
 
 def wrk(rig: Rig, target: Target, path: str, folder: Path, number: int) -> None:
@@ -49,7 +49,7 @@ def wrk(rig: Rig, target: Target, path: str, folder: Path, number: int) -> None:
         said = output([*WRK, server.url + path], rig.cores.generator, folder, WRK_S)
     finally:
         server.stop()
-    write_whole(folder / f"wrk-{number}.json", json.dumps(read_wrk(said)))
+    atomic_write(folder / f"wrk-{number}.json", json.dumps(read_wrk(said)))
 
 
 def has_wrk() -> bool:
@@ -91,7 +91,7 @@ def _hold_once(folder: Path, target: str, over: threading.Event) -> None:
     over.wait(HOLD_S)
     ended_ns = time.perf_counter_ns()
     _signal(generators, signal.SIGCONT)
-    write_whole(folder / "hold-1.json", json.dumps({"began_ns": began_ns, "ended_ns": ended_ns}))
+    atomic_write(folder / "hold-1.json", json.dumps({"began_ns": began_ns, "ended_ns": ended_ns}))
 
 
 def _generators() -> list[psutil.Process]:

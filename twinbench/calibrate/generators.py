@@ -131,7 +131,7 @@ def _ours(driver: Driver, url: str, folder: Path) -> Speed:
         Job(
             host=url,
             requests=[Request(path="/")],
-            taken={},
+            captures={},
             load=Load("closed", USERS),
             arrivals="poisson",
             in_flight=USERS,

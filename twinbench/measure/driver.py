@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from twinbench.interruption import interruptible
-from twinbench.job import At, Job, Summary, Word, merged
+from twinbench.job import GeneratorState, GeneratorSummary, Job, StartAt, merged
 from twinbench.measure.child import Child
 from twinbench.paths import ROOT
 
@@ -47,7 +47,7 @@ class Driver:
         self._count = processes
         self._children: list[Child] = []
 
-    def run(self, job: Job) -> Summary:
+    def run(self, job: Job) -> GeneratorSummary:
         """Carry out `job`, shared by all processes; the records go to its file.
         Raises DriverFailedError, and OSError if the records cannot be written."""
         closed = job.load.kind == "closed"
@@ -59,13 +59,13 @@ class Driver:
         try:
             for child, share in zip(children, jobs, strict=True):
                 _say(child, share)
-            _hear_all(children, Word, SLACK_S)
+            _recv_all(children, GeneratorState, SLACK_S)
             _say_moment(children)
             # The warm-up of a closed load may be prolonged; SLACK_S is more than that.
-            _hear_all(children, Word, job.warmup_s + job.collapse_s + SLACK_S)
+            _recv_all(children, GeneratorState, job.warmup_s + job.collapse_s + SLACK_S)
             _say_moment(children)
             limit_s = job.measure_s + 3 * job.collapse_s + SLACK_S
-            summaries = _hear_all(children, Summary, limit_s)
+            summaries = _recv_all(children, GeneratorSummary, limit_s)
         except BaseException:
             self.stop()  # in mid-cell: its answer would be taken for the next one's
             raise
@@ -104,12 +104,12 @@ def _share(job: Job, process: int, of: int) -> Job:
 
 
 def _say_moment(children: Sequence[Child]) -> None:
-    moment = At(at_ns=time.perf_counter_ns() + LEAD_NS)
+    moment = StartAt(at_ns=time.perf_counter_ns() + LEAD_NS)
     for child in children:
         _say(child, moment)
 
 
-def _hear_all(children: Sequence[Child], kind: type[Message], within_s: float) -> list[Message]:
+def _recv_all(children: Sequence[Child], kind: type[Message], within_s: float) -> list[Message]:
     """What each process says next. Raises DriverFailedError."""
     end = time.monotonic() + within_s
     return [_hear(child, kind, end) for child in children]

@@ -22,7 +22,7 @@ SCHEMA: dict[str, type[pl.DataType]] = {
 }
 
 
-class Inside:
+class TelemetryBuffer:
     """Handed to the server as `fd`; `rows` at any time, even after the server was killed."""
 
     def __init__(self) -> None:

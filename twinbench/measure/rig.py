@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from twinbench.exchange import ExchangeError, send_before
-from twinbench.job import Job, Summary
+from twinbench.exchange import ExchangeError, send_setup
+from twinbench.job import GeneratorSummary, Job
 from twinbench.measure.child import adopt_orphans
 from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import share_cores, stay_on
 from twinbench.measure.server import HOST, UNSEEN_INSIDE, Server, ServerFailedError
-from twinbench.measure.telemetry import UNSEEN, MemoryLimit, Watch
+from twinbench.measure.telemetry import UNSEEN, MemoryLimit, ServerSampler
 from twinbench.plan import MOST_USERS, Cell, Plan, Target
 from twinbench.remarks import remarked
 from twinbench.store import CellRecord
@@ -42,7 +42,7 @@ class Rig:
         self._driver = Driver(log_folder / "generator.log", self.cores.generator, plan.processes)
         self._server: Server | None = None
         self._serving: tuple[int, str, str] | None = None
-        self._taken: dict[str, str] = {}  # by the before-requests of the scenario being served
+        self._captures: dict[str, str] = {}  # by the setup requests of the scenario being served
 
     def __enter__(self) -> Self:
         # The harness itself stays off the server's cores.
@@ -93,7 +93,7 @@ class Rig:
             server = self._server_for(cell)
         except (ServerFailedError, ExchangeError) as error:
             return CellRecord(**about, outcome="lost", reason=str(error))
-        watch = Watch(server, self._memory_limit)
+        watch = ServerSampler(server, self._memory_limit)
         try:
             with watch:
                 summary = self._drive(cell, server, folder)
@@ -138,14 +138,14 @@ class Rig:
             self._stop_server()
             self._server = self.start(self.plan.target(cell.target))
             self._serving = wanted
-            self._taken = self._send_before(cell, self._server)
+            self._captures = self._send_before(cell, self._server)
         return self._server
 
     def _send_before(self, cell: Cell, server: Server) -> dict[str, str]:
         """What the scenario sends to a fresh server; the values that it takes."""
-        before = self.plan.scenario(cell.scenario).before
+        before = self.plan.scenario(cell.scenario).setup
         try:
-            return send_before(
+            return send_setup(
                 before, HOST, server.port, self.plan.ready_s, self.plan.seed + cell.block
             )
         except ExchangeError as error:
@@ -158,7 +158,7 @@ class Rig:
             self._server.stop(at_once=at_once)
             self._server = None
 
-    def _drive(self, cell: Cell, server: Server, folder: Path) -> Summary:
+    def _drive(self, cell: Cell, server: Server, folder: Path) -> GeneratorSummary:
         plan, scenario = self.plan, self.plan.scenario(cell.scenario)
         # More can never wait for a server than come in until it counts as collapsed.
         most = max(LEAST_IN_FLIGHT, int(cell.load.value * plan.collapse_s))
@@ -166,7 +166,7 @@ class Rig:
             Job(
                 host=server.url,
                 requests=scenario.requests,
-                taken=self._taken,
+                captures=self._captures,
                 load=cell.load,
                 arrivals=scenario.arrivals,
                 in_flight=min(scenario.in_flight or most, MOST_USERS),
@@ -185,7 +185,7 @@ class Rig:
         )
 
 
-def _keep_seen(watch: Watch, server: Server, record: CellRecord, folder: Path) -> None:
+def _keep_seen(watch: ServerSampler, server: Server, record: CellRecord, folder: Path) -> None:
     """Write what was seen of `server` to `folder` and `record`, or why it is missing."""
     with remarked(watch.remarks, UNSEEN):
         if (cpu_s := watch.cpu_s(*record.window_ns)) is not None:

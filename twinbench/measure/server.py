@@ -16,7 +16,7 @@ import psutil
 from twinbench.interruption import interruptible
 from twinbench.measure.child import Child
 from twinbench.measure.control import POLL_S, Control, Work
-from twinbench.measure.inside import Inside
+from twinbench.measure.inside import TelemetryBuffer
 from twinbench.measure.serve import NAMES_NOTHING
 from twinbench.plan import MOST_USERS, Target
 from twinbench.remarks import remarked
@@ -66,10 +66,10 @@ class Server:
         self._at_rest: dict[str, int] = {}
         probed = target.telemetry and self.can_be_asked and not observe
         self.remarks: list[str] = []
-        self.inside: Inside | None = None
+        self.inside: TelemetryBuffer | None = None
         if probed:
             with remarked(self.remarks, UNSEEN_INSIDE):
-                self.inside = Inside()
+                self.inside = TelemetryBuffer()
         self._scratch = make_scratch()
         try:
             self._start(env or {})

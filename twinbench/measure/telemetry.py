@@ -53,7 +53,7 @@ class MemoryLimit(NamedTuple):
         return cls(half, f"{half:,.0f} MiB, half of what was free at the start (memory_mib)")
 
 
-class Watch:
+class ServerSampler:
     """Use it as a context, around the load. Afterwards `frame`, and `ended`: why it ended the
     server, as what is said of it; empty if it did not. `remarks`: what it could not see, and why;
     it goes on to watch the memory then."""

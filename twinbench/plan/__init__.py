@@ -17,18 +17,18 @@ from twinbench.plan.read import (
     read_scenario,
     scenario_names,
 )
-from twinbench.plan.render import NOTHING, Rendered, Taken, render
-from twinbench.plan.requests import BaseRequest, Before, Request
+from twinbench.plan.render import NO_CAPTURES, Captures, Rendered, render
+from twinbench.plan.requests import BaseRequest, Request, SetupRequest
 
 __all__ = [
     "ASPECTS",
     "MOST_RATE",
     "MOST_USERS",
-    "NOTHING",
+    "NO_CAPTURES",
     "Arrivals",
     "Aspect",
     "BaseRequest",
-    "Before",
+    "Captures",
     "Cell",
     "Load",
     "LoadKind",
@@ -37,7 +37,7 @@ __all__ = [
     "Rendered",
     "Request",
     "Scenario",
-    "Taken",
+    "SetupRequest",
     "Target",
     "cells",
     "loads_of",

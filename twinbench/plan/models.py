@@ -13,7 +13,15 @@ from pydantic import (
     model_validator,
 )
 
-from twinbench.plan.requests import Before, Count, Request, Strict, SystemPath, SystemText, Whole
+from twinbench.plan.requests import (
+    Count,
+    Request,
+    SetupRequest,
+    Strict,
+    SystemPath,
+    SystemText,
+    Whole,
+)
 
 # Names become file names and anchors.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
@@ -99,7 +107,7 @@ class Target(Strict):
         strict=True,
         description="look into the server while it is measured: loop, threads, connections",
     )
-    differs: str | dict[Aspect, str] | None = Field(
+    expected_differences: str | dict[Aspect, str] | None = Field(
         default=None,
         description="why it is meant to differ from the baseline: altogether, which is not"
         " compared then, or in the aspects that are named (settings: environment too)",
@@ -111,9 +119,9 @@ class Target(Strict):
             raise ValueError("give either app or command")
         return self
 
-    @field_validator("differs", mode="before")
+    @field_validator("expected_differences", mode="before")
     @classmethod
-    def _differs_with_a_reason(cls, value: Any) -> Any:
+    def _differences_have_reasons(cls, value: Any) -> Any:
         if value is None:
             return None
         reasons = list(value.values()) if isinstance(value, dict) else [value]
@@ -121,15 +129,17 @@ class Target(Strict):
             if aspect not in ASPECTS:
                 raise ValueError(f"unknown aspect '{aspect}'{nearest(aspect, ASPECTS)}")
         if not reasons or not all(isinstance(why, str) and why.strip() for why in reasons):
-            raise ValueError('write why: differs = "..." or differs = { settings = "..." }')
+            raise ValueError('give reasons: expected_differences = "..." or { settings = "..." }')
         return value
 
     @property
-    def why_differs(self) -> str:
-        """`differs` as text; empty where the target is meant to be equal to its baseline."""
-        if isinstance(self.differs, dict):
-            return "; ".join(f"{aspect}: {why}" for aspect, why in self.differs.items())
-        return self.differs or ""
+    def expected_differences_text(self) -> str:
+        """`expected_differences` as text; empty if none are declared."""
+        if isinstance(self.expected_differences, dict):
+            return "; ".join(
+                f"{aspect}: {why}" for aspect, why in self.expected_differences.items()
+            )
+        return self.expected_differences or ""
 
 
 class Scenario(Strict):
@@ -140,7 +150,7 @@ class Scenario(Strict):
     group: Label = Field(default="", description="the heading above its row in reports")
     note: Note = Field(default="", description="what a reader should know beside the title")
     about: str = ""
-    before: list[Before] = Field(
+    setup: list[SetupRequest] = Field(
         default=[], max_length=MOST_REQUESTS, description="sent once to each fresh server"
     )
     requests: list[Request] = Field(min_length=1, max_length=MOST_REQUESTS)
@@ -171,24 +181,24 @@ class Scenario(Strict):
         return self
 
     @model_validator(mode="after")
-    def _somebody_is_watched(self) -> Self:
-        if all(request.neighbour for request in self.requests):
-            raise ValueError("every request is a neighbour: leave one whose latency counts")
+    def _has_timed_request(self) -> Self:
+        if all(request.background for request in self.requests):
+            raise ValueError("every request is a background: leave one whose latency counts")
         return self
 
     @model_validator(mode="after")
     def _names_are_taken(self) -> Self:
         """Without `before` nothing is filled in, and braces are the app's own business."""
         taken: list[str] = []
-        for request in (*self.before, *self.requests) if self.before else ():
+        for request in (*self.setup, *self.requests) if self.setup else ():
             for name in request.names():
                 if name not in taken:
                     near = nearest(name, taken) if taken else ""
                     raise ValueError(
-                        f"'{request.label}' holds {{{name}}}, which no before-request ahead of it"
+                        f"'{request.label}' holds {{{name}}}, which no setup request ahead of it"
                         f" takes{near}"
                     )
-            taken += request.take if isinstance(request, Before) else ()
+            taken += request.capture if isinstance(request, SetupRequest) else ()
         return self
 
 

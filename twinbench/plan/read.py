@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from twinbench.errors import UserError, one_line
 from twinbench.paths import ROOT
 from twinbench.plan.models import Plan, Scenario, Target, nearest
-from twinbench.plan.requests import Before, Request
+from twinbench.plan.requests import Request, SetupRequest
 
 SCENARIOS = ROOT / "loadtests" / "scenarios"
 # Fifty times our longest plan; to read and check as much takes a second or two.
@@ -47,7 +47,7 @@ def read_plan(path: Path) -> Plan:
     scenarios = data.get("scenarios")
     if isinstance(scenarios, list):
         data["scenarios"] = [_resolve(item, n, path) for n, item in enumerate(scenarios)]
-    return _anchored(_validated(data, path), path)
+    return _with_absolute_paths(_validated(data, path), path)
 
 
 def read_scenario(name: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def scenario_names() -> list[str]:
     return sorted(path.stem for path in SCENARIOS.glob("*.toml"))
 
 
-def _anchored(plan: Plan, path: Path) -> Plan:
+def _with_absolute_paths(plan: Plan, path: Path) -> Plan:
     """`plan` with the paths of its targets made absolute: they are meant from its file."""
     targets = []
     for n, target in enumerate(plan.targets):
@@ -98,7 +98,7 @@ def _with_uploads(scenario: dict[str, Any], path: Path, where: str) -> dict[str,
     """`scenario` as it stands in `path`, the files to upload made absolute: they are meant from
     there. What is not of the right type is left for the models to refuse."""
     found = dict(scenario)
-    for key in ("before", "requests"):
+    for key in ("setup", "requests"):
         if isinstance(requests := scenario.get(key), list):
             found[key] = [
                 _with_files(request, path, f"{where}{key}[{n}].upload")
@@ -222,7 +222,7 @@ def _keys_at(loc: Sequence[str | int]) -> list[str]:
     inner: dict[str, type[BaseModel]] = {
         "targets": Target,
         "scenarios": Scenario,
-        "before": Before,
+        "setup": SetupRequest,
         "requests": Request,
     }
     names = [part for part in loc if isinstance(part, str)]

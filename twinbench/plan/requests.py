@@ -65,9 +65,9 @@ def _header_value(value: str) -> str:
 
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
-TakenName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$", max_length=40)]
+CaptureName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$", max_length=40)]
 # Dotted; no answer is so deep that its values need longer ones.
-TakenPath = Annotated[str, StringConstraints(max_length=200)]
+CapturePath = Annotated[str, StringConstraints(max_length=200)]
 
 
 def _for_the_system(value: Given) -> Given:
@@ -160,23 +160,23 @@ class Request(BaseRequest):
     """One kind of request under load, as often as its `weight` says."""
 
     weight: Annotated[Count, Field(le=MOST_WEIGHT)] = 1
-    neighbour: bool = Field(
+    background: bool = Field(
         default=False,
         strict=True,
         description="it is there to be in the way of others: load, whose latency does not count",
     )
 
 
-class Before(BaseRequest):
+class SetupRequest(BaseRequest):
     """A request that is sent once to each fresh server, before any load."""
 
-    take: dict[TakenName, TakenPath] = Field(
+    capture: dict[CaptureName, CapturePath] = Field(
         default={}, description="name: dotted path of its value in the JSON answer"
     )
 
     @property
     def label(self) -> str:
-        return f"before: {super().label}"
+        return f"setup: {super().label}"
 
 
 def _texts(value: Any) -> Iterator[str]:

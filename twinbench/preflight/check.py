@@ -14,13 +14,13 @@ from twinbench.preflight.collect import PreflightError, collect
 from twinbench.preflight.facts import Seen
 from twinbench.preflight.pair import UnequalError, compare
 
-Tell = Callable[[str], None]
+OnStatus = Callable[[str], None]
 
 # Between the first starts and the second: times in whole seconds must have moved on.
 APART_S = 1.1
 
 
-def check(plan: Plan, plan_file: str, rig: Rig, tell: Tell) -> list[PreflightPair]:
+def check(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> list[PreflightPair]:
     """Start each target, send it every request, and compare it with its baseline.
 
     Scenarios that are measured on the same targets share their servers. Raises PlanError where
@@ -33,7 +33,7 @@ def check(plan: Plan, plan_file: str, rig: Rig, tell: Tell) -> list[PreflightPai
     return [
         pair
         for targets, scenarios in groups.items()
-        for pair in _Group(plan, plan_file, rig, tell, scenarios).pairs(targets)
+        for pair in _Group(plan, plan_file, rig, on_status, scenarios).pairs(targets)
     ]
 
 
@@ -41,9 +41,14 @@ class _Group:
     """Scenarios that are measured on the same targets."""
 
     def __init__(
-        self, plan: Plan, plan_file: str, rig: Rig, tell: Tell, scenarios: Sequence[Scenario]
+        self,
+        plan: Plan,
+        plan_file: str,
+        rig: Rig,
+        on_status: OnStatus,
+        scenarios: Sequence[Scenario],
     ) -> None:
-        self._plan, self._plan_file, self._rig, self._tell = plan, plan_file, rig, tell
+        self._plan, self._plan_file, self._rig, self._on_status = plan, plan_file, rig, on_status
         self._scenarios = scenarios
         self._first_ended = 0.0
         self._later: dict[tuple[str, int], Seen] = {}
@@ -59,14 +64,14 @@ class _Group:
         meant: dict[Aspect, str] = {}
         # Also where the baseline is the one that is meant to differ from all others.
         for target in (self._plan.target(other.target), self._plan.target(one.target)):
-            if isinstance(target.differs, str):
+            if isinstance(target.expected_differences, str):
                 return PreflightPair(
                     baseline=one.target,
                     candidate=other.target,
                     requests=one.requests,
-                    differs=target.differs,
+                    expected_differences=target.expected_differences,
                 )
-            meant |= target.differs or {}
+            meant |= target.expected_differences or {}
         try:
             return compare(one, other, self._again, meant)
         except UnequalError as error:
@@ -75,7 +80,7 @@ class _Group:
             remedy = "Make them do the same, or say in the plan why they do not:"
             raise PreflightError(
                 f"{self._plan_file}: targets[{self._plan.targets.index(about)}]: {error}\n"
-                f'{error.diff}\n{remedy} differs = {{ "{error.aspect}" = "..." }}'
+                f'{error.diff}\n{remedy} expected_differences = {{ "{error.aspect}" = "..." }}'
             ) from None
 
     def _again(self, name: str, start: int) -> Seen:
@@ -87,5 +92,5 @@ class _Group:
         return self._later[name, start]
 
     def _collect(self, name: str, what: str) -> Seen:
-        self._tell(what)
+        self._on_status(what)
         return collect(self._plan, self._plan_file, self._scenarios, name, self._rig)

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from twinbench.exchange import Answer, EndlessError, ExchangeError, exchange, take
+from twinbench.exchange import Answer, EndlessError, ExchangeError, capture, exchange
 from twinbench.measure.control import Work
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST, Server, ServerFailedError
 from twinbench.plan import (
     Aspect,
     BaseRequest,
-    Before,
     Plan,
     PlanError,
     Request,
     Scenario,
+    SetupRequest,
     Target,
     render,
 )
@@ -99,8 +99,8 @@ class _Visit:
         self._rng = random.Random(plan.seed)
         self._facts: dict[Key, str] = {}
         self._requests = 0
-        self._taken: dict[str, str] = {}
-        self._prepared: list[tuple[list[Before], dict[str, str]]] = []
+        self._captures: dict[str, str] = {}
+        self._prepared: list[tuple[list[SetupRequest], dict[str, str]]] = []
 
     def all_of(self, scenarios: Sequence[Scenario]) -> Seen:
         # What it did to start is not compared; what that left is in files and final database.
@@ -180,14 +180,14 @@ class _Visit:
     def _prepare(self, scenario: Scenario) -> Work | None:
         """Send what comes before; what another scenario has sent already (register, log in) is
         not sent twice, as no server is when it is measured."""
-        for before, taken in self._prepared:
-            if before == scenario.before:
-                self._taken = taken
+        for before, captures in self._prepared:
+            if before == scenario.setup:
+                self._captures = captures
                 return None
-        work, self._taken = None, {}
-        for number, request in enumerate(scenario.before):
+        work, self._captures = None, {}
+        for number, request in enumerate(scenario.setup):
             work = self._send(scenario, request, f"before[{number}]")
-        self._prepared.append((scenario.before, self._taken))
+        self._prepared.append((scenario.setup, self._captures))
         return work
 
     def _send(self, scenario: Scenario, request: BaseRequest, place: str) -> Work | None:
@@ -196,7 +196,7 @@ class _Visit:
         for draw, payload in enumerate(self._payloads(request), 1):
             number = f", draw {draw}" if request.is_drawn else ""
             sent = _Sent(request, payload, what, f"{place}{number}")
-            if isinstance(request, Before):
+            if isinstance(request, SetupRequest):
                 return self._send_payload(sent)
             self._sent.append(sent)
             for time_sent in TIMES:
@@ -207,8 +207,8 @@ class _Visit:
         """Send it, and keep what came of it. What is sent again (a name that is taken by then)
         may be answered with another status than the plan expects, if all targets answer alike."""
         answer = self._exchange(sent, again=bool(time_sent))
-        if isinstance(sent.request, Before):
-            self._taken |= self._values(sent.request, answer)
+        if isinstance(sent.request, SetupRequest):
+            self._captures |= self._values(sent.request, answer)
         where = f"{sent.what} ({sent.place}{time_sent})"
         work = self._work(where)
         self._keep(where, answer, work)
@@ -219,7 +219,7 @@ class _Visit:
         drawn: dict[bytes, None] = {}
         for _ in range(DRAWS if request.is_drawn and isinstance(request, Request) else 1):
             # Not with the port of this server, which an app may write into its links.
-            drawn[render(request, HOST, self._rng, self._taken).whole] = None
+            drawn[render(request, HOST, self._rng, self._captures).whole] = None
         return list(drawn)
 
     def _exchange(self, sent: _Sent, *, again: bool) -> Answer:
@@ -252,9 +252,9 @@ class _Visit:
             )
         return answer
 
-    def _values(self, request: Before, answer: Answer) -> dict[str, str]:
+    def _values(self, request: SetupRequest, answer: Answer) -> dict[str, str]:
         try:
-            return dict(take(request, answer))
+            return dict(capture(request, answer))
         except ExchangeError as error:
             raise PreflightError(f"{self._who}, {error}") from None
 

@@ -58,7 +58,7 @@ def collapsed_loads(curve: Curve) -> list[int]:
 def wrong_share(cell: CellResult) -> float:
     """Return the share of wrong responses, where it is beyond what the gate allows; else 0."""
     found = cell.errors / cell.requests if cell.requests else 0.0
-    return found if cell.status == "void" and found > MOST_ERRORS else 0.0
+    return found if cell.status == "invalid" and found > MOST_ERRORS else 0.0
 
 
 def deadlocked(cell: CellResult) -> bool:
@@ -91,7 +91,7 @@ def failures(results: Results, curve: Curve) -> Iterable[str]:
 
 def _limits(cells: Sequence[CellResult], cores: int) -> str:
     """Return what was used up at the highest load that has a result."""
-    seen = [cell for cell in cells if cell.status != "void"]
+    seen = [cell for cell in cells if cell.status != "invalid"]
     if not seen:
         return ""
     # Of a load with few results nothing is certain.

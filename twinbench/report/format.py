@@ -9,7 +9,7 @@ from twinbench.plan import Load, LoadKind
 
 MISSING = "–"
 MOST_LOADS = 3  # of those that are no stretch; more are counted
-STATUS: dict[CellStatus, str] = {"valid": "valid", "void": "invalid", "collapsed": "collapsed"}
+STATUS: dict[CellStatus, str] = {"valid": "valid", "invalid": "invalid", "collapsed": "collapsed"}
 EVERYWHERE: dict[LoadKind, str] = {"closed": "at every load", "open": "at every rate"}
 
 

@@ -27,7 +27,7 @@ def headline(results: Results, tables: Sequence[VerdictTable]) -> tuple[Span, ..
     """Return the result of a run in at most 25 words, as spans in the colours of the targets."""
     if not results.cells:
         return (Span("Nothing has been measured yet."),)
-    if all(cell.status == "void" for cell in results.cells):
+    if all(cell.status == "invalid" for cell in results.cells):
         number_of = count(len(results.cells), "measurement")
         return (Span(f"No result: {number_of}, none of them valid."),)
     if not tables:

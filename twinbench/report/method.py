@@ -83,10 +83,10 @@ def _measurements(results: Results) -> Iterable[Badge]:
     yield Badge(told, "good" if valid else "bad", "measurements")
     if counts["collapsed"]:
         yield Badge(f"{counts['collapsed']:,} collapsed", "plain", "measurements")
-    if counts["void"]:
+    if counts["invalid"]:
         wrong = sum(bool(wrong_share(cell)) for cell in results.cells)
         cause = f" ({wrong:,} with errors)" if wrong else ""
-        yield Badge(f"{counts['void']:,} invalid{cause}", "plain", "measurements")
+        yield Badge(f"{counts['invalid']:,} invalid{cause}", "plain", "measurements")
     if results.missing_cells:
         yield Badge(f"{results.missing_cells:,} not measured yet", "bad", "measurements")
     if results.plan.blocks == 1:
@@ -115,7 +115,7 @@ def _same(pair: TargetPair) -> Badge:
 
 def _exceptions(results: Results) -> Iterable[Badge]:
     for target in results.plan.targets:
-        if target.differs:
+        if target.expected_differences:
             yield Badge(f"{title(target)} is meant to differ", "plain", "method")
     if sharing := results.machine.sharing:
         yield Badge(SHARING[sharing], "bad", "method")
@@ -197,7 +197,7 @@ def targets_table(results: Results) -> Table:
             target.app or " ".join(target.command or ()),
             ", ".join(f"{name}={value}" for name, value in target.env.items()) or "defaults",
             str(target.workers),
-            target.why_differs,
+            target.expected_differences_text,
         )
         for target in results.plan.targets
     )
@@ -213,8 +213,8 @@ def preflight_table(results: Results) -> Table:
             ", ".join(pair.scenarios),
             str(pair.requests),
             ", ".join(pair.equal),
-            f"meant to differ: {pair.differs}"
-            if pair.differs
+            f"meant to differ: {pair.expected_differences}"
+            if pair.expected_differences
             else "".join(grouped(pair.not_compared)),
             count(pair.volatile, "value") if pair.volatile else "",
         )

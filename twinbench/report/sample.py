@@ -17,7 +17,7 @@ from twinbench.paths import ROOT
 from twinbench.report.markdown import plain
 from twinbench.report.view import ReportView, build_view
 from twinbench.report.write import write_report
-from twinbench.store import write_whole
+from twinbench.store import atomic_write
 
 SAMPLE = ROOT / "reports" / "sample"
 README = ROOT / "README.md"
@@ -41,9 +41,9 @@ def keep(run: Path, sample: Path = SAMPLE, readme: Path = README) -> None:
         write_report(view, made, lambda _: None)
         for path in (made / "report.html", made / "report.md", made / "charts" / "overview.png"):
             shutil.copy(path, sample / path.name)
-    write_whole(sample / "results.json", json.dumps(json.loads(text), ensure_ascii=False))
+    atomic_write(sample / "results.json", json.dumps(json.loads(text), ensure_ascii=False))
     old = readme.read_text(encoding="utf-8")
-    write_whole(readme, re.sub(f"{BEGIN}.*{END}", lambda _: block(view), old, flags=re.DOTALL))
+    atomic_write(readme, re.sub(f"{BEGIN}.*{END}", lambda _: block(view), old, flags=re.DOTALL))
 
 
 def block(view: ReportView) -> str:

@@ -13,7 +13,7 @@ from twinbench.report.elements import Chart, HeatMap
 from twinbench.report.markdown import markdown
 from twinbench.report.page import page
 from twinbench.report.view import ReportView
-from twinbench.store import write_whole
+from twinbench.store import atomic_write
 
 PNG_DPI = 150  # of the overview, for use elsewhere: sharp on most screens
 NAMED = 5  # charts that could not be drawn and are named in a remark
@@ -23,25 +23,25 @@ MISSING = Markup('<p class="missing">Chart {} {}</p>')
 def write_report(
     view: ReportView,
     folder: Path,
-    tell: Callable[[str], None],
+    on_status: Callable[[str], None],
     remark: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
     """Write report.html, report.md and charts/ into `folder`; the path of the page. `tell` is
     called with what is being done, `remark` with what is missing."""
-    elements, failed = _draw(view.charts, folder / "charts", tell)
+    elements, failed = _draw(view.charts, folder / "charts", on_status)
     missing = list(_missing(failed))
     for sentence in missing:
         remark(sentence)
     complete = view.with_remarks(missing)
     check_interrupted()
-    write_whole(folder / "report.md", markdown(complete))
+    atomic_write(folder / "report.md", markdown(complete))
     check_interrupted()
-    write_whole(folder / "report.html", page(complete, elements))
+    atomic_write(folder / "report.html", page(complete, elements))
     return folder / "report.html"
 
 
 def _draw(
-    charts: Iterable[Chart], folder: Path, tell: Callable[[str], None]
+    charts: Iterable[Chart], folder: Path, on_status: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return elements for a page, and why charts are missing, by the names of the charts."""
     # Nothing is written through a link: its target is not of this run.
@@ -51,7 +51,7 @@ def _draw(
     elements: dict[str, str] = {}
     failed: dict[str, str] = {}
     for chart in charts:
-        tell(f"drawing {chart.name}")
+        on_status(f"drawing {chart.name}")
         check_interrupted()
         why: list[str] = []
         with remarked(why, "could not be drawn"):

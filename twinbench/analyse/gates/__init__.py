@@ -1,4 +1,4 @@
-"""Which cells count. A gate that fails voids its cell, in words that say what to do about it.
+"""Which cells count. A gate that fails invalidates its cell, in words that say what to do about it.
 
 Every limit stands with its reason beside it in the module of its family.
 """
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from twinbench.analyse.gates import answers, arrivals, steady
 from twinbench.analyse.gates.collapses import mark_collapses
-from twinbench.analyse.gates.evidence import Evidence, Gate
-from twinbench.analyse.gates.machine import mark_robbed
+from twinbench.analyse.gates.evidence import Gate, GateInput
+from twinbench.analyse.gates.machine import invalidate_contended
 from twinbench.analyse.results import CellResult
 from twinbench.plan import LoadKind
 
-__all__ = ["Evidence", "judge", "judge_together"]
+__all__ = ["GateInput", "judge", "judge_together"]
 
 CLOSED: tuple[LoadKind, ...] = ("closed",)
 OPEN: tuple[LoadKind, ...] = ("open",)
@@ -33,11 +33,11 @@ GATES: tuple[tuple[Gate, tuple[LoadKind, ...]], ...] = (
 )
 
 
-def judge(seen: Evidence) -> None:
+def judge(seen: GateInput) -> None:
     """Set status and reasons of a cell by what is known of it alone."""
     cell, record = seen.cell, seen.record
     if record.outcome == "lost":
-        cell.status, cell.reasons = "void", [record.reason]
+        cell.status, cell.reasons = "invalid", [record.reason]
         return
     if record.outcome == "collapsed":
         cell.status = "collapsed"
@@ -48,18 +48,18 @@ def judge(seen: Evidence) -> None:
         ]
         return
     failed = [why for gate, kinds in GATES if record.load.kind in kinds and (why := gate(seen))]
-    cell.status = "void" if failed else "valid"
+    cell.status = "invalid" if failed else "valid"
     cell.reasons = failed + list(_remarks(seen))
 
 
 def judge_together(cells: Sequence[CellResult]) -> None:
     """What is seen only beside the other cells of the run. Collapses first: they are results."""
     mark_collapses(cells)
-    mark_robbed(cells)
+    invalidate_contended(cells)
 
 
-def _remarks(seen: Evidence) -> Iterable[str]:
-    """What a reader should know, and what voids nothing."""
+def _remarks(seen: GateInput) -> Iterable[str]:
+    """What a reader should know, and what invalidates nothing."""
     yield from seen.record.remarks
     if unserved := seen.record.users_unserved:
         users = "user" if unserved == 1 else "users"

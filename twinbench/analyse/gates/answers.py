@@ -1,6 +1,6 @@
 """Gates on what came back, and on who sent it."""
 
-from twinbench.analyse.gates.evidence import Evidence
+from twinbench.analyse.gates.evidence import GateInput
 
 MOST_ERRORS = 0.001  # share of wrong answers: fewer do not move a p99, nor a throughput visibly
 # Above it the generator, not the server, may set the figure: what is left of its core goes in
@@ -9,7 +9,7 @@ MOST_ERRORS = 0.001  # share of wrong answers: fewer do not move a p99, nor a th
 MOST_GENERATOR_CPU = 0.8
 
 
-def none_at_all(seen: Evidence) -> str | None:
+def none_at_all(seen: GateInput) -> str | None:
     if seen.cell.requests:
         return None
     if seen.record.load.kind == "open":
@@ -17,7 +17,7 @@ def none_at_all(seen: Evidence) -> str | None:
     return "no answer at all in the window: lengthen measure_s"
 
 
-def wrong(seen: Evidence) -> str | None:
+def wrong(seen: GateInput) -> str | None:
     cell = seen.cell
     if not cell.errors or cell.errors / cell.requests <= MOST_ERRORS:
         return None
@@ -28,7 +28,7 @@ def wrong(seen: Evidence) -> str | None:
     )
 
 
-def busy_generator(seen: Evidence) -> str | None:
+def busy_generator(seen: GateInput) -> str | None:
     used, waited = seen.cell.generator.cpu, seen.cell.generator.waited
     if used + waited <= MOST_GENERATOR_CPU:
         return None

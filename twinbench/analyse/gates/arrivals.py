@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from twinbench.analyse.gates.evidence import Evidence
+from twinbench.analyse.gates.evidence import GateInput
 from twinbench.analyse.window import NS_PER_MS
 
 # A timer of the kernel wakes a process within 0.1 ms here; thrice that at the median is no longer
@@ -18,7 +18,7 @@ LEAST_OFFERED = 0.99  # of the scheduled rate: less is another load than the pla
 EDGE_REQUESTS = 3
 
 
-def censored(seen: Evidence) -> str | None:
+def censored(seen: GateInput) -> str | None:
     """Those dropped would have been the slowest: what is left looks better than it was."""
     record = seen.record
     if not record.dropped:
@@ -30,7 +30,7 @@ def censored(seen: Evidence) -> str | None:
     )
 
 
-def late(seen: Evidence) -> str | None:
+def late(seen: GateInput) -> str | None:
     """Late at the median, or at p99 beyond what the machine itself is late by."""
     lag_ms = _lags_ms(seen)
     if not len(lag_ms):
@@ -54,7 +54,7 @@ def late(seen: Evidence) -> str | None:
     )
 
 
-def late_without_floor(seen: Evidence) -> str | None:
+def late_without_floor(seen: GateInput) -> str | None:
     """A remark: without calibration nobody knows what the machine is late by itself."""
     if seen.floor is not None or not _tail_is_late(seen):
         return None
@@ -65,7 +65,7 @@ def late_without_floor(seen: Evidence) -> str | None:
     )
 
 
-def short_of_rate(seen: Evidence) -> str | None:
+def short_of_rate(seen: GateInput) -> str | None:
     meant = seen.record.scheduled - seen.record.dropped
     sent = int(seen.window.inside(seen.window.sent_ns).sum())
     if sent >= LEAST_OFFERED * meant or meant - sent <= EDGE_REQUESTS:
@@ -76,14 +76,14 @@ def short_of_rate(seen: Evidence) -> str | None:
     )
 
 
-def _lags_ms(seen: Evidence) -> np.ndarray:
+def _lags_ms(seen: GateInput) -> np.ndarray:
     """Of what was due in the window. A gate looks at however few there are."""
     window = seen.window
     sent = window.inside(window.intended_ns) & (window.sent_ns > 0)
     return (window.sent_ns[sent] - window.intended_ns[sent]) / NS_PER_MS
 
 
-def _tail_is_late(seen: Evidence) -> bool:
+def _tail_is_late(seen: GateInput) -> bool:
     window = seen.window
     # Of those whose latencies are told: slow neighbours would hide a late generator.
     response_ms = (window.done_ns - window.intended_ns)[window.timed] / NS_PER_MS

@@ -13,7 +13,7 @@ from twinbench.store import CellRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class GateInput:
     """One cell: what was meant and what happened, its figures, its requests; `floor` where this
     run was calibrated."""
 
@@ -26,4 +26,4 @@ class Evidence:
 
 
 # What is wrong with a cell and what to do about it, in a sentence; None: nothing.
-Gate = Callable[[Evidence], str | None]
+Gate = Callable[[GateInput], str | None]

@@ -13,7 +13,7 @@ from twinbench.plan import Load
 
 # Share of a core above the run's usual. Throughput falls by about what is taken, and the smallest
 # effect worth showing is 3 %: a tenth more in one cell of a pair of blocks would show or hide one.
-# Tighter would void many cells on a shared machine, where blocks and intervals deal with it.
+# Tighter would invalidate many cells on a shared machine, where blocks and intervals deal with it.
 MOST_TAKEN = 0.10
 # Of what is usual the reader is told from here on: a third of the core is no small neighbour.
 TO_BE_TOLD = 0.33
@@ -21,10 +21,10 @@ TO_BE_TOLD = 0.33
 # than from one that waits, and the kernel's own work at a high rate comes in every block.
 OWN_USUAL_BLOCKS = 3
 
-Taken = Callable[[CellResult], float | None]
+Captures = Callable[[CellResult], float | None]
 
 
-def mark_robbed(cells: Sequence[CellResult]) -> None:
+def invalidate_contended(cells: Sequence[CellResult]) -> None:
     """Void the cells on whose cores others were busier than usual."""
     for taken, by, remedy in (
         (_stolen, "the host took {share:.0%} of a core from the server", "on a quieter host"),
@@ -39,7 +39,7 @@ def mark_robbed(cells: Sequence[CellResult]) -> None:
                 if share > TO_BE_TOLD:
                     cell.reasons.append(f"{by.format(share=share)}, as is usual in this run")
                 continue
-            cell.status = "void"
+            cell.status = "invalid"
             cell.reasons = [
                 f"{by.format(share=share)}, {usual:.0%} is usual in this run:"
                 f" measure again {remedy}",
@@ -55,7 +55,7 @@ def _others(cell: CellResult) -> float | None:
     return cell.others
 
 
-def _usuals(cells: Sequence[CellResult], taken: Taken) -> Iterator[float]:
+def _usuals(cells: Sequence[CellResult], taken: Captures) -> Iterator[float]:
     """For each cell the run's median, or that of its own blocks where it is higher."""
     blocks: dict[tuple[str, str, Load], list[float]] = defaultdict(list)
     for cell in cells:

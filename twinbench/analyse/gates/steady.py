@@ -6,7 +6,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from twinbench.analyse.gates.evidence import Evidence
+from twinbench.analyse.gates.evidence import GateInput
 
 # Little's law, N = throughput x latency, holds exactly for users who always have one request
 # under way: what is missing is time they spent otherwise.
@@ -32,7 +32,7 @@ TREND_P = 0.001
 MOST_TREND = 0.2  # change over the window; less is within what blocks differ by
 
 
-def little(seen: Evidence) -> str | None:
+def little(seen: GateInput) -> str | None:
     """The number of requests in flight, against the number of users.
 
     It is throughput x latency, but exact at the edges of the window: each request counts with
@@ -55,7 +55,7 @@ def little(seen: Evidence) -> str | None:
     )
 
 
-def backlog(seen: Evidence) -> str | None:
+def backlog(seen: GateInput) -> str | None:
     """More comes than is answered: requests in flight grow as long as one watches, and so do
     latencies."""
     in_flight = seen.window.in_flight_at(LOOKS)
@@ -69,11 +69,11 @@ def backlog(seen: Evidence) -> str | None:
     return (
         f"not a steady state: requests in flight grew from {max(0.0, fit.intercept):.0f} to"
         f" {end:.0f} in the window, and latencies with them. Either the rate is above what the"
-        " server can take: lower it; or the window is too short to tell: lengthen measure_s"
+        " server can take: lower it; or the window is too short to on_status: lengthen measure_s"
     )
 
 
-def trend(seen: Evidence) -> str | None:
+def trend(seen: GateInput) -> str | None:
     """A line through the logarithms of answers per slice."""
     window = seen.window
     arrived = window.done_ns[window.arrived] - window.begin_ns
@@ -102,7 +102,7 @@ def slope(logs: np.ndarray) -> tuple[float, float]:
     return float(fit.slope) * len(logs), float(fit.pvalue)
 
 
-def busy_afterwards(seen: Evidence) -> str | None:
+def busy_afterwards(seen: GateInput) -> str | None:
     if seen.record.drained:
         return None
     return (

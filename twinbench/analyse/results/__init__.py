@@ -14,7 +14,13 @@ from twinbench.analyse.results.base import (
     Result,
     Verdict,
 )
-from twinbench.analyse.results.cells import CellResult, Generator, Inside, Spectrum, Timeline
+from twinbench.analyse.results.cells import (
+    CellResult,
+    Generator,
+    ServerTelemetry,
+    Spectrum,
+    Timeline,
+)
 from twinbench.analyse.results.claims import ClaimResult
 from twinbench.analyse.results.comparisons import Comparison, Crossover
 from twinbench.analyse.results.curves import (
@@ -41,13 +47,13 @@ __all__ = [
     "Decision",
     "Estimate",
     "Generator",
-    "Inside",
     "Metric",
     "Objective",
     "Point",
     "Prediction",
     "Result",
     "Results",
+    "ServerTelemetry",
     "Spectrum",
     "Timeline",
     "Timing",

@@ -9,7 +9,7 @@ Metric = Literal["throughput", "per_cpu_s", "p50", "p99"]
 METRICS: tuple[Metric, ...] = ("throughput", "per_cpu_s", "p50", "p99")
 # Of the others, less is better.
 MORE_IS_BETTER: frozenset[Metric] = frozenset({"throughput", "per_cpu_s"})
-CellStatus = Literal["valid", "void", "collapsed"]
+CellStatus = Literal["valid", "invalid", "collapsed"]
 Decision = Literal["faster", "slower", "no difference shown", "not comparable"]
 Verdict = Literal["supported", "refuted", "not shown"]
 

@@ -25,7 +25,7 @@ class Generator(Result):
     lag_p99_ms: float | None
 
 
-class Inside(Result):
+class ServerTelemetry(Result):
     """What telemetry saw inside the window; None where it saw nothing.
 
     `stolen` and `others`: seconds a second that the host took away from the server's cores, and
@@ -42,8 +42,8 @@ class Inside(Result):
     connections_waiting_max: int | None = None
 
 
-class CellResult(Inside):
-    """One measurement. `reasons` say why it is void or collapsed, or what to mind.
+class CellResult(ServerTelemetry):
+    """One measurement. `reasons` say why it is invalid or collapsed, or what to mind.
 
     `requests` of a closed load are the good answers inside the measuring window and the `errors`
     since it began, the unanswered ones after it included; of an open load all that were meant to

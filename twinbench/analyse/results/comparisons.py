@@ -13,7 +13,7 @@ class Comparison(Result):
     `decision` is about the candidate. `collapses` say in how many blocks which of the two stopped
     answering; the ratio is that of the `blocks` in which both answered. Where one stopped in half
     of its blocks or more there is no ratio, and `survivor` names the other if it went on.
-    `differs` is the plan's reason why the two are meant to
+    `expected_differences` is the plan's reason why the two are meant to
     differ; in what else they were found equal, and what could not be compared, is in
     `Results.preflight`. `same`: the
     two are one target twice (A/A), between which no difference may be shown.
@@ -38,7 +38,7 @@ class Comparison(Result):
     same: bool = False
     survivor: str | None = None
     collapses: list[str] = Field(default=[])
-    differs: str | None = None
+    expected_differences: str | None = None
     reasons: list[str]
 
 

@@ -43,8 +43,8 @@ class Capacity(Result):
 class Objective(Result):
     """The highest load up to which every load meets p99 <= `slo_ms`. `value` is None where not even
     the lowest does. `until`: why it ends there: `missed` (the next load has a higher p99),
-    `collapsed` (the server stops answering there), `not known` (the next load is void, or has too
-    few samples for a p99), or `range` (it is the highest load tried).
+    `collapsed` (the server stops answering there), `not known` (the next load is invalid, or has
+    too few samples for a p99), or `range` (it is the highest load tried).
     `missed`: the lowest load known to have a higher p99."""
 
     slo_ms: float

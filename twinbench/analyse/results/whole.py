@@ -25,7 +25,7 @@ class Timing(Result):
 
 
 class Results(Result):
-    format: Literal[4] = 4
+    format: Literal[5] = 5
     run: str
     plan: Plan
     timing: Timing

@@ -6,7 +6,7 @@ from twinbench.calibrate.verdict import Judged, Known, at_most, within
 from twinbench.findings import Picture, Series
 from twinbench.plan import Load
 
-MOST_CPU = 0.8  # that of the gate which voids a cell (analyse/gates)
+MOST_CPU = 0.8  # that of the gate which invalidates a cell (analyse/gates)
 # Of what was due: the last arrivals of a window may be answered after it.
 OFF = 0.001
 
