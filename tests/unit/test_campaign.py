@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench import campaign, run
 from twinbench.analyse.run import analyse
 from twinbench.campaign import unfinished

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.run import analyse
 from twinbench.errors import MOST_CHARACTERS
 from twinbench.measure.driver import _join
