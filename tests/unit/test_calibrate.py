@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from tests.support.runs import Requests, answers, plan, record, write_run
+from tests.support.runs import Requests, plan, record, responses, write_run
 from twinbench import cli, run
 from twinbench.calibrate import NoEvidenceError, full, generators
 from twinbench.calibrate.beside import read_wrk
@@ -46,7 +46,7 @@ def test_closed_loads_ask_for_what_they_got_in_the_newest_run(tmp_path: Path) ->
     assert highest_rate(of, tmp_path) == USUAL_RPS
 
     def made(cell: Cell) -> tuple[CellRecord, Requests]:
-        return record(cell, good=700 + cell.load.value), answers(10, 1.0)
+        return record(cell, good=700 + cell.load.value), responses(10, 1.0)
 
     write_run(tmp_path, of, made)
     assert highest_rate(of, tmp_path) == 708

@@ -116,7 +116,7 @@ def test_a_plan_with_one_target_has_curves_and_no_ratio(tmp_path: Path) -> None:
 def test_percentiles_are_those_of_the_highest_load_that_all_have(tmp_path: Path) -> None:
     def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
         if cell.target == "sync" and cell.load.value == 8:
-            return runs.record(cell, outcome="collapsed", unanswered=8), runs.answers(0, 1)
+            return runs.record(cell, outcome="collapsed", unanswered=8), runs.responses(0, 1)
         return runs.steady(cell, 1000)
 
     view = build_view(analyse(runs.write_run(tmp_path, runs.plan(), make)))
@@ -168,7 +168,7 @@ def test_points_of_a_ratio_have_the_colour_of_the_leader(view: ReportView) -> No
 
 def test_invalid_blocks_are_grey_and_hollow(tmp_path: Path) -> None:
     def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
-        return runs.record(cell), runs.answers(1000, cell.load.value, wrong=500)
+        return runs.record(cell), runs.responses(1000, cell.load.value, wrong=500)
 
     view = build_view(analyse(runs.write_run(tmp_path, runs.plan(), make)))
     [axes] = figure_of(chart_of(view, "throughput")).axes

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from twinbench.analyse.gates.answers import MOST_ERRORS
+from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, Curve, Results
 from twinbench.plan import LoadKind
 from twinbench.report.elements import Table
@@ -58,7 +58,7 @@ def collapsed_loads(curve: Curve) -> list[int]:
 def wrong_share(cell: CellResult) -> float:
     """Return the share of wrong responses, where it is beyond what the gate allows; else 0."""
     found = cell.errors / cell.requests if cell.requests else 0.0
-    return found if cell.status == "invalid" and found > MOST_ERRORS else 0.0
+    return found if cell.status == "invalid" and found > MAX_ERRORS else 0.0
 
 
 def deadlocked(cell: CellResult) -> bool:

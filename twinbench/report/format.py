@@ -86,4 +86,4 @@ def stretch(kind: LoadKind, tried: Sequence[int], loads: Sequence[int]) -> str:
 def leader(comparison: Comparison) -> str:
     """Return the target that is better, or that alone did not collapse; empty if none is shown."""
     ahead = {"faster": comparison.candidate, "slower": comparison.baseline}
-    return comparison.survivor or ahead.get(comparison.decision, "")
+    return comparison.not_collapsed or ahead.get(comparison.decision, "")

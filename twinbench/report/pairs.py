@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from twinbench.analyse.results import MORE_IS_BETTER, Comparison, Estimate, Metric, Results
+from twinbench.analyse.results import HIGHER_IS_BETTER, Comparison, Estimate, Metric, Results
 from twinbench.plan import LoadKind, Scenario, Target
 from twinbench.printable import printable
 from twinbench.report.format import interval, leader, load_text
@@ -35,8 +35,8 @@ class TargetPair:
         return self.side if target == self.candidate.name else 0
 
     @property
-    def same(self) -> bool:
-        return self.compared[0].same
+    def aa_check(self) -> bool:
+        return self.compared[0].aa_check
 
     @property
     def tried(self) -> list[int]:
@@ -55,7 +55,7 @@ def target_pairs(results: Results, kind: LoadKind) -> list[TargetPair]:
     found = []
     for scenario in sorted(plan.scenarios, key=lambda s: groups.index(s.group)):
         baseline, *candidates = plan.targets_of(scenario)
-        metric = results.decisive(scenario.name, kind)
+        metric = results.primary_metric(scenario.name, kind)
         for side, name in enumerate(candidates, start=1):
             compared = results.compared(scenario.name, kind, metric, name)
             if compared:
@@ -68,7 +68,7 @@ def target_pairs(results: Results, kind: LoadKind) -> list[TargetPair]:
 def advantage(comparison: Comparison) -> Estimate | None:
     """Return the ratio, turned so that above 1 the candidate is better."""
     ratio = comparison.ratio
-    if ratio is None or comparison.metric in MORE_IS_BETTER:
+    if ratio is None or comparison.metric in HIGHER_IS_BETTER:
         return ratio
     return inverse(ratio)
 
@@ -91,8 +91,8 @@ def describe(pair: TargetPair, comparison: Comparison) -> str:
     """Return one comparison as text, for a pointer on its mark."""
     at = load_text(comparison.load)
     names = title(pair.candidate), title(pair.baseline)
-    if comparison.survivor:
-        return f"{at}: only {pair.title(comparison.survivor)} did not collapse"
+    if comparison.not_collapsed:
+        return f"{at}: only {pair.title(comparison.not_collapsed)} did not collapse"
     if comparison.ratio is None:
         return f"{at}: not comparable: {'; '.join(comparison.reasons)}"
     ratio = comparison.ratio

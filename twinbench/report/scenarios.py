@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import (
-    MORE_IS_BETTER,
+    HIGHER_IS_BETTER,
     PERCENTS,
     CellResult,
     Comparison,
@@ -15,6 +14,7 @@ from twinbench.analyse.results import (
     Results,
 )
 from twinbench.analyse.results import Point as CurvePoint
+from twinbench.analyse.statistics import MARGIN
 from twinbench.plan import LoadKind, Scenario
 from twinbench.report.elements import (
     Dot,
@@ -296,7 +296,7 @@ class _Section:
             for curve in self.curves:
                 row += _measured(curve.points[n])
             rows.append(tuple(row))
-        metric = self.results.decisive(self.scenario.name, self.kind)
+        metric = self.results.primary_metric(self.scenario.name, self.kind)
         compared = f", compared by {METRICS[metric]}" if self.pairs else ""
         caption = f"{title(self.scenario)}: all figures{compared}"
         return Table(f"figures-{self.id}", caption, tuple(header), tuple(rows))
@@ -331,13 +331,13 @@ def _ratio_point(pair: TargetPair, comparison: Comparison) -> Point:
 
 def _ratio_word(pair: TargetPair, comparison: Comparison) -> Word:
     """Return which target did not collapse, on the side of 1 where its points are."""
-    survivor, load = comparison.survivor, comparison.load.value
-    if not survivor:
+    not_collapsed, load = comparison.not_collapsed, comparison.load.value
+    if not not_collapsed:
         return Word(load, "?", None, "below 1")
-    more_is_better = comparison.metric in MORE_IS_BETTER
-    above = (survivor == pair.candidate.name) == more_is_better
-    side: Side = pair.side_of(survivor)
-    return Word(load, f"{pair.title(survivor)}\nonly", side, "above 1" if above else "below 1")
+    more_is_better = comparison.metric in HIGHER_IS_BETTER
+    above = (not_collapsed == pair.candidate.name) == more_is_better
+    side: Side = pair.side_of(not_collapsed)
+    return Word(load, f"{pair.title(not_collapsed)}\nonly", side, "above 1" if above else "below 1")
 
 
 def _compared(pair: TargetPair, load: int) -> list[str]:
@@ -351,8 +351,8 @@ def _compared(pair: TargetPair, load: int) -> list[str]:
 
 def _result(pair: TargetPair, comparison: Comparison) -> str:
     collapses = f" ({'; '.join(comparison.collapses)})" if comparison.collapses else ""
-    if comparison.survivor:
-        return f"only {pair.title(comparison.survivor)}{collapses}"
+    if comparison.not_collapsed:
+        return f"only {pair.title(comparison.not_collapsed)}{collapses}"
     if ahead := leader(comparison):
         return f"{pair.title(ahead)} faster{collapses}"
     if comparison.decision == "no difference shown":

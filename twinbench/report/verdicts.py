@@ -216,13 +216,13 @@ def _tile_text(pair: TargetPair, comparison: Comparison) -> str:
     ahead = leader(comparison)
     if not ahead:
         return "~" if comparison.decision == "no difference shown" else "?"
-    if comparison.survivor or comparison.ratio is None:
+    if comparison.not_collapsed or comparison.ratio is None:
         return "only"
     return factor(strength(comparison))
 
 
 def _steps(comparison: Comparison) -> int:
-    if comparison.survivor:
+    if comparison.not_collapsed:
         return 1 + len(STRONGER)
     return 1 + sum(strength(comparison) >= least for least in STRONGER)
 

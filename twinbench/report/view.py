@@ -74,7 +74,7 @@ def build_view(results: Results) -> ReportView:
     by_kind = {kind: target_pairs(results, kind) for kind in KINDS}
     everyone = [pair for kind in KINDS for pair in by_kind[kind]]
     # A target against itself is a check, not a verdict.
-    versus = [[r for r in by_kind[kind] if not r.same] for kind in KINDS]
+    versus = [[r for r in by_kind[kind] if not r.aa_check] for kind in KINDS]
     shown = [(verdict_table(results, group), group) for group in versus if group]
     by_scenario: dict[str, list[TargetPair]] = {}
     for pair in everyone:

@@ -4,8 +4,8 @@ import math
 
 from scipy import stats
 
-from twinbench.analyse.intervals import CONFIDENCE
 from twinbench.analyse.results import Comparison, Metric
+from twinbench.analyse.statistics import CONFIDENCE
 from twinbench.calibrate import NoEvidenceError, theory
 from twinbench.calibrate.evidence import Evidence, ms
 from twinbench.calibrate.plans import PLANTED_MS

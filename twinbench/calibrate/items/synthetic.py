@@ -10,9 +10,9 @@ import statistics
 import numpy as np
 import polars as pl
 
-from twinbench.analyse.cells import analyse_cell
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.results import CellResult
+from twinbench.analyse.run import analyse_cell
 from twinbench.calibrate.evidence import Evidence, Rows
 from twinbench.calibrate.theory import Values
 from twinbench.calibrate.verdict import Judged, Known, within
