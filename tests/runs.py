@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from twinbench.findings import Calibration, Floor, Item
+from twinbench.findings import Check, Floor, SelfCheck
 from twinbench.plan import Cell, Plan, cells
 from twinbench.store import CellRecord, Machine, Manifest, Session, Store, now
 
@@ -127,21 +127,24 @@ def telemetry(**values: float) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def calibration(*items: Item, **floor: float) -> Calibration:
-    """A short calibration with a floor of 0.2 ms (p99: 1 ms), and a lag of 0.1 ms (p99: 2 ms)."""
+def check(name: str = "floor", *, ok: bool = True, advice: str = "") -> Check:
+    return Check(name=name, unit="ms", measured=0.5, low=0, high=1 if ok else 0.1, advice=advice)
+
+
+def self_check(*checks: Check, **floor: float) -> SelfCheck:
+    """Return a self-check with a floor of 0.2 ms (p99: 1 ms), and a lag of 0.1 ms (p99: 2 ms)."""
     values = {
         "latency_p50_ms": 0.2,
         "latency_p99_ms": 1.0,
         "lag_p50_ms": 0.1,
         "lag_p99_ms": 2.0,
     }
-    return Calibration(
-        form="short",
+    return SelfCheck(
         started="2026-01-17T12:00:00+00:00",
         took_s=12.0,
         floor=Floor.model_validate(values | floor),
         capacity_rps=41_000,
-        items=list(items),
+        checks=checks,
     )
 
 
@@ -151,7 +154,7 @@ def write_run(
     make_cell: MakeCell,
     *,
     look: Callable[[Cell], pl.DataFrame | None] = lambda _: None,
-    calibrated: Calibration | None = None,
+    self_check: SelfCheck | None = None,
 ) -> Store:
     """A whole run of `of`, each cell as `make_cell` has it, its telemetry as `look` has it."""
     store = Store.create(manifest(of), folder)
@@ -163,6 +166,6 @@ def write_run(
                 store.folder / "cells" / f"{cell.number:04d}" / "telemetry.parquet"
             )
         store.finish(made)
-    if calibrated:
-        store.write_calibration(calibrated)
+    if self_check:
+        store.write_self_check(self_check)
     return store

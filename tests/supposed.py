@@ -93,8 +93,7 @@ def results(
         crossovers=list(crossovers),
         claims=[],
         timelines=[],
-        calibration=None,
-        full_calibration=None,
+        self_check=None,
         machine=runs.manifest(plan).machine,
         versions={"python": "3.11", "fastapi": "0"},
     )

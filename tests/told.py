@@ -30,8 +30,7 @@ def results(of: Plan, **parts: object) -> Results:
         "plan": of,
         "timing": Timing(started="2026-01-17T12:00:00+00:00", elapsed_s=9, window_s=6, sessions=1),
         "missing_cells": 0,
-        "calibration": None,
-        "full_calibration": None,
+        "self_check": None,
         "machine": made.machine,
         "versions": made.versions,
     }

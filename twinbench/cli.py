@@ -1,7 +1,6 @@
 """Arguments in, one call out, and one sentence for whatever goes wrong.
 
-Exit codes: 0 done; 1 a cell was lost, or calibration failed; 2 usage or plan error; 3 preflight
-refused; 130 interrupted.
+Exit codes: 0 done; 1 a cell was lost; 2 usage or plan error; 3 preflight refused; 130 interrupted.
 """
 
 import json
@@ -87,38 +86,11 @@ def check(plan: PlanFile) -> None:
 
 
 @app.command()
-def calibrate(plan: PlanFile = PLANS / "bench.toml") -> None:
-    """Read off known answers whether the instrument is right, with the headroom that a plan needs.
-
-    About two minutes. Exits with 1 if anything is wrong."""
-    from twinbench.calibrate.full import calibrate as calibrate_for
-    from twinbench.calibrate.full import lines
-    from twinbench.run import machine_lock, read_plan_here
-
-    with machine_lock():
-        found, folder = calibrate_for(read_plan_here(plan), RUNS.parent, out)
-    for line in lines(found.items):
-        out.print(line, markup=False)
-    out.print(f"{folder / 'calibration.json'} ({found.took_s:.0f} s)", markup=False)
-    raise typer.Exit(1 if found.failed else 0)
-
-
-@app.command()
 def ui() -> None:
     """Serve both apps and Locust's web page, to try loads by hand; Ctrl-C ends all of it."""
     from twinbench.ui import serve_ui
 
     serve_ui(out)
-
-
-@app.command()
-def generators() -> None:
-    """Our client, Locust's FastHttpUser and wrk against the same nginx: requests a second."""
-    from twinbench.calibrate.generators import compare_generators
-    from twinbench.run import machine_lock
-
-    with machine_lock():
-        compare_generators(out)
 
 
 @app.command()
@@ -187,13 +159,12 @@ def main() -> int:
     except Exception as error:
         if (code := _code(error)) is None:
             raise
-        return _failed(f"calibration failed: {error}" if code == 1 else str(error), code)
+        return _failed(str(error), code)
     return 0
 
 
 def _code(error: Exception) -> int | None:
     """The exit code of what is foreseen to go wrong."""
-    from twinbench.calibrate import NoEvidenceError
     from twinbench.measure.server import ServerFailedError
     from twinbench.plan import PlanError
     from twinbench.preflight import PreflightError
@@ -201,7 +172,6 @@ def _code(error: Exception) -> int | None:
     from twinbench.store import StoreError
 
     codes: dict[type[Exception], int] = {
-        NoEvidenceError: 1,
         PlanError: 2,
         StoreError: 2,
         PreflightError: 3,
