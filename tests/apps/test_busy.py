@@ -20,13 +20,13 @@ from apps.shared.sqlite import is_locked, prepare_connection
 from tests.apps.conftest import DATABASE
 from tests.apps.requests import ADA, POST
 from tests.apps.serving import (
+    APPS,
     ME,
     PATH,
-    TWINS,
     credentials,
-    kept_pictures,
     logged_in,
     picture,
+    uploaded_files,
 )
 
 # How long the pool, and SQLite, are waited for here.
@@ -48,7 +48,7 @@ def impatient(name: str, client: TestClient, monkeypatch: pytest.MonkeyPatch) ->
         engine = create_async_engine(f"sqlite+aiosqlite:///{DATABASE}", **SMALL)
         listened = engine.sync_engine
     event.listen(listened, "connect", prepare_connection)
-    monkeypatch.setitem(TWINS[name].database.new_session.kw, "bind", engine)
+    monkeypatch.setitem(APPS[name].database.new_session.kw, "bind", engine)
     yield engine
     in_app(client, engine.dispose)
 
@@ -134,7 +134,7 @@ def test_a_locked_database_is_a_503(
         assert client.get("/api/posts/1").status_code == 200  # who reads does not wait
     [said] = [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"]
     assert said == "Answered 503: (sqlite3.OperationalError) database is locked"
-    assert kept_pictures() == []
+    assert uploaded_files() == []
     assert client.request(method, path, **options).status_code < 300
 
 
@@ -152,7 +152,7 @@ def test_it_is_a_503_wherever_it_is_raised(
     client: TestClient, name: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the dependency before the route, and when it rolls back what the route refused."""
-    made = TWINS[name].database.new_session.class_
+    made = APPS[name].database.new_session.class_
     method = {"dependency": "execute", "exit": "rollback"}[where]
 
     def fail(*_: Any, **__: Any) -> Any:

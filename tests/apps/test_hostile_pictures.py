@@ -19,7 +19,7 @@ from PIL import Image
 
 from apps.shared.images import MAX_PIXELS, MAX_SIDE
 from apps.shared.settings import settings
-from tests.apps.hostile import (
+from tests.apps.mutated_pictures import (
     MOST_MB,
     MOST_WEBP_TABLES_MB,
     Part,
@@ -45,7 +45,7 @@ MOST_BYTES = settings.upload_bytes - 1_000
 
 def _tried(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tests.apps.hostile", *arguments],
+        [sys.executable, "-m", "tests.apps.mutated_pictures", *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 

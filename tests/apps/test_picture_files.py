@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event
 
 from tests.apps.conftest import DATABASE
-from tests.apps.serving import ME, PATH, PICTURES, TWINS, image_file, kept_pictures, picture, upload
+from tests.apps.serving import APPS, ME, PATH, PICTURES, image_file, picture, upload, uploaded_files
 
 
 def _execute(*statements: str) -> None:
@@ -25,15 +25,15 @@ def test_the_old_picture_goes_when_the_new_one_is_there(client: TestClient) -> N
     first = upload(client, picture()).json()["image_file"]
     second = upload(client, picture()).json()["image_file"]
     assert first != second
-    assert kept_pictures() == [second]
+    assert uploaded_files() == [second]
     assert client.delete(PATH, headers=ME).json()["image_file"] is None
-    assert kept_pictures() == []
+    assert uploaded_files() == []
 
 
 def test_a_user_who_leaves_takes_the_picture_along(client: TestClient) -> None:
     upload(client, picture())
     assert client.delete("/api/users/1", headers=ME).status_code == 204
-    assert kept_pictures() == []
+    assert uploaded_files() == []
 
 
 def test_a_failed_commit_leaves_neither_file_nor_row(client: TestClient) -> None:
@@ -47,7 +47,7 @@ def test_a_failed_commit_leaves_neither_file_nor_row(client: TestClient) -> None
     assert upload(client, picture()).status_code == 409
     assert client.delete(PATH, headers=ME).status_code == 409
     assert image_file(client) == before
-    assert kept_pictures() == [before]
+    assert uploaded_files() == [before]
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(client: TestClient) -> None:
@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(client: TestClient) ->
     finally:
         moved.rename(PICTURES)
     assert image_file(client) == before
-    assert kept_pictures() == [before]
+    assert uploaded_files() == [before]
 
 
 def test_two_at_once_leave_one(client: TestClient) -> None:
@@ -74,13 +74,13 @@ def test_two_at_once_leave_one(client: TestClient) -> None:
 
     with ThreadPoolExecutor(at_once) as pool:
         assert list(pool.map(one, range(at_once))) == [200] * at_once
-    assert kept_pictures() == [image_file(client)]
+    assert uploaded_files() == [image_file(client)]
 
 
 def test_an_upload_while_the_user_leaves_is_refused_and_leaves_nothing(
     client: TestClient, name: str
 ) -> None:
-    engine = TWINS[name].engine
+    engine = APPS[name].engine
     gone: list[bool] = []
 
     def leave(_c: Any, _k: Any, statement: str, *_: Any) -> None:
@@ -95,4 +95,4 @@ def test_an_upload_while_the_user_leaves_is_refused_and_leaves_nothing(
         event.remove(engine, "before_cursor_execute", leave)
     assert gone
     assert answer.status_code == 404
-    assert kept_pictures() == []
+    assert uploaded_files() == []

@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from apps.shared import images
 from apps.shared.images import MAX_PIXELS, MAX_SIDE, make_profile_picture
 from apps.shared.settings import settings
-from tests.apps.hostile import (
+from tests.apps.mutated_pictures import (
     SECRET,
     Part,
     described,
@@ -25,13 +25,13 @@ from tests.apps.hostile import (
     split_png,
     valid,
 )
-from tests.apps.serving import ME, PATH, image_file, kept_pictures, picture, upload
+from tests.apps.serving import ME, PATH, image_file, picture, upload, uploaded_files
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
 def test_a_picture_becomes_a_square_jpeg(client: TestClient, kind: str) -> None:
     user = upload(client, picture(kind, (700, 300))).json()
-    assert kept_pictures() == [user["image_file"]]
+    assert uploaded_files() == [user["image_file"]]
     answer = client.get(user["image_path"])
     assert answer.headers["content-type"] == "image/jpeg"
     with Image.open(io.BytesIO(answer.content)) as shown:
@@ -158,7 +158,7 @@ def test_what_is_no_picture_is_refused(client: TestClient, kind: str) -> None:
     answer = upload(client, NO_PICTURES[kind])
     assert answer.status_code == 400
     assert answer.json() == {"detail": "The file is not a picture that can be read"}
-    assert kept_pictures() == []
+    assert uploaded_files() == []
     assert image_file(client) is None
 
 
@@ -176,7 +176,7 @@ def test_what_is_no_picture_is_refused(client: TestClient, kind: str) -> None:
 )
 def test_the_name_of_a_file_has_no_say(client: TestClient, hostile: str) -> None:
     user = upload(client, picture(), hostile).json()
-    assert kept_pictures() == [user["image_file"]]
+    assert uploaded_files() == [user["image_file"]]
     assert user["image_file"].endswith(".jpg")
     assert len(user["image_file"]) == 36
 
@@ -185,7 +185,7 @@ def test_just_small_enough_and_just_too_large(client: TestClient) -> None:
     most = settings.upload_bytes
     assert upload(client, bytes(most)).status_code == 400  # read, and no picture
     assert upload(client, bytes(most + 1)).status_code == 413
-    assert kept_pictures() == []
+    assert uploaded_files() == []
 
 
 def test_what_is_too_large_is_refused_while_it_is_read(client: TestClient) -> None:

@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 from apps.shared import images, models, security
 from tests.apps.conftest import FOLDER, OWN
 from tests.apps.recording import Step, recording
-from tests.apps.requests import REQUESTS, Ask
+from tests.apps.requests import REQUESTS, Case
 from tests.apps.serving import clear_data
 from tests.apps.test_same_work import hold_still
 from twinbench.paths import ROOT
@@ -66,7 +66,7 @@ def _take_modules() -> dict[str, Any]:
     return {name: sys.modules.pop(name) for name in names}
 
 
-def run(name: str, requests: Sequence[Ask], root: Path = ROOT) -> Ran:
+def run(name: str, requests: Sequence[Case], root: Path = ROOT) -> Ran:
     """Let the app `name` in `root` answer `requests`, on the data that are there."""
     steps: Steps = []
     with (
@@ -193,12 +193,12 @@ DRIFTS = {
     ),
 }
 SOME = [
-    Ask("GET", "/api/posts/7", 200),
-    Ask("GET", "/workload/compute?n=2", 200),
-    Ask("GET", "/workload/compute?n=2", 200),
-    Ask("GET", "/workload/fetch?ms=1", 502),
-    Ask("GET", "/workload/hash", 200),
-    Ask("GET", "/workload/thumbnail", 200),
+    Case("GET", "/api/posts/7", 200),
+    Case("GET", "/workload/compute?n=2", 200),
+    Case("GET", "/workload/compute?n=2", 200),
+    Case("GET", "/workload/fetch?ms=1", 502),
+    Case("GET", "/workload/hash", 200),
+    Case("GET", "/workload/thumbnail", 200),
 ]
 
 

@@ -16,7 +16,7 @@ from apps.shared.schemas import Title
 from apps.shared.security import DEMO_EMAIL, DEMO_PASSWORD
 from apps.shared.seed import POSTS, USERS
 from tests.apps.requests import ADA, POST, REQUESTS
-from tests.apps.serving import TWINS, credentials, logged_in, serving
+from tests.apps.serving import APPS, credentials, logged_in, serving
 
 
 def test_every_request_has_its_status(client: TestClient) -> None:
@@ -24,7 +24,7 @@ def test_every_request_has_its_status(client: TestClient) -> None:
         assert ask.send(client).status_code == ask.status, ask
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", APPS)
 def test_a_post_comes_with_its_author_in_two_statements(name: str) -> None:
     statements: list[str] = []
 
@@ -32,9 +32,9 @@ def test_a_post_comes_with_its_author_in_two_statements(name: str) -> None:
         statements.append(sql.split()[0])
 
     with serving(name) as client:
-        event.listen(TWINS[name].engine, "before_cursor_execute", listen)
+        event.listen(APPS[name].engine, "before_cursor_execute", listen)
         post = client.get("/api/posts/2000").json()
-        event.remove(TWINS[name].engine, "before_cursor_execute", listen)
+        event.remove(APPS[name].engine, "before_cursor_execute", listen)
     assert post["author"]["id"] == post["user_id"]
     assert "email" not in post["author"]
     assert statements == ["SELECT", "SELECT"]
@@ -59,7 +59,7 @@ def test_the_last_page_has_no_more_and_pages_do_not_overlap(client: TestClient) 
     assert seen == list(range(10, 0, -1))
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", APPS)
 def test_what_was_written_stays_after_a_restart(name: str) -> None:
     with serving(name) as client:
         owner = client.get("/api/posts/1").json()["user_id"]

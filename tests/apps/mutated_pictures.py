@@ -1,7 +1,7 @@
 """Picture files made to harm, and what becomes of them.
 
-`python -m tests.apps.hostile FORMAT FIRST LAST` tries those cases of the fuzz test, and
-`python -m tests.apps.hostile - FILE` one file. A case may hang, so the tests do it in a child
+`python -m tests.apps.mutated_pictures FORMAT FIRST LAST` tries those cases of the fuzz test, and
+`python -m tests.apps.mutated_pictures - FILE` one file. A case may hang, so the tests do it in a child
 process: more CPU time than CPU_S ends it, and the last line that it printed names the case.
 """
 
