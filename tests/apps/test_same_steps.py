@@ -1,7 +1,7 @@
-"""Guard 7: for equal requests both apps run the same steps of the code that they share.
+"""For equal requests both apps run the same steps of the code that they share.
 
-Each app is imported anew, as a server imports it: the import and the start are compared too, and
-the second app finds nothing that the first has remembered. What a step is: `recording.py`.
+Each app is imported anew, as a server imports it: import and startup are compared too, and the
+second app finds nothing that the first one cached. `recording.py` defines a step.
 """
 
 import asyncio
@@ -19,78 +19,76 @@ import pytest
 from fastapi.testclient import TestClient
 
 from apps.shared import images, models, security
-from tests.apps.conftest import FOLDER, OWN
+from tests.apps.conftest import ENVIRONMENT, FOLDER
 from tests.apps.recording import Step, recording
 from tests.apps.requests import REQUESTS, Case
 from tests.apps.serving import clear_data
-from tests.apps.test_same_work import hold_still
+from tests.apps.test_same_work import fix_clock_and_random
 from twinbench.paths import ROOT
 
-# A busy machine may make it slow; what hangs fails all the same.
+# A busy machine may make them slow.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-# How the steps begin that may differ, and why.
+# Beginnings of steps that may differ, and why.
 EXCEPTIONS = {
-    "offload.py ": "runs work elsewhere; only the async app uses it",
-    "settings.py Settings.sqlite_url has ": "is told the driver and the app",
-    "settings.py Settings.media_folder has ": "is told the app",
+    "offload.py ": "only the async app uses it",
+    "settings.py Settings.sqlite_url has ": "its arguments are the driver and the app",
+    "settings.py Settings.media_folder has ": "its argument is the app",
 }
 
-Steps = list[tuple[str, Counter[Step]]]
 
+class Run(NamedTuple):
+    """Steps of an app by request, and the trace functions that recorded code replaced."""
 
-class Ran(NamedTuple):
-    """Steps of an app by request, and what it has used to hide from the recording."""
-
-    steps: Steps
+    steps: list[tuple[str, Counter[Step]]]
     tampered: list[str]
 
 
 @contextmanager
 def imported(root: Path, name: str) -> Iterator[Any]:
-    """Import the main module of the app `name` in `root`, as if nothing of it had been."""
-    before = _take_modules()
+    """Import the app `name` in `root` anew; restore the modules afterwards."""
+    before = _pop_modules()
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(root)
-            for variable, value in OWN.items():
+            for variable, value in ENVIRONMENT.items():
                 patch.setenv(variable, value)
             yield importlib.import_module(f"apps.{name}_app.main")
     finally:
-        _take_modules()
+        _pop_modules()
         sys.modules.update(before)
 
 
-def _take_modules() -> dict[str, Any]:
+def _pop_modules() -> dict[str, Any]:
     names = [name for name in sys.modules if name.partition(".")[0] == "apps"]
     return {name: sys.modules.pop(name) for name in names}
 
 
-def run(name: str, requests: Sequence[Case], root: Path = ROOT) -> Ran:
-    """Let the app `name` in `root` answer `requests`, on the data that are there."""
-    steps: Steps = []
+def run(name: str, cases: Sequence[Case], root: Path = ROOT) -> Run:
+    """Send `cases` to the app `name` in `root`, on the existing data."""
+    steps = []
     with (
         pytest.MonkeyPatch.context() as patch,
         recording(root / "apps" / "shared") as recorder,
         imported(root, name) as main,
     ):
         steps.append(("import", recorder.take()))
-        # Their own, and the ones that the requests' tokens are made by.
-        shared = [sys.modules[f"apps.shared.{part}"] for part in ("models", "security", "images")]
-        hold_still(patch, models, security, images)
-        hold_still(patch, *shared)()
+        # The modules of the app, and those that sign the tokens of the requests.
+        own = [sys.modules[f"apps.shared.{part}"] for part in ("models", "security", "images")]
+        fix_clock_and_random(patch, models, security, images)
+        fix_clock_and_random(patch, *own)()
         recorder.take()
         with TestClient(main.app, raise_server_exceptions=False) as client:
-            steps.append(("start", recorder.take()))
-            for ask in requests:
-                assert ask.send(client).status_code == ask.status, ask
-                steps.append((f"{ask.method} {ask.path}", recorder.take()))
-        steps.append(("end", recorder.take()))
-    return Ran(steps, recorder.tampered)
+            steps.append(("startup", recorder.take()))
+            for case in cases:
+                assert case.send(client).status_code == case.status, case
+                steps.append((f"{case.method} {case.path}", recorder.take()))
+        steps.append(("shutdown", recorder.take()))
+    return Run(steps, recorder.tampered)
 
 
 class Difference(NamedTuple):
-    """A step that the apps have not run equally often, for one request."""
+    """A step that the apps ran a different number of times for one request."""
 
     request: str
     step: Step
@@ -99,61 +97,64 @@ class Difference(NamedTuple):
 
     @property
     def exceptions(self) -> set[str]:
-        """Which of the exceptions it falls under."""
         step = f"{self.step.file} {self.step.what}"
-        return {begin for begin in EXCEPTIONS if step.startswith(begin)}
+        return {beginning for beginning in EXCEPTIONS if step.startswith(beginning)}
 
 
-def differences(ran: dict[str, Ran]) -> list[Difference]:
+def differences(runs: dict[str, Run]) -> list[Difference]:
     return [
         Difference(request, step, one[step], other[step])
-        for (request, one), (_, other) in zip(ran["sync"].steps, ran["async"].steps, strict=True)
+        for (request, one), (_, other) in zip(runs["sync"].steps, runs["async"].steps, strict=True)
         for step in sorted(one.keys() | other.keys())
         if one[step] != other[step]
     ]
 
 
 @pytest.fixture(scope="module")
-def both() -> dict[str, Ran]:
-    """Steps of each app for every request, on fresh data."""
-    ran = {}
+def both() -> dict[str, Run]:
+    runs = {}
     for name in ("sync", "async"):
         clear_data()
-        ran[name] = run(name, REQUESTS)
-    return ran
+        runs[name] = run(name, REQUESTS)
+    return runs
 
 
-def test_both_run_the_same_shared_steps(both: dict[str, Ran]) -> None:
+def test_both_apps_run_the_same_steps(both: dict[str, Run]) -> None:
     assert [found for found in differences(both) if not found.exceptions] == []
-    assert [ran.tampered for ran in both.values()] == [[], []]
+    assert [found.tampered for found in both.values()] == [[], []]
 
 
-def test_no_exception_is_unused(both: dict[str, Ran]) -> None:
+def test_every_exception_is_used(both: dict[str, Run]) -> None:
     used = set().union(*(found.exceptions for found in differences(both)))
     assert used == EXCEPTIONS.keys()
 
 
-def test_every_shared_file_is_run(both: dict[str, Ran]) -> None:
-    """Otherwise a recording that sees nothing would pass."""
+def test_every_shared_file_is_recorded(both: dict[str, Run]) -> None:
     files = {path.name for path in (ROOT / "apps" / "shared").glob("*.py")}
-    for ran in both.values():
-        assert {step.file for _, steps in ran.steps for step in steps} >= files - {"offload.py"}
+    for found in both.values():
+        recorded = {step.file for _, steps in found.steps for step in steps}
+        assert recorded >= files - {"offload.py"}
 
 
 class Drift(NamedTuple):
-    """What is planted in a shared file, before the first line that begins with `line`."""
+    """Code planted in a shared file before the first line that begins with `line`."""
 
     file: str
     line: str
-    planted: str
+    code: str
 
 
-# By what shared code could tell in which app it runs.
+# Ways in which shared code could detect its app.
 CLIENT = 'hasattr(request.state.upstream, "aclose")'
 ENDPOINT = '__import__("inspect").iscoroutinefunction(request.scope["endpoint"])'
 CALLER = '__import__("sys")._getframe(1).f_code.co_flags & 0x80'
 STACK = '"run_forever" in [f.name for f in __import__("traceback").extract_stack()]'
 THREAD = '"worker thread" in __import__("threading").current_thread().name'
+CACHED = f"""\
+kept = digest.__dict__.setdefault("kept", {{}})
+if n in kept: return kept[n]
+kept[n if {STACK} else object()] = 0"""
+ASYNC_CONNECTION = 'hasattr(connection, "run_async")'
 DRIFTS = {
     "trace_callback": Drift(
         "sqlite.py",
@@ -163,15 +164,15 @@ DRIFTS = {
     "progress_handler": Drift(
         "sqlite.py",
         "cursor.close()",
-        'hasattr(connection, "run_async") or connection.set_progress_handler(bool, 1_000)',
+        f"{ASYNC_CONNECTION} or connection.set_progress_handler(bool, 1_000)",
     ),
-    "a_callback_without_a_branch": Drift(
+    "callback_without_a_branch": Drift(
         "sqlite.py", "cursor.close()", 'getattr(connection, "set_trace_callback", bool)(str)'
     ),
     "pragma": Drift(
         "sqlite.py",
         "cursor.close()",
-        'cursor.execute("PRAGMA cache_size = 0") if hasattr(connection, "run_async") else None',
+        f'cursor.execute("PRAGMA cache_size = 0") if {ASYNC_CONNECTION} else None',
     ),
     "client": Drift("rendering.py", "if request", f"code = int(code) if {CLIENT} else code"),
     "caller": Drift("statements.py", "return", f"{CALLER} and range(9)"),
@@ -179,20 +180,14 @@ DRIFTS = {
     "thread": Drift("cpu_work.py", "return make_profile", f"{{0: abs, 1: bin}}[{THREAD}](1)"),
     "dialect": Drift("models.py", "return value and value.replace", "dialect.is_async and bool()"),
     "endpoint": Drift("rendering.py", "if request", f"if {ENDPOINT}: code += 0"),
-    "a_value_without_a_branch": Drift(
+    "value_without_a_branch": Drift(
         "cpu_work.py",
         "return verify_password(DEMO",
         f"quality = 85 - bool({CALLER}); return quality > 0",
     ),
-    "results_remembered": Drift(
-        "cpu_work.py",
-        "value = 1",
-        'kept = digest.__dict__.setdefault("kept", {})\n'
-        "if n in kept: return kept[n]\n"
-        f"kept[n if {STACK} else object()] = 0",
-    ),
+    "cached_result": Drift("cpu_work.py", "value = 1", CACHED),
 }
-SOME = [
+CASES = [
     Case("GET", "/api/posts/7", 200),
     Case("GET", "/workload/compute?n=2", 200),
     Case("GET", "/workload/compute?n=2", 200),
@@ -205,42 +200,41 @@ SOME = [
 def plant(shared: Path, drift: Drift) -> None:
     path = shared / drift.file
     lines = path.read_text(encoding="utf-8").splitlines()
-    where = next(n for n, line in enumerate(lines) if line.strip().startswith(drift.line))
-    indent = lines[where].removesuffix(lines[where].lstrip())
-    lines[where:where] = [indent + line for line in drift.planted.splitlines()]
+    at = next(n for n, line in enumerate(lines) if line.strip().startswith(drift.line))
+    indent = lines[at].removesuffix(lines[at].lstrip())
+    lines[at:at] = [indent + line for line in drift.code.splitlines()]
     path.write_text("\n".join(lines), encoding="utf-8")
-
-
-def lines_of(drift: Drift, shared: Path) -> set[int]:
-    """Where the lines of `drift` have come to stand."""
-    lines = (shared / drift.file).read_text(encoding="utf-8").splitlines()
-    planted = drift.planted.splitlines()
-    return {number for number, line in enumerate(lines, 1) if line.strip() in planted}
 
 
 @pytest.fixture(scope="module")
 def drifted(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> tuple[Path, set[Any]]:
-    """A copy of the shared code with all drifts, and the file and line of each difference."""
+    """Return a copy of the shared code with all drifts, and file and line of each difference."""
     root = tmp_path_factory.mktemp("drifted")
     shutil.copytree(ROOT / "apps", root / "apps")
     shared = root / "apps" / "shared"
     for drift in DRIFTS.values():
         plant(shared, drift)
-    ran = {}
+    runs = {}
     for name in ("sync", "async"):
         clear_data()
         shutil.copytree(seeded, FOLDER.name, dirs_exist_ok=True)
-        ran[name] = run(name, SOME, root)
-    return shared, {(found.step.file, found.step.line) for found in differences(ran)}
+        runs[name] = run(name, CASES, root)
+    return shared, {(found.step.file, found.step.line) for found in differences(runs)}
 
 
 @pytest.mark.parametrize("drift", DRIFTS.values(), ids=DRIFTS)
-def test_a_drift_is_caught(drift: Drift, drifted: tuple[Path, set[Any]]) -> None:
+def test_drift_is_found(drift: Drift, drifted: tuple[Path, set[Any]]) -> None:
     shared, found = drifted
-    assert found & {(drift.file, line) for line in lines_of(drift, shared)}
+    planted = drift.code.splitlines()
+    lines = (shared / drift.file).read_text(encoding="utf-8").splitlines()
+    assert any(
+        (drift.file, number) in found
+        for number, line in enumerate(lines, 1)
+        if line.strip() in planted
+    )
 
 
-TINY = """
+EXAMPLE = """
 import asyncio, sys, threading
 
 def chosen(yes):
@@ -256,42 +250,37 @@ async def waits():
 """
 
 
-def tiny_steps(folder: Path, *calls: str, **names: Any) -> tuple[Counter[Step], list[str]]:
-    """What runs of the code above while each of `calls` is evaluated, and who has tampered."""
-    path = folder / "tiny.py"
-    path.write_text(TINY, encoding="utf-8")
-    exec(compile(TINY, path, "exec"), names)  # noqa: S102
+def example_steps(folder: Path, call: str, **names: Any) -> tuple[Counter[Step], list[str]]:
+    """Record EXAMPLE while `call` is executed; return the steps and the replaced functions."""
+    path = folder / "example.py"
+    path.write_text(EXAMPLE, encoding="utf-8")
+    exec(compile(EXAMPLE, path, "exec"), names)  # noqa: S102
     with recording(folder) as recorder:
-        for call in calls:
-            eval(call, names)  # noqa: S307
+        exec(call, names)  # noqa: S102
     return recorder.take(), recorder.tampered
 
 
-def test_a_choice_on_one_line_is_recorded(tmp_path: Path) -> None:
-    yes, _ = tiny_steps(tmp_path, "chosen(1)")
-    no, _ = tiny_steps(tmp_path, "chosen(0)")
+def test_choice_on_one_line_is_recorded(tmp_path: Path) -> None:
+    yes, _ = example_steps(tmp_path, "chosen(1)")
+    no, _ = example_steps(tmp_path, "chosen(0)")
     assert {step.line for step in yes} == {step.line for step in no} == {5}
     assert "chosen calls abs" in {step.what for step in yes - no}
     assert "chosen calls bin" in {step.what for step in no - yes}
 
 
 def test_every_thread_is_recorded(tmp_path: Path) -> None:
-    here, _ = tiny_steps(tmp_path, "chosen(1)")
+    here, _ = example_steps(tmp_path, "chosen(1)")
     thread = "(t := threading.Thread(target=chosen, args=(1,))).start() or t.join()"
-    there, tampered = tiny_steps(tmp_path, thread)
-    assert there == here
-    assert tampered == []
+    assert example_steps(tmp_path, thread) == (here, [])
 
 
-def test_how_often_a_coroutine_waits_is_not_recorded(tmp_path: Path) -> None:
-    """That is what an async app does otherwise."""
-
+def test_number_of_waits_is_not_recorded(tmp_path: Path) -> None:
     async def pauses(times: int) -> None:
         for _ in range(times):
             await asyncio.sleep(0)
 
     one, other = (
-        tiny_steps(tmp_path, "asyncio.run(waits())", pause=partial(pauses, times))[0]
+        example_steps(tmp_path, "asyncio.run(waits())", pause=partial(pauses, times))[0]
         for times in (1, 3)
     )
     assert one == other != {}
@@ -299,17 +288,16 @@ def test_how_often_a_coroutine_waits_is_not_recorded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["sys", "threading"])
 @pytest.mark.parametrize("setter", ["settrace", "setprofile"])
-def test_a_replaced_trace_function_is_told(module: str, setter: str, tmp_path: Path) -> None:
-    steps, tampered = tiny_steps(tmp_path, f"{module}.{setter}(None)", "chosen(1)")
+def test_replaced_trace_function_is_reported(module: str, setter: str, tmp_path: Path) -> None:
+    steps, tampered = example_steps(tmp_path, f"{module}.{setter}(None); chosen(1)")
     assert tampered == [f"{module}.{setter}"]
-    assert steps == tiny_steps(tmp_path, "chosen(1)")[0]
+    assert steps == example_steps(tmp_path, "chosen(1)")[0]
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="nothing is recorded by frames there")
 @pytest.mark.parametrize(("attribute", "off"), [("f_trace", None), ("f_trace_opcodes", False)])
-def test_a_frame_that_hides_is_told(attribute: str, off: object, tmp_path: Path) -> None:
+def test_frame_without_trace_is_reported(attribute: str, off: object, tmp_path: Path) -> None:
     def hide() -> None:
         setattr(sys._getframe(1), attribute, off)
 
-    _, tampered = tiny_steps(tmp_path, "hides()", hide=hide)
-    assert tampered == [attribute]
+    assert example_steps(tmp_path, "hides()", hide=hide)[1] == [attribute]
