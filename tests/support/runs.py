@@ -7,12 +7,13 @@ import numpy as np
 import polars as pl
 
 # Also under `runs`, where most tests look for them.
-from tests.support.factories import calibration as calibration
+from tests.support.factories import check as check
 from tests.support.factories import manifest as manifest
 from tests.support.factories import plan as plan
+from tests.support.factories import self_check as self_check
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.run import analyse
-from twinbench.findings import Calibration
+from twinbench.findings import SelfCheck
 from twinbench.plan import Cell, Plan, cells
 from twinbench.store import CellRecord, Store
 
@@ -115,7 +116,7 @@ def write_run(
     make_cell: MakeCell,
     *,
     telemetry: MakeTelemetry = lambda _: None,
-    calibrated: Calibration | None = None,
+    self_check: SelfCheck | None = None,
 ) -> Store:
     """Write a whole run of `of`."""
     store = Store.create(manifest(of), folder)
@@ -127,8 +128,8 @@ def write_run(
                 store.folder / "cells" / f"{cell.number:04d}" / "telemetry.parquet"
             )
         store.finish(made)
-    if calibrated:
-        store.write_calibration(calibrated)
+    if self_check:
+        store.write_self_check(self_check)
     return store
 
 
@@ -137,19 +138,19 @@ def analysed(
     make_cell: MakeCell,
     *,
     telemetry: MakeTelemetry = lambda _: None,
-    calibrated: Calibration | None = None,
+    self_check: SelfCheck | None = None,
     **changes: object,
 ) -> Results:
     """Write a run of the plan with `changes`, and analyse it."""
-    run = write_run(folder, plan(**changes), make_cell, telemetry=telemetry, calibrated=calibrated)
+    run = write_run(folder, plan(**changes), make_cell, telemetry=telemetry, self_check=self_check)
     return analyse(run)
 
 
 def analysed_cell(
-    folder: Path, make_cell: MakeCell, *, calibrated: Calibration | None = None, **load: int
+    folder: Path, make_cell: MakeCell, *, self_check: SelfCheck | None = None, **load: int
 ) -> CellResult:
     """Return the first cell of a run with one load, `closed` or `open`; 8 users by default."""
     loads = {kind: [value] for kind, value in (load or {"closed": 8}).items()}
     scenario = {"name": "noop", "requests": [{"path": "/"}]} | loads
-    found = analysed(folder, make_cell, calibrated=calibrated, scenarios=[scenario], blocks=1)
+    found = analysed(folder, make_cell, self_check=self_check, scenarios=[scenario], blocks=1)
     return found.cells[0]

@@ -31,7 +31,7 @@ EDGE_REQUESTS = 3
 MAX_LAG_P50_MS = 0.3
 # A p99 that is late by less than a tenth of the p99 response cannot have made it.
 LAG_OF_RESPONSE = 0.1
-# What the self-check reads in a second moves by this factor from minute to minute on a shared
+# What the self-check measures in a second moves by this factor from minute to minute on a shared
 # machine, and its bare timer does nothing with an arrival: in a clump, each waits for those before.
 FLOOR_TIMES, CLUMP_MS = 3, 0.2
 # Little's law, N = throughput x latency, holds exactly for users who always have one request in

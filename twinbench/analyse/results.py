@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from twinbench.findings import Calibration, PreflightPair
+from twinbench.findings import PreflightPair, SelfCheck
 from twinbench.plan import Load, LoadKind, Plan
 from twinbench.store import Machine
 
@@ -278,8 +278,7 @@ class Results(Result):
     comparisons: list[Comparison]
     claims: list[ClaimResult]
     timelines: list[Timeline]
-    calibration: Calibration | None
-    full_calibration: Calibration | None
+    self_check: SelfCheck | None
     machine: Machine
     versions: dict[str, str]
 

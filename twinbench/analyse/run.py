@@ -28,7 +28,6 @@ from twinbench.plan import Plan
 from twinbench.plan import cells as plan_cells
 from twinbench.remarks import remarked
 from twinbench.store import (
-    FULL_CALIBRATION,
     CellRecord,
     Manifest,
     Store,
@@ -50,8 +49,8 @@ def analyse(store: Store) -> Results:
     """Return the results of a run, finished or not. Raises StoreError."""
     manifest, records = store.manifest(), store.records()
     _check_planned(records, manifest.plan, store.folder)
-    calibration = store.calibration()
-    floor = calibration.floor if calibration else None
+    self_check = store.self_check()
+    floor = self_check.floor if self_check else None
     with ThreadPoolExecutor(READERS) as readers:
         read = list(readers.map(lambda r: _read_cell(store, r, manifest.plan, floor), records))
     results = judge_run([each.cell.result for each in read])
@@ -75,8 +74,7 @@ def analyse(store: Store) -> Results:
         comparisons=compared,
         claims=[],
         timelines=over_time,
-        calibration=calibration,
-        full_calibration=store.calibration(FULL_CALIBRATION),
+        self_check=self_check,
         machine=manifest.machine,
         versions=manifest.versions,
     )

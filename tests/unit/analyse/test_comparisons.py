@@ -238,7 +238,7 @@ def test_response_times_below_twice_the_floor(sync_ms: float, decision: str) -> 
     """One of the two above it is enough: that it is slower is certain then."""
     cells = [cell_result("sync", block, p50_ms=sync_ms) for block in (1, 2, 3)]
     cells += [cell_result("async", block, p50_ms=0.5) for block in (1, 2, 3)]
-    floor = runs.calibration(latency_p50_ms=1.0).floor
+    floor = runs.self_check(latency_p50_ms=1.0).floor
     [found] = of(comparisons(PLAN, cells, floor), "p50")
     assert found.decision == decision
     assert (found.ratio is None) == (decision == "not comparable")
