@@ -5,15 +5,17 @@ refused; 130 interrupted.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.segment import Segment
 
-from twinbench.errors import one_line
 from twinbench.interruption import EXIT_CODE, check_interrupted
 from twinbench.paths import LATEST, PLANS, RUNS
-from twinbench.printable import PrintableConsole
+from twinbench.text import one_line, printable
 
 # The rest is imported where it is used: --help must be quick, and what measures must not hold
 # scipy and matplotlib, which analysis and report need.
@@ -26,6 +28,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+class PrintableConsole(Console):
+    """Console whose texts are printable; colours and cursor moves come from rich alone."""
+
+    def render(self, *args: Any, **options: Any) -> Iterable[Segment]:
+        """Return the segments to print, status lines and progress bars among them."""
+        for segment in super().render(*args, **options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
 out, err = (
     PrintableConsole(highlight=False, soft_wrap=True),
     PrintableConsole(stderr=True, highlight=False, soft_wrap=True),

@@ -28,6 +28,7 @@ from twinbench.store import (
     StoreError,
     now,
 )
+from twinbench.text import duration
 
 # Per cell, beside warm-up and window: its share of server starts, connecting, draining, writing
 # (seen on two cores; for the announcement only).
@@ -283,9 +284,5 @@ def _intent(store: Store) -> str:
     plan, todo = manifest.plan, len(pending)
     windows_s = sum(plan.measure_s_of(cell.scenario) for cell in pending)
     seconds = windows_s + todo * (plan.warmup_s + CELL_OVERHEAD_S)
-    about = f"{seconds:.0f} s"
-    for unit, unit_s in (("min", 60), ("hours", 3600), ("days", 86_400)):
-        if seconds > 1.5 * unit_s:
-            about = f"{seconds / unit_s:,.0f} {unit}"
     kept = f"{manifest.cells - todo} of {manifest.cells} cells are kept, " * (todo < manifest.cells)
-    return f"{kept}{todo} cells to measure, about {about}."
+    return f"{kept}{todo} cells to measure, about {duration(seconds)}."

@@ -31,10 +31,10 @@ from pydantic import (
     model_validator,
 )
 
-from twinbench.errors import UserError, one_line
 from twinbench.findings import MOST_FIGURE, Amount, Calibration, Figure, Number, PreflightPair
 from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
+from twinbench.text import UserError, one_line
 
 # A manifest of the longest plan, with a remark for every cell, is a tenth of it.
 MOST_JSON_BYTES = 1 << 26

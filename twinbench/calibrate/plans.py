@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from twinbench.paths import ROOT
-from twinbench.plan import MOST_RATE, Plan
+from twinbench.plan import MAX_RATE, Plan
 
 SERVERS = [sys.executable, "-m", "twinbench.calibrate.servers", "{port}"]
 WARM_UP_S, SHORT_WARM_UP_S = 0.2, 0.1
@@ -171,7 +171,7 @@ def _limits(setting: Setting, measure_s: float) -> Plan:
     """The floor and the ceiling: one user, as many as keep it busy, twice the highest rate."""
     loads: dict[str, Any] = {
         "closed": [1, USERS],
-        "open": [min(2 * setting.highest, MOST_RATE)],
+        "open": [min(2 * setting.highest, MAX_RATE)],
         "in_flight": IN_FLIGHT_FAST,
     }
     targets = [setting.target("null", "null")]
