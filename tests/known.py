@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from tests.runs import manifest
+from tests.support.runs import manifest
 from twinbench.calibrate import LOGS, RUNS, plans, theory
 from twinbench.plan import Cell, Plan, cells
 from twinbench.store import CellRecord, Store

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import plan
+from tests.support.runs import plan
 from tests.system.processes import clean_rig
 from twinbench.calibrate import LOGS, beside, mutations, plans
 from twinbench.calibrate.drive import drive

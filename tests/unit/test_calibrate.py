@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from tests.runs import Requests, answers, plan, record, write_run
+from tests.support.runs import Requests, answers, plan, record, write_run
 from twinbench import cli, run
 from twinbench.calibrate import NoEvidenceError, full, generators
 from twinbench.calibrate.beside import read_wrk

@@ -1,6 +1,6 @@
 """Order of the cells of a plan."""
 
-from tests import runs
+from tests.support import runs
 from twinbench.paths import PLANS
 from twinbench.plan import cells, read_plan
 
