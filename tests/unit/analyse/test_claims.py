@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from tests.support import factories
-from twinbench.analyse.claims import FIGURES, Claim, ClaimsError, Expected, claims, read_claims
+from twinbench.analyse.claims import FIGURES, Claim, Expected, claims, read_claims
 from twinbench.analyse.results import (
     CellResult,
     CellStatus,
@@ -294,49 +295,32 @@ def test_other_folders_and_target_names_are_judged() -> None:
     assert (judged.verdict, judged.cells) == ("supported", [1, 2])
 
 
-GOOD = """[[claims]]
-id = "one"
-text = "A text."
-source = "A source"
-comparisons = [{ scenario = "wait", closed = [1], metric = "p99", expect = "faster", at_least = 2 }]
-figures = [{ scenario = "wait", open = [9], target = "sync", figure = "collapsed", at_most = 0 }]
-"""
-
-
 @pytest.mark.parametrize(
-    ("old", "new", "expected"),
+    ("condition", "error"),
     [
-        ("at_least", "atleast", "claims[0].comparisons[0].atleast: unknown key"),
-        ("text =", "txt =", "claims[0].txt: unknown key"),
-        ('metric = "p99", ', "", "claims[0].comparisons[0].metric: Field required"),
-        ('"p99"', '"speed"', "claims[0].comparisons[0].metric: Input should be"),
-        ('"faster"', '"alike"', "claims[0].comparisons[0]: 'alike' takes neither"),
-        ("at_least = 2", "at_least = true", "claims[0].comparisons[0].at_least: "),
-        ("at_least = 2", "at_least = 2, at_most = 1", "claims[0].comparisons[0]: at_least is"),
-        ("closed = [1], ", "", "claims[0].comparisons[0]: give either closed"),
-        ("open = [9]", "open = [0]", "claims[0].figures[0].open[0]: "),
-        (", at_most = 0", "", "claims[0].figures[0]: give at_least or at_most"),
-        ("figures", "[[claims]]\nid = 'two'\ntext = 'A'\nsource = 'B' #", "claims[1]: give comp"),
-        ("[[claims]]", f"{GOOD}\n[[claims]]", "claims: two claims have the id 'one'"),
-        ("[[claims]]", "[[claims", "cannot be read: "),
+        (expecting("faster", atleast=2), "Extra inputs are not permitted"),
+        (expecting("alike", at_least=2), "takes neither at_least nor at_most"),
+        (expecting("faster", at_least=True), "valid number"),
+        (expecting("faster", at_least=2, at_most=1), "at_least is above at_most"),
+        (expecting("faster", open=[9]), "give either closed"),
+        (expecting("faster", users=()), "give either closed"),
+        (expecting("faster", users=[0]), "greater than or equal to 1"),
     ],
 )
-def test_claims_file_with_a_mistake_is_refused(
-    tmp_path: Path, old: str, new: str, expected: str
-) -> None:
-    path = tmp_path / "claims.toml"
-    path.write_text(GOOD)
-    assert [each.id for each in read_claims(path)] == ["one"]
-    assert old in GOOD
-    path.write_text(GOOD.replace(old, new, 1))
-    with pytest.raises(ClaimsError) as raised:
-        read_claims(path)
-    assert str(raised.value).startswith(f"{path}: {expected}")
+def test_claim_with_a_mistake_is_refused(condition: Condition, error: str) -> None:
+    with pytest.raises(ValidationError, match=error):
+        claim(condition)
 
 
-def test_missing_claims_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ClaimsError, match=r"nowhere\.toml: cannot be read"):
-        read_claims(tmp_path / "nowhere.toml")
+def test_claim_needs_a_condition_and_a_figure_a_bound() -> None:
+    with pytest.raises(ValidationError, match="give comparisons or figures"):
+        claim()
+    with pytest.raises(ValidationError, match="give at_least or at_most"):
+        claim(figures=[level()])
+
+
+def test_ids_of_claims_differ() -> None:
+    assert len({published.id for published in CLAIMS}) == len(CLAIMS)
 
 
 @pytest.mark.parametrize("published", CLAIMS, ids=lambda each: str(each.id))
