@@ -10,12 +10,10 @@ from twinbench.analyse.results import CellResult, Results
 from twinbench.findings import Calibration, Check, Item, grouped
 from twinbench.plan import ASPECTS
 from twinbench.report.elements import Badge, Table
-from twinbench.report.facts import wrong_share
+from twinbench.report.facts import error_share
 from twinbench.report.format import (
-    STATUS,
     count,
     duration,
-    leader,
     number,
     reading,
 )
@@ -84,7 +82,7 @@ def _measurements(results: Results) -> Iterable[Badge]:
     if counts["collapsed"]:
         yield Badge(f"{counts['collapsed']:,} collapsed", "plain", "measurements")
     if counts["invalid"]:
-        wrong = sum(bool(wrong_share(cell)) for cell in results.cells)
+        wrong = sum(bool(error_share(cell)) for cell in results.cells)
         cause = f" ({wrong:,} with errors)" if wrong else ""
         yield Badge(f"{counts['invalid']:,} invalid{cause}", "plain", "measurements")
     if results.missing_cells:
@@ -106,9 +104,9 @@ def _self_check(found: Calibration | None) -> Badge:
 def _same(pair: TargetPair) -> Badge:
     """An A/A check: the same target twice."""
     section = f"scenario-{pair.scenario.name}"
-    if any(leader(comparison) for comparison in pair.compared):
+    if any(pair.faster(c) is not None for c in pair.comparisons):
         return Badge("A/A: a difference is shown", "bad", section)
-    if any(c.decision == "no difference shown" for c in pair.compared):
+    if any(c.decision == "no difference shown" for c in pair.comparisons):
         return Badge("A/A: no difference shown", "good", section)
     return Badge("A/A: not comparable", "plain", section)
 
@@ -293,7 +291,7 @@ def _cell_row(cell: CellResult) -> tuple[str, ...]:
         cell.scenario,
         cell.target,
         cell.load.label,
-        STATUS[cell.status],
+        cell.status,
         number(cell.throughput_rps),
         number(cell.latency_ms.p50),
         number(cell.latency_ms.p99),
@@ -304,7 +302,7 @@ def _cell_row(cell: CellResult) -> tuple[str, ...]:
 def reasons_table(results: Results) -> Table:
     """Return every reason that a measurement was given, the most frequent first."""
     counts = Counter(
-        (cell.scenario, cell.target, cell.load.label, STATUS[cell.status], reason)
+        (cell.scenario, cell.target, cell.load.label, cell.status, reason)
         for cell in results.cells
         for reason in cell.reasons
     )

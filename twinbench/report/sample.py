@@ -53,7 +53,7 @@ def block(view: ReportView) -> str:
             BEGIN,
             f"![{ALT}](reports/sample/overview.png)",
             CAPTION,
-            f"{plain(view.headline_text.strip())} ([report](reports/sample/report.md))",
+            f"{plain(view.headline_text)} ([report](reports/sample/report.md))",
             END,
         ]
     )
