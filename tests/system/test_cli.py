@@ -138,7 +138,7 @@ def test_a_terminated_run_says_how_to_go_on(plan: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=LONG_S)
     assert process.returncode == 130, said
-    assert f"of {CELLS} cells are kept" in said
+    assert f"of {CELLS} measurements are kept" in said
     assert "--resume" in said
     assert "Traceback" not in said
     assert none_left(mark)
@@ -262,7 +262,7 @@ def test_a_target_that_dies_while_measured_costs_its_cells_only(tmp_path: Path) 
     (tmp_path / "tiny.toml").write_text(TINY.replace('"ok"]', '"die", "40"]', 1))
     done = twinbench("run", "tiny.toml", cwd=tmp_path, self_check=False)
     assert done.returncode == 1
-    assert "cells were lost" in done.stderr
+    assert "measurements were lost" in done.stderr
     assert "out of luck" in done.stderr
     assert cells_kept(tmp_path) == CELLS
     assert (tmp_path / "reports/latest/report.html").is_file()

@@ -90,10 +90,10 @@ def test_a_run_is_resumed_on_the_same_machine_only(
     rig = Rig.__new__(Rig)
     rig.cores = Cores((), ())
     if same:
-        run._check_same_place(store, rig)
+        run._check_same_machine(store, rig)
         return
-    with pytest.raises(StoreError, match=f"begun with another {next(iter(change))};"):
-        run._check_same_place(store, rig)
+    with pytest.raises(StoreError, match=f"measured with another {next(iter(change))};"):
+        run._check_same_machine(store, rig)
 
 
 def test_open_loads_without_timerfd_are_refused(

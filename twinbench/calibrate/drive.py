@@ -1,6 +1,7 @@
 """The plans of a calibration, driven as a run is: rig, campaign, store."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,8 +19,9 @@ def drive(plans: Sequence[Plan], rig: Rig, folder: Path, watch: Watch) -> None:
     """Measure all of `plans`, and beside them what belongs to them, into `folder`."""
     for plan in plans:
         store = Store.create(_manifest(plan, rig), folder / RUNS)
-        with rig.instead(plan), _meanwhile(plan, folder):
-            campaign.run(store, cells(plan), rig.measure, _between(plan, rig, folder, watch))
+        with _meanwhile(plan, folder):
+            measure = functools.partial(rig.measure, plan=plan)
+            campaign.run(store, cells(plan), measure, _between(plan, rig, folder, watch))
 
 
 def _between(plan: Plan, rig: Rig, folder: Path, watch: Watch) -> Watch:

@@ -13,7 +13,7 @@ from twinbench.interruption import interruptible
 from twinbench.measure.machine import has_timerfd
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
-from twinbench.progress import CampaignProgress
+from twinbench.progress import RunProgress
 from twinbench.scratch import scratch
 from twinbench.store import STAMP, Store, StoreError, now
 
@@ -36,7 +36,7 @@ def calibrate(plan: Plan, reports: Path, console: Console) -> tuple[Calibration,
     with contextlib.ExitStack() as stack:
         logs = stack.enter_context(scratch())
         rig = stack.enter_context(Rig(plan, logs))
-        progress = CampaignProgress(console, sum(len(cells(one)) for one in todo), 0)
+        progress = RunProgress(console, sum(len(cells(one)) for one in todo), 0)
         with progress:
             drive(todo, rig, folder, progress.update)
     # Not before: what measures does not hold scipy.
