@@ -29,7 +29,7 @@ class ReportView:
     scenarios: tuple[ScenarioView, ...]
     claims: Table
     floor: str
-    self_check: tuple[Table, ...]
+    self_check: Table
     setup: Table
     targets: Table
     preflight: Table
@@ -76,8 +76,8 @@ def build_view(results: Results) -> ReportView:
         heat_maps=tuple(heat_map(own, table) for own, table in shown),
         scenarios=tuple(scenario_view(results, s, pairs) for s in grouped_scenarios(results.plan)),
         claims=method.claims_table(results),
-        floor=method.floor_text(results.calibration) if results.calibration else "",
-        self_check=method.self_check_tables(results),
+        floor=method.floor_text(results.self_check) if results.self_check else "",
+        self_check=method.self_check_table(results),
         setup=method.setup_table(results),
         targets=method.targets_table(results),
         preflight=method.preflight_table(results),

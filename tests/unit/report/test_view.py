@@ -14,7 +14,6 @@ from tests.support.outcomes import (
     results_of,
 )
 from twinbench.analyse.results import Results
-from twinbench.findings import Item
 from twinbench.report.elements import VerdictRow
 from twinbench.report.format import load_range, number, share
 from twinbench.report.view import ReportView, build_view
@@ -261,12 +260,10 @@ def test_badges_count_measurements_by_their_status() -> None:
 
 
 def test_the_self_check_is_a_badge() -> None:
-    passed = Item(number=1, name="one", verdict="PASS", said="")
-    failed = Item(number=2, name="two", verdict="FAIL", said="")
-    skipped = Item(number=3, name="three", verdict="SKIP", said="")
-    found = tones(WAIT, calibration=factories.calibration(passed, skipped))
+    passed, failed = factories.check("one"), factories.check("two", ok=False)
+    found = tones(WAIT, self_check=factories.self_check(passed))
     assert found["self-check 1 of 1"] == "good"
-    found = tones(WAIT, calibration=factories.calibration(passed, failed))
+    found = tones(WAIT, self_check=factories.self_check(passed, failed))
     assert found["self-check failed: two"] == "bad"
 
 
