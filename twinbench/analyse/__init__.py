@@ -1,1 +1,1 @@
-"""What was measured, turned into curves and comparisons: pure functions of a run folder."""
+"""Analysis of a run folder: figures, validity, curves, comparisons and claims."""

@@ -233,7 +233,7 @@ def claims(results: Results, published: Iterable[Claim] | None = None) -> list[C
 
 
 def _judge(claim: Claim, results: Results) -> ClaimResult:
-    """All conditions together support a claim; one refutes it."""
+    """Return the verdict on a claim: all conditions support it together, one refutes it."""
     judged = [_judge_condition(condition, results) for condition in claim.conditions]
     verdicts = {verdict for verdict, _, _ in judged}
     verdict: Verdict = "refuted" if "refuted" in verdicts else "not shown"
@@ -265,9 +265,10 @@ def _judge_condition(
 
 
 def _verdict(outcomes: set[Outcome]) -> Verdict:
-    """A decision against the claim refutes it at one load: Holm allows for all loads.
+    """Return the verdict on a condition.
 
-    A bound has no such correction, so it must be broken at all of them.
+    A decision against it refutes it at one load, because Holm's correction is for all loads. A
+    bound has no correction, so it must be broken at all loads.
     """
     if "contrary" in outcomes or outcomes == {"outside"}:
         return "refuted"
@@ -294,7 +295,7 @@ def _decision(found: Comparison) -> tuple[Decision, float, float, str]:
 
 
 def _number(value: float) -> str:
-    """Three digits, or all before the point."""
+    """Return three digits, or all before the decimal point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

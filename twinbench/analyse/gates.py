@@ -111,7 +111,7 @@ def _remarks(cell: GateInput) -> Iterable[str]:
 
 
 def no_requests(cell: GateInput) -> str | None:
-    """Both loads: something must have been measured."""
+    """Check that something was measured."""
     if cell.figures.requests:
         return None
     if cell.record.load.kind == "open":
@@ -120,7 +120,7 @@ def no_requests(cell: GateInput) -> str | None:
 
 
 def errors(cell: GateInput) -> str | None:
-    """Both loads: nearly all responses must be correct."""
+    """Check that nearly all responses were correct."""
     figures = cell.figures
     if not figures.errors or figures.errors / figures.requests <= MAX_ERRORS:
         return None
@@ -132,7 +132,7 @@ def errors(cell: GateInput) -> str | None:
 
 
 def generator_cpu(cell: GateInput) -> str | None:
-    """Both loads: the generator must have CPU time to spare."""
+    """Check that the generator had CPU time to spare."""
     used, waited = cell.figures.generator.cpu, cell.figures.generator.waited
     if used + waited <= MAX_GENERATOR_CPU:
         return None
@@ -144,7 +144,7 @@ def generator_cpu(cell: GateInput) -> str | None:
 
 
 def not_drained(cell: GateInput) -> str | None:
-    """Both loads: the server's work must end with its responses."""
+    """Check that the server's work ended with its responses."""
     if cell.record.drained:
         return None
     return (
@@ -154,7 +154,7 @@ def not_drained(cell: GateInput) -> str | None:
 
 
 def little(cell: GateInput) -> str | None:
-    """Closed loads: by Little's law, as many requests are in flight as there are users.
+    """Check Little's law: as many requests are in flight as there are users.
 
     Exact at the edges of the window (`Window.mean_in_flight`). Throughput x latency misses the law
     by several percent where a latency is a quarter of the window.
@@ -174,7 +174,7 @@ def little(cell: GateInput) -> str | None:
 
 
 def trend(cell: GateInput) -> str | None:
-    """Closed loads: no trend in the logarithms of responses per slice of the window."""
+    """Check that responses per slice of the window have no trend."""
     window = cell.window
     arrived_ns = window.done_ns[window.counted] - window.begin_ns
     slices = min(SLICES, len(arrived_ns) // MIN_PER_SLICE)
@@ -199,8 +199,8 @@ def fitted_change(logs: np.ndarray) -> tuple[float, float]:
     return float(fit.slope) * len(logs), float(fit.pvalue)
 
 
-def censored(cell: GateInput) -> str | None:
-    """Open loads: no arrival was dropped. Those would have been the slowest."""
+def dropped_arrivals(cell: GateInput) -> str | None:
+    """Check that no arrival was dropped. Those would have been the slowest."""
     record = cell.record
     if not record.dropped:
         return None
@@ -212,7 +212,7 @@ def censored(cell: GateInput) -> str | None:
 
 
 def backlog(cell: GateInput) -> str | None:
-    """Open loads: requests in flight do not grow all the time."""
+    """Check that requests in flight do not grow all the time."""
     in_flight = cell.window.in_flight_at(BACKLOG_SAMPLES)
     if np.ptp(in_flight) == 0:
         return None
@@ -228,7 +228,7 @@ def backlog(cell: GateInput) -> str | None:
 
 
 def offered_rate(cell: GateInput) -> str | None:
-    """Open loads: the scheduled rate was sent."""
+    """Check that the scheduled rate was sent."""
     due = cell.record.scheduled - cell.record.dropped
     sent = int(cell.window.contains(cell.window.sent_ns).sum())
     if sent >= MIN_OFFERED * due or due - sent <= EDGE_REQUESTS:
@@ -240,7 +240,7 @@ def offered_rate(cell: GateInput) -> str | None:
 
 
 def lag(cell: GateInput) -> str | None:
-    """Open loads: sent on time, at the median; at p99 within what the machine itself is late."""
+    """Check that requests were sent on time, at p99 within what the machine itself is late."""
     lag_ms = _lag_ms(cell)
     if not len(lag_ms):
         return None
@@ -272,7 +272,7 @@ def _lag_p99_ms(cell: GateInput) -> float:
 
 
 def _tail_is_late(cell: GateInput) -> bool:
-    """Of timed requests only: slow background requests would hide a late generator."""
+    """Compare with timed requests only: slow background requests would hide a late generator."""
     response_ms = cell.window.response_ms()
     if not len(_lag_ms(cell)) or not len(response_ms):
         return False
@@ -283,7 +283,7 @@ def _tail_is_late(cell: GateInput) -> bool:
 GATES: dict[LoadKind, tuple[Gate, ...]] = {
     "closed": (no_requests, errors, generator_cpu, little, trend, not_drained),
     "open": (
-        *(no_requests, censored, backlog, errors, generator_cpu),
+        *(no_requests, dropped_arrivals, backlog, errors, generator_cpu),
         *(offered_rate, lag, not_drained),
     ),
 }
