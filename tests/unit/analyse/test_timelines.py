@@ -181,10 +181,3 @@ def test_load_kinds_are_apart_and_invalid_cells_left_out(tmp_path: Path) -> None
         ("sync", 500),
         ("async", 500),
     ]
-
-
-def test_only_the_columns_asked_for_are_read(tmp_path: Path) -> None:
-    plan = runs.plan(blocks=1, targets=ONE_TARGET, scenarios=[NOOP])
-    store = runs.write_run(tmp_path, plan, lambda cell: runs.steady(cell, 1000))
-    [record] = store.records()
-    assert store.requests(record, ["status", "done_ns"]).columns == ["status", "done_ns"]
