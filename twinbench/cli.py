@@ -130,11 +130,11 @@ def schema() -> None:
 
 
 def _report(store: "Store") -> None:
-    from twinbench.interruption import interruptible, listen
+    from twinbench.interruption import defer_signals, interruptible
     from twinbench.progress import status
     from twinbench.run import InterruptedRunError
 
-    listen()
+    defer_signals()
     try:
         with status(out) as on_status:
             on_status("analysing")

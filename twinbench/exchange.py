@@ -1,7 +1,7 @@
 """One HTTP exchange outside the load: blocking, on a connection of its own, read whole.
 
 For what comes before a load: the preflight, and what a scenario sends to a fresh server (log in,
-keep the token). The load itself has a client of its own (loadtests/wire.py).
+keep the token). The load itself has a client of its own (loadtests/connection.py).
 """
 
 import http.client

@@ -12,7 +12,7 @@ from rich.console import Console
 from twinbench import campaign, preflight
 from twinbench.calibrate.short import calibrate_short, line, warnings
 from twinbench.findings import PreflightPair
-from twinbench.interruption import listen
+from twinbench.interruption import defer_signals
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
@@ -108,7 +108,7 @@ def machine_lock() -> Iterator[None]:
 
     Removes what killed runs have left. From here on Ctrl-C is acted on where nothing is half
     done."""
-    listen()
+    defer_signals()
     lock = Path(os.environ.get("TWINBENCH_LOCK", LOCK))
     try:
         descriptor = _opened(lock)

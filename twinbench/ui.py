@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 
 from twinbench.interruption import interruptible
-from twinbench.measure.child import Child
+from twinbench.measure.processes import Child
 from twinbench.measure.rig import Rig
 from twinbench.paths import PLANS, ROOT
 from twinbench.plan import read_plan

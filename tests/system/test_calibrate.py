@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs import plan
-from tests.system.processes import clean_rig
+from tests.support.processes import clean_rig
 from twinbench.calibrate import LOGS, beside, mutations, plans
 from twinbench.calibrate.drive import drive
 from twinbench.calibrate.evidence import Evidence, Seen

@@ -1,4 +1,4 @@
-"""A full disk: one sentence that says so, what was finished is kept, --resume goes on."""
+"""Full disk: one sentence says so, finished cells are kept, and --resume continues."""
 
 import os
 import subprocess
@@ -10,17 +10,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.system import wedges
-from tests.system.processes import LONG_S, command, marked_environment, none_left, twinbench
-from tests.system.wedges import TINY, TINY_CELLS, kept, number_kept
+from tests.support import faults
+from tests.support.faults import TINY, TINY_CELLS, kept, number_kept
+from tests.support.processes import LONG_S, command, marked_environment, none_left, twinbench
 from twinbench.measure.rig import Rig
 
-FULL = Path("/dev/full")  # whoever writes there is told that the disk is full
+FULL = Path("/dev/full")  # every write there fails with ENOSPC
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A disk of 8 MiB; what is temporary is elsewhere."""
+    """Mount a disk of 8 MiB; temporary files are elsewhere."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -40,21 +40,21 @@ def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
 @pytest.mark.parametrize(
     ("processes", "names"), [(1, ["requests", "telemetry"]), (2, ["requests.1", "requests"])]
 )
-def test_the_generator_outlives_records_that_cannot_be_written(
+def test_the_generator_survives_unwritable_records(
     tmp_path: Path, processes: int, names: list[str]
 ) -> None:
     full = tmp_path / "full"
     full.mkdir()
-    with Rig(wedges.plan("ok", processes=processes), tmp_path) as rig:
-        wedges.assert_fine(rig, tmp_path)
+    with Rig(faults.plan("ok", processes=processes), tmp_path) as rig:
+        faults.assert_fine(rig, tmp_path)
         before = {child.pid for child in psutil.Process().children(recursive=True)}
         for name in names:
             unwritable = full / f"{name}.parquet"
             unwritable.symlink_to(FULL)
             with pytest.raises(OSError, match="No space left on device"):
-                wedges.measured(rig, "ok", full)
+                faults.measure(rig, "ok", full)
             unwritable.unlink()
-        wedges.assert_fine(rig, tmp_path)
+        faults.assert_fine(rig, tmp_path)
         assert {child.pid for child in psutil.Process().children(recursive=True)} == before
 
 
@@ -73,10 +73,10 @@ def test_a_run_on_a_full_disk_stops_and_is_resumed(small_disk: Path) -> None:
         time.sleep(0.02)
     ballast = small_disk / "ballast"
     fill(ballast)
-    _, said = process.communicate(timeout=LONG_S)
+    _, message = process.communicate(timeout=LONG_S)
     assert process.returncode == 2
-    assert said.count("\n") == 1
-    assert "cannot be written (No space left on device); what was finished is kept" in said
+    assert message.count("\n") == 1
+    assert "cannot be written (No space left on device); what was finished is kept" in message
     assert none_left(mark)
     finished = kept(small_disk)
     assert finished
@@ -94,7 +94,7 @@ def test_a_run_on_a_full_disk_stops_and_is_resumed(small_disk: Path) -> None:
     assert none_left(mark)
 
 
-def test_without_a_place_for_temporary_files_nothing_begins(small_disk: Path) -> None:
+def test_a_run_without_room_for_temporary_files_is_refused(small_disk: Path) -> None:
     (small_disk / "tiny.toml").write_text(TINY)
     fill(small_disk / "ballast")
     script = (

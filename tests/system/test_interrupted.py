@@ -1,4 +1,4 @@
-"""A run that is interrupted again and again, also while it is being put in order."""
+"""Interrupted runs: finished cells are kept, and no process or temporary file is left."""
 
 import os
 import signal
@@ -11,15 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.system.processes import (
+from tests.support.faults import TINY, TINY_CELLS, kept, number_kept
+from tests.support.processes import (
     LONG_S,
-    ROOT,
     command,
     marked_environment,
     none_left,
     twinbench,
 )
-from tests.system.wedges import TINY, TINY_CELLS, kept, number_kept
+from twinbench.paths import ROOT
 from twinbench.store import Store
 
 Stop = Callable[[subprocess.Popen[str]], None]
@@ -27,7 +27,7 @@ Stop = Callable[[subprocess.Popen[str]], None]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where it runs, with a place of its own for temporary files."""
+    """Return the folder of a run with its own temporary folder."""
     (tmp_path / "tiny.toml").write_text(TINY)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
@@ -39,15 +39,15 @@ def once(process: subprocess.Popen[str]) -> None:
 
 
 def impatiently(process: subprocess.Popen[str]) -> None:
-    """Ctrl-C and SIGTERM until it has gone."""
+    """Send Ctrl-C and SIGTERM until the process has ended."""
     while process.poll() is None:
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         time.sleep(0.001)
 
 
-def stopped_after(cells: int, folder: Path, mark: str, *options: str, stop: Stop) -> str:
-    """A run that is stopped once `cells` more are kept; what it said."""
+def stop_after(cells: int, folder: Path, mark: str, *options: str, stop: Stop) -> str:
+    """Stop a run once `cells` more are kept; return its message."""
     process = subprocess.Popen(
         command("run", "tiny.toml", *options, self_check=False),
         cwd=folder,
@@ -60,34 +60,34 @@ def stopped_after(cells: int, folder: Path, mark: str, *options: str, stop: Stop
     while number_kept(folder) < wanted and process.poll() is None:
         time.sleep(0.02)
     stop(process)
-    _, said = process.communicate(timeout=LONG_S)
-    assert process.returncode == 130, said
-    return said
+    _, message = process.communicate(timeout=LONG_S)
+    assert process.returncode == 130, message
+    return message
 
 
-def test_interrupted_again_and_again_it_loses_nothing_and_leaves_nothing(folder: Path) -> None:
+def test_a_run_interrupted_repeatedly_keeps_its_cells(folder: Path) -> None:
     mark = f"again-{os.getpid()}"
-    said = stopped_after(1, folder, mark, stop=impatiently)
-    assert said.count("\n") == 1
-    assert f"of {TINY_CELLS} cells are kept" in said
-    assert "--resume" in said
+    message = stop_after(1, folder, mark, stop=impatiently)
+    assert message.count("\n") == 1
+    assert f"of {TINY_CELLS} cells are kept" in message
+    assert "--resume" in message
     assert_in_order(folder, mark, sessions=1)
     first = kept(folder)
 
-    stopped_after(1, folder, mark, "--resume", stop=once)
+    stop_after(1, folder, mark, "--resume", stop=once)
     assert_in_order(folder, mark, sessions=2)
     second = kept(folder)
 
     left = TINY_CELLS - number_kept(folder)
-    said = stopped_after(left, folder, mark, "--resume", stop=once)  # in mid-report, then
-    assert said.endswith("'twinbench report' makes the report.\n")
-    assert said.count("\n") == 1
+    message = stop_after(left, folder, mark, "--resume", stop=once)  # during the report
+    assert message.endswith("'twinbench report' makes the report.\n")
+    assert message.count("\n") == 1
     assert_in_order(folder, mark, sessions=3)
     assert twinbench("report", cwd=folder).returncode == 0
     assert first.items() <= second.items() <= kept(folder).items()
 
 
-# A signal that is sent from within, at a moment that an interrupt at random seldom meets.
+# Signals from within, at points that a random interrupt seldom hits.
 SIGNALLED = """
 import os, shutil, signal, sys
 import twinbench.__main__ as entry
@@ -95,7 +95,7 @@ import twinbench.__main__ as entry
 def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
-{moment}
+{point}
 entry.main()
 """
 DURING_THE_IMPORT_OF = """
@@ -120,7 +120,7 @@ WHILE_A_FOLDER_IS_REMOVED = """
 remove = shutil.rmtree
 shutil.rmtree = lambda *args, **more: (interrupt(), remove(*args, **more))[1]
 """
-MOMENTS = {
+POINTS = {
     "pydantic": DURING_THE_IMPORT_OF.format(name="pydantic"),
     "plan models": DURING_THE_IMPORT_OF.format(name="twinbench.plan.models"),
     "scratch folder made": AFTER_A_SCRATCH_FOLDER_IS_MADE,
@@ -130,11 +130,11 @@ MOMENTS = {
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_an_interrupt_at_a_bad_moment_leaves_nothing(folder: Path, moment: str) -> None:
-    mark = f"moment-{os.getpid()}"
+@pytest.mark.parametrize("point", POINTS)
+def test_an_interrupt_at_a_bad_point_leaves_nothing(folder: Path, point: str) -> None:
+    mark = f"point-{os.getpid()}"
     done = subprocess.run(
-        [sys.executable, "-c", SIGNALLED.format(moment=MOMENTS[moment]), "check", "tiny.toml"],
+        [sys.executable, "-c", SIGNALLED.format(point=POINTS[point]), "check", "tiny.toml"],
         cwd=folder,
         env=marked_environment(mark) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -148,9 +148,10 @@ def test_an_interrupt_at_a_bad_moment_leaves_nothing(folder: Path, moment: str) 
 
 
 @pytest.mark.smoke
-def test_a_second_interrupt_after_patience_ends_at_once() -> None:
+def test_a_late_second_interrupt_ends_at_once() -> None:
     script = (
-        "import os, signal; from twinbench import interruption as i; i.PATIENCE_S = 0; i.listen()\n"
+        "import os, signal; from twinbench import interruption\n"
+        "interruption.CLEAN_UP_S = 0; interruption.defer_signals()\n"
         "for _ in range(3): os.kill(os.getpid(), signal.SIGTERM)\n"
         "print('still here')"
     )
@@ -181,7 +182,7 @@ def test_scratch_folders_of_a_killed_run_are_removed(folder: Path) -> None:
 
 
 def assert_in_order(folder: Path, mark: str, sessions: int) -> None:
-    """All that a run leaves are its cells, and when it measured them."""
+    """Check that a run leaves its cells and sessions, and nothing else."""
     store = Store.open(next(folder.glob("reports/runs/*")))
     assert [bool(session.ended) for session in store.manifest().sessions] == [True] * sessions
     assert list((folder / "temporary").iterdir()) == []

@@ -1,4 +1,4 @@
-"""Plain `locust -f loadtests/locustfile.py`, with and without its page."""
+"""Locust with loadtests/locustfile.py, with and without its page."""
 
 import socket
 import subprocess
@@ -7,19 +7,20 @@ import time
 import urllib.request
 from pathlib import Path
 
-from tests.system.processes import LONG_S, ROOT
-from twinbench.measure.child import Child
+from tests.support.processes import LONG_S
+from twinbench.measure.processes import Child
 from twinbench.measure.server import Server
+from twinbench.paths import ROOT
 from twinbench.plan import Target
 
 LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py")]
 
 
-def test_locust_runs_a_scenario_and_counts_its_answers() -> None:
+def test_locust_runs_a_scenario() -> None:
     server = Server(Target(name="async", app="apps.async_app.main:app", cwd=None))
     try:
         server.wait_until_ready(LONG_S)
-        options = ["--headless", "-u", "4", "-r", "4", "-t", "2s", "--scenario", "noop"]
+        options = ["--headless", "-u", "4", "-r", "4", "-t", "5s", "--scenario", "noop"]
         done = subprocess.run(
             [*LOCUST, *options, "--host", server.url, "--json"],
             capture_output=True,
@@ -36,7 +37,7 @@ def test_locust_runs_a_scenario_and_counts_its_answers() -> None:
     assert '"num_requests": 0' not in done.stdout
 
 
-def test_locust_serves_its_page_with_a_choice_of_scenarios(tmp_path: Path) -> None:
+def test_the_page_offers_the_scenarios(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--web-host", "127.0.0.1", "--web-port", str(port)]

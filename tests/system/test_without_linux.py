@@ -1,4 +1,4 @@
-"""A closed load measured with the calls and files of Linux taken away, as on macOS."""
+"""Closed load without the calls and files of Linux, as on macOS."""
 
 import ctypes
 import io
@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.system.processes import LONG_S
+from tests.support.processes import LONG_S
 from twinbench import run
 from twinbench.analyse.run import analyse
 from twinbench.interruption import SIGNALS
-from twinbench.measure import child, machine, tree
+from twinbench.measure import machine, processes
 from twinbench.report.method import badges
 
 BUSY = machine.BusyProcess("yes", 77, 0.98)
-TAKEN = ("sched_getaffinity", "sched_setaffinity", "memfd_create", "timerfd_create", "waitid")
+MISSING = ("sched_getaffinity", "sched_setaffinity", "memfd_create", "timerfd_create", "waitid")
 SYMBOLS = ("prctl", "timerfd_create", "timerfd_settime")  # of the C library
-# In every process of the run: Python imports it at its start. sys.platform stays as it is there,
-# because packages choose their parts for the system by it.
+# Every process of the run imports it at its start. sys.platform stays as it is, because packages
+# select their platform modules by it.
 SITE = f"""
 import ctypes, os
-for name in {TAKEN!r}:
+for name in {MISSING!r}:
     if hasattr(os, name):
         delattr(os, name)
 find = ctypes.CDLL.__getattr__
@@ -35,7 +35,7 @@ def find_other(library, name):
     return find(library, name)
 ctypes.CDLL.__getattr__ = find_other
 """
-# The supervisor starts without site: it meets what macOS does at its own start.
+# The supervisor starts without site: it gets what macOS does at its own start.
 SUPERVISOR = f"""
 import resource, runpy, sys
 {SITE}
@@ -46,7 +46,7 @@ def set_limit(kind, limits):
         raise ValueError("current limit exceeds maximum limit")
     allow(kind, limits)
 resource.setrlimit = set_limit
-runpy.run_path({str(child.SUPERVISOR)!r}, run_name="__main__")
+runpy.run_path({str(processes.SUPERVISOR)!r}, run_name="__main__")
 """
 APP = """
 from fastapi import FastAPI
@@ -66,9 +66,9 @@ scenarios = [{ name = "get", requests = [{ path = "/" }], closed = [2] }]
 
 @pytest.fixture
 def without_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in TAKEN:
+    for name in MISSING:
         monkeypatch.delattr(os, name, raising=False)
-    for module, name in ((machine, "ROOT"), (tree, "PROC")):
+    for module, name in ((machine, "ROOT"), (processes, "PROC")):
         monkeypatch.setattr(module, name, tmp_path / "none")
     find = ctypes.CDLL.__getattr__
 
@@ -83,7 +83,7 @@ def without_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     (site / "sitecustomize.py").write_text(SITE)
     (site / "supervisor.py").write_text(SUPERVISOR)
     monkeypatch.setenv("PYTHONPATH", str(site))
-    monkeypatch.setattr(child, "SUPERVISOR", site / "supervisor.py")
+    monkeypatch.setattr(processes, "SUPERVISOR", site / "supervisor.py")
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(machine, "busy_processes", lambda: [BUSY])
     monkeypatch.setenv("TWINBENCH_LOCK", str(tmp_path / "lock"))
@@ -114,13 +114,13 @@ def test_closed_loads_are_measured_without_pinning(tmp_path: Path) -> None:
     assert "it sends open loads, which need Linux" in printed.getvalue()
 
 
-def test_a_group_of_zombies_cannot_be_signalled_on_macos(
+def test_a_group_of_zombies_is_ended_on_macos(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: int) -> None:
         raise PermissionError
 
-    command = child.Child([sys.executable, "-c", "pass"], log=tmp_path / "log")
-    assert command.ended(LONG_S) == "exited with code 0"
+    command = processes.Child([sys.executable, "-c", "pass"], log=tmp_path / "log")
+    assert command.exit_reason(LONG_S) == "exited with code 0"
     monkeypatch.setattr(os, "killpg", refuse)
     command.stop(1.0)

@@ -15,7 +15,7 @@ from twinbench.calibrate.full import lines
 from twinbench.calibrate.highest import USUAL_RPS, highest_rate
 from twinbench.calibrate.short import line, warnings
 from twinbench.findings import Calibration, Check, Floor, Item
-from twinbench.measure.driver import Driver, DriverFailedError
+from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.plan import Cell, Plan
 from twinbench.store import CellRecord, StoreError
 
@@ -103,10 +103,10 @@ def test_the_command_exits_with_1_if_anything_is_wrong(
 
 def test_a_generator_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
-        raise DriverFailedError("the load generator exited with code 1; its last output: no")
+        raise GeneratorFailedError("the load generator exited with code 1; its last output: no")
 
     monkeypatch.setattr("shutil.which", lambda *_, **__: "nginx")
     monkeypatch.setattr(generators, "_serving", lambda *_: contextlib.nullcontext(80))
-    monkeypatch.setattr(Driver, "run", fail)
+    monkeypatch.setattr(LoadGenerator, "run", fail)
     with pytest.raises(StoreError, match="the load generator exited with code 1"):
         generators.compare_generators(Console(quiet=True))

@@ -156,7 +156,7 @@ def test_a_bad_plan_is_refused_in_one_sentence(
         "a:b()",
     ],
 )
-def test_an_import_string_that_names_nothing_is_refused(tmp_path: Path, app: str) -> None:
+def test_an_import_string_that_app_not_found_is_refused(tmp_path: Path, app: str) -> None:
     text = GOOD.replace('"apps.sync_app.main:app"', json.dumps(app))
     with pytest.raises(PlanError, match=r"targets\[0\]\.app: write it as module:attribute"):
         read_plan(written(tmp_path, text))

@@ -17,7 +17,7 @@ import psutil
 from twinbench.calibrate import LOGS, NoEvidenceError
 from twinbench.calibrate.plans import FREEZE_AFTER_S, RATE, USERS
 from twinbench.interruption import interruptible
-from twinbench.measure.child import Child
+from twinbench.measure.processes import Child
 from twinbench.measure.rig import Rig
 from twinbench.paths import ROOT
 from twinbench.plan import Target
@@ -32,7 +32,7 @@ SLACK_S = 20.0
 # The generator is held for so long: hundred arrivals, and far below what ends a cell.
 HOLD_S = 0.5
 LOOK_S = 0.01
-GENERATOR = "loadtests.driver"
+GENERATOR = "loadtests.generator"
 
 
 def bare_timer(rig: Rig, seconds: float, folder: Path, number: int) -> None:
