@@ -69,7 +69,7 @@ def test_a_run_interrupted_repeatedly_keeps_its_cells(folder: Path) -> None:
     mark = f"again-{os.getpid()}"
     message = stop_after(1, folder, mark, stop=impatiently)
     assert message.count("\n") == 1
-    assert f"of {TINY_CELLS} cells are kept" in message
+    assert f"of {TINY_CELLS} measurements are kept" in message
     assert "--resume" in message
     assert_in_order(folder, mark, sessions=1)
     first = kept(folder)
