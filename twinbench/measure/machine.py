@@ -30,6 +30,11 @@ PACKAGES = (
 )
 # cgroup v1 writes the highest multiple of a page that a signed number holds for "no limit".
 NO_LIMIT_BYTES = 2**62
+# Limit, usage, and the line of memory.stat for files that can be dropped, of v2 and v1.
+MEMORY_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
 MAX_DIGITS = 20
 MAX_CPUS = 8192  # of Linux
 # Why server and generator share cores, as the report shows it.
@@ -250,7 +255,7 @@ def _threads_per_core() -> int | None:
 
 def _governor() -> str | None:
     files = (ROOT / CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")
-    found = {_text(str(file.relative_to(ROOT))) for file in files}
+    found = {_text(file) for file in files}
     return ", ".join(sorted(found - {""})) or None
 
 
@@ -321,12 +326,12 @@ def _cgroups(controller: str) -> Iterator[Path]:
 
 
 def _v2_quota(folder: Path) -> float | None:
-    quota, _, period = _text_of(folder / "cpu.max").partition(" ")
+    quota, _, period = _text(folder / "cpu.max").partition(" ")
     return _ratio(quota, period)
 
 
 def _v1_quota(folder: Path) -> float | None:
-    return _ratio(_text_of(folder / "cpu.cfs_quota_us"), _text_of(folder / "cpu.cfs_period_us"))
+    return _ratio(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us"))
 
 
 def _ratio(quota: str, period: str) -> float | None:
@@ -336,19 +341,15 @@ def _ratio(quota: str, period: str) -> float | None:
 
 
 def _memory_limits() -> Iterator[tuple[int, int]]:
-    """Yield limit and usage in bytes of each cgroup with a limit, without reclaimable files."""
+    """Yield limit and usage in bytes of each cgroup with a limit, without droppable files."""
     for folder in _cgroups("memory"):
-        limit = _number(_text_of(folder / "memory.max"))
-        usage = _number(_text_of(folder / "memory.current"))
-        cached = "inactive_file"
-        if limit is None:
-            limit = _number(_text_of(folder / "memory.limit_in_bytes"))
-            usage = _number(_text_of(folder / "memory.usage_in_bytes"))
-            cached = "total_inactive_file"
-        if limit is not None and limit < NO_LIMIT_BYTES:
-            lines = (line.split() for line in _text_of(folder / "memory.stat").splitlines())
-            found = [_number(line[1]) for line in lines if len(line) > 1 and line[0] == cached]
-            yield limit, max(0, (usage or 0) - (found[0] or 0 if found else 0))
+        for limit_file, usage_file, droppable in MEMORY_FILES:
+            limit = _number(_text(folder / limit_file))
+            if limit is not None and limit < NO_LIMIT_BYTES:
+                usage = _number(_text(folder / usage_file)) or 0
+                lines = _text(folder / "memory.stat").splitlines()
+                counts = dict(pair for line in lines if len(pair := line.split()) == 2)
+                yield limit, max(0, usage - (_number(counts.get(droppable, "")) or 0))
 
 
 def _number(text: str) -> int | None:
@@ -357,13 +358,9 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
 
 
-def _text(path: str) -> str:
+def _text(path: str | Path) -> str:
     """Return the text of a file below ROOT; empty if it cannot be read."""
-    return _text_of(ROOT / path)
-
-
-def _text_of(path: Path) -> str:
     try:
-        return path.read_text(errors="replace").strip()
+        return (ROOT / path).read_text(errors="replace").strip()
     except OSError:
         return ""

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol, cast
 
 import psutil
 
@@ -95,24 +95,15 @@ class Child:
                 start_new_session=True,
             )
         os.close(reading)
+        # Pipes to and from the command; None unless `piped`.
+        self.stdin = cast("IO[bytes]", self._process.stdin)
+        self.stdout = cast("IO[bytes]", self._process.stdout)
         _own_children.add(self.pid)
 
     @property
     def pid(self) -> int:
         """The supervisor's process id; the command is its child."""
         return self._process.pid
-
-    @property
-    def stdin(self) -> IO[bytes]:
-        """The pipe to the command; needs `piped`."""
-        assert self._process.stdin  # noqa: S101
-        return self._process.stdin
-
-    @property
-    def stdout(self) -> IO[bytes]:
-        """The pipe from the command; needs `piped`."""
-        assert self._process.stdout  # noqa: S101
-        return self._process.stdout
 
     def exit_code(self) -> int | None:
         """Return the exit code; None while the command runs."""
@@ -161,7 +152,7 @@ class Child:
         if self._process.wait() < 0:
             _end_orphans()
         _own_children.discard(self.pid)
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self.stdin, self.stdout):
             if pipe:
                 with contextlib.suppress(BrokenPipeError):  # unsent bytes are flushed first
                     pipe.close()
