@@ -17,8 +17,8 @@ import numpy as np
 
 from loadtests.connection import READ
 from loadtests.requests import PreparedRequest
-from twinbench import plan
 from twinbench.job import Job
+from twinbench.plan import Arrivals
 
 if TYPE_CHECKING:  # importing locust patches the whole process
     from loadtests.users import OpenUser
@@ -35,7 +35,7 @@ MAX_PAUSE_S = 5.0
 
 def schedule_ns(
     rate: int,
-    arrivals: plan.Arrivals,
+    arrivals: Arrivals,
     seconds: float,
     seed: int,
     process: int = 0,
@@ -58,7 +58,7 @@ def schedule_ns(
     return found
 
 
-class Arrivals:
+class ArrivalDispatcher:
     """Gives each request that is due to an idle user; drops it if there is none."""
 
     def __init__(

@@ -38,8 +38,8 @@ INFORMATIONAL = re.compile(rb"HTTP/1\.\d 1\d\d")
 BODY_LENGTH = re.compile(rb"\r\n(content-length|transfer-encoding):", re.IGNORECASE)
 
 
-class Response(NamedTuple):
-    """Monotonic times in nanoseconds, status, body size in bytes, and why there is none."""
+class TimedResponse(NamedTuple):
+    """Times on the monotonic clock, status, body size, and the reason if there is no response."""
 
     sent_ns: int
     first_byte_ns: int
@@ -81,7 +81,7 @@ class Connection:
         except OSError:
             self.close()
 
-    def exchange(self, request: bytes) -> Response:
+    def exchange(self, request: bytes) -> TimedResponse:
         """Send `request` and read the whole response."""
         sent_ns = time.perf_counter_ns()
         first_byte_ns = self._responses = self._body_bytes = 0
@@ -113,7 +113,7 @@ class Connection:
         status = self._parser.get_status_code()
         if not self._kept_open or self._expired:
             self.close()
-        return Response(sent_ns, first_byte_ns, done_ns, status, self._body_bytes, "")
+        return TimedResponse(sent_ns, first_byte_ns, done_ns, status, self._body_bytes, "")
 
     def watch(self) -> None:
         """Connect if necessary, and watch for something to read. Raises OSError."""
@@ -182,9 +182,9 @@ class Connection:
         (acked,) = struct.unpack_from("=Q", info, BYTES_ACKED_AT)
         return bool(acked <= 1 + self._acked_bytes)
 
-    def _failed(self, sent_ns: int, first_byte_ns: int, reason: str) -> Response:
+    def _failed(self, sent_ns: int, first_byte_ns: int, reason: str) -> TimedResponse:
         self.close()
-        return Response(sent_ns, first_byte_ns, time.perf_counter_ns(), NO_RESPONSE, 0, reason)
+        return TimedResponse(sent_ns, first_byte_ns, time.perf_counter_ns(), NO_RESPONSE, 0, reason)
 
     def _send_rest(self, rest: memoryview) -> None:
         """Send what did not fit into the socket's buffer: uploads."""

@@ -20,8 +20,8 @@ from locust.env import Environment
 from locust.runners import LocalRunner
 from pydantic import BaseModel
 
-from loadtests.arrivals import Arrivals
-from loadtests.connection import FINAL_STATUS, NO_RESPONSE, Response
+from loadtests.arrivals import ArrivalDispatcher
+from loadtests.connection import FINAL_STATUS, NO_RESPONSE, TimedResponse
 from loadtests.recorder import Recorder
 from loadtests.requests import prepare_requests
 from loadtests.users import ClosedUser, OpenUser, ScenarioUser
@@ -66,7 +66,7 @@ class Harness:
         sys.stdout.flush()
 
 
-class Load:
+class CellLoad:
     """Load of one cell; call `spawn_users`, `start`, `warm_up`, `run_until`, `drain`, `end`."""
 
     def __init__(self, job: Job, recorder: Recorder) -> None:
@@ -79,7 +79,7 @@ class Load:
         self._class = _user_class(job, recorder, requests)
         environment = Environment(user_classes=[self._class], host=job.host)
         self._runner: LocalRunner | None = environment.create_local_runner()
-        self.arrivals = Arrivals(job, self._class, requests) if self._open else None
+        self.arrivals = ArrivalDispatcher(job, self._class, requests) if self._open else None
 
     @property
     def users(self) -> list[ScenarioUser]:
@@ -155,7 +155,7 @@ class Load:
         now_ns = time.perf_counter_ns()
         pending = [user.pending for user in self.users if user.pending]
         for request, intended_ns, sent_ns in pending:
-            response = Response(sent_ns, 0, now_ns, NO_RESPONSE, 0, UNANSWERED)
+            response = TimedResponse(sent_ns, 0, now_ns, NO_RESPONSE, 0, UNANSWERED)
             self.recorder.add(request, FINAL_STATUS, intended_ns, response)
         self.quit()
         return len(pending)
@@ -207,7 +207,7 @@ def _user_class(job: Job, recorder: Recorder, requests: Any) -> Any:
 def run(job: Job, harness: Harness) -> GeneratorSummary | None:
     """Run `job` and write its records; return None if the harness has ended."""
     recorder = Recorder()
-    load = Load(job, recorder)
+    load = CellLoad(job, recorder)
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -220,7 +220,7 @@ def run(job: Job, harness: Harness) -> GeneratorSummary | None:
 
 
 def _run_load(
-    job: Job, load: Load, recorder: Recorder, harness: Harness
+    job: Job, load: CellLoad, recorder: Recorder, harness: Harness
 ) -> GeneratorSummary | None:
     load.spawn_users()
     harness.send(GeneratorState(state="ready"))

@@ -16,7 +16,7 @@ from gevent.event import Event
 from locust import events
 from locust.env import Environment
 
-from loadtests.connection import NO_RESPONSE, Response
+from loadtests.connection import NO_RESPONSE, TimedResponse
 from loadtests.requests import PreparedRequest, prepare_requests
 from loadtests.users import ClosedUser, ScenarioUser
 from twinbench.exchange import ExchangeError, send_setup
@@ -47,7 +47,7 @@ class LocustStatistics:
         self.in_flight = 0
         self.last_activity_ns = 0
 
-    def add(self, request: int, expected: int, intended_ns: int, response: Response) -> bool:
+    def add(self, request: int, expected: int, intended_ns: int, response: TimedResponse) -> bool:
         """Report one response; return whether it is right."""
         sent = self._requests[request]
         good = response.status == expected

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from loadtests.connection import NO_RESPONSE, Response
+from loadtests.connection import NO_RESPONSE, TimedResponse
 
 # Columns of requests.parquet (docs/results.md).
 TIMES = ("intended_ns", "sent_ns", "first_byte_ns", "done_ns")
@@ -34,7 +34,7 @@ class Recorder:
         # The newest response, or the time since when one has been due.
         self.last_activity_ns = time.perf_counter_ns()
 
-    def add(self, request: int, expected: int, intended_ns: int, response: Response) -> bool:
+    def add(self, request: int, expected: int, intended_ns: int, response: TimedResponse) -> bool:
         """Record one response; return whether it is right."""
         sent, first, done, status, size, error = response
         good = status == expected

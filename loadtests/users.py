@@ -11,7 +11,7 @@ from gevent.event import Event
 from locust import User, task
 from locust.exception import StopUser
 
-from loadtests.connection import NO_RESPONSE, Connection, Response
+from loadtests.connection import NO_RESPONSE, Connection, TimedResponse
 from loadtests.requests import PreparedRequest
 from twinbench.plan import MOST_USERS
 
@@ -30,7 +30,7 @@ class ResultSink(Protocol):
     in_flight: int
     last_activity_ns: int
 
-    def add(self, request: int, expected: int, intended_ns: int, response: Response) -> bool:
+    def add(self, request: int, expected: int, intended_ns: int, response: TimedResponse) -> bool:
         """Take one response; return whether it is right."""
 
 

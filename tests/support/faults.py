@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ import polars as pl
 import psutil
 import pytest
 
-from tests.support.processes import BEHAVING
+from tests.support.processes import BEHAVING, command, marked_environment
 from twinbench.analyse.cells import analyse_cell
 from twinbench.analyse.results import CellResult
 from twinbench.analyse.run import NO_REQUESTS
@@ -126,6 +127,24 @@ def at_start(patch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) ->
             act()
 
     patch.setattr(generator, "_send_start", send_and_act)
+
+
+def start_run(folder: Path, mark: str, *options: str) -> subprocess.Popen[str]:
+    """Start `twinbench run tiny.toml` in `folder`."""
+    return subprocess.Popen(
+        command("run", "tiny.toml", *options, self_check=False),
+        cwd=folder,
+        env=marked_environment(mark),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until_kept(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
+    """Wait until `count` cells are kept, or the run has ended."""
+    while number_kept(folder) < count and process.poll() is None:
+        time.sleep(0.02)
 
 
 def kept(folder: Path) -> dict[Path, bytes]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.connection import NO_RESPONSE, Connection, Response
+from loadtests.connection import NO_RESPONSE, Connection, TimedResponse
 
 pytestmark = pytest.mark.smoke
 TIMEOUT_S = 60.0
@@ -77,7 +77,7 @@ def scripted(*responses: tuple[list[bytes], bool]) -> Iterator[tuple[Script, Con
         thread.join()
 
 
-def brief(response: Response) -> tuple[int, int, str]:
+def brief(response: TimedResponse) -> tuple[int, int, str]:
     return response.status, response.bytes, response.error
 
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +10,15 @@ import psutil
 import pytest
 
 from tests.support import faults
-from tests.support.faults import TINY, TINY_CELLS, kept, number_kept
-from tests.support.processes import LONG_S, command, marked_environment, none_left, twinbench
+from tests.support.faults import (
+    TINY,
+    TINY_CELLS,
+    kept,
+    number_kept,
+    start_run,
+    wait_until_kept,
+)
+from tests.support.processes import LONG_S, marked_environment, none_left, twinbench
 from twinbench.measure.rig import Rig
 
 FULL = Path("/dev/full")  # every write there fails with ENOSPC
@@ -61,16 +67,8 @@ def test_the_generator_survives_unwritable_records(
 def test_a_run_on_a_full_disk_stops_and_is_resumed(small_disk: Path) -> None:
     mark = f"full-{os.getpid()}"
     (small_disk / "tiny.toml").write_text(TINY)
-    process = subprocess.Popen(
-        command("run", "tiny.toml", self_check=False),
-        cwd=small_disk,
-        env=marked_environment(mark),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not kept(small_disk) and process.poll() is None:
-        time.sleep(0.02)
+    process = start_run(small_disk, mark)
+    wait_until_kept(small_disk, 1, process)
     ballast = small_disk / "ballast"
     fill(ballast)
     _, message = process.communicate(timeout=LONG_S)

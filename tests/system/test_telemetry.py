@@ -9,14 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.support import faults
 from tests.support.gated import APP, asking, get, serving, target, wait_for
 from tests.support.processes import BEHAVING, LONG_S
-from twinbench.measure import probe, telemetry
-from twinbench.measure.processes import PsutilTree, ResourceUse
+from twinbench.measure import probe
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import Server
-from twinbench.measure.telemetry import COLUMNS, NO_TELEMETRY, MemoryLimit, ServerSampler
+from twinbench.measure.telemetry import COLUMNS, MemoryLimit, ServerSampler
 from twinbench.plan import Plan, cells
 
 POOLS = BEHAVING.with_name("pools.py")
@@ -118,28 +116,6 @@ def test_a_server_without_a_probe_is_sampled(
         assert rows[column].is_sorted()
         assert rows[column].null_count() == 0
     assert 10 < float(str(rows["memory_mib"].min())) < 1000
-
-
-@pytest.mark.serial
-def test_a_sampler_that_fails_costs_no_measurement(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class FailingTree(PsutilTree):
-        left = 3
-
-        def sample(self) -> ResourceUse:
-            if not self.left:
-                raise RuntimeError("boom")
-            self.left -= 1
-            return super().sample()
-
-    monkeypatch.setattr(telemetry, "process_tree", FailingTree)
-    with Rig(faults.plan("ok"), tmp_path) as rig:
-        record, result = faults.measure(rig, "ok", tmp_path)
-    assert (record.outcome, record.server_cpu_s) == ("done", None)
-    assert record.remarks == [f"{NO_TELEMETRY}: RuntimeError: boom"]
-    assert result.throughput_rps > 0
-    assert pl.read_parquet(tmp_path / "telemetry.parquet").height == 3
 
 
 def plan(folder: Path) -> Plan:

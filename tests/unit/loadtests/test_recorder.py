@@ -5,15 +5,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loadtests.connection import Response
+from loadtests.connection import TimedResponse
 from loadtests.recorder import Recorder
 
 
 def test_every_response_becomes_a_row(tmp_path: Path) -> None:
     recorder = Recorder()
-    assert recorder.add(0, 200, 9, Response(10, 20, 30, 200, 5, ""))
-    assert not recorder.add(1, 200, 11, Response(11, 21, 31, 500, 6, ""))
-    assert not recorder.add(1, 200, 12, Response(12, 0, 32, 0, 0, "Connection refused"))
+    assert recorder.add(0, 200, 9, TimedResponse(10, 20, 30, 200, 5, ""))
+    assert not recorder.add(1, 200, 11, TimedResponse(11, 21, 31, 500, 6, ""))
+    assert not recorder.add(1, 200, 12, TimedResponse(12, 0, 32, 0, 0, "Connection refused"))
     recorder.write(tmp_path / "requests.parquet")
     assert pl.read_parquet(tmp_path / "requests.parquet").rows(named=True) == [
         {
@@ -35,7 +35,7 @@ def test_every_response_becomes_a_row(tmp_path: Path) -> None:
 def test_right_responses_are_counted_by_arrival() -> None:
     recorder = Recorder()
     for done_ns, status in ((9, 200), (10, 200), (11, 500), (12, 200), (20, 200)):
-        recorder.add(0, 200, 1, Response(1, 2, done_ns, status, 0, ""))
+        recorder.add(0, 200, 1, TimedResponse(1, 2, done_ns, status, 0, ""))
     assert recorder.good_between(10, 20) == 2
 
 
@@ -46,7 +46,7 @@ def test_rows_continue_in_the_next_chunk(
     monkeypatch.setattr("loadtests.recorder.CHUNK_ROWS", 3)
     recorder = Recorder()
     for n in range(count):
-        recorder.add(n, 200, n, Response(n, n, n, 200, n, ""))
+        recorder.add(n, 200, n, TimedResponse(n, n, n, 200, n, ""))
     recorder.write(tmp_path / "requests.parquet")
     numbers = pl.read_parquet(tmp_path / "requests.parquet")["request"].to_list()
     assert numbers == list(range(count))
