@@ -20,7 +20,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.system.processes import MARK, none_left
+from tests.support.processes import MARK, none_left
 from twinbench.measure.server import Server
 from twinbench.plan import Target
 

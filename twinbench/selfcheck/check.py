@@ -16,7 +16,7 @@ from twinbench import campaign
 from twinbench.findings import SelfCheck
 from twinbench.interruption import interruptible
 from twinbench.measure import machine
-from twinbench.measure.child import Child
+from twinbench.measure.processes import Child
 from twinbench.measure.rig import Rig
 from twinbench.paths import ROOT
 from twinbench.plan import MAX_RATE, Plan, cells
