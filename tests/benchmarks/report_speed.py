@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import psutil
 
-from tests import runs
+from tests.support import runs
 from twinbench.paths import PLANS
 from twinbench.plan import Cell, Plan, cells, read_plan
 from twinbench.store import CellRecord
@@ -57,7 +57,7 @@ def _write(folder: Path, plan: Plan, requests: int) -> Path:
         plan,
         make,
         look=lambda _: runs.telemetry(loop_lag_ms=0.4, threads_used=8, threads_waiting=0),
-        calibrated=runs.calibration(),
+        self_check=runs.self_check(),
     )
     return store.folder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests import runs
+from tests.support import runs
 from tests.system.processes import BEHAVING, clean_rig
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
@@ -47,8 +47,7 @@ def measured(rig: Rig, folder: Path, *behaviour: str, **plan: object) -> CellRec
         "scenarios": [scenario],
     }
     read = Plan.model_validate(written | plan)
-    with rig.instead(read):
-        return rig.measure(cells(read)[0], folder)
+    return rig.measure(cells(read)[0], folder, read)
 
 
 def rows(record: CellRecord, folder: Path) -> pl.DataFrame:

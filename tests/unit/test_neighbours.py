@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell, Plan
 from twinbench.store import CellRecord
@@ -57,7 +57,7 @@ def test_slow_neighbours_do_not_hide_a_late_generator(tmp_path: Path) -> None:
 
     plan = beside(CHEAP, BACKGROUND, closed=[], open=[2000])
     found = analyse(
-        runs.write_run(tmp_path, plan, make, calibrated=runs.calibration(lag_p99_ms=0.2))
+        runs.write_run(tmp_path, plan, make, self_check=runs.self_check(lag_p99_ms=0.2))
     )
     assert found.cells[0].status == "invalid"
     assert "late" in found.cells[0].reasons[0]

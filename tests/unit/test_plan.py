@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench import cli
 from twinbench.errors import MOST_CHARACTERS
 from twinbench.paths import PLANS, ROOT
@@ -201,7 +201,7 @@ def test_a_plan_whose_path_cannot_be_kept_is_refused(tmp_path: Path, name: str) 
         read_plan(tmp_path / name)
 
 
-@pytest.mark.parametrize("command", ["run", "check", "calibrate"])
+@pytest.mark.parametrize("command", ["run", "check"])
 def test_more_processes_than_cores_are_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.control import Control
 
-from tests import runs
+from tests.support import runs
 from twinbench import cli
 from twinbench.errors import MOST_CHARACTERS, UserError
 from twinbench.plan import cells

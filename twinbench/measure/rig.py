@@ -6,8 +6,6 @@ the next.
 """
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,7 +39,7 @@ class Rig:
         self.cores = share_cores(max(target.workers for target in plan.targets))
         self._driver = Driver(log_folder / "generator.log", self.cores.generator, plan.processes)
         self._server: Server | None = None
-        self._serving: tuple[int, str, str] | None = None
+        self._serving: tuple[Plan, int, str, str] | None = None
         self._captures: dict[str, str] = {}  # by the setup requests of the scenario being served
 
     def __enter__(self) -> Self:
@@ -63,19 +61,6 @@ class Rig:
         adopt_orphans(False)
         stay_on(self._was_on)
 
-    @contextmanager
-    def instead(self, plan: Plan) -> Iterator[None]:
-        """Measure cells of `plan` for a while, with the same generator on the same cores."""
-        own, self.plan = self.plan, plan
-        try:
-            yield
-        except BaseException:
-            self._stop_server(at_once=True)
-            raise
-        finally:
-            self._stop_server()
-            self.plan = own
-
     def start(self, target: Target, *, observe: bool = False) -> Server:
         """A fresh server of `target`, ready. Raises ServerFailedError."""
         cores = self.cores.server[: target.workers]
@@ -85,18 +70,22 @@ class Rig:
         server = Server(target, cores=cores, env=env, observe=observe)
         return _ready(server, self.plan.ready_s)
 
-    def measure(self, cell: Cell, folder: Path) -> CellRecord:
-        """Measure `cell`; its requests go to `folder`. What goes wrong is in the record."""
+    def measure(self, cell: Cell, folder: Path, plan: Plan | None = None) -> CellRecord:
+        """Measure `cell` of `plan`, or else of the rig's own plan; its requests go to `folder`.
+
+        What goes wrong is in the record.
+        """
+        plan = plan or self.plan
         about = cell._asdict()
         try:
             self._keep_upstream()
-            server = self._server_for(cell)
+            server = self._server_for(cell, plan)
         except (ServerFailedError, ExchangeError) as error:
             return CellRecord(**about, outcome="lost", reason=str(error))
         watch = ServerSampler(server, self._memory_limit)
         try:
             with watch:
-                summary = self._drive(cell, server, folder)
+                summary = self._drive(cell, plan, server, folder)
         except DriverFailedError as error:
             self._stop_server(at_once=True)
             return CellRecord(**about, outcome="lost", reason=str(error))
@@ -132,22 +121,20 @@ class Rig:
             self.upstream.stop()
             self.upstream = self._start_upstream()
 
-    def _server_for(self, cell: Cell) -> Server:
-        wanted = (cell.block, cell.scenario, cell.target)
+    def _server_for(self, cell: Cell, plan: Plan) -> Server:
+        wanted = (plan, cell.block, cell.scenario, cell.target)
         if self._server is None or self._serving != wanted:
             self._stop_server()
-            self._server = self.start(self.plan.target(cell.target))
+            self._server = self.start(plan.target(cell.target))
             self._serving = wanted
-            self._captures = self._send_before(cell, self._server)
+            self._captures = self._send_before(cell, plan, self._server)
         return self._server
 
-    def _send_before(self, cell: Cell, server: Server) -> dict[str, str]:
+    def _send_before(self, cell: Cell, plan: Plan, server: Server) -> dict[str, str]:
         """What the scenario sends to a fresh server; the values that it takes."""
-        before = self.plan.scenario(cell.scenario).setup
+        setup = plan.scenario(cell.scenario).setup
         try:
-            return send_setup(
-                before, HOST, server.port, self.plan.ready_s, self.plan.seed + cell.block
-            )
+            return send_setup(setup, HOST, server.port, plan.ready_s, plan.seed + cell.block)
         except ExchangeError as error:
             # Half prepared: the next cell shall have a fresh one.
             self._stop_server(at_once=True)
@@ -158,8 +145,8 @@ class Rig:
             self._server.stop(at_once=at_once)
             self._server = None
 
-    def _drive(self, cell: Cell, server: Server, folder: Path) -> GeneratorSummary:
-        plan, scenario = self.plan, self.plan.scenario(cell.scenario)
+    def _drive(self, cell: Cell, plan: Plan, server: Server, folder: Path) -> GeneratorSummary:
+        scenario = plan.scenario(cell.scenario)
         # More can never wait for a server than come in until it counts as collapsed.
         most = max(LEAST_IN_FLIGHT, int(cell.load.value * plan.collapse_s))
         return self._driver.run(

@@ -1,0 +1,58 @@
+"""Machine lock of a run, shared by all users of the machine."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from twinbench import run
+from twinbench.run import machine_lock
+from twinbench.store import StoreError
+
+
+@pytest.fixture
+def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Path of a lock that is used by this test only; no signal handlers, pytest has its own."""
+    monkeypatch.setattr(run, "listen", lambda: None)
+    monkeypatch.setenv("TWINBENCH_LOCK", str(tmp_path / "lock"))
+    return tmp_path / "lock"
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def test_lock_file_can_be_opened_by_other_users(lock: Path) -> None:
+    with umask(0o077), machine_lock():
+        assert stat.S_IMODE(lock.stat().st_mode) == 0o666
+        assert lock.read_text() == str(os.getpid())
+
+
+def test_lock_refuses_a_second_holder_by_process_id(lock: Path) -> None:
+    with machine_lock():
+        with pytest.raises(StoreError, match=rf"\(process {os.getpid()}\)"), machine_lock():
+            pass
+        assert lock.read_text() == str(os.getpid())
+    with machine_lock():
+        pass
+
+
+def test_lock_that_is_a_link_is_not_followed(lock: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("kept")
+    lock.symlink_to(other)
+    with pytest.raises(StoreError, match="cannot be opened"), machine_lock():
+        pass
+    assert other.read_text() == "kept"
+
+
+def test_lock_does_not_depend_on_the_temporary_folder() -> None:
+    assert Path("/tmp/twinbench.lock") == run.LOCK  # noqa: S108
