@@ -194,7 +194,7 @@ def test_deadlock_ends_with_an_error_of_the_pool() -> None:
     assert all(quoted("pool-timeout") in failure for failure in failures)
 
 
-def test_deadlock_takes_as_many_requests_as_threads_and_connections() -> None:
+def test_deadlock_needs_threads_plus_connections_requests() -> None:
     enough = THREADS + CONNECTIONS
     with pool(LONG_S):
         assert statuses(app, *["/post"] * (enough - 1)) == [200] * (enough - 1)
