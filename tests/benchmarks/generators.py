@@ -28,6 +28,7 @@ from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import Cores, share_cores
 from twinbench.measure.server import HOST
 from twinbench.plan import Load, Request
+from twinbench.printable import PrintableConsole
 from twinbench.run import machine_lock
 from twinbench.scratch import scratch
 from twinbench.selfcheck.check import SelfCheckError, output
@@ -195,7 +196,7 @@ def _answers(port: int) -> bool:
 if __name__ == "__main__":
     try:
         with machine_lock():
-            compare_generators(Console(highlight=False, soft_wrap=True))
+            compare_generators(PrintableConsole(highlight=False, soft_wrap=True))
     except UserError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -22,6 +22,7 @@ from twinbench.measure.machine import has_timerfd
 from twinbench.measure.rig import Rig
 from twinbench.paths import PLANS, RUNS
 from twinbench.plan import Plan, cells
+from twinbench.printable import PrintableConsole
 from twinbench.progress import CampaignProgress
 from twinbench.run import machine_lock, read_plan_here
 from twinbench.scratch import scratch
@@ -39,7 +40,7 @@ def main() -> int:
     arguments.add_argument("plan", nargs="?", type=Path, default=PLANS / "bench.toml")
     arguments.add_argument("--keep", type=Path, help="an empty folder for all that is measured")
     options = arguments.parse_args()
-    console = Console(highlight=False)
+    console = PrintableConsole(highlight=False, soft_wrap=True)
     try:
         if not has_timerfd():
             raise UserError("calibration sends open loads, which need Linux (timerfd)")
@@ -81,7 +82,7 @@ def calibrate(plan: Plan, folder: Path, console: Console) -> int:
     with console.status("checking"):
         outcomes = list(evaluate_all(Recording(folder), wrk=wrk))
     for line in table(outcomes):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, markup=False)
     failed = [outcome for outcome in outcomes if outcome.verdict == "FAIL"]
     took_s = time.monotonic() - began
     console.print(f"{len(failed)} of {len(outcomes)} items failed ({took_s:.0f} s)")
