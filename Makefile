@@ -83,8 +83,8 @@ fmt: $(READY)  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(READY)  ## make docs/side-by-side.md anew from the twins
-	$(BIN)/python -m twinbench.twins
+docs: $(READY)  ## write docs/side-by-side.md from both apps
+	$(BIN)/python -m tools.side_by_side.page
 
 ui: $(READY)  ## both apps and Locust's own web page, to try loads by hand
 	@$(BIN)/twinbench ui

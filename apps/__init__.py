@@ -1,4 +1,4 @@
-"""What is measured: one blog in two colours, and the external API that both call.
+"""The apps under test: one blog, written twice, and the external API that both call.
 
-These are exhibits: nothing in here knows that it is being measured.
+No code in this package depends on the benchmark.
 """

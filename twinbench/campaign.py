@@ -1,4 +1,4 @@
-"""A plan carried out: every cell in its order, each kept the moment it ends."""
+"""Loop over the measurements of a run; sessions and resume."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,13 +8,13 @@ from twinbench.plan import Cell, cells
 from twinbench.store import CellRecord, Session, Store, StoreError, now, runs_of
 
 Measure = Callable[[Cell, Path], CellRecord]
-Watch = Callable[[CellRecord], None]
+OnRecord = Callable[[CellRecord], None]
 
 
 def unfinished(runs: Path, plan_name: str, remark: Callable[[str], None]) -> Store | None:
     """Return the newest run of the plan `plan_name` that lacks cells.
 
-    A folder that cannot be read is skipped; `remark` gets a sentence that names it.
+    Calls `remark` with the reason for each folder that cannot be read.
     """
 
     def skipped(error: Exception) -> None:
@@ -30,23 +30,23 @@ def unfinished(runs: Path, plan_name: str, remark: Callable[[str], None]) -> Sto
 
 
 def pending(store: Store) -> list[Cell]:
-    """The cells of the run to be measured yet, lost ones among them, in their order."""
+    """Return the measurements that are missing or were lost, in the order of the plan."""
     finished = {record.number for record in store.finished()}
     return [cell for cell in cells(store.manifest().plan) if cell.number not in finished]
 
 
-def run(store: Store, todo: Sequence[Cell], measure: Measure, watch: Watch) -> None:
-    """Measure `todo` and keep each record; `watch` is told of each.
+def run(store: Store, todo: Sequence[Cell], measure: Measure, on_record: OnRecord) -> None:
+    """Make the measurements `todo`; write each record and pass it to `on_record`.
 
-    Whatever ends this early, an exception or Ctrl-C, leaves all finished cells on disk, and
-    the end of the session in the manifest.
+    An exception or Ctrl-C leaves all finished measurements on disk, and the end of the session
+    in the manifest.
     """
     try:
         for cell in todo:
             check_interrupted()
             record = measure(cell, store.begin(cell))
             store.finish(record)
-            watch(record)
+            on_record(record)
     finally:
         manifest = store.manifest()
         manifest.sessions[-1].ended = now()
@@ -54,9 +54,9 @@ def run(store: Store, todo: Sequence[Cell], measure: Measure, watch: Watch) -> N
 
 
 def begin_session(store: Store) -> None:
-    """Note that measuring goes on now, in a run that exists.
+    """Add a session to the manifest of a run that is resumed.
 
-    A session that was killed has no end: its last finished cell is the best that is known.
+    A session that was killed has no end: the time of its last measurement is taken.
     """
     manifest = store.manifest()
     last = manifest.sessions[-1]

@@ -1,4 +1,4 @@
-"""What a person sees while it measures: a bar in a terminal, a line now and then in a log."""
+"""Progress of a run: a bar in a terminal, a line every 15 s in a log."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ from rich.progress import (
 
 from twinbench.store import CellRecord
 
-# Drawing costs CPU on the generator's core.
-DRAWS_A_SECOND = 2
+# Each refresh costs CPU on the generator's core.
+REFRESHES_PER_S = 2
 LOG_EVERY_S = 15.0
 
 
-class CampaignProgress:
-    """Use it as a context; call `update` with each finished cell."""
+class RunProgress:
+    """Context manager that shows progress; call `update` with each finished measurement."""
 
     def __init__(self, console: Console, total: int, done: int) -> None:
         self._console = console
@@ -40,7 +40,7 @@ class CampaignProgress:
             TimeRemainingColumn(elapsed_when_finished=False),
             TextColumn("{task.fields[newest]}"),
             console=console,
-            refresh_per_second=DRAWS_A_SECOND,
+            refresh_per_second=REFRESHES_PER_S,
             transient=True,
             disable=not console.is_terminal,
         )
@@ -67,7 +67,9 @@ class CampaignProgress:
         self._bar.update(self._task, completed=self._done, newest=newest)
         if not self._console.is_terminal and time.monotonic() - self._logged > LOG_EVERY_S:
             self._logged = time.monotonic()
-            self._console.print(f"{self._done} of {self._total} cells, {self._left()}; {newest}")
+            self._console.print(
+                f"{self._done} of {self._total} measurements, {self._left()}; {newest}"
+            )
 
     def _left(self) -> str:
         spent_s = time.monotonic() - self._began
@@ -77,6 +79,6 @@ class CampaignProgress:
 
 @contextmanager
 def status(console: Console) -> Iterator[Callable[[str], None]]:
-    """For steps before and after measuring: shown in passing in a terminal, left out of a log."""
+    """Show steps before and after measuring: on a line that is replaced, in a terminal only."""
     with console.status("") as status:
         yield status.update

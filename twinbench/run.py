@@ -1,4 +1,4 @@
-"""A run from its plan to its last cell: new or resumed, alone on the machine, interruptible."""
+"""One run of a plan, from the preflight to the last measurement: new or resumed."""
 
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ from twinbench.interruption import listen
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
-from twinbench.progress import CampaignProgress, status
+from twinbench.progress import RunProgress, status
 from twinbench.remarks import remarked
 from twinbench.scratch import remove_abandoned, scratch
 from twinbench.selfcheck.check import run_self_check, summary, warnings
@@ -28,42 +28,41 @@ from twinbench.store import (
     now,
 )
 
-# Per cell, beside warm-up and window: its share of server starts, connecting, draining, writing
-# (seen on two cores; for the announcement only).
+# Time of a measurement beside warm-up and window: server start, connecting, draining, writing.
+# Measured on two cores; used for the announced duration only.
 CELL_OVERHEAD_S = 0.65
-# Of the machine, whoever measures and wherever their temporary files are. TWINBENCH_LOCK names
-# another file, as for tests, which measure nothing that counts.
+# One for all users of the machine. TWINBENCH_LOCK names another file: tests set it.
 LOCK = Path("/tmp/twinbench.lock")  # noqa: S108  # opened without following links
 
 
 class InterruptedRunError(Exception):
-    """Ctrl-C: what is kept, and how to go on."""
+    """Run interrupted by Ctrl-C or SIGTERM: what is kept, and how to resume."""
 
 
 def run_plan(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> Store:
-    """Measure all cells of a plan that are not measured yet; the run's folder.
+    """Make all measurements of a plan that are missing and return the run folder.
 
     Raises PlanError, PreflightError, StoreError and InterruptedRunError.
     """
     plan = read_plan_here(plan_file)
-    store = _to_resume(plan, plan_file, runs, console) if resume else None
+    store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
-            before = _look_around(console)
+            load = _machine_load(console)
             rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
             with status(console) as on_status:
                 pairs = preflight.check(plan, str(plan_file), rig, on_status)
             if store:
-                _check_same_place(store, rig)
+                _check_same_machine(store, rig)
                 campaign.begin_session(store)
             else:
-                store = Store.create(_manifest(plan, plan_file, rig, before), runs)
-            _keep(pairs, store)
+                store = Store.create(_manifest(plan, plan_file, rig, load), runs)
+            _keep_preflight(pairs, store)
             store.update_latest_link(runs.parent / "latest")
-            _remark(store, _on_machine(store, before), console)
-            _tell_unequal(pairs, console)
+            _remark(store, _machine_remarks(store, load), console)
+            _print_unequal(pairs, console)
             _self_check(store, rig, runs, console)
-            console.print(f"{_intent(store)} Run folder: {store.folder}", markup=False)
+            console.print(f"{_announcement(store)} Run folder: {store.folder}", markup=False)
             _measure(store, rig, console)
     except KeyboardInterrupt:
         raise InterruptedRunError(_interrupted(store)) from None
@@ -71,17 +70,12 @@ def run_plan(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> 
 
 
 def read_plan_here(plan_file: Path) -> Plan:
-    """Return the plan in `plan_file`, which is to be measured on this machine.
-
-    A plan says how many processes the generator has, and stays readable where there are fewer
-    cores. To start 64 of them takes one core minutes, longer than anybody waits for each.
-    Raises PlanError.
-    """
+    """Return the plan in `plan_file`. Raises PlanError if this machine cannot measure it."""
     plan = read_plan(plan_file)
     if plan.processes > (most := machine.usable_cores()):
         raise PlanError(
-            f"{plan_file}: processes = {plan.processes}: a process of the generator can use a whole"
-            f" core, and this machine has {most} for all: set processes to {most} or less"
+            f"{plan_file}: processes = {plan.processes}: each generator process needs a core, and"
+            f" this machine has {most}: set processes to {most} or less"
         )
     with_open = [scenario.name for scenario in plan.scenarios if scenario.open]
     if with_open and not machine.has_timerfd():
@@ -93,7 +87,7 @@ def read_plan_here(plan_file: Path) -> Plan:
 
 
 def check_only(plan_file: Path, console: Console) -> list[PreflightPair]:
-    """The preflight of a plan, and nothing else: what was compared."""
+    """Run the preflight of a plan and return its comparisons."""
     plan = read_plan_here(plan_file)
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
@@ -103,14 +97,14 @@ def check_only(plan_file: Path, console: Console) -> list[PreflightPair]:
 
 @contextlib.contextmanager
 def machine_lock() -> Iterator[None]:
-    """Hold the machine's one place for measuring: two at once would measure each other.
+    """Hold the machine's lock: two runs at once would disturb each other.
 
-    Removes what killed runs have left. From here on Ctrl-C is acted on where nothing is half
-    done."""
+    Also removes scratch folders of killed runs and defers signals from here on. Raises StoreError.
+    """
     listen()
     lock = Path(os.environ.get("TWINBENCH_LOCK", LOCK))
     try:
-        descriptor = _opened(lock)
+        descriptor = _open_lock(lock)
     except OSError as error:
         raise StoreError(f"{lock}: cannot be opened ({error.strerror}); remove it") from None
     with open(descriptor, "r+") as file:  # noqa: PTH123
@@ -119,7 +113,7 @@ def machine_lock() -> Iterator[None]:
         except OSError:
             raise StoreError(
                 f"another twinbench is measuring on this machine (process {file.read() or '?'});"
-                " wait for it or stop it: two at once would measure each other"
+                " wait for it or stop it: two at once would disturb each other"
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -128,8 +122,8 @@ def machine_lock() -> Iterator[None]:
         yield
 
 
-def _opened(lock: Path) -> int:
-    """A descriptor of the lock file, which every user of the machine may open."""
+def _open_lock(lock: Path) -> int:
+    """Return a descriptor of the lock file, which every user of the machine may open."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         # Without O_CREAT: Linux refuses it for another user's file in a shared folder.
@@ -141,46 +135,46 @@ def _opened(lock: Path) -> int:
         return descriptor
 
 
-class _Before(NamedTuple):
-    """The machine before anything of ours was started; `remarks`: why something is not known."""
+class _MachineLoad(NamedTuple):
+    """Load of the machine before the run; `remarks`: why a part of it is unknown."""
 
     load_average: float | None
     busy: list[machine.BusyProcess]
     remarks: list[str]
 
 
-def _look_around(console: Console) -> _Before:
+def _machine_load(console: Console) -> _MachineLoad:
     failed: list[str] = []
     busy: list[machine.BusyProcess] = []
     unknown = "other processes before the run are not known"
     with status(console) as on_status, remarked(failed, unknown):
-        on_status("looking whether the machine is busy")
+        on_status("checking the load of the machine")
         busy = machine.busy_processes()
-    return _Before(machine.load_average(), busy, failed)
+    return _MachineLoad(machine.load_average(), busy, failed)
 
 
-def _remark(store: Store, sentences: Sequence[str], console: Console) -> None:
-    """Keep and print what a reader must know of the run as a whole."""
-    for sentence in sentences:
-        store.remark(sentence)
-        console.print(f"Remark: {sentence}", markup=False)
+def _remark(store: Store, remarks: Sequence[str], console: Console) -> None:
+    """Keep and print remarks on the run as a whole."""
+    for remark in remarks:
+        store.remark(remark)
+        console.print(f"Remark: {remark}", markup=False)
 
 
-def _on_machine(store: Store, before: _Before) -> list[str]:
+def _machine_remarks(store: Store, load: _MachineLoad) -> list[str]:
     manifest = store.manifest()
     workers = max(target.workers for target in manifest.plan.targets)
-    return [*machine.remarks(manifest.machine, workers, before.busy), *before.remarks]
+    return [*machine.remarks(manifest.machine, workers, load.busy), *load.remarks]
 
 
-def _keep(pairs: list[PreflightPair], store: Store) -> None:
-    """The newest preflight is that of the run: a resumed one had to pass it again."""
+def _keep_preflight(pairs: list[PreflightPair], store: Store) -> None:
+    """Write the preflight to the manifest; that of a resumed run replaces the earlier one."""
     manifest = store.manifest()
     manifest.preflight = pairs
     store.write_manifest(manifest)
 
 
-def _tell_unequal(pairs: Sequence[PreflightPair], console: Console) -> None:
-    """Which pairs were not compared, or not in everything: nobody shall take them for equal."""
+def _print_unequal(pairs: Sequence[PreflightPair], console: Console) -> None:
+    """Print the pairs that were not compared in every aspect."""
     for pair in pairs:
         if pair.expected_differences or pair.not_compared:
             console.print(pair.sentence, markup=False)
@@ -207,16 +201,16 @@ def _self_check(store: Store, rig: Rig, runs: Path, console: Console) -> None:
 def _measure(store: Store, rig: Rig, console: Console) -> None:
     todo = campaign.pending(store)
     total = store.manifest().cells
-    progress = CampaignProgress(console, total, total - len(todo))
+    progress = RunProgress(console, total, total - len(todo))
 
-    def watch(record: CellRecord) -> None:
+    def on_record(record: CellRecord) -> None:
         progress.update(record)
         if record.outcome == "lost":
             console.print(f"lost: {record.label}: {record.reason}", markup=False)
 
     try:
         with progress:
-            campaign.run(store, todo, rig.measure, watch)
+            campaign.run(store, todo, rig.measure, on_record)
     except OSError as error:
         raise StoreError(
             f"{error.filename or store.folder}: cannot be written ({error.strerror or error});"
@@ -228,13 +222,15 @@ def _interrupted(store: Store | None) -> str:
     if store is None:
         return "Interrupted before anything was measured."
     total, todo = store.manifest().cells, len(campaign.pending(store))
-    rest = "the same command with --resume (make: RESUME=1) measures the rest"
-    after = rest if todo else "'twinbench report' makes the report"
-    return f"Interrupted: {total - todo} of {total} cells are kept in {store.folder}; {after}."
+    rest = "the same command with --resume (make: RESUME=1) makes the rest"
+    after = rest if todo else "'twinbench report' writes the report"
+    return (
+        f"Interrupted: {total - todo} of {total} measurements are kept in {store.folder}; {after}."
+    )
 
 
-def _to_resume(plan: Plan, plan_file: Path, runs: Path, console: Console) -> Store:
-    """The run to go on with. Raises PlanError or StoreError where it would not be one run."""
+def _find_unfinished(plan: Plan, plan_file: Path, runs: Path, console: Console) -> Store:
+    """Return the run to resume. Raises PlanError or StoreError if there is none."""
 
     def remark(sentence: str) -> None:
         console.print(sentence, markup=False)
@@ -247,36 +243,36 @@ def _to_resume(plan: Plan, plan_file: Path, runs: Path, console: Console) -> Sto
         )
     if store.manifest().plan != plan:
         raise PlanError(
-            f"{plan_file}: changed since {store.folder.name} was begun; undo the change to"
-            " resume that run, or start anew without --resume"
+            f"{plan_file}: changed since {store.folder.name} was started; undo the change to resume"
+            " it, or start again without --resume"
         )
     return store
 
 
-def _check_same_place(store: Store, rig: Rig) -> None:
-    """One run is measured on one machine with one set of packages."""
+def _check_same_machine(store: Store, rig: Rig) -> None:
+    """Raise StoreError if the machine or a package version changed since the run was started."""
     manifest = store.manifest()
-    then = {**manifest.versions, **manifest.machine.settings()}
+    before = {**manifest.versions, **manifest.machine.settings()}
     now_ = {**machine.versions(), **machine.describe(rig.cores).settings()}
-    if changed := [name for name in then if then[name] != now_.get(name)]:
+    if changed := [name for name in before if before[name] != now_.get(name)]:
         raise StoreError(
-            f"{store.folder.name}: begun with another {', '.join(changed)};"
-            " start anew without --resume"
+            f"{store.folder.name}: measured with another {', '.join(changed)};"
+            " start again without --resume"
         )
 
 
-def _manifest(plan: Plan, plan_file: Path, rig: Rig, before: _Before) -> Manifest:
+def _manifest(plan: Plan, plan_file: Path, rig: Rig, load: _MachineLoad) -> Manifest:
     return Manifest(
         plan=plan,
         plan_file=str(plan_file),
         cells=len(cells(plan)),
-        machine=machine.describe(rig.cores, before.load_average),
+        machine=machine.describe(rig.cores, load.load_average),
         versions=machine.versions(),
         sessions=[Session(started=now())],
     )
 
 
-def _intent(store: Store) -> str:
+def _announcement(store: Store) -> str:
     manifest, pending = store.manifest(), campaign.pending(store)
     plan, todo = manifest.plan, len(pending)
     windows_s = sum(plan.measure_s_of(cell.scenario) for cell in pending)
@@ -285,5 +281,6 @@ def _intent(store: Store) -> str:
     for unit, unit_s in (("min", 60), ("hours", 3600), ("days", 86_400)):
         if seconds > 1.5 * unit_s:
             about = f"{seconds / unit_s:,.0f} {unit}"
-    kept = f"{manifest.cells - todo} of {manifest.cells} cells are kept, " * (todo < manifest.cells)
-    return f"{kept}{todo} cells to measure, about {about}."
+    done = manifest.cells - todo
+    kept = f"{done} of {manifest.cells} measurements are kept, " if done else ""
+    return f"{kept}{todo} measurements to make, about {about}."

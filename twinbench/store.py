@@ -1,13 +1,13 @@
-"""The run folder: the one contract between measuring and analysing.
+"""Run folder: the contract between measuring and analysing.
 
     manifest.json                     the plan as run, machine, versions, times
-    cells/NNNN/cell.json              what happened; written last, so it marks a finished cell
-    cells/NNNN/requests.parquet       one row a request
-    cells/NNNN/telemetry.parquet      what the server was doing, 20 times a second
-    selfcheck.json                    self-check of the load generator just before the run
-    results.json report.html ...      made from the above, at any time again
+    cells/NNNN/cell.json              record of a measurement; written last: it is complete
+    cells/NNNN/requests.parquet       one row per request
+    cells/NNNN/telemetry.parquet      samples of the server, 20 per second
+    selfcheck.json                    the self-check before the run
+    results.json report.html ...      written from the above, at any time again
 
-A cell is written the moment it ends: a run that is killed loses the cell in flight at most.
+A measurement is written when it ends: a run that is killed loses at most the one in flight.
 """
 
 import os
@@ -35,31 +35,31 @@ from twinbench.findings import MOST_FIGURE, Amount, Figure, Number, PreflightPai
 from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
 
-# A manifest of the longest plan, with a remark for every cell, is a tenth of it.
+# Ten times the manifest of the longest plan with a remark on every measurement.
 MOST_JSON_BYTES = 1 << 26
-MOST_REASON = 150  # characters, which leave as many for a path
+MOST_REASON = 150  # characters; half of an error message, which also names a path
 FORMAT: Literal[3] = 3
-
-
-# Of folders: local time, with its zone.
+# Of run folders: local time with its zone.
 STAMP = "%Y%m%d-%H%M%S%z"
 
 
 class StoreError(UserError):
-    """A run folder that cannot be read or written: one sentence."""
+    """Run folder that cannot be read or written."""
 
 
-# Why server and generator are not on physical cores of their own.
+# Why server and generator do not have physical cores of their own.
 Sharing = Literal["unpinned", "one core", "hardware threads", "quota"]
 
 
 class UnreadableError(StoreError):
-    """Records of one cell that cannot be read at all, as after a failure of the disk."""
+    """Records of one measurement that cannot be read, for example after a disk failure."""
 
 
 class Machine(BaseModel):
-    """Where it was measured; no core numbers where processes could not be pinned. None: not
-    known, and of `sharing`, `container`, `cpu_quota` and `memory_limit_mib`: there is none."""
+    """Machine of a run. No core numbers if processes could not be pinned.
+
+    None means unknown; for `sharing`, `container`, `cpu_quota` and `memory_limit_mib`: none.
+    """
 
     cpu: str
     cores: Number
@@ -76,30 +76,30 @@ class Machine(BaseModel):
     container: str | None = None
     cpu_quota: Amount | None = None
     memory_limit_mib: Number | None = None
-    load_average: Amount | None = None  # of the minute before the run
+    load_average: Amount | None = None  # over the minute before the run
 
     def settings(self) -> dict[str, object]:
-        """What stays as it is while nobody changes the machine."""
+        """Return what does not change from run to run on an unchanged machine."""
         return self.model_dump(exclude={"load_average"})
 
 
-# Nanoseconds of the monotonic clock, as parquet holds them.
+# Nanoseconds of the monotonic clock; parquet has signed 64-bit integers.
 Stamp = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-# As exact as they are written: less is none, and would make an infinite rate.
+# Rounded as written: smaller values are zero, and a rate per CPU second is not infinite.
 CpuSeconds = Annotated[Amount, AfterValidator(lambda seconds: round(seconds, 4))]
 
 
 class CellRecord(BaseModel):
-    """What happened in one cell. `done`: measured to the end; `collapsed`: the server stopped
-    answering; `lost`: there is nothing to analyse, `reason` says why. `good`: right answers inside
-    the window, as the generator counted them. Of an open load, `scheduled` arrivals were due in
-    the window, and `dropped` of them were not sent because too many requests were in flight.
-    `generator_cpu_s` is that of the busiest of the generator's processes,
-    `generator_waited_s` how long it was ready and had no core. `remarks`: what is missing of it,
-    such as telemetry, and why; the server's CPU time and memory are None where they are not known
-    for it."""
+    """Record of one measurement.
+
+    `outcome`: `done` (measured to the end), `collapsed` (the server stopped answering under load)
+    or `lost` (nothing to analyse; `reason` says why). `good`: correct responses in the window, as
+    counted by the generator. Open loads: `scheduled` arrivals were due in the window; `dropped` of
+    them were not sent because too many requests were in flight. `generator_cpu_s`: CPU time of the
+    busiest generator process in the window; `generator_waited_s`: time it was runnable without a
+    core. `server_cpu_s` and `server_memory_mib` are None if unknown. `remarks`: what is missing,
+    such as telemetry, and why.
+    """
 
     number: Number
     block: Number
@@ -118,11 +118,11 @@ class CellRecord(BaseModel):
     server_cpu_s: CpuSeconds | None = 0.0
     server_memory_mib: Amount | None = 0.0
     generator_cpu_s: Amount = 0.0
-    generator_waited_s: Figure = 0.0  # below 0 where the system stops telling
+    generator_waited_s: Figure = 0.0  # negative if the kernel stops reporting it
     remarks: list[str] = []
 
     @model_validator(mode="after")
-    def _window_has_begun_before_it_ends(self) -> Self:
+    def _window_has_a_length(self) -> Self:
         begin_ns, end_ns = self.window_ns
         if begin_ns > end_ns or (self.outcome == "done" and begin_ns == end_ns):
             raise ValueError("the window has no length")
@@ -138,19 +138,21 @@ class CellRecord(BaseModel):
 
 
 INTEGERS = (pl.Int32, pl.Int64)
-# Of a request, in the order of time.
+# Columns of a request, in order of time.
 STAMPS = ("intended_ns", "sent_ns", "done_ns")
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Session(BaseModel):
-    """One stretch of measuring; a run that was resumed has several."""
+    """Period of measuring without interruption; a resumed run has several."""
 
     started: AwareDatetime
     ended: AwareDatetime | None = None
 
 
 class Manifest(BaseModel):
+    """Plan, machine, versions and sessions of a run."""
+
     format: Literal[3] = FORMAT
     plan: Plan
     plan_file: str
@@ -159,7 +161,7 @@ class Manifest(BaseModel):
     versions: dict[str, str]
     sessions: list[Session] = Field(min_length=1)
     preflight: list[PreflightPair] = []
-    # What a reader must know of the run as a whole, a sentence each: what is missing, and why.
+    # On the run as a whole: what is missing, and why.
     remarks: list[str] = []
 
     @field_validator("versions")
@@ -177,12 +179,12 @@ class Manifest(BaseModel):
 
 
 class Store:
-    """One run folder."""
+    """A run folder: reads, checks and writes its files."""
 
     def __init__(self, folder: Path) -> None:
         try:
             str(folder.absolute()).encode()
-        except UnicodeEncodeError:  # neither polars nor JSON can hold its name
+        except UnicodeEncodeError:  # polars and JSON cannot represent it
             raise StoreError(
                 f"{folder.absolute()}: the path of a run is not in UTF-8; rename the folder"
             ) from None
@@ -190,7 +192,7 @@ class Store:
 
     @classmethod
     def create(cls, manifest: Manifest, runs: Path) -> Self:
-        """A new folder under `runs`, named after the local time and the plan. Raises StoreError."""
+        """Make a folder under `runs`, named after local time and plan. Raises StoreError."""
         stamp = manifest.sessions[0].started.strftime(STAMP)
         store = cls(runs / f"{stamp}-{manifest.plan.name}")
         try:
@@ -202,62 +204,68 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """An existing run. Raises StoreError."""
+        """Open an existing run. Raises StoreError."""
         if not (folder / "manifest.json").is_file():
             raise StoreError(f"{folder.absolute()}: there is no run here (no file manifest.json)")
         return cls(folder.resolve())
 
     def manifest(self) -> Manifest:
+        """Read the manifest. Raises StoreError."""
         return self._read(self.folder / "manifest.json", Manifest)
 
     def write_manifest(self, manifest: Manifest) -> None:
+        """Replace the manifest. Raises OSError."""
         atomic_write(self.folder / "manifest.json", manifest.model_dump_json(indent=1))
 
     def begin(self, cell: Cell) -> Path:
-        """An empty folder for `cell`, whatever an interrupted attempt left there."""
+        """Make an empty folder for `cell`; removes what an interrupted attempt left."""
         folder = self._cell_folder(cell.number)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
 
     def finish(self, record: CellRecord) -> None:
-        """Keep a finished cell; what `begin` gave the folder for is on disk before it counts."""
+        """Write the record of a measurement, after the files in its folder are on disk."""
         for path in self._cell_folder(record.number).iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         atomic_write(self._cell_folder(record.number) / "cell.json", record.model_dump_json())
 
     def records(self) -> list[CellRecord]:
-        """All finished cells, in the order of measuring."""
+        """Return the records of all measurements, in order."""
         found = []
-        for path in self._finished_cells():
+        for path in self._cell_files():
             record = self._read(path, CellRecord)
             if path.parent != self._cell_folder(record.number):
-                raise StoreError(f"{path}: holds cell {record.number}, whose folder is another")
+                raise StoreError(f"{path}: holds cell {record.number}, which has another folder")
             found.append(record)
         return sorted(found, key=lambda record: record.number)
 
     def requests(self, record: CellRecord, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Every request of a cell, warm-up included; all columns (loadtests/recorder.py), or
-        those named."""
+        """Return one row per request of a measurement, warm-up included.
+
+        `columns`: those to read; all (docs/results.md) if left out. Raises StoreError.
+        """
         path = self._cell_folder(record.number) / "requests.parquet"
         rows = self._read_rows(path, columns)
         for column in rows:
             _check_request_column(column, path)
-        # As arrays, here and below: polars takes ten times as long to compare a few rows.
+        # numpy, here and below: polars takes ten times as long for a few rows.
         stamps = {name: rows[name].to_numpy() for name in STAMPS if name in rows.columns}
         for first, then in pairwise(STAMPS):
             if {first, then} <= stamps.keys():
                 before = (stamps[then] > 0) & (stamps[then] < stamps[first])
                 if before.any():
-                    raise _strange(path, f"{then} is before {first} in a row")
+                    raise _not_this_version(path, f"{then} is before {first} in a row")
         return rows
 
     def telemetry(
         self, record: CellRecord, columns: Sequence[str] | None = None
     ) -> pl.DataFrame | None:
-        """What the server was doing; all columns (docs/results.md), or those named. None where
-        nobody looked."""
+        """Return the samples of the server, None if there are none.
+
+        `columns`: those to read; all (docs/results.md) if left out. Raises StoreError.
+        """
         path = self._cell_folder(record.number) / "telemetry.parquet"
         if not os.path.lexists(path):
             return None
@@ -266,7 +274,7 @@ class Store:
             if column.name == "t_ns":
                 _check_request_column(column, path)
                 if (np.diff(column.to_numpy()) <= 0).any():
-                    raise _strange(path, "t_ns does not ascend")
+                    raise _not_this_version(path, "t_ns does not ascend")
             else:
                 _check_telemetry_column(column, path)
         return rows
@@ -281,25 +289,25 @@ class Store:
         atomic_write(self.folder / "selfcheck.json", found.model_dump_json(indent=1))
 
     def remark(self, sentence: str) -> None:
-        """Keep a remark on the run as a whole, once."""
+        """Add a remark on the run as a whole to the manifest, once."""
         manifest = self.manifest()
         if sentence not in manifest.remarks:
             manifest.remarks.append(sentence)
             self.write_manifest(manifest)
 
     def finished(self) -> list[CellRecord]:
-        """The cells that a resumed run need not measure again: all but the lost ones."""
+        """Return the records of all measurements that were not lost."""
         return [record for record in self.records() if record.outcome != "lost"]
 
     def last_written(self) -> datetime:
-        """When the newest finished cell was kept; when the run began if there is none."""
-        times = [path.stat().st_mtime for path in self._finished_cells()]
+        """Return the time of the newest record; the start of the run if there is none."""
+        times = [path.stat().st_mtime for path in self._cell_files()]
         if not times:
             return self.manifest().sessions[0].started
         return datetime.fromtimestamp(max(times), UTC)
 
     def elapsed_s(self) -> float:
-        """How long was measured in all; a killed session counts to its last cell."""
+        """Return the time of all sessions; a killed one ends with its last record."""
         last = self.last_written()
         ends = [(s.started, s.ended or max(last, s.started)) for s in self.manifest().sessions]
         return sum((ended - started).total_seconds() for started, ended in ends)
@@ -326,9 +334,9 @@ class Store:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             what = first["msg"].removeprefix("Value error, ")
-            raise _strange(path, ": ".join(filter(None, (where, what)))) from None
+            raise _not_this_version(path, ": ".join(filter(None, (where, what)))) from None
         except OSError as error:
-            raise _strange(path, error.strerror or str(error)) from None
+            raise _not_this_version(path, error.strerror or str(error)) from None
 
     def _read_rows(self, path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
         self._check_own(path)
@@ -339,16 +347,17 @@ class Store:
             raise UnreadableError(f"{path}: cannot be read ({reason})") from None
 
     def _check_own(self, path: Path) -> None:
-        """Raise StoreError if `path` is there and no file of this run: through a link, figures of
-        another run would be read; a device has no end."""
+        """Raise StoreError if `path` exists and is not a regular file inside this run.
+
+        A link could lead to figures of another run; a device has no end.
+        """
         within = path.relative_to(self.folder)
         if os.path.realpath(path) != os.path.join(os.path.realpath(self.folder), within):  # noqa: PTH118
-            raise StoreError(f"{path}: a link, or behind one: no file of this run")
+            raise StoreError(f"{path}: a link, or behind one: not a file of this run")
         if not path.is_file() and path.exists():
             raise StoreError(f"{path}: not a regular file")
 
-    def _finished_cells(self) -> list[Path]:
-        """Their cell.json."""
+    def _cell_files(self) -> list[Path]:
         paths = (folder / "cell.json" for folder in self.folder.glob("cells/*"))
         return [path for path in paths if os.path.lexists(path)]
 
@@ -356,38 +365,42 @@ class Store:
         return self.folder / "cells" / f"{number:04d}"
 
 
-def _strange(path: Path, what: str) -> StoreError:
+def _not_this_version(path: Path, what: str) -> StoreError:
     reason = one_line(" ".join(what.split()), MOST_REASON)
     return StoreError(f"{path}: not of this version of twinbench ({reason})")
 
 
 def _check_request_column(column: pl.Series, path: Path) -> None:
-    """Raise StoreError if `column` is not what a recorder writes: text, or numbers from 0 on."""
+    """Raise StoreError unless `column` holds text or non-negative integers, without nulls."""
     name, kind = column.name, column.dtype
     if not (kind == pl.String if name == "error" else kind in INTEGERS):
-        raise _strange(path, f"{name} is {kind.base_type()}")
+        raise _not_this_version(path, f"{name} is {kind.base_type()}")
     if column.null_count():
-        raise _strange(path, f"{name} is null in a row")
+        raise _not_this_version(path, f"{name} is null in a row")
     if name != "error" and (column.to_numpy() < 0).any():
-        raise _strange(path, f"{name} is negative in a row")
+        raise _not_this_version(path, f"{name} is negative in a row")
 
 
 def _check_telemetry_column(column: pl.Series, path: Path) -> None:
-    """Raise StoreError if `column` is not numbers, null where something could not be seen."""
+    """Raise StoreError unless `column` holds numbers from 0 to MOST_FIGURE, or nulls."""
     if column.dtype == pl.Null:
         return
     if not column.dtype.is_numeric():
-        raise _strange(path, f"{column.name} is {column.dtype.base_type()}")
+        raise _not_this_version(path, f"{column.name} is {column.dtype.base_type()}")
     values = column.drop_nulls().to_numpy()
     if not ((values >= 0) & (values <= MOST_FIGURE)).all():  # NaN is not, either
-        raise _strange(path, f"{column.name} is not between 0 and {MOST_FIGURE:g} in a row")
+        raise _not_this_version(
+            path, f"{column.name} is not between 0 and {MOST_FIGURE:g} in a row"
+        )
 
 
 def runs_of(
     runs: Path, plan_name: str, skipped: Callable[[Exception], None] = lambda _: None
 ) -> list[Store]:
-    """Return the runs of a plan, the newest first. By when they were begun: names tell local time,
-    which does not sort where the zone changes. `skipped` gets why a folder cannot be read."""
+    """Return the runs of a plan, the newest first; `skipped` gets the error of each unreadable one.
+
+    Sorted by their start, not by name: local time does not sort where the zone changes.
+    """
     found = []
     for folder in runs.glob(f"*-{plan_name}"):
         try:
@@ -401,13 +414,12 @@ def runs_of(
 
 
 def now() -> datetime:
-    """In local time, with its zone: it is shown to people."""
+    """Return the local time with its zone, as reports show it."""
     return datetime.now(UTC).astimezone()
 
 
 def atomic_write(path: Path, text: str) -> None:
-    """Write `path` so that it is there whole or not at all, even after a power cut, or where
-    the disk is full. Raises OSError."""
+    """Write `path` completely or not at all, also on power loss or a full disk. Raises OSError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("w", encoding="utf-8") as file:

@@ -1,1 +1,1 @@
-"""The blog with `async def` routes: all requests share the event loop."""
+"""The blog with `async def` routes, which run on the event loop."""

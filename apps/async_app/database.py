@@ -1,4 +1,4 @@
-"""Engine, sessions, and the session that a request gets."""
+"""Engine, session factory, and the session dependency."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -25,36 +25,39 @@ engine = create_async_engine(
 )
 event.listen(engine.sync_engine, "connect", prepare_connection)
 
-# Without expire_on_commit=False, reading a column after a commit would be IO
-# in a place where nothing can be awaited.
+# By default a commit expires all attributes. Reading one would then need a
+# query where nothing can be awaited.
 new_session = async_sessionmaker(engine, expire_on_commit=False)
 
 
 async def get_session() -> AsyncIterator[AsyncSession]:
-    # Entering and leaving happen on the loop.
+    """Yield the session of one request, and roll back after an error."""
+    # Entering and leaving run on the event loop.
     async with new_session() as session:
         try:
             yield session
         except BaseException:
-            # If a COMMIT failed, closing the session is not enough: the
-            # connection would go back with its transaction open.
+            # Closing the session is not enough after a failed COMMIT: the
+            # connection would return to the pool with an open transaction.
             await session.rollback()
             raise
 
 
 SessionDep = Annotated[
     AsyncSession,
-    Depends(get_session, max_concurrency=settings.sessions_at_once),
+    Depends(get_session, max_concurrency=settings.max_sessions),
 ]
 
 
 async def prepare_database() -> None:
+    """Create the tables, and fill them for the demo."""
     async with engine.begin() as connection:
-        # Code written for a plain connection runs as it is.
+        # run_sync() calls a function that takes an ordinary Connection.
         await connection.run_sync(create_and_seed, PICTURES)
-    # The last connection to close writes the WAL back into the database file.
+    # Closing the last connection writes the WAL back to the database file.
     await engine.dispose()
 
 
 async def close_database() -> None:
+    """Close all connections."""
     await engine.dispose()

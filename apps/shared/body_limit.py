@@ -1,45 +1,47 @@
-"""No request body larger than an upload may be: refused while it is read.
+"""ASGI middleware that limits the size of every request body.
 
-Otherwise the framework takes in the whole body, in memory or on disk, before a route can say
-no. Its own limit (`max_body_size`) answers in plain text; here the API's errors are JSON, and
-the pages' are pages. ASGI, and the same in both apps: nothing is held while it waits.
+Without it the framework reads the whole body, in memory or on disk, before a route can refuse it.
+FastAPI's own limit (`max_body_size`) answers in plain text; this one raises an HTTPException,
+which the apps answer as JSON or as a page.
 """
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from apps.shared.images import too_large
+from apps.shared.images import upload_too_large
 from apps.shared.settings import settings
 
-# What a form puts around the file: boundaries, headers, the file's name.
+# The form around the file: boundaries, headers, the name of the file.
 FORM_BYTES = 16 * 1024
-MOST_BYTES = settings.upload_bytes + FORM_BYTES
+MAX_BYTES = settings.upload_bytes + FORM_BYTES
 
 
 class BodyLimit:
-    """Raises HTTPException (413) into whoever reads a body that is too large."""
+    """Raise HTTPException (413) in whatever reads a body that is too large."""
 
     def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
         self.app = app
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        """Call the app with a `receive` that counts bytes."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
-        refused = announced.isdecimal() and int(announced) > MOST_BYTES
-        read = 0
+        length = Headers(scope=scope).get("content-length", "")
+        refused = length.isdecimal() and int(length) > MAX_BYTES
+        received = 0
 
-        async def receive_at_most() -> Message:
-            nonlocal read
-            if refused:  # before a byte of it is read
-                raise too_large()
+        async def limited_receive() -> Message:
+            nonlocal received
+            if refused:  # before the first byte is read
+                raise upload_too_large()
             message = await receive()
-            read += len(message.get("body", b""))
-            if read > MOST_BYTES:
-                raise too_large()
+            received += len(message.get("body", b""))
+            if received > MAX_BYTES:
+                raise upload_too_large()
             return message
 
-        await self.app(scope, receive_at_most, send)
+        await self.app(scope, limited_receive, send)

@@ -1,4 +1,4 @@
-"""The two tables."""
+"""The tables `users` and `posts`."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ DEFAULT_PICTURE = "/static/default.svg"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A timezone-aware datetime; SQLite stores no zone, so it is kept and read back as UTC."""
+    """Timezone-aware datetime, stored as UTC because SQLite stores no time zone."""
 
     impl = DateTime
     cache_ok = True
@@ -25,21 +25,25 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_bind_param(
         self, value: datetime | None, dialect: Dialect
     ) -> datetime | None:
+        """Return the time in UTC, without a time zone."""
         return value and value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(
         self, value: datetime | None, dialect: Dialect
     ) -> datetime | None:
+        """Return the stored time with the time zone UTC."""
         return value and value.replace(tzinfo=UTC)
 
 
 class Base(DeclarativeBase):
-    pass
+    """Base class of the tables."""
 
 
 class User(Base):
+    """An account."""
+
     __tablename__ = "users"
-    # Never an id again that somebody had: tokens, and links, outlive their user.
+    # An id is never used again, because tokens and links outlive their user.
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -53,15 +57,15 @@ class User(Base):
 
     @property
     def image_path(self) -> str:
-        """Where the picture is served."""
-        return (
-            f"/media/profile_pics/{self.image_file}"
-            if self.image_file
-            else DEFAULT_PICTURE
-        )
+        """Return the path of the profile picture, or of the default one."""
+        if self.image_file:
+            return f"/media/profile_pics/{self.image_file}"
+        return DEFAULT_PICTURE
 
 
 class Post(Base):
+    """A post of a user."""
+
     __tablename__ = "posts"
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -73,7 +77,7 @@ class Post(Base):
     )
     author: Mapped[User] = relationship(back_populates="posts")
 
-    # Both serve "newest first, id as the tie-breaker"; the second is the foreign key's index too.
+    # Both serve "newest first, then by id"; the second is also the index of the foreign key.
     __table_args__ = (
         Index("ix_posts_newest", date_posted.desc(), id.desc()),
         Index("ix_posts_user_newest", user_id, date_posted.desc(), id.desc()),

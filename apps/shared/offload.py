@@ -1,6 +1,6 @@
-"""Where the async app runs CPU-bound workload routes, as `BLOG_CPU_OFFLOAD` says.
+"""Where the async app runs the CPU-bound /workload routes (setting `BLOG_CPU_OFFLOAD`).
 
-Used by the async app only: a `def` route is in a thread already.
+Only the async app uses it: a `def` route runs in a worker thread already.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ Args = TypeVarTuple("Args")
 
 
 async def run_cpu(work: Callable[[*Args], T], *args: *Args) -> T:
-    """`work(*args)`: on the loop, in a thread of the pool, or in a worker process."""
+    """Return `work(*args)`, run on the event loop, in a thread or in a process."""
     if settings.cpu_offload == "thread":
         return await to_thread.run_sync(work, *args)
     if settings.cpu_offload == "process":
-        # As many processes as the machine has cores; they stay a while for the next call.
+        # AnyIO starts at most one process per core and reuses them.
         return await to_process.run_sync(work, *args)
     return work(*args)

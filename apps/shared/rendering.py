@@ -1,4 +1,4 @@
-"""Templates, and what an error looks like: JSON under the API, a page elsewhere."""
+"""HTML pages and error responses: JSON under /api and /workload, a page elsewhere."""
 
 import logging
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from apps.shared.settings import settings
 from apps.shared.sqlite import is_locked
 
 STATIC = Path(__file__).with_name("static")
-FOR_PROGRAMS = {"api", "workload"}
-# Everything that a page needs comes from here, and nothing is written into the page itself.
+JSON_PREFIXES = {"api", "workload"}
+# Pages load scripts, styles and pictures from this server only, and have no inline scripts.
 PAGE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
@@ -25,10 +25,10 @@ PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-# The shortest wait that the header can ask for; a lock is held for less.
+# The shortest value of the header; a write lock is held for less.
 RETRY_AFTER_S = 1
 
-LOG = logging.getLogger("uvicorn.error")
+logger = logging.getLogger("uvicorn.error")
 
 templates = Jinja2Templates(Path(__file__).with_name("templates"))
 if settings.demo:
@@ -42,7 +42,7 @@ def render_page(
     code: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return the page made of `template`, with the headers that every page has."""
+    """Return the page made from `template`, with PAGE_HEADERS."""
     return templates.TemplateResponse(
         request,
         template,
@@ -52,41 +52,41 @@ def render_page(
     )
 
 
-def error_answer(
+def error_response(
     request: Request,
     code: int,
     detail: Any,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """`detail` as JSON, or on a page where a person is looking."""
+    """Return `detail` as JSON under JSON_PREFIXES, otherwise as a page."""
     if headers and "Allow" in headers:
-        # Made from a set: its order changes from one start to the next.
+        # Starlette makes it from a set, whose order changes with each start.
         allowed = sorted(headers["Allow"].split(", "))
         headers = {**headers, "Allow": ", ".join(allowed)}
-    if request.url.path.split("/")[1] in FOR_PROGRAMS:
+    if request.url.path.split("/")[1] in JSON_PREFIXES:
         return JSONResponse({"detail": detail}, code, headers)
     message = detail if isinstance(detail, str) else "The address is not valid"
     context = {"code": code, "message": message}
     return render_page(request, "error.html", context, code, headers)
 
 
-async def busy(request: Request, error: Exception) -> Response:
-    """Answer 503 if the pool had no connection in time, or the database stayed locked.
+async def busy_error(request: Request, error: Exception) -> Response:
+    """Answer 503 if the pool had no free connection or the database stayed locked.
 
-    `async` in both apps: a `def` handler would wait for a thread when the threads are all taken.
+    `async def` in both apps: a `def` handler would wait for a worker thread when all are busy.
     """
     if isinstance(error, OperationalError) and not is_locked(error):
         raise error
-    # Without the statement, and what was to be stored.
-    LOG.warning("Answered 503: %s", error.args[0])
+    # Without the statement and its parameters.
+    logger.warning("Answered 503: %s", error.args[0])
     headers = {"Retry-After": str(RETRY_AFTER_S)}
-    return error_answer(
+    return error_response(
         request, 503, "The server is busy. Please try again.", headers
     )
 
 
-def invalid_fields(errors: Any) -> list[dict[str, Any]]:
-    """What was wrong, without repeating what was sent: it may be a password."""
+def field_errors(errors: Any) -> list[dict[str, Any]]:
+    """Return validation errors without the rejected values: one may be a password."""
     return [
         {key: error[key] for key in ("type", "loc", "msg")} for error in errors
     ]

@@ -1,4 +1,4 @@
-"""What goes in and comes out over HTTP."""
+"""Request and response models, and the types of their fields."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,24 +21,26 @@ from pydantic_core import PydanticCustomError
 from apps.shared.models import Post
 from apps.shared.settings import settings
 
-LARGEST_ID = 2**63 - 1  # SQLite's integer; beyond it the driver raises
+MAX_ID = 2**63 - 1  # SQLite's largest integer; the driver raises beyond it
 
-Id = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-Skip = Annotated[int, Query(ge=0, le=LARGEST_ID)]
+Id = Annotated[int, Path(ge=1, le=MAX_ID)]
+Skip = Annotated[int, Query(ge=0, le=MAX_ID)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 WaitMs = Annotated[float, Query(ge=0, le=10_000, description="milliseconds")]
 
-# Control characters (NUL, newline, ...), line and paragraph separators: a name or a title is one
-# line of text. (Half a surrogate pair is no text to pydantic.)
-NOT_IN_A_LINE = {"Cc", "Zl", "Zp"}
-# Embeddings, overrides and isolates: they would turn the text around them on the page as well.
-# Arabic and Hebrew need none of them.
-TURNS_TEXT = {*map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A)))}
-# Format characters, blanks, and marks, which need a letter to stand on.
-SHOWS_NOTHING = {"Cf", "Zs", "Mn", "Mc", "Me"}
-# What Unicode counts as a letter or a symbol, or keeps for later use as a format character, and
-# fonts draw as nothing.
-DRAWN_BLANK = {
+# Unicode categories of control characters (NUL, newline, ...) and of line and paragraph
+# separators: a name or a title is one line. (Pydantic rejects half a surrogate pair.)
+FORBIDDEN_CATEGORIES = {"Cc", "Zl", "Zp"}
+# Direction embeddings, overrides and isolates: they would also reorder the text around them on a
+# page. Arabic and Hebrew do not need them.
+DIRECTION_CONTROLS = {
+    *map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+}
+# Categories of format characters, spaces, and marks, which need a base character.
+INVISIBLE_CATEGORIES = {"Cf", "Zs", "Mn", "Mc", "Me"}
+# Characters that fonts draw as nothing, although Unicode lists them as letters, symbols or
+# unassigned.
+INVISIBLE_CHARACTERS = {
     *"\u115f\u1160\u3164\uffa0",  # Hangul fillers
     "\u2800",  # Braille pattern of no dots
     "\U0001d159",  # musical null notehead
@@ -49,57 +51,63 @@ DRAWN_BLANK = {
 }
 
 
-def _line(text: str) -> str:
+def _visible_line(text: str) -> str:
     for letter in text:
-        if category(letter) in NOT_IN_A_LINE or letter in TURNS_TEXT:
+        if (
+            category(letter) in FORBIDDEN_CATEGORIES
+            or letter in DIRECTION_CONTROLS
+        ):
             raise PydanticCustomError(
                 "not_one_line",
                 "Control characters, line breaks and direction overrides"
                 " are not allowed",
             )
-    if all(category(c) in SHOWS_NOTHING or c in DRAWN_BLANK for c in text):
+    if all(
+        category(c) in INVISIBLE_CATEGORIES or c in INVISIBLE_CHARACTERS
+        for c in text
+    ):
         raise PydanticCustomError(
             "nothing_visible", "At least one character must be visible"
         )
     return text
 
 
-def _storable(text: str) -> str:
+def _without_nul(text: str) -> str:
     if "\0" in text:  # PostgreSQL cannot store it
         raise PydanticCustomError("nul", "The character NUL is not allowed")
     return text
 
 
-# What others see and click on: one line, not blank. Whitespace at its ends is cut off first.
+# Users click on names and titles: one visible line, stripped of whitespace at its ends.
 Username = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=50),
-    AfterValidator(_line),
+    AfterValidator(_visible_line),
 ]
-# One account an address, however it is typed.
+# Lower case, so that one address has one account.
 Email = Annotated[EmailStr, Field(max_length=120), AfterValidator(str.lower)]
 Password = Annotated[str, Field(min_length=8, max_length=128)]
 Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(_line),
+    AfterValidator(_visible_line),
 ]
-# A page of a hundred posts is read into memory at once.
+# Limited, because a page of a hundred posts is read into memory.
 Content = Annotated[
-    str, Field(min_length=1, max_length=100_000), AfterValidator(_storable)
+    str, Field(min_length=1, max_length=100_000), AfterValidator(_without_nul)
 ]
 
 POSTS_PER_PAGE = settings.posts_per_page
 
-# What a field of a PATCH holds that was not sent. Being a default, it is never validated;
-# a null that was sent is refused.
-UNSENT: Any = None
+# The default of a field that a PATCH may leave out. Defaults are not validated, so a null that a
+# client sends is still rejected.
+Unset: Any = None
 
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 
 
-def normal_email(text: str) -> str:
-    """`text` as it was stored when somebody registered with it; any text is taken."""
+def normalize_email(text: str) -> str:
+    """Return `text` in the form that a registration stores; accept any text."""
     try:
         return EMAIL.validate_python(text)
     except ValidationError:
@@ -107,19 +115,23 @@ def normal_email(text: str) -> str:
 
 
 class UserCreate(BaseModel):
+    """Registration."""
+
     username: Username
     email: Email
     password: Password
 
 
 class UserUpdate(BaseModel):
-    """Only the fields that were sent count."""
+    """Changes of a user: only the fields that are sent."""
 
-    username: Username = UNSENT
-    email: Email = UNSENT
+    username: Username = Unset
+    email: Email = Unset
 
 
 class UserPublic(BaseModel):
+    """A user as others see it."""
+
     model_config = ConfigDict(from_attributes=True)
 
     id: int
@@ -129,27 +141,35 @@ class UserPublic(BaseModel):
 
 
 class UserPrivate(UserPublic):
+    """A user as the user itself sees it."""
+
     email: str
 
 
 class Token(BaseModel):
+    """Access token of a login."""
+
     access_token: str
     token_type: str = "bearer"
 
 
 class PostCreate(BaseModel):
+    """Title and content of a post."""
+
     title: Title
     content: Content
 
 
 class PostUpdate(BaseModel):
-    """Only the fields that were sent count."""
+    """Changes of a post: only the fields that are sent."""
 
-    title: Title = UNSENT
-    content: Content = UNSENT
+    title: Title = Unset
+    content: Content = Unset
 
 
 class PostResponse(BaseModel):
+    """A post with its author."""
+
     model_config = ConfigDict(from_attributes=True)
 
     id: int
@@ -161,6 +181,8 @@ class PostResponse(BaseModel):
 
 
 class PostPage(BaseModel):
+    """One page of a list of posts."""
+
     posts: list[PostResponse]
     total: int
     skip: int
@@ -169,7 +191,7 @@ class PostPage(BaseModel):
 
 
 class Page(TypedDict):
-    """What a route returns for a `PostPage`; FastAPI turns the rows into `PostResponse`."""
+    """Return value of a route whose response model is `PostPage`."""
 
     posts: Sequence[Post]
     total: int
@@ -178,8 +200,8 @@ class Page(TypedDict):
     has_more: bool
 
 
-def page_of(posts: Sequence[Post], total: int, skip: int, limit: int) -> Page:
-    """`posts` as the page that starts after `skip` of `total`."""
+def paginate(posts: Sequence[Post], total: int, skip: int, limit: int) -> Page:
+    """Return `posts` as the page that starts after `skip` of `total` posts."""
     has_more = skip + len(posts) < total
     return Page(
         posts=posts, total=total, skip=skip, limit=limit, has_more=has_more
@@ -187,9 +209,11 @@ def page_of(posts: Sequence[Post], total: int, skip: int, limit: int) -> Page:
 
 
 class Problem(BaseModel):
+    """Error response."""
+
     detail: str
 
 
-def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer instead, for the API's description."""
+def error_responses(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """Return the error responses of a route for the OpenAPI schema."""
     return {code: {"model": Problem} for code in codes}

@@ -1,4 +1,4 @@
-"""The data that both apps start from: the same rows every time, on every machine."""
+"""Tables and demo data: the same rows at every start, on every machine."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -18,53 +18,25 @@ from apps.shared.security import (
 )
 from apps.shared.settings import settings
 
-# Shown by plain uvicorn; a server that is started to be measured logs warnings only.
-LOG = logging.getLogger("uvicorn.error")
+# Uvicorn's own logger, so that messages appear in its output without any configuration.
+logger = logging.getLogger("uvicorn.error")
 USERS = 50
-PICTURE_EVERY = 3  # users; the others show the default
+PICTURE_EVERY = 3  # users; the others have the default picture
 POSTS = 2_000
 SEED = 7
 FIRST_POST = datetime(2026, 1, 1, tzinfo=UTC)
-WORDS = [
-    *(
-        "async",
-        "await",
-        "loop",
-        "thread",
-        "pool",
-        "session",
-        "query",
-        "index",
-        "commit",
-    ),
-    *(
-        "route",
-        "request",
-        "response",
-        "latency",
-        "socket",
-        "driver",
-        "engine",
-        "model",
-    ),
-    *(
-        "schema",
-        "template",
-        "page",
-        "author",
-        "cache",
-        "queue",
-        "worker",
-        "signal",
-    ),
-]
+VOCABULARY = (
+    "async await loop thread pool session query index commit route "
+    "request response latency socket driver engine model schema "
+    "template page author cache queue worker signal"
+)
 
 
 def create_and_seed(connection: Connection, pictures: Path) -> None:
-    """Make the tables; for the demo fill them if there is no user yet, else close its accounts.
+    """Create the tables, fill them for the demo if there is no user, and set demo passwords.
 
-    `pictures` is the folder of the users' pictures. The write lock is taken first: several
-    workers may start on one file at once.
+    `pictures` is the folder of the users' pictures. The write lock is taken first, because
+    several worker processes may start on one file at once.
     """
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     Base.metadata.create_all(connection)
@@ -79,28 +51,28 @@ def create_and_seed(connection: Connection, pictures: Path) -> None:
                 (pictures / name).write_bytes(demo_picture(user["id"]))
     changed = _change_demo_passwords(connection)
     if settings.demo:
-        LOG.info(
-            "This is a demo: everybody can log in as its users (%s, password %r);"
-            " BLOG_DEMO=0 and a BLOG_SECRET_KEY of your own end that",
+        logger.info(
+            "Demo: anybody can log in as %s with the password %r. To switch"
+            " it off, set BLOG_DEMO=0 and your own BLOG_SECRET_KEY.",
             DEMO_EMAIL,
             DEMO_PASSWORD,
         )
     elif changed:
-        LOG.warning(
-            "%d users of the demo were in the database; they cannot log in any more",
+        logger.warning(
+            "%d users of the demo are in the database; they cannot log in any more",
             changed,
         )
 
 
 def _change_demo_passwords(connection: Connection) -> int:
-    """Take the published password from all who have it, or for the demo give it back to them.
+    """Remove the public password from all who have it, or restore it for the demo.
 
-    Return how many users that changed.
+    Return the number of users that changed.
     """
     hashes = [DEMO_PASSWORD_HASH, NO_PASSWORD_HASH]
     old, new = reversed(hashes) if settings.demo else hashes
-    of_demo = update(User).where(User.password_hash == old)
-    return connection.execute(of_demo.values(password_hash=new)).rowcount
+    demo_users = update(User).where(User.password_hash == old)
+    return connection.execute(demo_users.values(password_hash=new)).rowcount
 
 
 def _users() -> list[dict[str, Any]]:
@@ -117,12 +89,12 @@ def _users() -> list[dict[str, Any]]:
 
 
 def _posts() -> list[dict[str, Any]]:
-    random = Random(SEED)
+    random, words = Random(SEED), VOCABULARY.split()
     return [
         {
             "id": n,
-            "title": " ".join(random.choices(WORDS, k=4)).capitalize(),
-            "content": " ".join(random.choices(WORDS, k=60)).capitalize()
+            "title": " ".join(random.choices(words, k=4)).capitalize(),
+            "content": " ".join(random.choices(words, k=60)).capitalize()
             + ".",
             "user_id": random.randint(1, USERS),
             "date_posted": FIRST_POST + timedelta(minutes=n),

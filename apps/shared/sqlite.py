@@ -1,4 +1,4 @@
-"""How a connection to SQLite is set up, in both apps."""
+"""Setup of each SQLite connection, the same in both apps."""
 
 import time
 from sqlite3 import SQLITE_BUSY, SQLITE_LOCKED
@@ -6,21 +6,21 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-# How long a writer waits for SQLite's single write lock before it gives up.
+# How long a writer waits for SQLite's single write lock.
 BUSY_TIMEOUT_MS = 5_000
 
 PRAGMAS = (
     f"busy_timeout = {BUSY_TIMEOUT_MS}",
     "journal_mode = WAL",  # readers beside one writer
-    "synchronous = NORMAL",  # safe with WAL: a commit waits for no fsync
+    "synchronous = NORMAL",  # safe with WAL: a commit does not wait for fsync
     "foreign_keys = ON",
 )
 
 
 def prepare_connection(connection: Any, _record: object) -> None:
-    """Listen to the engine's `connect`: pragmas, and a wait that a statement can ask for.
+    """Set the pragmas and add the SQL function `wait_ms`: a listener of `connect`.
 
-    `wait_ms` stands in for a slow database: it holds the connection, and no GIL, for that long.
+    `wait_ms` simulates a slow database: it holds the connection without holding the GIL.
     """
     cursor = connection.cursor()
     for pragma in PRAGMAS:
@@ -30,8 +30,8 @@ def prepare_connection(connection: Any, _record: object) -> None:
 
 
 def is_locked(error: DBAPIError) -> bool:
-    """Return whether `error` says that another connection kept the database locked."""
-    # The lowest byte is the kind of error, also of the extended codes (SQLITE_BUSY_SNAPSHOT, ...).
+    """Return whether `error` means that another connection held the lock."""
+    # The lowest byte of an extended code (SQLITE_BUSY_SNAPSHOT, ...) is the primary code.
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
     return code in {SQLITE_BUSY, SQLITE_LOCKED}
 

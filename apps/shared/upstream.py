@@ -1,4 +1,4 @@
-"""How both apps talk to the external API: one pooled client an app, set up alike."""
+"""Options of the HTTP client for the upstream API: one pooled client per app."""
 
 from typing import TypedDict
 
@@ -6,6 +6,8 @@ from apps.shared.settings import settings
 
 
 class ClientOptions(TypedDict):
+    """Keyword arguments of `httpx2.Client` and `httpx2.AsyncClient`."""
+
     base_url: str
     timeout: float
     trust_env: bool
@@ -14,6 +16,6 @@ class ClientOptions(TypedDict):
 CLIENT_OPTIONS = ClientOptions(
     base_url=settings.upstream_url,
     timeout=settings.upstream_timeout_s,
-    # Proxies set in the environment are not meant for this.
+    # No proxy from the environment between the app and its upstream.
     trust_env=False,
 )

@@ -1,1 +1,1 @@
-"""The blog with `def` routes: each request borrows a thread from the pool."""
+"""The blog with `def` routes, which run in worker threads."""

@@ -1,4 +1,4 @@
-"""Engine, sessions, and the session that a request gets."""
+"""Engine, session factory, and the session dependency."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -21,33 +21,38 @@ engine = create_engine(
 )
 event.listen(engine, "connect", prepare_connection)
 
+# By default a commit expires all attributes. The async app cannot load them
+# again when they are read, so both apps switch that off.
 new_session = sessionmaker(engine, expire_on_commit=False)
 
 
 def get_session() -> Iterator[Session]:
-    # Entering and leaving each cost a hop into the thread pool.
+    """Yield the session of one request, and roll back after an error."""
+    # Entering and leaving each run in a worker thread.
     with new_session() as session:
         try:
             yield session
         except BaseException:
-            # If a COMMIT failed, closing the session is not enough: the
-            # connection would go back with its transaction open.
+            # Closing the session is not enough after a failed COMMIT: the
+            # connection would return to the pool with an open transaction.
             session.rollback()
             raise
 
 
 SessionDep = Annotated[
     Session,
-    Depends(get_session, max_concurrency=settings.sessions_at_once),
+    Depends(get_session, max_concurrency=settings.max_sessions),
 ]
 
 
 def prepare_database() -> None:
+    """Create the tables, and fill them for the demo."""
     with engine.begin() as connection:
         create_and_seed(connection, PICTURES)
-    # The last connection to close writes the WAL back into the database file.
+    # Closing the last connection writes the WAL back to the database file.
     engine.dispose()
 
 
 def close_database() -> None:
+    """Close all connections."""
     engine.dispose()

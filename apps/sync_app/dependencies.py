@@ -1,4 +1,4 @@
-"""Who is asking: the user that the request's token was made for."""
+"""The user who sends the request, found by the bearer token."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from fastapi.security import OAuth2PasswordBearer
 
 from apps.shared import statements
 from apps.shared.models import User
-from apps.shared.security import not_logged_in, read_token
+from apps.shared.security import credentials_error, read_token
 
 from apps.sync_app.database import SessionDep
 
@@ -18,11 +18,12 @@ def get_current_user(
     session: SessionDep,
     token: Annotated[str, Depends(bearer_token)],
 ) -> User:
-    # One SELECT. A `def` dependency is one more hop into the thread pool.
+    """Return the user of the token, or raise HTTPException (401)."""
+    # One SELECT. A `def` dependency needs a worker thread of its own.
     result = session.execute(statements.user_by_id(read_token(token)))
     if user := result.scalar_one_or_none():
         return user
-    raise not_logged_in()  # deleted since the token was made
+    raise credentials_error()  # deleted after the token was issued
 
 
 CurrentUser = Annotated[User, Depends(get_current_user)]

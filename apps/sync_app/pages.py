@@ -1,10 +1,10 @@
-"""The HTML pages, rendered on the server; not part of the API's schema."""
+"""HTML pages, rendered on the server; not part of the OpenAPI schema."""
 
 from fastapi import APIRouter, Request, Response
 
 from apps.shared import statements
 from apps.shared.rendering import render_page
-from apps.shared.schemas import POSTS_PER_PAGE, Id, page_of
+from apps.shared.schemas import POSTS_PER_PAGE, Id, paginate
 
 from apps.sync_app.database import SessionDep
 from apps.sync_app.posts import find_post
@@ -16,9 +16,10 @@ router = APIRouter(include_in_schema=False)
 @router.get("/", name="home")
 @router.get("/posts", name="posts")
 def home_page(request: Request, session: SessionDep) -> Response:
+    """Show the newest posts."""
     total = session.scalar(statements.count_posts()) or 0
     result = session.execute(statements.posts_page(0, POSTS_PER_PAGE))
-    page = page_of(result.scalars().all(), total, 0, POSTS_PER_PAGE)
+    page = paginate(result.scalars().all(), total, 0, POSTS_PER_PAGE)
     return render_page(request, "home.html", {"page": page})
 
 
@@ -28,6 +29,7 @@ def post_page(
     session: SessionDep,
     post_id: Id,
 ) -> Response:
+    """Show one post."""
     post = find_post(session, post_id)
     return render_page(request, "post.html", {"post": post})
 
@@ -38,25 +40,29 @@ def user_posts_page(
     session: SessionDep,
     user_id: Id,
 ) -> Response:
+    """Show the newest posts of one user."""
     user = find_user(session, user_id)
     total = session.scalar(statements.count_user_posts(user_id)) or 0
     newest = statements.user_posts_page(user_id, 0, POSTS_PER_PAGE)
     result = session.execute(newest)
-    page = page_of(result.scalars().all(), total, 0, POSTS_PER_PAGE)
+    page = paginate(result.scalars().all(), total, 0, POSTS_PER_PAGE)
     context = {"user": user, "page": page}
     return render_page(request, "user_posts.html", context)
 
 
 @router.get("/login")
 def login_page(request: Request) -> Response:
+    """Show the login form."""
     return render_page(request, "login.html")
 
 
 @router.get("/register")
 def register_page(request: Request) -> Response:
+    """Show the registration form."""
     return render_page(request, "register.html")
 
 
 @router.get("/account")
 def account_page(request: Request) -> Response:
+    """Show the account page; its script loads the user."""
     return render_page(request, "account.html")

@@ -1,7 +1,10 @@
-"""/api/posts: list, read, write, change, remove."""
+"""/api/posts: list, read, create, update and delete posts."""
 
-from fastapi import APIRouter, HTTPException
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Session
 
 from apps.shared import statements
 from apps.shared.models import Post
@@ -15,10 +18,10 @@ from apps.shared.schemas import (
     PostResponse,
     PostUpdate,
     Skip,
-    page_of,
-    problems,
+    error_responses,
+    paginate,
 )
-from apps.shared.security import require_self
+from apps.shared.security import require_owner
 
 from apps.sync_app.database import SessionDep
 from apps.sync_app.dependencies import CurrentUser
@@ -26,18 +29,32 @@ from apps.sync_app.dependencies import CurrentUser
 router = APIRouter(prefix="/api/posts", tags=["posts"])
 
 
-def find_post(session: SessionDep, post_id: int) -> Post:
+def find_post(session: Session, post_id: int) -> Post:
+    """Return the post with its author, or raise HTTPException (404)."""
     result = session.execute(statements.post_by_id(post_id))
     if post := result.scalar_one_or_none():
         return post
     raise HTTPException(404, "Post not found")
 
 
-def load_author(session: SessionDep, post: Post) -> None:
-    # Named, or refresh() would read the columns and leave the author out.
+def get_own_post(
+    session: SessionDep, current_user: CurrentUser, post_id: Id
+) -> Post:
+    """Return a post of the current user, or raise HTTPException."""
+    post = find_post(session, post_id)
+    require_owner(current_user, post.user_id)
+    return post
+
+
+OwnPostDep = Annotated[Post, Depends(get_own_post)]
+
+
+def load_author(session: Session, post: Post) -> None:
+    """Load the author of a post that was just committed."""
+    # By name: refresh() without names reads the columns only.
     try:
         session.refresh(post, attribute_names=["author"])
-    except InvalidRequestError as error:  # deleted since the commit
+    except InvalidRequestError as error:  # deleted after the commit
         raise HTTPException(404, "Post not found") from error
 
 
@@ -45,48 +62,49 @@ def load_author(session: SessionDep, post: Post) -> None:
 def list_posts(
     session: SessionDep, skip: Skip = 0, limit: Limit = POSTS_PER_PAGE
 ) -> Page:
+    """Return one page of posts, newest first."""
     total = session.scalar(statements.count_posts()) or 0
     result = session.execute(statements.posts_page(skip, limit))
-    return page_of(result.scalars().all(), total, skip, limit)
+    return paginate(result.scalars().all(), total, skip, limit)
 
 
 @router.post(
     "",
     status_code=201,
     response_model=PostResponse,
-    responses=problems(400, 401, 404, 409),
+    responses=error_responses(400, 401, 404, 409),
 )
 def create_post(
     session: SessionDep, current_user: CurrentUser, new: PostCreate
 ) -> Post:
+    """Create a post of the current user."""
     post = Post(**new.model_dump(), user_id=current_user.id)
-    # add() only notes the object; the INSERT is sent by commit().
+    # add() sends nothing; commit() sends the INSERT.
     session.add(post)
     session.commit()
     load_author(session, post)
     return post
 
 
-@router.get("/{post_id}", response_model=PostResponse, responses=problems(404))
+@router.get(
+    "/{post_id}", response_model=PostResponse, responses=error_responses(404)
+)
 def read_post(session: SessionDep, post_id: Id) -> Post:
-    # The connection stays checked out until the response has been
-    # validated, which for a `def` route waits for a second thread.
+    """Return one post."""
+    # The connection stays checked out until the response is validated. For
+    # a `def` route that needs a second worker thread.
     return find_post(session, post_id)
 
 
 @router.put(
     "/{post_id}",
     response_model=PostResponse,
-    responses=problems(400, 401, 403, 404, 409),
+    responses=error_responses(400, 401, 403, 404, 409),
 )
 def replace_post(
-    session: SessionDep,
-    current_user: CurrentUser,
-    post_id: Id,
-    new: PostCreate,
+    session: SessionDep, post: OwnPostDep, new: PostCreate
 ) -> Post:
-    post = find_post(session, post_id)
-    require_self(current_user, post.user_id)
+    """Replace title and content of one's own post."""
     for name, value in new.model_dump().items():
         setattr(post, name, value)
     session.commit()
@@ -97,16 +115,12 @@ def replace_post(
 @router.patch(
     "/{post_id}",
     response_model=PostResponse,
-    responses=problems(400, 401, 403, 404, 409),
+    responses=error_responses(400, 401, 403, 404, 409),
 )
 def update_post(
-    session: SessionDep,
-    current_user: CurrentUser,
-    post_id: Id,
-    changes: PostUpdate,
+    session: SessionDep, post: OwnPostDep, changes: PostUpdate
 ) -> Post:
-    post = find_post(session, post_id)
-    require_self(current_user, post.user_id)
+    """Change the fields of one's own post that are sent."""
     for name, value in changes.model_dump(exclude_unset=True).items():
         setattr(post, name, value)
     session.commit()
@@ -115,12 +129,9 @@ def update_post(
 
 
 @router.delete(
-    "/{post_id}", status_code=204, responses=problems(401, 403, 404)
+    "/{post_id}", status_code=204, responses=error_responses(401, 403, 404)
 )
-def delete_post(
-    session: SessionDep, current_user: CurrentUser, post_id: Id
-) -> None:
-    post = find_post(session, post_id)
-    require_self(current_user, post.user_id)
+def delete_post(session: SessionDep, post: OwnPostDep) -> None:
+    """Delete one's own post."""
     session.delete(post)
     session.commit()

@@ -1,10 +1,11 @@
-"""/api/users: register, log in, read, change, remove."""
+"""/api/users: register, log in, read, update and delete users."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.security import OAuth2PasswordRequestForm
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from apps.shared import statements
 from apps.shared.models import User
@@ -20,37 +21,39 @@ from apps.shared.schemas import (
     UserPrivate,
     UserPublic,
     UserUpdate,
-    normal_email,
-    page_of,
-    problems,
+    error_responses,
+    normalize_email,
+    paginate,
 )
 from apps.shared.security import (
     create_token,
+    credentials_error,
     hash_password,
-    not_logged_in,
-    require_self,
+    require_owner,
     verify_password,
 )
 
 from apps.sync_app.database import SessionDep
 from apps.sync_app.dependencies import CurrentUser
-from apps.sync_app.pictures import hold_user, remove_picture
+from apps.sync_app.pictures import lock_user, remove_picture
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 
 
-def find_user(session: SessionDep, user_id: int) -> User:
+def find_user(session: Session, user_id: int) -> User:
+    """Return the user, or raise HTTPException (404)."""
     result = session.execute(statements.user_by_id(user_id))
     if user := result.scalar_one_or_none():
         return user
     raise HTTPException(404, "User not found")
 
 
-def refuse_taken(
-    session: SessionDep,
+def ensure_unique(
+    session: Session,
     username: str | None,
     email: str | None,
 ) -> None:
+    """Raise HTTPException (400) if the name or the address is taken."""
     if username is not None:
         result = session.execute(statements.user_by_username(username))
         if result.scalar_one_or_none():
@@ -61,19 +64,24 @@ def refuse_taken(
             raise HTTPException(400, "Email already registered")
 
 
-def commit_user(session: SessionDep) -> None:
+def commit_user(session: Session) -> None:
+    """Commit, or raise HTTPException (400) if name or address is taken."""
     try:
         session.commit()
-    except IntegrityError as error:  # taken since we looked
+    except IntegrityError as error:  # taken after ensure_unique()
         raise HTTPException(400, "Username or email already taken") from error
 
 
 @router.post(
-    "", status_code=201, response_model=UserPrivate, responses=problems(400)
+    "",
+    status_code=201,
+    response_model=UserPrivate,
+    responses=error_responses(400),
 )
 def create_user(session: SessionDep, new: UserCreate) -> User:
-    refuse_taken(session, new.username, new.email)
-    # Argon2 is slow on purpose; here, in this thread of the pool.
+    """Register a user."""
+    ensure_unique(session, new.username, new.email)
+    # Argon2 is slow on purpose. It runs in this worker thread.
     hashed = hash_password(new.password)
     user = User(username=new.username, email=new.email, password_hash=hashed)
     session.add(user)
@@ -81,33 +89,40 @@ def create_user(session: SessionDep, new: UserCreate) -> User:
     return user
 
 
-@router.post("/token", response_model=Token, responses=problems(400, 401))
+@router.post(
+    "/token", response_model=Token, responses=error_responses(400, 401)
+)
 def log_in(
     session: SessionDep, form: Annotated[OAuth2PasswordRequestForm, Depends()]
 ) -> Token:
-    found = statements.user_by_email(normal_email(form.username))
-    result = session.execute(found)
+    """Return a bearer token for an email address and a password."""
+    query = statements.user_by_email(normalize_email(form.username))
+    result = session.execute(query)
     user = result.scalar_one_or_none()
     hashed = user.password_hash if user else None
-    # Argon2 again; the connection stays checked out meanwhile.
-    right = verify_password(form.password, hashed)
-    if user is None or not right:
-        raise not_logged_in("Incorrect email or password")
+    # Argon2 again. The connection stays checked out while it computes.
+    valid = verify_password(form.password, hashed)
+    if user is None or not valid:
+        raise credentials_error("Incorrect email or password")
     return Token(access_token=create_token(user.id))
 
 
-@router.get("/me", response_model=UserPrivate, responses=problems(401))
+@router.get("/me", response_model=UserPrivate, responses=error_responses(401))
 def read_me(current_user: CurrentUser) -> User:
+    """Return the current user."""
     return current_user
 
 
-@router.get("/{user_id}", response_model=UserPublic, responses=problems(404))
+@router.get(
+    "/{user_id}", response_model=UserPublic, responses=error_responses(404)
+)
 def read_user(session: SessionDep, user_id: Id) -> User:
+    """Return one user, without the email address."""
     return find_user(session, user_id)
 
 
 @router.get(
-    "/{user_id}/posts", response_model=PostPage, responses=problems(404)
+    "/{user_id}/posts", response_model=PostPage, responses=error_responses(404)
 )
 def list_user_posts(
     session: SessionDep,
@@ -115,17 +130,18 @@ def list_user_posts(
     skip: Skip = 0,
     limit: Limit = POSTS_PER_PAGE,
 ) -> Page:
+    """Return one page of the posts of a user, newest first."""
     find_user(session, user_id)
     total = session.scalar(statements.count_user_posts(user_id)) or 0
     newest = statements.user_posts_page(user_id, skip, limit)
     result = session.execute(newest)
-    return page_of(result.scalars().all(), total, skip, limit)
+    return paginate(result.scalars().all(), total, skip, limit)
 
 
 @router.patch(
     "/{user_id}",
     response_model=UserPrivate,
-    responses=problems(400, 401, 403, 404),
+    responses=error_responses(400, 401, 403, 404),
 )
 def update_user(
     session: SessionDep,
@@ -133,11 +149,12 @@ def update_user(
     user_id: Id,
     changes: UserUpdate,
 ) -> User:
-    require_self(current_user, user_id)
+    """Change one's own name, address or both."""
+    require_owner(current_user, user_id)
     user = find_user(session, user_id)
     sent = changes.model_dump(exclude_unset=True)
     changed = {name: v for name, v in sent.items() if v != getattr(user, name)}
-    refuse_taken(session, changed.get("username"), changed.get("email"))
+    ensure_unique(session, changed.get("username"), changed.get("email"))
     for name, value in changed.items():
         setattr(user, name, value)
     commit_user(session)
@@ -145,13 +162,14 @@ def update_user(
 
 
 @router.delete(
-    "/{user_id}", status_code=204, responses=problems(401, 403, 404)
+    "/{user_id}", status_code=204, responses=error_responses(401, 403, 404)
 )
 def delete_user(
     session: SessionDep, current_user: CurrentUser, user_id: Id
 ) -> None:
-    require_self(current_user, user_id)
-    user = hold_user(session, user_id)
+    """Delete one's own account with all its posts."""
+    require_owner(current_user, user_id)
+    user = lock_user(session, user_id)
     session.delete(user)
     session.commit()
     remove_picture(user.image_file)

@@ -1,8 +1,7 @@
-"""/workload: routes that each isolate one cause.
+"""/workload: routes for measuring, each with one cause of waiting or load.
 
-None has a response model: FastAPI would validate the response, for a `def`
-route on a second hop into the thread pool, and that would be measured along
-with the cause.
+They are not part of the blog. None has a response model: FastAPI would
+validate the response, and that work would be measured with the cause.
 """
 
 import time
@@ -12,10 +11,12 @@ from fastapi import APIRouter, BackgroundTasks, HTTPException, Query, Request
 from httpx2 import HTTPError
 
 from apps.shared import statements
-from apps.shared.compute import digest
-from apps.shared.images import fixed_thumbnail
-from apps.shared.schemas import WaitMs, problems
-from apps.shared.security import verify_demo_password
+from apps.shared.cpu_work import (
+    digest,
+    make_sample_thumbnail,
+    verify_demo_password,
+)
+from apps.shared.schemas import WaitMs, error_responses
 
 from apps.sync_app.database import SessionDep
 
@@ -24,19 +25,22 @@ router = APIRouter(prefix="/workload", tags=["workload"])
 
 @router.get("/noop", response_model=None)
 def noop() -> dict[str, bool]:
+    """Do nothing: the cost of a request itself."""
     return {"done": True}
 
 
 @router.get("/wait", response_model=None)
 def wait(ms: WaitMs = 50) -> dict[str, float]:
-    # Holds one pool thread while it waits.
+    """Wait `ms` milliseconds."""
+    # Holds one worker thread.
     time.sleep(ms / 1_000)
     return {"waited_ms": ms}
 
 
-@router.get("/fetch", response_model=None, responses=problems(502))
+@router.get("/fetch", response_model=None, responses=error_responses(502))
 def fetch(request: Request, ms: WaitMs = 50) -> dict[str, int]:
-    # Holds one pool thread while it waits for the answer.
+    """Call the upstream API, which answers after `ms` milliseconds."""
+    # Holds one worker thread and a socket.
     try:
         answer = request.state.upstream.get("/delay", params={"ms": ms})
     except HTTPError as error:
@@ -46,7 +50,8 @@ def fetch(request: Request, ms: WaitMs = 50) -> dict[str, int]:
 
 @router.get("/query", response_model=None)
 def query(session: SessionDep, ms: WaitMs = 50) -> dict[str, float]:
-    # Holds one pool thread and one connection while it waits.
+    """Execute one SQL statement that takes `ms` milliseconds."""
+    # Holds one connection and one worker thread.
     waited_ms = session.scalar(statements.database_wait(ms)) or 0
     return {"waited_ms": waited_ms}
 
@@ -55,24 +60,28 @@ def query(session: SessionDep, ms: WaitMs = 50) -> dict[str, float]:
 def compute(
     n: Annotated[int, Query(ge=1, le=1_000_000)] = 10_000,
 ) -> dict[str, int]:
-    # In a pool thread; the others and the loop take turns for the GIL.
+    """Compute `n` steps in pure Python, holding the GIL."""
+    # In a worker thread, which shares the GIL with all other threads.
     return {"digest": digest(n)}
 
 
 @router.get("/hash", response_model=None)
 def argon2() -> dict[str, bool]:
-    # In a pool thread. Argon2 lets go of the GIL: the others go on.
+    """Verify a password with Argon2, which releases the GIL."""
+    # In a worker thread.
     return {"right": verify_demo_password()}
 
 
 @router.get("/thumbnail", response_model=None)
 def thumbnail() -> dict[str, int]:
-    # Pillow, likewise.
-    return {"bytes": len(fixed_thumbnail())}
+    """Scale a picture down with Pillow."""
+    # In a worker thread.
+    return {"bytes": len(make_sample_thumbnail())}
 
 
-def work_afterwards(ms: float) -> None:
-    # Holds one pool thread, which no request can have meanwhile.
+def background_task(ms: float) -> None:
+    """Wait `ms` milliseconds after the response was sent."""
+    # Holds one worker thread, which no request can use.
     time.sleep(ms / 1_000)
 
 
@@ -81,6 +90,6 @@ def background(
     tasks: BackgroundTasks,
     ms: WaitMs = 50,
 ) -> dict[str, float]:
-    # Answered at once; the work begins when the answer has been sent.
-    tasks.add_task(work_afterwards, ms)
+    """Answer at once, then wait `ms` milliseconds in a background task."""
+    tasks.add_task(background_task, ms)
     return {"working_ms": ms}

@@ -1,1 +1,1 @@
-"""The external API that both apps call: a process of its own."""
+"""The external API that both apps call, in a process of its own."""

@@ -1,10 +1,10 @@
-"""GET /delay?ms=50: answers after a wait, fixed or drawn from a lognormal distribution.
+"""GET /delay?ms=50: answer after a delay, fixed or lognormal.
 
-`uvicorn apps.upstream.main:app --port 8900` serves it by hand. A plain ASGI app: it shares
-a core with the load generator, so it should cost as little as it can.
+Start it with `uvicorn apps.upstream.main:app --port 8900`. It is a plain ASGI app, because it
+shares a core with the load generator and must cost little CPU time.
 
-With `spread` (the sigma of the logarithm) above 0, the wait is lognormal with median `ms`,
-drawn from one seeded sequence, so a run meets the same waits again. Longest wait: 10 s.
+With `spread` (the sigma of the logarithm) above 0, the delay is lognormal with median `ms`. The
+delays come from one seeded sequence, so each run has the same ones. The longest is 10 s.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
 
-LONGEST_MS = 10_000.0
-MOST_SPREAD = 3.0
+MAX_DELAY_MS = 10_000.0
+MAX_SPREAD = 3.0
 SEED = 1
 
 Message = MutableMapping[str, Any]
 random = Random(SEED)
 
 
-def wait_ms(query: str) -> float | None:
-    """The wait that `query` asks for, in milliseconds; None where it is not valid."""
+def delay_ms(query: str) -> float | None:
+    """Return the delay of a query string in milliseconds, or None if it is invalid."""
     try:
         values = {
             name: float(value)
@@ -35,11 +35,11 @@ def wait_ms(query: str) -> float | None:
     if (
         values
         or ms is None
-        or not (0 <= ms <= LONGEST_MS and 0 <= spread <= MOST_SPREAD)
+        or not (0 <= ms <= MAX_DELAY_MS and 0 <= spread <= MAX_SPREAD)
     ):
         return None
     if spread and ms:
-        ms = min(random.lognormvariate(math.log(ms), spread), LONGEST_MS)
+        ms = min(random.lognormvariate(math.log(ms), spread), MAX_DELAY_MS)
     return ms
 
 
@@ -48,11 +48,12 @@ async def app(
     receive: Callable[[], Awaitable[Message]],
     send: Callable[[Message], Awaitable[None]],
 ) -> None:
+    """Serve GET /delay (ASGI)."""
     if scope["type"] != "http":
         return
     status, body = 404, b"not found\n"
     if scope["path"] == "/delay":
-        ms = wait_ms(scope["query_string"].decode("latin-1"))
+        ms = delay_ms(scope["query_string"].decode("latin-1"))
         if ms is None:
             status, body = 422, b"ms: 0 to 10000, spread: 0 to 3\n"
         else:

@@ -22,7 +22,7 @@ from typing import Any
 from fastapi import HTTPException
 from PIL import Image, PngImagePlugin
 
-from apps.shared.images import demo_picture, profile_picture
+from apps.shared.images import demo_picture, make_profile_picture
 
 # The largest pictures that are accepted take a second or two.
 CPU_S = 10
@@ -304,7 +304,7 @@ def outcome(data: bytes) -> str:
     most_mb = MOST_WEBP_TABLES_MB if data[8:12] == b"WEBP" else MOST_MB
     before_mb = _reset_peak_mb()
     try:
-        made = profile_picture(io.BytesIO(data))
+        made = make_profile_picture(io.BytesIO(data))
     except HTTPException as refused:
         made = b"" if refused.status_code == 400 else refused.detail.encode()
     taken_mb = _status_mb("VmHWM") - before_mb
@@ -348,7 +348,7 @@ def _limit_cpu() -> None:
 def main(kind: str, first: str, last: str = "") -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warnings.simplefilter("ignore")  # of Pillow, about files
-    profile_picture(io.BytesIO(demo_picture(1)))  # imports what it needs
+    make_profile_picture(io.BytesIO(demo_picture(1)))  # imports what it needs
     seeds = range(int(first), int(last)) if last else range(1)
     for seed in seeds:
         sys.stdout.write(f"{seed} ")

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import event
 
-from apps.shared.rendering import PAGE_HEADERS, error_answer
+from apps.shared.rendering import PAGE_HEADERS, error_response
 from apps.shared.schemas import Title
 from apps.shared.security import DEMO_EMAIL, DEMO_PASSWORD
 from apps.shared.seed import POSTS, USERS
@@ -155,7 +155,7 @@ def test_the_methods_that_are_allowed_are_in_order(client: TestClient) -> None:
     # Whatever order a set of methods has in this process.
     for path in ("/api/x", "/x"):
         request = Request({"type": "http", "path": path, "headers": [], "query_string": b""})
-        answer = error_answer(request, 405, "No", {"Allow": "PUT, GET, PATCH, DELETE"})
+        answer = error_response(request, 405, "No", {"Allow": "PUT, GET, PATCH, DELETE"})
         assert answer.headers["allow"] == "DELETE, GET, PATCH, PUT"
 
 

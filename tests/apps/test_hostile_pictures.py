@@ -17,7 +17,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from apps.shared.images import MOST_PIXELS, MOST_SIDE
+from apps.shared.images import MAX_PIXELS, MAX_SIDE
 from apps.shared.settings import settings
 from tests.apps.hostile import (
     MOST_MB,
@@ -51,7 +51,7 @@ def _tried(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.timeout(700)
-@pytest.mark.parametrize("kind", MOST_PIXELS)
+@pytest.mark.parametrize("kind", MAX_PIXELS)
 def test_a_mutated_picture_is_made_or_refused(kind: str) -> None:
     done = _tried(kind, "0", str(CASES))
     outcomes = dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
@@ -177,7 +177,7 @@ def _webp_of_tables() -> bytes:
 
 # The files of each format that take most memory, and whether they are accepted. A JPEG that is
 # narrow is not unpacked at a fraction of its size.
-NARROW = (4 * 299, MOST_SIDE)
+NARROW = (4 * 299, MAX_SIDE)
 SQUARE = (5_000, 5_000)
 WORST: dict[str, tuple[Callable[[], bytes], int]] = {
     "jpeg": (lambda: _largest("JPEG", "CMYK", NARROW, progressive=True), 200),

@@ -123,7 +123,7 @@ def test_nothing_is_allowed_that_is_not_used() -> None:
 def test_a_twin_is_plain_files_and_those_are_what_runs() -> None:
     """A folder, or a compiled file, beside a source of its name would be imported instead."""
     for folder in TWINS:
-        found = {path.name for path in folder.iterdir()} - {"__pycache__"}
+        found = {path.name for path in folder.iterdir()} - {"__pycache__", "README.md"}
         assert found == {path.name for path in folder.glob("*.py")}
         for path in folder.glob("*.py"):
             module = importlib.import_module(
@@ -135,15 +135,15 @@ def test_a_twin_is_plain_files_and_those_are_what_runs() -> None:
 @pytest.mark.parametrize(
     ("name", "planted"),
     [
-        ("shared/compute.py", "import sys\n"),
-        ("shared/compute.py", "from asyncio import get_running_loop\n"),
-        ("shared/compute.py", "from threading import current_thread\n"),
+        ("shared/cpu_work.py", "import sys\n"),
+        ("shared/cpu_work.py", "from asyncio import get_running_loop\n"),
+        ("shared/cpu_work.py", "from threading import current_thread\n"),
         ("shared/settings.py", "TOKENS = 10 if 'sync' in __name__ else 40\n"),
         ("shared/schemas.py", "def f(x):\n    return type(x)\n"),
         ("shared/schemas.py", "def f(x):\n    return x.dialect.__class__\n"),
         ("shared/__init__.py", "import fastapi\nfastapi.routing.run_in_threadpool = None\n"),
         ("shared/__init__.py", "setattr(object, *('a', 1))\n"),
-        ("sync_app/workload.py", "async def work_afterwards(ms):\n    await sleep(ms)\n"),
+        ("sync_app/workload.py", "async def background_task(ms):\n    await sleep(ms)\n"),
         ("shared/sqlite.py", "def f(x):\n    return x.engine.driver\n"),
         ("shared/models.py", "def f(x):\n    return x.read_bytes()\n"),
         ("sync_app/posts.py", "import asyncio\n"),

@@ -131,7 +131,7 @@ def test_the_defaults_are_as_taught() -> None:
         10,
         30,
     )
-    assert (declared["thread_tokens"], declared["cpu_offload"]) == (40, "none")
+    assert (declared["worker_threads"], declared["cpu_offload"]) == (40, "none")
     assert found["session.at_once"] is None
     assert found["pragmas"][: len(PRAGMAS)] == [
         *[("busy_timeout", 5000), ("journal_mode", "wal"), ("synchronous", 1), ("foreign_keys", 1)]
@@ -165,7 +165,7 @@ def test_a_session_that_drifts_is_caught(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_thread_limit_that_drifts_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = settings.model_copy(update={"thread_tokens": 41})
+    other = settings.model_copy(update={"worker_threads": 41})
     monkeypatch.setattr(async_main, "settings", other)
     assert undeclared(setup("sync"), setup("async")) == ["thread tokens: 40, 41"]
 

@@ -175,17 +175,17 @@ DRIFTS = {
     ),
     "client": Drift("rendering.py", "if request", f"code = int(code) if {CLIENT} else code"),
     "caller": Drift("statements.py", "return", f"{CALLER} and range(9)"),
-    "stack": Drift("images.py", "return profile", f"for _ in range({STACK}): pass"),
-    "thread": Drift("images.py", "return profile", f"{{0: abs, 1: bin}}[{THREAD}](1)"),
+    "stack": Drift("cpu_work.py", "return make_profile", f"for _ in range({STACK}): pass"),
+    "thread": Drift("cpu_work.py", "return make_profile", f"{{0: abs, 1: bin}}[{THREAD}](1)"),
     "dialect": Drift("models.py", "return value and value.replace", "dialect.is_async and bool()"),
     "endpoint": Drift("rendering.py", "if request", f"if {ENDPOINT}: code += 0"),
     "a_value_without_a_branch": Drift(
-        "security.py",
+        "cpu_work.py",
         "return verify_password(DEMO",
         f"quality = 85 - bool({CALLER}); return quality > 0",
     ),
     "results_remembered": Drift(
-        "compute.py",
+        "cpu_work.py",
         "value = 1",
         'kept = digest.__dict__.setdefault("kept", {})\n'
         "if n in kept: return kept[n]\n"

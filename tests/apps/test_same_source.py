@@ -4,14 +4,14 @@ import ast
 
 import pytest
 
+from tools.side_by_side.conversion import differences
 from twinbench.paths import ROOT
-from twinbench.twins.conversion import differences
 
 SYNC, ASYNC = (
     {
         str(path.relative_to(folder)): path.read_text(encoding="utf-8")
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and path.suffix not in (".pyc", ".md")
     }
     for folder in (ROOT / "apps" / "sync_app", ROOT / "apps" / "async_app")
 )
@@ -27,7 +27,7 @@ DRIFTS = [
     ("posts.py", "await session.commit()", "session.commit()"),
     ("posts.py", 'attribute_names=["author"]', 'attribute_names=["author", "title"]'),
     ("posts.py", "limit: Limit = POSTS_PER_PAGE", "limit: Limit = 20"),
-    ("posts.py", "require_self(current_user, post.user_id)", "pass"),
+    ("posts.py", "require_owner(current_user, post.user_id)", "pass"),
     ("posts.py", "status_code=201", "status_code=200"),
     ("posts.py", "async def delete_post", "def delete_post"),
     ("posts.py", "exclude_unset=True", "exclude_none=True"),
@@ -36,11 +36,11 @@ DRIFTS = [
         "await run_in_threadpool(hash_password, new.password)",
         "hash_password(new.password)",
     ),
-    ("users.py", "normal_email(form.username)", "form.username"),
+    ("users.py", "normalize_email(form.username)", "form.username"),
     ("users.py", '@router.get("/me"', '@router.get("/me", include_in_schema=False'),
     ("pictures.py", "await run_in_threadpool((PICTURES / name).write_bytes, picture)", "pass"),
     ("pictures.py", "except Exception", "except OSError"),
-    ("pictures.py", "problems(400, 401, 403, 404, 409, 413)", "problems(400, 401)"),
+    ("pictures.py", "error_responses(400, 401, 403, 404, 409, 413)", "error_responses(400, 401)"),
     ("database.py", "(engine, expire_on_commit=False", "(engine, autoflush=False"),
     ("database.py", "pool_size=settings.pool_size", "pool_size=20"),
     ("database.py", "event.listen(engine.sync_engine", "event.contains(engine.sync_engine"),
@@ -74,13 +74,13 @@ def test_no_function_is_left_out(name: str) -> None:
 
 def test_a_file_without_a_twin_is_caught() -> None:
     [found] = differences(SYNC, ASYNC | {"extra.py": ""})
-    assert found == "extra.py: only in one of the twins"
+    assert found == "extra.py: only in one of the apps"
 
 
 def test_a_rule_that_is_used_nowhere_is_caught() -> None:
     without = {name: source for name, source in SYNC.items() if name != "workload.py"}
     found = differences(without, {name: ASYNC[name] for name in without})
-    assert "rule used nowhere: time.sleep" in found
+    assert "unused rule: time.sleep" in found
 
 
 def test_a_comment_and_a_docstring_of_a_file_may_differ() -> None:

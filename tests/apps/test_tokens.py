@@ -254,7 +254,7 @@ def test_what_was_a_demo_lets_its_users_in_no_more(
     # Of three starts, the first one says it.
     [said] = [record for record in caplog.records if record.name == "uvicorn.error"]
     assert said.levelno == logging.WARNING
-    assert said.getMessage().startswith(f"{USERS} users of the demo were in the database")
+    assert said.getMessage().startswith(f"{USERS} users of the demo are in the database")
 
 
 def test_a_demo_started_anew_lets_its_users_in_again(

@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from apps.shared import images
-from apps.shared.images import MOST_PIXELS, MOST_SIDE, profile_picture
+from apps.shared.images import MAX_PIXELS, MAX_SIDE, make_profile_picture
 from apps.shared.settings import settings
 from tests.apps.hostile import (
     SECRET,
@@ -85,12 +85,12 @@ def test_a_picture_is_turned_as_its_metadata_say(kind: str, told: Any) -> None:
     for orientation, place in {1: (75, 75), 2: (225, 75), 3: (225, 225), 6: (225, 75)}.items():
         out = io.BytesIO()
         image.save(out, kind, **told(kind, orientation))
-        with Image.open(io.BytesIO(profile_picture(out))) as shown:
+        with Image.open(io.BytesIO(make_profile_picture(out))) as shown:
             pixel: Any = shown.getpixel(place)
         assert pixel[2] > 200 > 60 > pixel[0], orientation
 
 
-@pytest.mark.parametrize("kind", MOST_PIXELS)
+@pytest.mark.parametrize("kind", MAX_PIXELS)
 def test_a_made_picture_holds_no_metadata(client: TestClient, kind: str) -> None:
     for content in valid(kind):
         made = client.get(upload(client, content).json()["image_path"]).content
@@ -100,7 +100,7 @@ def test_a_made_picture_holds_no_metadata(client: TestClient, kind: str) -> None
 def test_a_comment_is_never_written() -> None:
     commented = Image.new("RGB", (300, 300))
     commented.info["comment"] = SECRET
-    assert described(images._jpeg(commented)) == "made"
+    assert described(images.encode_jpeg(commented)) == "made"
 
 
 @pytest.mark.parametrize("character", ["A", "\u2800"])
@@ -147,7 +147,7 @@ NO_PICTURES = {
     "bmp": picture("BMP"),
     "bomb": _bomb(),
     "too many pixels": _many_pixels(),
-    "too long": picture("PNG", (MOST_SIDE + 1, 1)),
+    "too long": picture("PNG", (MAX_SIDE + 1, 1)),
     "too many scans": _progressive(0xC2, 100),
     "arithmetic coding": _progressive(0xCA, 0),
 }

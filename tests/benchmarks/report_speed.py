@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import psutil
 
-from tests import runs
+from tests.support import runs
 from twinbench.paths import PLANS
 from twinbench.plan import Cell, Plan, cells, read_plan
 from twinbench.store import CellRecord

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
-from tests import runs
 from tests.browser.conftest import PATIENCE_MS
+from tests.support import runs
 from tests.unit.test_golden import GOLDEN
 from twinbench.analyse.results import ClaimResult
 from twinbench.analyse.run import analyse

@@ -23,7 +23,7 @@ from twinbench.measure.rig import Rig
 from twinbench.paths import PLANS, RUNS
 from twinbench.plan import Plan, cells
 from twinbench.printable import PrintableConsole
-from twinbench.progress import CampaignProgress
+from twinbench.progress import RunProgress
 from twinbench.run import machine_lock, read_plan_here
 from twinbench.scratch import scratch
 from twinbench.selfcheck.check import highest_rate
@@ -72,7 +72,7 @@ def calibrate(plan: Plan, folder: Path, console: Console) -> int:
     highest = highest_rate(plan, RUNS)
     setting = Setting(folder / LOGS, int(time.time()) % SEEDS, highest, plan.processes)
     todo = plans(setting, wrk=wrk)
-    progress = CampaignProgress(console, sum(len(cells(one)) for one in todo), 0)
+    progress = RunProgress(console, sum(len(cells(one)) for one in todo), 0)
     with scratch() as logs, Rig(plan, logs) as rig, progress:
         measure(todo, rig, folder, progress.update)
     # Not before: the process that measures must not hold scipy.

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from tests.instrument import LOGS, RUNS, plans, theory
-from tests.runs import manifest
+from tests.support.runs import manifest
 from twinbench.plan import Cell, Plan, cells
 from twinbench.store import CellRecord, Store
 

@@ -69,7 +69,7 @@ def test_interrupted_again_and_again_it_loses_nothing_and_leaves_nothing(folder:
     mark = f"again-{os.getpid()}"
     said = stopped_after(1, folder, mark, stop=impatiently)
     assert said.count("\n") == 1
-    assert f"of {TINY_CELLS} cells are kept" in said
+    assert f"of {TINY_CELLS} measurements are kept" in said
     assert "--resume" in said
     assert_in_order(folder, mark, sessions=1)
     first = kept(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests import runs
+from tests.support import runs
 from tests.system.processes import BEHAVING, clean_rig
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells

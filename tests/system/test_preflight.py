@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import runs
+from tests.support import runs
 from tests.system.planted import APP, CHANGING, OTHERS, PLAN, written
 from tests.system.processes import BEHAVING, LONG_S, twinbench
 from twinbench.findings import PreflightPair

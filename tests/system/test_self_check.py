@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import plan
+from tests.support.runs import plan
 from tests.system.processes import clean_rig
 from twinbench.selfcheck.check import run_self_check
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.cells import percentiles
 from twinbench.analyse.intervals import geometric
 from twinbench.analyse.results import CellResult, Estimate, Results

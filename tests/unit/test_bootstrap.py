@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tests.cells import cell
 from tests.noise import OWN_SD, WINDOW_S, log_throughputs
+from tests.support.factories import cell_result
 from twinbench.analyse.bootstrap import bootstrap
 from twinbench.analyse.results import CellResult
 
@@ -17,7 +17,10 @@ Pairs = list[tuple[CellResult, CellResult]]
 def pairs(baseline: list[list[int]], candidate: list[list[int]]) -> Pairs:
     """One a block, from the answers in each slice; windows of a second."""
     sides = [
-        [cell(name, block, sum(slices), slices=slices) for block, slices in enumerate(blocks)]
+        [
+            cell_result(name, block, sum(slices), slices=slices)
+            for block, slices in enumerate(blocks)
+        ]
         for name, blocks in (("sync", baseline), ("async", candidate))
     ]
     return list(zip(*sides, strict=True))
@@ -63,14 +66,16 @@ def test_waves_are_no_noise(latency_ms: float, spread: bool) -> None:
     """100 users who come back together twice in the window: as soon as a part of it is as long as
     a request takes, every part holds one wave. Longer than the window: the blocks alone."""
     waves = [0, 0, 0, 100, 0] * 2
-    made = [cell("sync", block, 200, slices=waves, mean_ms=latency_ms) for block in (1, 2, 3)]
+    made = [
+        cell_result("sync", block, 200, slices=waves, mean_ms=latency_ms) for block in (1, 2, 3)
+    ]
     found = bootstrap(list(zip(made, made, strict=True)), 1)
     assert (found.low != found.high) == spread
 
 
 def test_windows_of_different_lengths_are_rates() -> None:
     """Twice the answers in twice the time."""
-    short, long = cell("sync", 1, 1000), cell("async", 1, 1000, slices=[200] * SLICES)
+    short, long = cell_result("sync", 1, 1000), cell_result("async", 1, 1000, slices=[200] * SLICES)
     found = bootstrap([(short, long)] * 2, 1)
     assert found.estimate == pytest.approx(1)
 

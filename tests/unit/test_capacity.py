@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests import runs
-from tests.points import fallen, point
+from tests.support import runs
+from tests.support.factories import collapsed_point, point
 from twinbench.analyse.capacity import capacity, objective
 from twinbench.analyse.curves import curves
 from twinbench.analyse.results import PERCENTS, Objective, Point
@@ -46,17 +46,17 @@ def test_at_the_edge_more_may_be_possible() -> None:
     assert found.at_edge
     # A invalid load shows no limit either; one at which the server fell does.
     beyond_void = capacity([point(1, 100), point(8, 500), point(64)])
-    beyond_fall = capacity([point(1, 100), point(8, 500), fallen(64)])
+    beyond_fall = capacity([point(1, 100), point(8, 500), collapsed_point(64)])
     assert beyond_void
     assert beyond_fall
     assert (beyond_void.at_edge, beyond_fall.at_edge) == (True, False)
 
 
 def test_what_a_server_does_that_also_fell_cannot_be_relied_upon() -> None:
-    found = capacity([point(1, 100), point(8, 500), fallen(64, 900)])
+    found = capacity([point(1, 100), point(8, 500), collapsed_point(64, 900)])
     assert found
     assert found.value == 8
-    assert capacity([fallen(1, 900), point(8)]) is None
+    assert capacity([collapsed_point(1, 900), point(8)]) is None
     assert capacity([]) is None
 
 
@@ -66,7 +66,7 @@ def test_the_slo_holds_up_to_the_load_before_the_first_that_misses_it() -> None:
     assert of(with_p99(1, 5), with_p99(8, 300), with_p99(64, 5)) == (1, "missed")
     assert of(with_p99(1, 201)) == (None, "missed")
     assert of(with_p99(1, 5), with_p99(8, 6)) == (8, "range")
-    assert of(with_p99(1, 5), fallen(8, 100)) == (1, "collapsed")
+    assert of(with_p99(1, 5), collapsed_point(8, 100)) == (1, "collapsed")
     assert of(with_p99(1, 5), point(8), with_p99(64, 5)) == (1, "not known")
     assert of(point(1)) == (None, "not known")
 

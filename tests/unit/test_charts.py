@@ -10,7 +10,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell

@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from tests import told
-from tests.cells import cell
+from tests.support import factories
+from tests.support.factories import cell_result
 from twinbench.analyse.claims import FIGURES, Claim, ClaimsError, Expected, judge, read_claims
 from twinbench.analyse.results import (
     CellResult,
@@ -44,7 +44,7 @@ def compared(
 ) -> Comparison:
     """async / sync at one load; left out: an interval to which the decision fits."""
     low, high = interval or {"faster": (1.5, 2.0), "slower": (0.5, 0.6)}.get(decision, (0.9, 1.1))
-    found = told.comparison(
+    found = factories.comparison(
         at(users), 1.0, decision, scenario=scenario, metric=metric, survivor=survivor
     )
     ratio = Estimate(estimate=(low * high) ** 0.5, low=low, high=high)
@@ -56,14 +56,14 @@ def results(
 ) -> Results:
     """Of a run with those comparisons, and a cell of each target for each of them."""
     behind = [
-        cell(target, 1, scenario=found.scenario, load=found.load)
+        cell_result(target, 1, scenario=found.scenario, load=found.load)
         for found in comparisons
         for target in (found.baseline, found.candidate)
     ]
     numbered = [
         each.model_copy(update={"id": n}) for n, each in enumerate([*behind, *cells], start=1)
     ]
-    return told.results(plan, comparisons=list(comparisons), cells=numbered)
+    return factories.results(plan, comparisons=list(comparisons), cells=numbered)
 
 
 def expecting(expect: Expected, users: Sequence[int] = (128,), **changes: object) -> Condition:
@@ -189,7 +189,7 @@ def blocks(
     figure: str, values: Sequence[float | None], status: CellStatus = "valid"
 ) -> list[CellResult]:
     """Cells of sync with those values, and one of async, which nobody asks for."""
-    sync = cell("sync", 1, load=at(128), scenario="wait", status=status)
+    sync = cell_result("sync", 1, load=at(128), scenario="wait", status=status)
     made = [
         sync.model_copy(update={"block": n, figure: value}) for n, value in enumerate(values, 1)
     ]

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tests import runs
-from tests.cells import cell
+from tests.support import runs
+from tests.support.factories import cell_result
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.decisions import smallest_difference
 from twinbench.analyse.results import CellResult, CellStatus, Comparison, Metric
@@ -25,8 +25,10 @@ def pair(ratios: list[float], load: Load, scenario: str = "noop") -> list[CellRe
     """Throughputs with these ratios, in blocks that have little in common."""
     cells = []
     for block, ratio in enumerate(ratios, start=1):
-        cells.append(cell("sync", block, 1000 * block, load=load, scenario=scenario))
-        cells.append(cell("async", block, 1000 * block * ratio, load=load, scenario=scenario))
+        cells.append(cell_result("sync", block, 1000 * block, load=load, scenario=scenario))
+        cells.append(
+            cell_result("async", block, 1000 * block * ratio, load=load, scenario=scenario)
+        )
     return cells
 
 
@@ -35,9 +37,10 @@ def of(found: list[Comparison], metric: Metric) -> list[Comparison]:
 
 
 def test_each_metric_is_compared_by_its_own_figures() -> None:
-    cells = [cell("sync", block) for block in (1, 2, 3)]
+    cells = [cell_result("sync", block) for block in (1, 2, 3)]
     cells += [
-        cell("async", block, 1500, per_cpu_s=1000, p50_ms=20, p99_ms=5) for block in (1, 2, 3)
+        cell_result("async", block, 1500, per_cpu_s=1000, p50_ms=20, p99_ms=5)
+        for block in (1, 2, 3)
     ]
     found = comparisons(plan_of({"closed": [8]}), cells)
     assert [(c.metric, c.decision) for c in found] == [
@@ -143,7 +146,7 @@ def test_one_target_twice_is_told_from_two(changes: dict[str, object], same: boo
     ],
 )
 def test_what_is_lacking_is_said(metric: Metric, changes: dict[str, float], why: str) -> None:
-    cells = [cell("sync", 1, **changes), cell("async", 1)]  # type: ignore[arg-type]
+    cells = [cell_result("sync", 1, **changes), cell_result("async", 1)]  # type: ignore[arg-type]
     [found] = of(comparisons(plan_of({"closed": [8]}), cells), metric)
     assert (found.decision, found.ratio) == ("not comparable", None)
     assert why in found.reasons[0]
@@ -164,7 +167,7 @@ def test_a_decision_stands_though_the_cross_check_has_doubts() -> None:
     """Ratios hardly differ from block to block; the slices of each window do, wildly."""
     wild = [0] * 9 + [1000]
     cells = [
-        cell(target, block, rps + block, slices=wild)
+        cell_result(target, block, rps + block, slices=wild)
         for block in (1, 2, 3)
         for target, rps in (("sync", 1000), ("async", 1100))
     ]
@@ -184,7 +187,7 @@ def test_what_was_planted_comes_out_of_a_few_dozen_runs(planted: float, decision
         levels = 1000 * np.exp(rng.normal(0, 0.3, 5))
         own = np.exp(rng.normal(0, 0.02, (2, 5))) * [[1], [planted]]
         cells = [
-            cell(target, block, float(levels[block] * own[n, block]))
+            cell_result(target, block, float(levels[block] * own[n, block]))
             for n, target in enumerate(("sync", "async"))
             for block in range(5)
         ]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import runs, supposed
-from tests.supposed import Made, Outcome
+from tests.support import runs
+from tests.support.outcomes import Outcome, Outcomes, results_of
 from twinbench import run
 from twinbench.measure import machine
 from twinbench.measure.machine import BusyProcess, Cores, remarks
@@ -17,7 +17,7 @@ from twinbench.selfcheck.check import SelfCheckError, run_self_check
 from twinbench.store import Machine, Sharing, Store, StoreError
 
 PLAIN = runs.manifest(runs.plan()).machine
-GOOD = Made("wait", {8: Outcome(2.0)})
+GOOD = Outcomes("wait", {8: Outcome(2.0)})
 PLAN = """
 name = "rates"
 targets = [{ name = "one", command = ["./serve"] }]
@@ -37,7 +37,7 @@ def test_a_machine_as_it_should_be_needs_no_remark() -> None:
 def test_what_server_and_generator_share_is_remarked(sharing: Sharing) -> None:
     (said,) = remarks(of(sharing=sharing, cpu_quota=1.5), workers=1)
     assert ("1.5 CPUs" in said) == (sharing == "quota")
-    results = supposed.results(GOOD).model_copy(update={"machine": of(sharing=sharing)})
+    results = results_of(GOOD).model_copy(update={"machine": of(sharing=sharing)})
     found = {badge.text: badge for badge in badges(results, [])}
     assert found[SHARING[sharing]].tone == "bad"
     assert found[SHARING[sharing]].section == "method"
@@ -89,10 +89,10 @@ def test_a_run_is_resumed_on_the_same_machine_only(
     rig = Rig.__new__(Rig)
     rig.cores = Cores((), ())
     if same:
-        run._check_same_place(store, rig)
+        run._check_same_machine(store, rig)
         return
-    with pytest.raises(StoreError, match=f"begun with another {next(iter(change))};"):
-        run._check_same_place(store, rig)
+    with pytest.raises(StoreError, match=f"measured with another {next(iter(change))};"):
+        run._check_same_machine(store, rig)
 
 
 def test_open_loads_without_timerfd_are_refused(

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.crossovers import crossovers
 from twinbench.analyse.intervals import geometric
 from twinbench.analyse.results import MORE_IS_BETTER, Comparison, Crossover, Estimate, Metric

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import runs
-from tests.judged import Made, closed, opened, sure
+from tests.support import runs
+from tests.support.analysed import Made, closed, opened, sure
 from twinbench.plan import Cell
 
 BEGIN, END = runs.WINDOW_NS

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import runs
-from tests.judged import closed
+from tests.support import runs
+from tests.support.analysed import closed
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell

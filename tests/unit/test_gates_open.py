@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests import runs
-from tests.judged import Made, opened, sure
+from tests.support import runs
+from tests.support.analysed import Made, opened, sure
 from twinbench.plan import Cell
 
 BEGIN, END = runs.WINDOW_NS

@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.pages import Parsed
+from tests.support.pages import Parsed
 from twinbench.analyse.run import analyse
 from twinbench.report.view import build_view
 from twinbench.report.write import write_report

@@ -1,4 +1,4 @@
-"""What is not imported where nobody needs it: in processes of their own, for a clean start."""
+"""Imports of the command line and of a process that measures."""
 
 import subprocess
 import sys
@@ -18,10 +18,10 @@ import twinbench.run, twinbench.selfcheck.check
 
 
 def imported(code: str, names: tuple[str, ...]) -> str:
-    """Which of `names` are imported once `code` has run."""
-    told = f"sys.stderr.write(' '.join(name for name in {names} if name in sys.modules))"
+    """Those of `names` that are imported after `code` ran in a new process."""
+    check = f"sys.stderr.write(' '.join(name for name in {names} if name in sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys{code}{told}"],
+        [sys.executable, "-c", f"import sys{code}{check}"],
         capture_output=True,
         text=True,
         check=True,
@@ -32,9 +32,9 @@ def imported(code: str, names: tuple[str, ...]) -> str:
 @pytest.mark.parametrize(
     ("code", "names"), [(HELP, HEAVY), (MEASURING, ("scipy", "matplotlib", "twinbench.analyse"))]
 )
-def test_heavy_packages_are_imported_where_needed(code: str, names: tuple[str, ...]) -> None:
+def test_heavy_packages_are_not_imported(code: str, names: tuple[str, ...]) -> None:
     assert imported(code, names) == ""
 
 
-def test_an_import_is_noticed() -> None:
+def test_import_of_heavy_package_is_detected() -> None:
     assert imported("\nimport twinbench.store\n", ("polars", "scipy")) == "polars"

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell, Plan
 from twinbench.store import CellRecord

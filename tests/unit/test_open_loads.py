@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import runs
-from tests.judged import opened
+from tests.support import runs
+from tests.support.analysed import opened
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell, Load

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests import runs, supposed
-from tests.pages import Parsed
-from tests.supposed import Made, Outcome, level, stops
+from tests.support import runs
+from tests.support.outcomes import Outcome, Outcomes, collapse, no_difference, results_of
+from tests.support.pages import Parsed
 from twinbench.analyse.results import ClaimResult, Results
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell
@@ -24,7 +24,7 @@ from twinbench.report.write import write_report
 from twinbench.store import CellRecord, Store
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'& *b* [x](y) `c` a|b"
-WAIT = Made("wait", {1: level(), 64: Outcome(2.0), 128: stops("sync")})
+WAIT = Outcomes("wait", {1: no_difference(), 64: Outcome(2.0), 128: collapse("sync")})
 CLAIM = ClaimResult(
     id="io", text=HOSTILE, source=HOSTILE, verdict="supported", because=HOSTILE, cells=[3, 4]
 )
@@ -131,7 +131,7 @@ def test_a_very_long_run_shows_the_measurements_that_are_not_valid(
 
 
 def test_equal_results_give_equal_pages(tmp_path: Path) -> None:
-    results = supposed.results(WAIT)
+    results = results_of(WAIT)
     assert page_of(results, tmp_path) == page_of(results, tmp_path)
 
 
@@ -143,7 +143,7 @@ def test_a_run_without_measurements_has_a_report(tmp_path: Path) -> None:
 
 
 def test_without_claims_there_is_no_section_of_them(tmp_path: Path) -> None:
-    page = Parsed(page_of(supposed.results(WAIT), tmp_path))
+    page = Parsed(page_of(results_of(WAIT), tmp_path))
     assert "claims" not in {e.attributes.get("id") for e in page.elements}
 
 
@@ -153,7 +153,7 @@ def test_without_claims_there_is_no_section_of_them(tmp_path: Path) -> None:
 def test_a_title_is_drawn_as_it_is(
     tmp_path: Path, title: str, recwarn: pytest.WarningsRecorder
 ) -> None:
-    results = supposed.results(WAIT)
+    results = results_of(WAIT)
     scenario = results.plan.scenarios[0].model_copy(update={"title": title, "group": title})
     plan = results.plan.model_copy(update={"scenarios": [scenario]})
     missing: list[str] = []
@@ -170,11 +170,11 @@ def test_a_title_is_drawn_as_it_is(
 
 def many(count: int) -> Results:
     found = {load: Outcome(1.1 + load / 100) for load in (1, 8, 32)}
-    return supposed.results(*(Made(f"scenario_{n}", found) for n in range(count)), blocks=2)
+    return results_of(*(Outcomes(f"scenario_{n}", found) for n in range(count)), blocks=2)
 
 
 def test_markdown_holds_the_verdicts() -> None:
-    view = build_view(supposed.results(WAIT))
+    view = build_view(results_of(WAIT))
     lines = markdown(view).splitlines()
     assert plain(view.headline_text.strip()) in lines
     [row] = [line for line in lines if line.startswith("| wait ")]
@@ -224,12 +224,12 @@ def shown(results: Results) -> str:
 
 
 def test_the_terminal_shows_verdicts_and_ends_with_one_line() -> None:
-    lines = shown(supposed.results(WAIT)).splitlines()
+    lines = shown(results_of(WAIT)).splitlines()
     [row] = [line for line in lines if line.startswith("wait ")]
     assert re.split(r" {2,}", row.strip()) == [
         *("wait", "async 2.00×", "at 64 users", "sync collapses from 128 users"),
     ]
-    assert lines[-1] == build_view(supposed.results(WAIT)).summary
+    assert lines[-1] == build_view(results_of(WAIT)).summary
 
 
 def test_the_terminal_takes_no_markup_from_others(results: Results) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench import cli
 from twinbench.errors import MOST_CHARACTERS
 from twinbench.paths import PLANS, ROOT

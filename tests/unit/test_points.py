@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.cells import Cell, analyse_cell
 from twinbench.analyse.curves import curves
 from twinbench.analyse.points import percentiles, point

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.cells import cell
-from tests.points import point
+from tests.support.factories import cell_result, point
 from twinbench.analyse.predictions import prediction
 from twinbench.analyse.results import CellResult
 from twinbench.plan import Load
@@ -15,7 +14,9 @@ SERVICE_MS = 50.0
 def measured(users: int, threads: tuple[int, int], connections: tuple[int, int]) -> CellResult:
     """One block at so many users: threads and connections in use, and requests waiting for one.
     Without a wait a request takes SERVICE_MS."""
-    found = cell("sync", 1, load=Load("closed", users), mean_ms=SERVICE_MS * max(1, users / 40))
+    found = cell_result(
+        "sync", 1, load=Load("closed", users), mean_ms=SERVICE_MS * max(1, users / 40)
+    )
     return found.model_copy(
         update={
             "threads_used_max": threads[0],

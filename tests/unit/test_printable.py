@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from rich.control import Control
 
-from tests import runs
+from tests.support import runs
 from twinbench import cli
 from twinbench.errors import MOST_CHARACTERS, UserError
 from twinbench.plan import cells
 from twinbench.printable import PrintableConsole, printable
-from twinbench.progress import CampaignProgress, status
+from twinbench.progress import RunProgress, status
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \u202eback\x9b1m\tend\udcff"
 
@@ -55,7 +55,7 @@ def test_a_status_line_holds_no_control_characters() -> None:
 def test_a_progress_bar_holds_no_control_characters() -> None:
     console, file = terminal()
     of = cells(runs.plan())[0]._replace(scenario=HOSTILE.replace("[", "\\["))
-    with CampaignProgress(console, 12, 0) as progress:
+    with RunProgress(console, 12, 0) as progress:
         progress.update(runs.record(of))
     assert_harmless(file.getvalue())
 

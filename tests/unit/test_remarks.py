@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from tests import runs
+from tests.support import runs
 from twinbench import run
 from twinbench.analyse import run as analysis
 from twinbench.analyse.cells import analyse_cell

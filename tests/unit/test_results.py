@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jsonschema
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse, write_results
 from twinbench.paths import ROOT

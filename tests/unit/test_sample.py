@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from tests import supposed
-from tests.supposed import Made, Outcome
+from tests.support.outcomes import Outcome, Outcomes, results_of
 from twinbench.analyse.results import Results
 from twinbench.paths import ROOT
 from twinbench.plan import Request
@@ -35,7 +34,7 @@ def test_the_page_of_the_sample_is_below_2_mb() -> None:
 
 
 def test_a_run_is_kept_without_the_paths_of_its_machine(tmp_path: Path) -> None:
-    results = supposed.results(Made("wait", {1: Outcome(2.0)}))
+    results = results_of(Outcomes("wait", {1: Outcome(2.0)}))
     upload = Request(method="POST", path="/", upload={"file": ROOT / "loadtests" / "me.jpg"})
     scenario = results.plan.scenarios[0].model_copy(update={"requests": [upload]})
     plan = results.plan.model_copy(update={"scenarios": [scenario]})

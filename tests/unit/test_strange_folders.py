@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.run import analyse
 from twinbench.errors import MOST_CHARACTERS
 from twinbench.measure.driver import _join
@@ -95,7 +95,7 @@ DECIMAL, INFINITE = pl.Decimal(38, 2), float("inf")
         (lambda run: changed(run / "manifest.json", sessions=[]), "not of this version"),
         (lambda run: changed(run / "manifest.json", versions={}), "no version of fastapi, python"),
         (lambda run: cell(run, scenario="another"), "cell 1 is not of its plan: another, "),
-        (lambda run: cell(run, number=2), "cell.json: holds cell 2, whose folder is another"),
+        (lambda run: cell(run, number=2), "cell.json: holds cell 2, which has another folder"),
         (
             lambda run: rows(
                 run / "cells" / "0001" / "requests.parquet",
@@ -179,7 +179,7 @@ def test_figures_of_another_run_are_not_read_through_a_link(tmp_path: Path, name
     path = store.folder / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     path.symlink_to(other.folder / name)
-    with pytest.raises(StoreError, match="a link, or behind one: no file of this run"):
+    with pytest.raises(StoreError, match="a link, or behind one: not a file of this run"):
         analyse(Store.open(store.folder))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.window import Window
 from twinbench.plan import Cell, Load
 

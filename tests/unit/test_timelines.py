@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.cells import analyse_cell
 from twinbench.analyse.results import CellResult, Timeline
 from twinbench.analyse.timelines import timelines

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.cells import analyse_cell
 from twinbench.analyse.gates.steady import MOST_TREND, SLICES, TREND_P, slope
 from twinbench.plan import Cell, Load

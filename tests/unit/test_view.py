@@ -2,31 +2,31 @@
 
 import pytest
 
-from tests import runs, supposed
-from tests.supposed import INVALID, Made, Outcome, level, stops
+from tests.support import runs
+from tests.support.outcomes import INVALID, Outcome, Outcomes, collapse, no_difference, results_of
 from twinbench.analyse.results import Results
 from twinbench.findings import PreflightPair
 from twinbench.report.elements import VerdictRow
 from twinbench.report.view import ReportView, build_view
 
-WAIT = Made("wait", {1: level(), 64: Outcome(2.0), 128: Outcome(4.0)})
-READ = Made("read", {1: Outcome(0.8), 64: Outcome(0.5), 128: stops("sync")})
-RATES = Made("rates", open={100: Outcome(0.25), 200: level()})
-LOST = Made("lost", {8: INVALID})
+WAIT = Outcomes("wait", {1: no_difference(), 64: Outcome(2.0), 128: Outcome(4.0)})
+READ = Outcomes("read", {1: Outcome(0.8), 64: Outcome(0.5), 128: collapse("sync")})
+RATES = Outcomes("rates", open={100: Outcome(0.25), 200: no_difference()})
+LOST = Outcomes("lost", {8: INVALID})
 
 
-def view_of(*made: Made, **changes: object) -> ReportView:
-    return build_view(supposed.results(*made).model_copy(update=changes))
+def view_of(*made: Outcomes, **changes: object) -> ReportView:
+    return build_view(results_of(*made).model_copy(update=changes))
 
 
-def row_of(*made: Made) -> VerdictRow:
+def row_of(*made: Outcomes) -> VerdictRow:
     [table] = view_of(*made).verdicts
     return table.rows[-1]
 
 
 def grouped(**groups: str) -> Results:
     """WAIT, READ and LOST, in groups."""
-    results = supposed.results(WAIT, READ, LOST)
+    results = results_of(WAIT, READ, LOST)
     scenarios = [
         s.model_copy(update={"group": groups.get(s.name, "")}) for s in results.plan.scenarios
     ]
@@ -40,32 +40,32 @@ def grouped(**groups: str) -> Results:
 @pytest.mark.parametrize(
     ("outcomes", "leads"),
     [
-        ([level(), Outcome(2.0), Outcome(4.0)], [("async", 4.0, "from 64 users")]),
-        ([Outcome(0.5), Outcome(0.8), level()], [("sync", 2.0, "up to 64 users")]),
+        ([no_difference(), Outcome(2.0), Outcome(4.0)], [("async", 4.0, "from 64 users")]),
+        ([Outcome(0.5), Outcome(0.8), no_difference()], [("sync", 2.0, "up to 64 users")]),
         ([Outcome(2.0)] * 3, [("async", 2.0, "at every load")]),
-        ([level(), Outcome(2.0), level()], [("async", 2.0, "at 64 users")]),
-        ([Outcome(1.5), level(), Outcome(2.0)], [("async", 2.0, "at 1, 128 users")]),
+        ([no_difference(), Outcome(2.0), no_difference()], [("async", 2.0, "at 64 users")]),
+        ([Outcome(1.5), no_difference(), Outcome(2.0)], [("async", 2.0, "at 1, 128 users")]),
         (
-            [Outcome(0.8), level(), Outcome(3.0)],
+            [Outcome(0.8), no_difference(), Outcome(3.0)],
             [("async", 3.0, "at 128 users"), ("sync", 1.25, "at 1 user")],
         ),
-        ([Outcome(0.8), stops("sync"), stops("sync")], [("sync", 1.25, "at 1 user")]),
-        ([level(), stops("sync"), stops("sync")], [("async", None, "from 64 users")]),
-        ([level()] * 3, []),
+        ([Outcome(0.8), collapse("sync"), collapse("sync")], [("sync", 1.25, "at 1 user")]),
+        ([no_difference(), collapse("sync"), collapse("sync")], [("async", None, "from 64 users")]),
+        ([no_difference()] * 3, []),
         ([INVALID] * 3, []),
     ],
 )
 def test_a_lead_is_where_a_difference_is_shown(
     outcomes: list[Outcome], leads: list[tuple[str, float | None, str]]
 ) -> None:
-    row = row_of(Made("wait", dict(zip((1, 64, 128), outcomes, strict=True))))
+    row = row_of(Outcomes("wait", dict(zip((1, 64, 128), outcomes, strict=True))))
     assert [(lead.name, lead.ratio, lead.where) for lead in row.leads] == [
         (name, pytest.approx(ratio) if ratio else None, where) for name, ratio, where in leads
     ]
 
 
 def test_without_a_lead_a_row_says_what_would_have_been_seen() -> None:
-    assert row_of(Made("wait", {8: level(0.12), 64: level(0.3)})).otherwise == (
+    assert row_of(Outcomes("wait", {8: no_difference(0.12), 64: no_difference(0.3)})).otherwise == (
         "would have seen only 30 %"
     )
     assert row_of(LOST).otherwise == "no valid cells of sync and async"
@@ -91,13 +91,13 @@ def test_a_mark_lies_inside_its_interval_on_the_side_of_the_leader() -> None:
 
 def test_a_collapse_is_a_column() -> None:
     assert row_of(READ).failures == "sync collapses from 128 users"
-    once = Made("wait", {8: Outcome(2.0), 64: stops("sync", times=1)})
+    once = Outcomes("wait", {8: Outcome(2.0), 64: collapse("sync", blocks=1)})
     assert row_of(once).failures == "sync collapses in 1 of 5 blocks at 64 users"
     assert row_of(WAIT).failures == ""
 
 
 def test_errors_are_a_failure_a_fact_and_counted() -> None:
-    results = supposed.results(Made("wait", {8: Outcome(2.0), 64: INVALID}))
+    results = results_of(Outcomes("wait", {8: Outcome(2.0), 64: INVALID}))
     cells = [
         cell.model_copy(update={"errors": 10 * cell.block} if cell.target == "async" else {})
         for cell in results.cells
@@ -111,7 +111,7 @@ def test_errors_are_a_failure_a_fact_and_counted() -> None:
 
 
 def test_a_deadlock_is_named() -> None:
-    results = supposed.results(READ)
+    results = results_of(READ)
     stuck = {
         "threads_used_max": 40,
         "threads_waiting_max": 80,
@@ -129,7 +129,7 @@ def test_a_deadlock_is_named() -> None:
 
 
 def test_rows_with_the_same_title_have_their_notes_as_labels() -> None:
-    results = supposed.results(WAIT, READ)
+    results = results_of(WAIT, READ)
     scenarios = [
         scenario.model_copy(update={"title": "Read", "note": scenario.name})
         for scenario in results.plan.scenarios
@@ -158,8 +158,8 @@ def test_titles_stand_for_names_and_several_candidates_are_named() -> None:
         {"name": "third", "app": "c:app"},
     ]
     both = {"async": Outcome(2.0), "third": Outcome(0.5)}
-    made = Made("wait", {8: both}, targets=("sync", "async", "third"))
-    [table] = build_view(supposed.results(made, targets=targets)).verdicts
+    made = Outcomes("wait", {8: both}, targets=("sync", "async", "third"))
+    [table] = build_view(results_of(made, targets=targets)).verdicts
     assert [(row.title, row.leads[0].name, row.leads[0].side) for row in table.rows] == [
         ("wait: event loop", "event loop", 1),
         ("wait: third", "threads", 0),
@@ -188,13 +188,13 @@ def test_a_headline_has_25_words_whatever_the_groups() -> None:
 @pytest.mark.parametrize(
     ("made", "part"),
     [
-        (Made("wait", {8: level()}), "No difference is shown"),
+        (Outcomes("wait", {8: no_difference()}), "No difference is shown"),
         (LOST, "none of them valid"),
-        (Made("wait", {8: Outcome()}, targets=("async",)), "Nothing is compared"),
+        (Outcomes("wait", {8: Outcome()}, targets=("async",)), "Nothing is compared"),
         (RATES, "sooner"),
     ],
 )
-def test_a_run_without_leads_has_a_headline(made: Made, part: str) -> None:
+def test_a_run_without_leads_has_a_headline(made: Outcomes, part: str) -> None:
     assert part in view_of(made).headline_text
 
 
@@ -202,14 +202,14 @@ def test_the_summary_is_the_largest_difference_with_its_interval() -> None:
     summary = view_of(WAIT, READ).summary
     assert "async served 4.00 times (3.92 to 4.08) the requests of sync" in summary
     assert "at 128 users" in summary
-    assert view_of(Made("wait", {8: level()})).summary == ""
+    assert view_of(Outcomes("wait", {8: no_difference()})).summary == ""
 
 
 # Heat map.
 
 
 def test_a_heat_map_has_a_tile_for_each_load_that_most_rows_have() -> None:
-    odd = Made("hash", {1: level(), 3: Outcome(0.6)})
+    odd = Outcomes("hash", {1: no_difference(), 3: Outcome(0.6)})
     [chart] = view_of(WAIT, READ, odd).heat_maps
     assert chart.columns == ("1", "64", "128")
     [(_, rows)] = chart.groups
@@ -230,12 +230,12 @@ def test_what_is_not_comparable_is_not_a_difference() -> None:
 # Badges.
 
 
-def tones(*made: Made, **changes: object) -> dict[str, str]:
+def tones(*made: Outcomes, **changes: object) -> dict[str, str]:
     return {badge.text: badge.tone for badge in view_of(*made, **changes).badges}
 
 
 def test_measurements_are_counted_by_their_status() -> None:
-    assert tones(WAIT, Made("read", {8: stops("sync")}), LOST, missing_cells=3) == {
+    assert tones(WAIT, Outcomes("read", {8: collapse("sync")}), LOST, missing_cells=3) == {
         "35 of 50 measurements valid": "good",
         "5 collapsed": "plain",
         "10 invalid": "plain",
@@ -262,7 +262,7 @@ def test_a_self_check_is_a_badge_whether_it_passed_or_not() -> None:
     ],
 )
 def test_an_aa_check_is_a_badge_and_no_verdict(outcome: Outcome, text: str, tone: str) -> None:
-    twice = Made("twice", {8: outcome}, targets=("sync", "again"))
+    twice = Outcomes("twice", {8: outcome}, targets=("sync", "again"))
     view = view_of(WAIT, twice)
     assert [(b.tone, b.section) for b in view.badges if b.text == text] == [
         (tone, "scenario-twice")

@@ -1,14 +1,14 @@
-/* The account page: name and email, picture, the end of the account. */
+/* The account page: name and email, picture, deletion. */
 
-import { api, current, leaveForLogin, logOut } from "./session.js";
-import { attempt, confirmed, fill, onPress, onSubmit, typed } from "./forms.js";
+import { api, current, redirectToLogin, logOut } from "./session.js";
+import { runAction, confirmDialog, fill, onClick, onSubmit, formValues } from "./forms.js";
 
 const find = (selector) => document.querySelector(selector);
 const details = find("#details");
 const picture = find("#picture");
 const preview = find("#preview");
 const removal = find("#remove-picture");
-let path; // of this user in the API
+let path; // of the user in the API
 
 function show(user) {
   path = `/api/users/${user.id}`;
@@ -19,19 +19,19 @@ function show(user) {
   removal.hidden = !user.image_file;
 }
 
-/** Also in the form, where something else may have been typed. */
+/** Show the user, and reset the form to the saved values. */
 function showEverything(user) {
   show(user);
   fill(details, { username: user.username, email: user.email });
   find("#account").hidden = false;
 }
 
-/** The middle of the chosen picture, as the server will cut it out. */
+/** Show the middle of the chosen picture, which the server will keep. */
 async function showPreview() {
   swapPreview(false);
   const [file] = picture.elements.file.files;
   const chosen = file && (await createImageBitmap(file).catch(() => null));
-  if (!chosen) return; // the server will say why
+  if (!chosen) return; // the server will answer with the reason
   const side = Math.min(chosen.width, chosen.height);
   const [left, top] = [(chosen.width - side) / 2, (chosen.height - side) / 2];
   const { width, height } = preview;
@@ -58,25 +58,25 @@ async function removePicture() {
 }
 
 async function deleteAccount() {
-  if (!(await confirmed(find("#confirm")))) return;
+  if (!(await confirmDialog(find("#confirm")))) return;
   await api("DELETE", path);
   logOut();
 }
 
 onSubmit(details, async () => {
-  showEverything(await api("PATCH", path, typed(details)));
+  showEverything(await api("PATCH", path, formValues(details)));
   return "Saved.";
 });
 picture.elements.file.addEventListener("change", showPreview);
 onSubmit(picture, upload);
-onPress(removal, picture.querySelector(".message"), removePicture);
-onPress(find("#delete"), find("#end"), deleteAccount);
-// Come back to with "back", perhaps after logging out: what is shown may be somebody else's.
+onClick(removal, picture.querySelector(".message"), removePicture);
+onClick(find("#delete"), find("#end"), deleteAccount);
+// After "back" the user may be another one, or logged out.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 if (current()) {
   const load = async () => showEverything(await api("GET", "/api/users/me"));
-  attempt(find("#trouble"), load, find("#account"));
+  runAction(find("#trouble"), load, find("#account"));
 } else {
-  leaveForLogin("Please log in to see your account.");
+  redirectToLogin("Please log in to see your account.");
 }

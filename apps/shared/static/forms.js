@@ -1,11 +1,11 @@
-/* Forms: what was typed, sent once, and what became of it said in words beside it. */
+/* Forms: read the values, send them once, and show the result beside the form. */
 
-import { LoggedOut, Refused, current, taken } from "./session.js";
+import { SessionEnded, ApiError, current, popItem } from "./session.js";
 
 const DRAFT = `draft ${location.pathname}`;
 
-/** What was typed, without blanks around it (which belong to a password, though). */
-export function typed(form) {
+/** Return the values of a form, trimmed except for the password. */
+export function formValues(form) {
   const trimmed = ([name, value]) => [name, name === "password" ? value : value.trim()];
   return Object.fromEntries([...new FormData(form)].map(trimmed));
 }
@@ -14,98 +14,98 @@ export function fill(form, values) {
   for (const [name, value] of Object.entries(values)) form.elements[name].value = value;
 }
 
-/** `act`, but what was typed is not lost if the session turns out to be over. */
-export function keepingDraft(form, act) {
+/** Return `action` wrapped so that it saves the values if the session has ended. */
+export function withDraft(form, action) {
   return async () => {
     const userId = current()?.userId;
     try {
-      return await act();
+      return await action();
     } catch (error) {
-      if (error instanceof LoggedOut) {
-        sessionStorage.setItem(DRAFT, JSON.stringify({ userId, values: typed(form) }));
+      if (error instanceof SessionEnded) {
+        sessionStorage.setItem(DRAFT, JSON.stringify({ userId, values: formValues(form) }));
       }
       throw error;
     }
   };
 }
 
-/** What `keepingDraft` kept on this page, if the same user has logged in again; or null. */
-export function keptDraft() {
+/** Return the values that `withDraft` saved on this page for the same user, or null. */
+export function savedDraft() {
   try {
-    const kept = JSON.parse(taken(DRAFT));
+    const kept = JSON.parse(popItem(DRAFT));
     return kept?.userId === current()?.userId ? kept?.values : null;
   } catch {
     return null;
   }
 }
 
-/** Run `act` when `form` is sent, and say beside it what that returns or why it failed. */
-export function onSubmit(form, act) {
+/** Run `action` when `form` is submitted, and show its result or error in the form. */
+export function onSubmit(form, action) {
   const message = form.querySelector(".message");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt(message, act, form);
+    runAction(message, action, form);
   });
 }
 
-/** Run `act` when `button` is pressed; what became of it is said in `message`. */
-export function onPress(button, message, act) {
-  button.addEventListener("click", () => attempt(message, act, button));
+/** Run `action` when `button` is clicked, and show its result or error in `message`. */
+export function onClick(button, message, action) {
+  button.addEventListener("click", () => runAction(message, action, button));
 }
 
-/** True if the dialog was answered with yes. */
-export function confirmed(dialog) {
-  dialog.returnValue = ""; // Esc leaves the last answer standing
+/** Show a dialog and return whether the answer was yes. */
+export function confirmDialog(dialog) {
+  dialog.returnValue = ""; // Esc keeps the last value
   dialog.showModal();
   return new Promise((resolve) => {
-    const answer = () => resolve(dialog.returnValue === "yes");
-    dialog.addEventListener("close", answer, { once: true });
+    const onClose = () => resolve(dialog.returnValue === "yes");
+    dialog.addEventListener("close", onClose, { once: true });
   });
 }
 
-export function say(message, words, kind = "done") {
-  message.textContent = words;
+export function showMessage(message, text, kind = "done") {
+  message.textContent = text;
   message.dataset.kind = kind;
 }
 
-/** Run `act`, which `asker` (a form, a button) asked for; say in `message` what became of it. */
-export async function attempt(message, act, asker) {
-  if (asker.ariaBusy === "true") return; // pressed twice
-  asker.ariaBusy = "true";
-  say(message, "");
-  mark(asker, []);
+/** Run `action` for `source` (a form or a button); show its result or error in `message`. */
+export async function runAction(message, action, source) {
+  if (source.ariaBusy === "true") return; // already running
+  source.ariaBusy = "true";
+  showMessage(message, "");
+  markInvalid(source, []);
   try {
-    say(message, (await act()) ?? "");
+    showMessage(message, (await action()) ?? "");
   } catch (error) {
-    say(message, inWords(error, asker), "error");
-    if (Array.isArray(error.detail)) mark(asker, error.detail);
+    showMessage(message, errorMessage(error, source), "error");
+    if (Array.isArray(error.detail)) markInvalid(source, error.detail);
   } finally {
-    asker.ariaBusy = "false";
+    source.ariaBusy = "false";
   }
 }
 
-function inWords(error, asker) {
-  if (error instanceof LoggedOut) return "";
-  if (!(error instanceof Refused)) {
+function errorMessage(error, source) {
+  if (error instanceof SessionEnded) return "";
+  if (!(error instanceof ApiError)) {
     console.warn(error);
     return "The server could not be reached. Please try again.";
   }
   if (!Array.isArray(error.detail)) return error.detail;
   const sentence = (problem) => {
-    const label = field(asker, problem)?.labels[0].textContent;
+    const label = field(source, problem)?.labels[0].textContent;
     return label ? `${label}: ${problem.msg}` : problem.msg;
   };
   return error.detail.map(sentence).join("\n");
 }
 
-/** Mark the fields that have a problem, and go to the first; unmark the others. */
-function mark(asker, problems) {
-  for (const element of asker.elements ?? []) element.removeAttribute("aria-invalid");
-  const wrong = problems.map((problem) => field(asker, problem)).filter(Boolean);
+/** Mark the fields that have an error and focus the first; unmark the others. */
+function markInvalid(source, problems) {
+  for (const element of source.elements ?? []) element.removeAttribute("aria-invalid");
+  const wrong = problems.map((problem) => field(source, problem)).filter(Boolean);
   for (const element of wrong) element.setAttribute("aria-invalid", "true");
   wrong[0]?.focus();
 }
 
-function field(asker, problem) {
-  return asker.elements?.[problem.loc.at(-1)];
+function field(source, problem) {
+  return source.elements?.[problem.loc.at(-1)];
 }

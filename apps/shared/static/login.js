@@ -1,7 +1,7 @@
-/* Logging in and registering: both end with a token. */
+/* Login and registration; both store a session. */
 
-import { api, current, logIn, taken } from "./session.js";
-import { onSubmit, say, typed } from "./forms.js";
+import { api, current, logIn, popItem } from "./session.js";
+import { onSubmit, showMessage, formValues } from "./forms.js";
 
 const login = document.querySelector("#login");
 const register = document.querySelector("#register");
@@ -9,16 +9,16 @@ const register = document.querySelector("#register");
 if (current()) location.replace("/account");
 
 if (login) {
-  say(login.querySelector(".message"), taken("why-login") ?? "");
+  showMessage(login.querySelector(".message"), popItem("login-reason") ?? "");
   onSubmit(login, () => {
-    const { username, password } = typed(login);
+    const { username, password } = formValues(login);
     return logIn(username, password);
   });
 }
 
 if (register) {
   onSubmit(register, async () => {
-    const user = typed(register);
+    const user = formValues(register);
     await api("POST", "/api/users", user);
     await logIn(user.email, user.password);
   });

@@ -1,7 +1,7 @@
 /* One post: its author can edit it in place and delete it. */
 
 import { api, current } from "./session.js";
-import { confirmed, fill, keepingDraft, keptDraft, onPress, onSubmit, typed } from "./forms.js";
+import { confirmDialog, fill, withDraft, savedDraft, onClick, onSubmit, formValues } from "./forms.js";
 
 const post = document.querySelector("#post");
 const title = post.querySelector("h1");
@@ -24,32 +24,32 @@ function showEditor(shown) {
 }
 
 async function save() {
-  const saved = await api("PATCH", path, typed(editor));
+  const saved = await api("PATCH", path, formValues(editor));
   title.textContent = document.title = saved.title;
   content.textContent = saved.content;
   finish("Saved.");
 }
 
-function finish(words) {
+function finish(text) {
   showEditor(false);
-  message.textContent = words;
+  message.textContent = text;
   own.querySelector("#edit").focus();
 }
 
 async function remove() {
-  if (!(await confirmed(own.querySelector("#confirm")))) return;
+  if (!(await confirmDialog(own.querySelector("#confirm")))) return;
   await api("DELETE", path);
   location.replace("/");
 }
 
-// Whose it is decides the server; here only what is offered.
+// The server checks the owner; this only shows the buttons.
 if (String(current()?.userId) === post.dataset.owner) {
   own.hidden = false;
   const written = () => ({ title: title.textContent, content: content.textContent });
-  onPress(own.querySelector("#edit"), message, () => edit(written()));
-  onPress(own.querySelector("#delete"), message, remove);
+  onClick(own.querySelector("#edit"), message, () => edit(written()));
+  onClick(own.querySelector("#delete"), message, remove);
   own.querySelector("#cancel").addEventListener("click", () => finish(""));
-  onSubmit(editor, keepingDraft(editor, save));
-  const draft = keptDraft();
+  onSubmit(editor, withDraft(editor, save));
+  const draft = savedDraft();
   if (draft) edit(draft);
 }

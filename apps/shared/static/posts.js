@@ -1,9 +1,9 @@
-/* Lists of posts: more of them on demand, and on the home page a new one. */
+/* Lists of posts: load more, and write a new post on the home page. */
 
 import { api } from "./session.js";
-import { fill, keptDraft, keepingDraft, onPress, onSubmit, typed } from "./forms.js";
+import { fill, savedDraft, withDraft, onClick, onSubmit, formValues } from "./forms.js";
 
-// As the server writes it: 05 January 2026, in UTC.
+// The format of the templates: 05 January 2026, in UTC.
 const DATE = new Intl.DateTimeFormat("en-GB", {
   day: "2-digit",
   month: "long",
@@ -15,14 +15,14 @@ const list = document.querySelector("#posts");
 const more = document.querySelector("#load-more");
 const write = document.querySelector("#write");
 
-/** Jinja's truncate(160): cut between words, and only where at least 6 letters go. */
+/** Jinja's truncate(160): cut between words, only if the text is over 165 characters. */
 function excerpt(text) {
   const letters = [...text];
   if (letters.length <= 165) return text;
   return letters.slice(0, 159).join("").replace(/ [^ ]*$/, "") + "…";
 }
 
-/** A copy of the server's own markup. Text goes in as text: what it says is never markup. */
+/** Fill a copy of the server's own template. Values are set as text, never as markup. */
 function card(post) {
   const copy = document.querySelector("#card").content.cloneNode(true);
   const [title, author] = copy.querySelectorAll("h2 a, .byline a");
@@ -42,32 +42,32 @@ function card(post) {
 async function loadMore() {
   const { source, next, limit } = list.dataset;
   const page = await api("GET", `${source}?skip=${next}&limit=${limit}`);
-  // A post written since the page was made moves the others on: some come again.
+  // A post written in the meantime moves the others down, so some are sent again.
   const unseen = page.posts.filter((post) => !list.querySelector(`[data-post="${post.id}"]`));
   list.append(...unseen.map(card));
   list.dataset.next = page.skip + page.posts.length;
   more.hidden = !page.has_more;
-  if (more.hidden) list.querySelector("article:last-of-type a").focus(); // not nowhere
+  if (more.hidden) list.querySelector("article:last-of-type a").focus(); // the focused button is gone
   const shown = list.querySelectorAll("article").length;
   return `${shown.toLocaleString("en")} of ${page.total.toLocaleString("en")} posts`;
 }
 
 if (more) {
   more.hidden = false;
-  onPress(more, document.querySelector(".more [role=status]"), loadMore);
+  onClick(more, document.querySelector(".more [role=status]"), loadMore);
 }
 
 if (write) {
   const form = write.querySelector("form");
-  const draft = keptDraft();
+  const draft = savedDraft();
   if (draft) {
     fill(form, draft);
     write.open = true;
   }
   const publish = async () => {
-    const post = await api("POST", "/api/posts", typed(form));
-    form.reset(); // not there again after "back"
+    const post = await api("POST", "/api/posts", formValues(form));
+    form.reset(); // so that "back" does not show it again
     location.assign(`/posts/${post.id}`);
   };
-  onSubmit(form, keepingDraft(form, publish));
+  onSubmit(form, withDraft(form, publish));
 }

@@ -1,14 +1,14 @@
-/* Who is logged in, and every request to the API.
+/* The session of the logged-in user, and requests to the API.
  *
- * The token is kept in localStorage, with the id of the user that it was made for. Whatever
- * carries data-for="user" or data-for="guest" is shown to the one or the other: the server
- * renders the same page for everybody, with both hidden.
+ * localStorage keeps the token and the id of its user. Elements with data-for="user" are shown to
+ * a logged-in user and those with data-for="guest" to a guest: the server renders the same page
+ * for everybody, with both hidden.
  */
 
 const KEY = "session";
-const TOKEN = /^[\x21-\x7e]+$/; // what may stand in a header
+const TOKEN = /^[\x21-\x7e]+$/; // valid in a header
 
-/** {token, userId}, or null for a guest (or if what is stored is no session). */
+/** Return {token, userId}, or null for a guest or an invalid stored value. */
 export function current() {
   try {
     const stored = JSON.parse(localStorage.getItem(KEY));
@@ -18,42 +18,42 @@ export function current() {
   }
 }
 
-/** An answer that is not 2xx. `detail` is the API's: a sentence, or a list of {type, loc, msg}. */
-export class Refused extends Error {
+/** A response that is not 2xx. `detail` is a sentence or a list of {type, loc, msg}. */
+export class ApiError extends Error {
   constructor(status, detail) {
     super(`The server answered with ${status}`);
     this.detail = detail ?? `${this.message}.`;
   }
 }
 
-/** The session was over: the page is on its way to /login. */
-export class LoggedOut extends Error {}
+/** The session has ended and the page is about to go to /login. */
+export class SessionEnded extends Error {}
 
-/** Ask the API; `body` is an object (sent as JSON), FormData or URLSearchParams. */
+/** Send a request; `body` is an object (sent as JSON), FormData or URLSearchParams. */
 export async function api(method, path, body, token = current()?.token) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   if (body && body.constructor === Object) {
     headers["Content-Type"] = "application/json";
     body = JSON.stringify(body);
   }
-  const answer = await fetch(path, { method, headers, body });
-  if (answer.status === 401 && token) {
+  const response = await fetch(path, { method, headers, body });
+  if (response.status === 401 && token) {
     localStorage.removeItem(KEY);
-    leaveForLogin("Your session has ended. Please log in again.");
-    throw new LoggedOut();
+    redirectToLogin("Your session has ended. Please log in again.");
+    throw new SessionEnded();
   }
-  const said = answer.status === 204 ? null : await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(answer.status, said?.detail);
-  return said;
+  const data = response.status === 204 ? null : await response.json().catch(() => null);
+  if (!response.ok) throw new ApiError(response.status, data?.detail);
+  return data;
 }
 
-/** Get a token, find out whose it is, and go to where the login was asked for. */
+/** Get a token and its user, store them, and return to the page that asked for a login. */
 export async function logIn(email, password) {
   const form = new URLSearchParams({ username: email, password });
   const { access_token: token } = await api("POST", "/api/users/token", form);
   const { id } = await api("GET", "/api/users/me", undefined, token);
   localStorage.setItem(KEY, JSON.stringify({ token, userId: id }));
-  location.replace(taken("after-login") ?? "/");
+  location.replace(popItem("after-login") ?? "/");
 }
 
 export function logOut() {
@@ -61,21 +61,21 @@ export function logOut() {
   location.assign("/");
 }
 
-/** Go to /login, which says `why` and comes back here; "back" does not, or it would be a trap. */
-export function leaveForLogin(why) {
-  sessionStorage.setItem("why-login", why);
+/** Go to /login, which shows `reason` and returns to this page. */
+export function redirectToLogin(reason) {
+  sessionStorage.setItem("login-reason", reason);
   sessionStorage.setItem("after-login", location.pathname);
-  location.replace("/login");
+  location.replace("/login"); // not into the history: "back" would lead here again
 }
 
-/** What was left in sessionStorage for this one page, or null. */
-export function taken(name) {
+/** Remove an item of sessionStorage and return it, or null. */
+export function popItem(name) {
   const value = sessionStorage.getItem(name);
   sessionStorage.removeItem(name);
   return value;
 }
 
-function showWhatFits() {
+function updateVisibility() {
   const who = current() ? "user" : "guest";
   for (const element of document.querySelectorAll("[data-for]")) {
     element.hidden = element.dataset.for !== who;
@@ -86,6 +86,6 @@ document.querySelector("#log-out").addEventListener("click", logOut);
 for (const link of document.querySelectorAll("nav a")) {
   if (link.pathname === location.pathname) link.setAttribute("aria-current", "page");
 }
-showWhatFits();
-addEventListener("storage", showWhatFits); // logged in or out in another tab
-addEventListener("pageshow", showWhatFits); // come back to with "back"
+updateVisibility();
+addEventListener("storage", updateVisibility); // logged in or out in another tab
+addEventListener("pageshow", updateVisibility); // restored with "back"

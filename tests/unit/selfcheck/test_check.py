@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import runs
+from tests.support import runs
 from twinbench.plan import Cell, Plan
 from twinbench.selfcheck import check, judge
 from twinbench.store import CellRecord, Store

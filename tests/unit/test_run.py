@@ -1,4 +1,4 @@
-"""The lock against measuring twice, which every user of a machine shares."""
+"""Machine lock of a run, shared by all users of the machine."""
 
 import os
 import stat
@@ -15,7 +15,7 @@ from twinbench.store import StoreError
 
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The path of a lock that nobody else has. Without signal handlers: pytest has its own."""
+    """Path of a lock that is used by this test only; no signal handlers, pytest has its own."""
     monkeypatch.setattr(run, "listen", lambda: None)
     monkeypatch.setenv("TWINBENCH_LOCK", str(tmp_path / "lock"))
     return tmp_path / "lock"

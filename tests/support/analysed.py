@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests import runs
+from tests.support import runs
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.run import analyse
 from twinbench.findings import SelfCheck

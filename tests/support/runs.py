@@ -6,45 +6,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from twinbench.findings import Check, Floor, SelfCheck
+# Also under `runs`, where most tests look for them.
+from tests.support.factories import check as check
+from tests.support.factories import manifest as manifest
+from tests.support.factories import plan as plan
+from tests.support.factories import self_check as self_check
+from twinbench.findings import SelfCheck
 from twinbench.plan import Cell, Plan, cells
-from twinbench.store import CellRecord, Machine, Manifest, Session, Store, now
+from twinbench.store import CellRecord, Store
 
 WINDOW_NS = (1_000_000_000, 2_000_000_000)
 
 Requests = pl.DataFrame
 MakeCell = Callable[[Cell], tuple[CellRecord, Requests]]
-
-
-def plan(**changes: object) -> Plan:
-    """Two targets, one scenario, two loads, three blocks; `changes` to the table."""
-    table: dict[str, object] = {
-        "name": "made-up",
-        "blocks": 3,
-        "targets": [{"name": "sync", "app": "a:app"}, {"name": "async", "app": "b:app"}],
-        "scenarios": [{"name": "noop", "requests": [{"path": "/"}], "closed": [1, 8]}],
-    }
-    return Plan.model_validate(table | changes)
-
-
-def manifest(of: Plan) -> Manifest:
-    machine = Machine(
-        cpu="a CPU",
-        cores=2,
-        memory_gib=4.0,
-        system="Linux",
-        python="CPython",
-        server_cores=(0,),
-        generator_cores=(1,),
-    )
-    return Manifest(
-        plan=of,
-        plan_file="made-up.toml",
-        cells=len(cells(of)),
-        machine=machine,
-        versions={"python": "3.11", "fastapi": "0"},
-        sessions=[Session(started=now(), ended=now())],
-    )
 
 
 def answers(count: int, latency_ms: float, *, wrong: int = 0) -> Requests:
@@ -125,27 +99,6 @@ def telemetry(**values: float) -> pl.DataFrame:
         steps = np.arange(20) / 20 if name in CUMULATIVE else np.ones(20)
         columns[name] = steps * values[name] if name in values else [None] * 20
     return pl.DataFrame(columns)
-
-
-def check(name: str = "floor", *, ok: bool = True, advice: str = "") -> Check:
-    return Check(name=name, unit="ms", measured=0.5, low=0, high=1 if ok else 0.1, advice=advice)
-
-
-def self_check(*checks: Check, **floor: float) -> SelfCheck:
-    """Return a self-check with a floor of 0.2 ms (p99: 1 ms), and a lag of 0.1 ms (p99: 2 ms)."""
-    values = {
-        "latency_p50_ms": 0.2,
-        "latency_p99_ms": 1.0,
-        "lag_p50_ms": 0.1,
-        "lag_p99_ms": 2.0,
-    }
-    return SelfCheck(
-        started="2026-01-17T12:00:00+00:00",
-        took_s=12.0,
-        floor=Floor.model_validate(values | floor),
-        capacity_rps=41_000,
-        checks=checks,
-    )
 
 
 def write_run(

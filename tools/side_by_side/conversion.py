@@ -1,15 +1,15 @@
-"""The conversion from `def` to `async def`, complete: with these tables, and nothing else, each
-file of the sync app becomes its twin. They are published in docs/side-by-side.md: they *are* the
-difference.
+"""Conversion of the sync app to the async app, as tables.
 
-A rule that is used nowhere is reported, so the tables stay as short as they can be.
+Applied to a file of the sync app, the tables and two rules (each `def` becomes `async def`, each
+`with` becomes `async with`) give the file of the same name of the async app. They are published in
+docs/side-by-side.md. A rule that no file needs is reported as a difference.
 """
 
 import ast
 import difflib
 from collections.abc import Iterable, Mapping
 
-# What is imported, and called, by another name.
+# Imported and used under another name.
 RENAMED = {
     "sqlalchemy.create_engine": "sqlalchemy.ext.asyncio.create_async_engine",
     "sqlalchemy.orm.sessionmaker": "sqlalchemy.ext.asyncio.async_sessionmaker",
@@ -19,13 +19,13 @@ RENAMED = {
     "time": "asyncio",
 }
 
-# Text that differs: the driver in the database's URL, the app's own name.
-TEXTS = {
+# String constants: the driver in the URL of the database, the name of the app.
+STRINGS = {
     "sqlite+pysqlite": "sqlite+aiosqlite",
     "sync_app": "async_app",
 }
 
-# What waits, and is awaited. Beside these: every function of the twins themselves.
+# Calls that are awaited, besides those of the app's own functions.
 AWAITED = (
     "session.execute",
     "session.scalar",
@@ -38,19 +38,19 @@ AWAITED = (
     "time.sleep",
 )
 
-# What neither waits nor may run on the loop: CPU-bound work, and files. The async app hands it on.
+# Calls that block and cannot be awaited (CPU-bound work, files), and what runs them instead.
 OFFLOADED = {
     "hash_password": "fastapi.concurrency.run_in_threadpool",
     "verify_password": "fastapi.concurrency.run_in_threadpool",
-    "profile_picture": "fastapi.concurrency.run_in_threadpool",
+    "make_profile_picture": "fastapi.concurrency.run_in_threadpool",
     "(PICTURES / name).write_bytes": "fastapi.concurrency.run_in_threadpool",
     "(PICTURES / name).unlink": "fastapi.concurrency.run_in_threadpool",
     "digest": "apps.shared.offload.run_cpu",
     "verify_demo_password": "apps.shared.offload.run_cpu",
-    "fixed_thumbnail": "apps.shared.offload.run_cpu",
+    "make_sample_thumbnail": "apps.shared.offload.run_cpu",
 }
 
-# What is written in another way altogether.
+# Calls that are written differently as a whole.
 REWRITTEN = {
     "event.listen(engine, 'connect', prepare_connection)": (
         "event.listen(engine.sync_engine, 'connect', prepare_connection)"
@@ -64,7 +64,7 @@ SYNC, ASYNC = "sync_app", "async_app"
 
 
 class Conversion(ast.NodeTransformer):
-    """Turns the tree of a sync file into that of its async twin, and notes each rule it used."""
+    """Transformer of the tree of a sync file that records the rules it applies."""
 
     def __init__(self, own_functions: Iterable[str]) -> None:
         self._awaited = {*AWAITED, *own_functions}
@@ -81,18 +81,18 @@ class Conversion(ast.NodeTransformer):
         return ast.AsyncWith(**dict(ast.iter_fields(node)))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        whole, called = ast.unparse(node), ast.unparse(node.func)
+        call, function = ast.unparse(node), ast.unparse(node.func)
         self.generic_visit(node)
-        if whole in REWRITTEN:
-            self.used.add(whole)
-            return ast.parse(REWRITTEN[whole], mode="eval").body
-        if called in OFFLOADED:
-            self.used.add(called)
-            self.imports.add(OFFLOADED[called])
-            handed_to = ast.Name(_last(OFFLOADED[called]), ast.Load())
-            return ast.Await(ast.Call(handed_to, [node.func, *node.args], node.keywords))
-        if called in self._awaited:
-            self.used.add(called)
+        if call in REWRITTEN:
+            self.used.add(call)
+            return ast.parse(REWRITTEN[call], mode="eval").body
+        if function in OFFLOADED:
+            self.used.add(function)
+            self.imports.add(OFFLOADED[function])
+            runner = ast.Name(_last(OFFLOADED[function]), ast.Load())
+            return ast.Await(ast.Call(runner, [node.func, *node.args], node.keywords))
+        if function in self._awaited:
+            self.used.add(function)
             return ast.Await(node)
         return node
 
@@ -100,13 +100,13 @@ class Conversion(ast.NodeTransformer):
         return ast.Name(self._names.get(node.id, node.id), node.ctx)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if isinstance(node.value, str) and node.value in TEXTS:
+        if isinstance(node.value, str) and node.value in STRINGS:
             self.used.add(node.value)
-            return ast.Constant(TEXTS[node.value])
+            return ast.Constant(STRINGS[node.value])
         return node
 
-    def imported(self, names: Iterable[str]) -> set[str]:
-        """What the twin imports in place of `names`."""
+    def convert_imports(self, names: Iterable[str]) -> set[str]:
+        """Return what the async file imports where the sync file imports `names`."""
         self.used |= RENAMED.keys() & set(names)
         return self.imports | {
             RENAMED.get(name, name).replace(f"apps.{SYNC}", f"apps.{ASYNC}") for name in names
@@ -114,41 +114,40 @@ class Conversion(ast.NodeTransformer):
 
 
 def differences(sync: Mapping[str, str], asynchronous: Mapping[str, str]) -> list[str]:
-    """Where the twins are more than a conversion apart, in words; empty if nowhere.
+    """Return the differences that the conversion does not explain, each as text.
 
-    Both map file names to sources.
+    Both arguments map file names to sources.
     """
-    found = [f"{name}: only in one of the twins" for name in sorted(sync.keys() ^ asynchronous)]
-    own = {name for source in sync.values() for name in _functions(source)}
+    found = [f"{name}: only in one of the apps" for name in sorted(sync.keys() ^ asynchronous)]
+    own_functions = {name for source in sync.values() for name in _functions(source)}
     used: set[str] = set()
     for name in sorted(sync.keys() & asynchronous):
-        conversion = Conversion(own)
-        expected = _normal(sync[name], conversion)
-        found += _unlike(name, expected, _normal(asynchronous[name]))
+        conversion = Conversion(own_functions)
+        expected = _normalize(sync[name], conversion)
+        found += _diff(name, expected, _normalize(asynchronous[name]))
         used |= conversion.used
-    rules = {*RENAMED, *TEXTS, *AWAITED, *OFFLOADED, *REWRITTEN}
-    found += [f"rule used nowhere: {rule}" for rule in sorted(rules - used)]
-    return found
+    rules = {*RENAMED, *STRINGS, *AWAITED, *OFFLOADED, *REWRITTEN}
+    return found + [f"unused rule: {rule}" for rule in sorted(rules - used)]
 
 
-def _normal(source: str, conversion: Conversion | None = None) -> list[str]:
-    """The lines that count: imports sorted, one a line; no comments, no module docstring."""
+def _normalize(source: str, conversion: Conversion | None = None) -> list[str]:
+    """Return the lines to compare: imports sorted, without comments and module docstring."""
     tree = ast.parse(source)
     if ast.get_docstring(tree) is not None:
         tree.body = tree.body[1:]
     imported: set[str] = set()
     for node in list(tree.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            imported |= _imported(node)
+            imported |= _imported_names(node)
             tree.body.remove(node)
     if conversion:
         tree = conversion.visit(tree)
-        imported = conversion.imported(imported)
+        imported = conversion.convert_imports(imported)
     ast.fix_missing_locations(tree)
     return [f"import {name}" for name in sorted(imported)] + ast.unparse(tree).splitlines()
 
 
-def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:
+def _imported_names(node: ast.Import | ast.ImportFrom) -> set[str]:
     module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
     return {
         f"{module}{alias.name}" + (f" as {alias.asname}" if alias.asname else "")
@@ -156,8 +155,7 @@ def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:
     }
 
 
-def _unlike(name: str, expected: list[str], actual: list[str]) -> list[str]:
-    """Where `actual` is not what the conversion makes of the sync file."""
+def _diff(name: str, expected: list[str], actual: list[str]) -> list[str]:
     if expected == actual:
         return []
     diff = difflib.unified_diff(

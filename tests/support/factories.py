@@ -1,0 +1,190 @@
+"""Factories of models, one for each: valid by default, a test gives the figures it is about."""
+
+from collections.abc import Sequence
+
+from twinbench.analyse.results import (
+    PERCENTS,
+    CellResult,
+    CellStatus,
+    Comparison,
+    Curve,
+    Decision,
+    Estimate,
+    Generator,
+    Metric,
+    Point,
+    Results,
+    Spectrum,
+    Timing,
+)
+from twinbench.findings import Check, Floor, PreflightPair, SelfCheck
+from twinbench.plan import Load, LoadKind, Plan, cells
+from twinbench.store import Machine, Manifest, Session, now
+
+STARTED = "2026-01-17T12:00:00+00:00"
+SLICES = 10
+EIGHT_USERS = Load("closed", 8)
+
+
+def plan(**changes: object) -> Plan:
+    """Return two targets, one scenario, two loads, three blocks; `changes` to the table."""
+    table: dict[str, object] = {
+        "name": "made-up",
+        "blocks": 3,
+        "targets": [{"name": "sync", "app": "a:app"}, {"name": "async", "app": "b:app"}],
+        "scenarios": [{"name": "noop", "requests": [{"path": "/"}], "closed": [1, 8]}],
+    }
+    return Plan.model_validate(table | changes)
+
+
+def machine(**changes: object) -> Machine:
+    values: dict[str, object] = {
+        "cpu": "a CPU",
+        "cores": 2,
+        "memory_gib": 4.0,
+        "system": "Linux",
+        "python": "CPython",
+        "server_cores": (0,),
+        "generator_cores": (1,),
+    }
+    return Machine.model_validate(values | changes)
+
+
+def manifest(of: Plan) -> Manifest:
+    return Manifest(
+        plan=of,
+        plan_file="made-up.toml",
+        cells=len(cells(of)),
+        machine=machine(),
+        versions={"python": "3.11", "fastapi": "0"},
+        sessions=[Session(started=now(), ended=now())],
+    )
+
+
+def check(name: str = "floor", *, ok: bool = True, advice: str = "") -> Check:
+    return Check(name=name, unit="ms", measured=0.5, low=0, high=1 if ok else 0.1, advice=advice)
+
+
+def self_check(*checks: Check, **floor: float) -> SelfCheck:
+    """Return a floor of 0.2 ms (p99: 1 ms), and a lag of 0.1 ms (p99: 2 ms)."""
+    values = {
+        "latency_p50_ms": 0.2,
+        "latency_p99_ms": 1.0,
+        "lag_p50_ms": 0.1,
+        "lag_p99_ms": 2.0,
+    }
+    return SelfCheck(
+        started=STARTED,
+        took_s=12.0,
+        floor=Floor.model_validate(values | floor),
+        capacity_rps=41_000,
+        checks=checks,
+    )
+
+
+def preflight_pair(**changes: object) -> PreflightPair:
+    values = {"baseline": "sync", "candidate": "async", "scenarios": ["noop"], "requests": 3}
+    return PreflightPair.model_validate(values | changes)
+
+
+def cell_result(
+    target: str,
+    block: int,
+    throughput_rps: float = 1000,
+    *,
+    load: Load = EIGHT_USERS,
+    scenario: str = "noop",
+    status: CellStatus = "valid",
+    per_cpu_s: float | None = 2000,
+    mean_ms: float = 10,
+    p50_ms: float | None = 10,
+    p99_ms: float | None = 20,
+    slices: Sequence[float] | None = None,
+) -> CellResult:
+    """Return a cell with a window of one second, whose slices are equal unless they are given."""
+    responses = round(throughput_rps)
+    return CellResult(
+        id=1,
+        block=block,
+        target=target,
+        scenario=scenario,
+        load=load,
+        status=status,
+        reasons=[],
+        requests=responses,
+        errors=0,
+        scheduled=0,
+        dropped=0,
+        throughput_rps=throughput_rps,
+        latency_ms=Spectrum(mean=mean_ms, p50=p50_ms, p99=p99_ms),
+        service_ms=Spectrum(mean=mean_ms, p50=p50_ms, p99=p99_ms),
+        generator=Generator(cpu=0.2, waited=0, lag_p50_ms=None, lag_p99_ms=None),
+        server_cpu=0.5,
+        server_cpu_ms=None,
+        per_cpu_s=per_cpu_s,
+        slices=list(slices or [responses / SLICES] * SLICES),
+        server_memory_mib=50,
+    )
+
+
+def point(value: int, rps: float | None = None, **changes: object) -> Point:
+    """Return a valid point with this throughput; an invalid one without."""
+    values: dict[str, object] = {
+        "value": value,
+        "status": "valid" if rps else "invalid",
+        "blocks": 5 if rps else 0,
+        "collapsed": 0,
+        "throughput_rps": {"estimate": rps, "low": rps / 1.1, "high": rps * 1.1} if rps else None,
+        **dict.fromkeys(("per_cpu_s", "p50_ms", "p99_ms", "max_ms", "server_cpu", "server_cpu_ms")),
+        "response_ms": [None] * len(PERCENTS),
+        "service_ms": [None] * len(PERCENTS),
+    }
+    return Point.model_validate(values | changes)
+
+
+def collapsed_point(value: int, rps: float | None = None) -> Point:
+    """Return a point at which two blocks collapsed; `rps` is the throughput of the others."""
+    return point(value, rps, status="collapsed", collapsed=2)
+
+
+def curve(target: str, kind: LoadKind, *points: Point, scenario: str = "noop") -> Curve:
+    return Curve(target=target, scenario=scenario, load_kind=kind, points=list(points))
+
+
+def comparison(
+    load: Load,
+    ratio: float | None,
+    decision: Decision = "no difference shown",
+    *,
+    scenario: str = "noop",
+    metric: Metric = "throughput",
+    survivor: str | None = None,
+) -> Comparison:
+    """Return a comparison of async with sync, its interval as narrow as can be."""
+    return Comparison(
+        scenario=scenario,
+        load=load,
+        metric=metric,
+        baseline="sync",
+        candidate="async",
+        ratio=None if ratio is None else Estimate(estimate=ratio, low=ratio, high=ratio),
+        blocks=3,
+        decision=decision,
+        survivor=survivor,
+        reasons=[],
+    )
+
+
+def results(of: Plan, **parts: object) -> Results:
+    """Return the results of a run of `of`, empty but for `parts`."""
+    lists = ("cells", "curves", "comparisons", "crossovers", "claims", "timelines")
+    values: dict[str, object] = {
+        "run": "made-up",
+        "plan": of,
+        "timing": Timing(started=STARTED, elapsed_s=60, window_s=30, sessions=1),
+        "missing_cells": 0,
+        "self_check": None,
+        "machine": machine(),
+        "versions": {"python": "3.11", "fastapi": "0"},
+    }
+    return Results.model_validate(values | {name: [] for name in lists} | parts)

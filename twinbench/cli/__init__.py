@@ -1,0 +1,71 @@
+"""Command line of twinbench: one module per command, errors and exit codes here.
+
+Exit codes: 0 done; 1 a measurement was lost; 2 usage or plan error; 3 the preflight failed;
+130 interrupted.
+
+A command imports what it needs when it runs: `--help` is quick, and a process that measures
+does not hold scipy and matplotlib, which only analysis and report need.
+"""
+
+import typer
+
+from twinbench.cli.check import check
+from twinbench.cli.console import err
+from twinbench.cli.report import report
+from twinbench.cli.run import run
+from twinbench.cli.schema import schema
+from twinbench.cli.ui import ui
+from twinbench.errors import one_line
+from twinbench.interruption import EXIT_CODE, check_interrupted
+
+app = typer.Typer(
+    help="def or async def? Measures two implementations of one FastAPI app under the same load.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (run, report, check, ui, schema):
+    app.command()(command)
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    try:
+        app()
+    except SystemExit as ended:  # how typer returns
+        check_interrupted()
+        if ended.code == EXIT_CODE:  # typer's own handling of KeyboardInterrupt
+            return _fail("Interrupted.", EXIT_CODE)
+        return ended.code if isinstance(ended.code, int) else 0
+    except OSError as error:
+        return _fail(f"{error.filename or 'twinbench'}: {error.strerror or error}", 2)
+    except Exception as error:
+        if (code := _exit_code(error)) is None:
+            raise
+        return _fail(str(error), code)
+    return 0
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Return the exit code of an expected error, None for any other."""
+    from twinbench.measure.server import ServerFailedError
+    from twinbench.plan import PlanError
+    from twinbench.preflight import PreflightError
+    from twinbench.run import InterruptedRunError
+    from twinbench.store import StoreError
+
+    codes: dict[type[Exception], int] = {
+        PlanError: 2,
+        StoreError: 2,
+        PreflightError: 3,
+        ServerFailedError: 3,
+        InterruptedRunError: EXIT_CODE,
+    }
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), None)
+
+
+def _fail(text: str, code: int) -> int:
+    # The preflight adds a diff after the first line.
+    message, line_break, diff = text.partition("\n")
+    err.print(one_line(message) + line_break + diff, markup=False)
+    return code

@@ -1,0 +1,18 @@
+"""`twinbench check`."""
+
+from twinbench.cli.console import PlanFile, out
+
+
+def check(plan: PlanFile) -> None:
+    """Check that all targets of a plan start, respond and do the same work. Measure nothing."""
+    from twinbench.run import check_only
+
+    printed: dict[str, str] = {}
+    for pair in check_only(plan, out):
+        out.print(pair.sentence, markup=False)
+        if pair.conditions not in ({}, printed):
+            printed = pair.conditions
+            out.print("Settings of both (two values where they differ):")
+            for name, value in printed.items():
+                out.print(f"  {name}: {value}", markup=False)
+    out.print("Every target starts, and responds to every request as the plan expects.")

@@ -1,0 +1,29 @@
+"""`twinbench run`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twinbench.cli.console import PlanFile, err, out
+from twinbench.cli.report import make_report
+from twinbench.paths import PLANS, RUNS
+
+
+def run(
+    plan: PlanFile = PLANS / "bench.toml",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Finish the newest unfinished run of this plan.")
+    ] = False,
+    runs: Annotated[Path, typer.Option(help="The folder that run folders are kept in.")] = RUNS,
+) -> None:
+    """Measure a plan and write the report. The last line printed is its path."""
+    from twinbench.run import run_plan
+
+    store = run_plan(plan, runs, resume=resume, console=out)
+    page = make_report(store)
+    if lost := [record for record in store.records() if record.outcome == "lost"]:
+        first = f"{lost[0].label}: {lost[0].reason}"
+        err.print(f"{len(lost)} measurements were lost: {first}", markup=False)
+    out.print(str(page), markup=False)
+    raise typer.Exit(1 if lost else 0)

@@ -1,0 +1,42 @@
+"""`twinbench ui`."""
+
+import contextlib
+import sys
+import time
+
+from twinbench.cli.console import out
+from twinbench.paths import PLANS, ROOT
+
+HOST, PORT = "127.0.0.1", 8089  # Locust's own port
+LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
+
+
+def ui() -> None:
+    """Serve both apps and Locust's web page, to try loads by hand, until Ctrl-C."""
+    from twinbench.interruption import interruptible
+    from twinbench.measure.child import Child
+    from twinbench.measure.rig import Rig
+    from twinbench.plan import read_plan
+    from twinbench.run import machine_lock
+    from twinbench.scratch import scratch
+    from twinbench.store import StoreError
+
+    plan = read_plan(PLANS / "bench.toml")
+    with machine_lock(), contextlib.ExitStack() as stack:
+        folder = stack.enter_context(scratch())
+        rig = stack.enter_context(Rig(plan, folder))
+        servers = []
+        for target in plan.targets:
+            servers.append(rig.start(target))
+            stack.callback(servers[-1].stop, at_once=True)
+        command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", servers[0].url]
+        command += ["--web-host", HOST, "--web-port", str(PORT)]
+        locust = Child(command, log=folder / "locust.log", cores=rig.cores.generator, cwd=ROOT)
+        stack.callback(locust.stop)
+        out.print(f"Locust's page:  http://{HOST}:{PORT}   (Ctrl-C ends all)")
+        for server in servers:
+            out.print(f"host for {server.target.name:12} {server.url}")
+        while locust.exit_code() is None:
+            with interruptible():
+                time.sleep(0.2)
+        raise StoreError(f"Locust ended; its last output: {locust.last_output()}")
