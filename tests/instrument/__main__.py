@@ -61,6 +61,8 @@ def _folder(keep: Path | None) -> Iterator[Path]:
             yield folder
     else:
         keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise UserError(f"{keep}: not empty; name another folder")
         yield keep.resolve()
         print(f"Measured data: {keep}")  # noqa: T201
 
