@@ -19,7 +19,7 @@ from rich.console import Console
 from tests.instrument import MissingDataError
 from tests.instrument.measure import WRK, WRK_S, has_wrk, read_wrk
 from tests.instrument.plans import USERS
-from twinbench.errors import UserError
+from twinbench.cli.console import out
 from twinbench.exchange import ExchangeError, exchange
 from twinbench.interruption import EXIT_CODE, interruptible
 from twinbench.job import Job
@@ -28,10 +28,10 @@ from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import Cores, share_cores
 from twinbench.measure.server import HOST
 from twinbench.plan import Load, Request
-from twinbench.printable import PrintableConsole
 from twinbench.run import machine_lock
 from twinbench.scratch import scratch
 from twinbench.selfcheck.check import SelfCheckError, output
+from twinbench.text import UserError
 
 SECONDS = 2.0  # as wrk takes, beside
 # An odd number: the median is one that was measured.
@@ -196,7 +196,7 @@ def _answers(port: int) -> bool:
 if __name__ == "__main__":
     try:
         with machine_lock():
-            compare_generators(PrintableConsole(highlight=False, soft_wrap=True))
+            compare_generators(out)
     except UserError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -66,7 +66,7 @@ def check(name: str = "floor", *, ok: bool = True, advice: str = "") -> Check:
 
 
 def self_check(*checks: Check, **floor: float) -> SelfCheck:
-    """Return a floor of 0.2 ms (p99: 1 ms), and a lag of 0.1 ms (p99: 2 ms)."""
+    """Return a self-check with a floor of 0.2 ms (p99: 1 ms) and a lag of 0.1 ms (p99: 2 ms)."""
     values = {
         "latency_p50_ms": 0.2,
         "latency_p99_ms": 1.0,

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from twinbench.printable import printable
 from twinbench.report.elements import VerdictRow, VerdictTable
 from twinbench.report.view import ReportView
+from twinbench.text import printable
 
 MOST_LINES = 80
 # GitHub makes links of these, and calls people; an entity is shown as the character that it is.

@@ -8,9 +8,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from twinbench.printable import printable
 from twinbench.report.charts.frame import PALETTE
 from twinbench.report.view import ReportView
+from twinbench.text import printable
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("twinbench.report", "templates"),

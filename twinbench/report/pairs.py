@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from twinbench.analyse.results import MORE_IS_BETTER, Comparison, Estimate, Metric, Results
 from twinbench.plan import LoadKind, Scenario, Target
-from twinbench.printable import printable
 from twinbench.report.format import interval, leader, load_text
+from twinbench.text import printable
 
 KINDS: tuple[LoadKind, ...] = ("closed", "open")
 METRICS: dict[Metric, str] = {

@@ -7,11 +7,11 @@ from itertools import groupby
 
 from twinbench.analyse.results import Comparison, Curve, Results
 from twinbench.plan import LoadKind
-from twinbench.printable import printable
 from twinbench.report.elements import HeatMap, Lead, Mark, Tile, VerdictRow, VerdictTable
 from twinbench.report.facts import failures
 from twinbench.report.format import factor, leader, loads_text, number, share, stretch
 from twinbench.report.pairs import METRICS, TargetPair, advantage, describe, strength, title
+from twinbench.text import printable
 
 CAPTIONS: dict[LoadKind, str] = {
     "closed": "Closed loads: users who each wait for their response. Compared by {}.",

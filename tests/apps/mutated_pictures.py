@@ -1,8 +1,8 @@
-"""Picture files made to harm, and what becomes of them.
+"""Mutated picture files, and what `make_profile_picture` makes of them.
 
-`python -m tests.apps.hostile FORMAT FIRST LAST` tries those cases of the fuzz test, and
-`python -m tests.apps.hostile - FILE` one file. A case may hang, so the tests do it in a child
-process: more CPU time than CPU_S ends it, and the last line that it printed names the case.
+`python -m tests.apps.mutated_pictures FORMAT FIRST LAST` tries these cases of the fuzz test,
+`python -m tests.apps.mutated_pictures - FILE` one file. A case may hang, so the tests run it in a
+child process: it ends after CPU_S of CPU time, and its last line names the case.
 """
 
 import io
@@ -24,18 +24,18 @@ from PIL import Image, PngImagePlugin
 
 from apps.shared.images import demo_picture, make_profile_picture
 
-# The largest pictures that are accepted take a second or two.
+# The largest accepted pictures take one or two seconds.
 CPU_S = 10
-# What the docstring of apps/shared/images.py promises.
-MOST_MB = 350
-MOST_WEBP_TABLES_MB = 700
+# The limits in the docstring of apps/shared/images.py.
+MAX_MB = 350
+MAX_WEBP_TABLES_MB = 700
 SECRET = b"SECRET"  # in all metadata
 SIZE = (70, 50)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A chunk, segment or block of a file; its length is told wrong by `lie`."""
+    """A chunk, segment or block of a file; `lie` is added to its length field."""
 
     kind: bytes
     body: bytes = b""
@@ -44,19 +44,19 @@ class Part:
 
 
 def chunk(kind: bytes, body: bytes, lie: int = 0) -> bytes:
-    """A chunk of a PNG, its checksum right."""
+    """Return a chunk of a PNG with a valid checksum."""
     length = struct.pack(">I", (len(body) + lie) & 0xFFFFFFFF)
     return length + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def segment(kind: int, body: bytes, lie: int = 0) -> bytes:
-    """A segment of a JPEG."""
+    """Return a segment of a JPEG."""
     return bytes([0xFF, kind]) + struct.pack(">H", (len(body) + 2 + lie) & 0xFFFF) + body
 
 
-def png(size: tuple[int, int], depth: int, colour: int, *, interlaced: bool = False) -> bytes:
-    """A black PNG. Pillow writes few of the kinds that it reads."""
-    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+def png(size: tuple[int, int], depth: int, color_type: int, *, interlaced: bool = False) -> bytes:
+    """Return a black PNG. Pillow reads more kinds of PNG than it writes."""
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color_type]
     packer = zlib.compressobj(1)
     steps = ADAM7 if interlaced else [(0, 0, 1, 1)]
     pixels = b""
@@ -66,9 +66,9 @@ def png(size: tuple[int, int], depth: int, colour: int, *, interlaced: bool = Fa
         block = max(1, 2**20 // len(row))  # rows at once: one by one takes seconds
         for begin in range(0, rows if width > 0 else 0, block):
             pixels += packer.compress(row * min(block, rows - begin))
-    header = struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, interlaced)
+    header = struct.pack(">IIBBBBB", *size, depth, color_type, 0, 0, interlaced)
     parts = [Part(b"IHDR", header), Part(b"IDAT", pixels + packer.flush()), Part(b"IEND")]
-    if colour == 3:
+    if color_type == 3:
         parts.insert(1, Part(b"PLTE", bytes(range(256)) * 3))
     return join_png(parts)
 
@@ -124,7 +124,7 @@ def join_webp(parts: Iterable[Part]) -> bytes:
 
 
 def split_gif(data: bytes) -> Iterator[Part]:
-    """Blocks tell their length themselves: it is in the body."""
+    """Yield the blocks, whose length is part of the body."""
 
     def table(flags: int) -> int:
         return 3 << (flags & 7) + 1 if flags & 128 else 0
@@ -153,16 +153,16 @@ JOIN: dict[str, Callable[[Iterable[Part]], bytes]] = {
 
 
 def _saved(kind: str, mode: str = "RGB", **options: object) -> bytes:
-    """A picture with something in it, and with metadata."""
+    """Return a picture with noise and with metadata."""
     picture = Image.merge("RGB", [Image.effect_noise(SIZE, 40 * k) for k in (1, 2, 3)])
     picture = picture.convert(mode)
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, SECRET.decode()
     if kind == "PNG":
-        told = PngImagePlugin.PngInfo()
-        told.add_text("comment", SECRET.decode())
-        told.add_itxt("XML:com.adobe.xmp", SECRET.decode(), zip=True)
-        options["pnginfo"] = told
+        info = PngImagePlugin.PngInfo()
+        info.add_text("comment", SECRET.decode())
+        info.add_itxt("XML:com.adobe.xmp", SECRET.decode(), zip=True)
+        options["pnginfo"] = info
     if kind != "GIF":
         options |= {"exif": exif, "icc_profile": SECRET, "dpi": (300, 300)}
     if kind in ("JPEG", "WEBP", "MPO"):
@@ -174,7 +174,7 @@ def _saved(kind: str, mode: str = "RGB", **options: object) -> bytes:
 
 @cache
 def valid(kind: str) -> list[bytes]:
-    """Files of `kind` that are in order."""
+    """Return valid files of `kind`."""
     frames: dict[str, Any] = {
         "save_all": True,
         "append_images": [Image.new("RGB", SIZE, c) for c in ("red", "blue")],
@@ -183,8 +183,8 @@ def valid(kind: str) -> list[bytes]:
         kinds = [(1, 0), (16, 2), (8, 3), (16, 4), (8, 6)]
         return [
             *(
-                png(SIZE, depth, colour, interlaced=i)
-                for depth, colour in kinds
+                png(SIZE, depth, color_type, interlaced=i)
+                for depth, color_type in kinds
                 for i in (False, True)
             ),
             *(_saved(kind, mode) for mode in ("P", "L", "RGB", "RGBA", "I;16")),
@@ -255,7 +255,7 @@ def foreign(kind: str) -> list[Part]:
 
 
 def _mutate(parts: list[Part], kind: str, draw: Random) -> None:
-    """One thing goes wrong."""
+    """Change one part."""
     at = draw.randrange(len(parts))
     part = parts[at]
     place = draw.randrange(len(part.body) + 1)
@@ -289,7 +289,7 @@ def _mutate(parts: list[Part], kind: str, draw: Random) -> None:
 
 
 def case(kind: str, seed: int) -> bytes:
-    """A file of `kind` in which one to three things went wrong."""
+    """Return a file of `kind` with one to three mutations."""
     draw = Random(f"{kind} {seed}")  # the same on every machine
     parts = list(SPLIT[kind](draw.choice(valid(kind))))
     for _ in range(draw.randint(1, 3)):
@@ -300,39 +300,39 @@ def case(kind: str, seed: int) -> bytes:
 
 
 def outcome(data: bytes) -> str:
-    """ "made", "refused", or what is wrong with what became of `data`."""
-    most_mb = MOST_WEBP_TABLES_MB if data[8:12] == b"WEBP" else MOST_MB
+    """Return "made", "refused", or a description of the fault."""
+    max_mb = MAX_WEBP_TABLES_MB if data[8:12] == b"WEBP" else MAX_MB
     before_mb = _reset_peak_mb()
     try:
         made = make_profile_picture(io.BytesIO(data))
     except HTTPException as refused:
         made = b"" if refused.status_code == 400 else refused.detail.encode()
     taken_mb = _status_mb("VmHWM") - before_mb
-    if taken_mb > most_mb:
-        return f"it takes {taken_mb:.0f} MB"
+    if taken_mb > max_mb:
+        return f"it needs {taken_mb:.0f} MB"
     return described(made) if made else "refused"
 
 
 def described(made: bytes) -> str:
-    """All that comes before the pixels is the same in each picture that we make."""
+    """Return "made" if `made` is a profile picture without metadata, or a description of it."""
     usual = demo_picture(1)
     head = usual.index(b"\xff\xda") + 14
     if made[:head] != usual[:head] or SECRET in made:
-        return f"something of the file is left: {made[:head]!r}"
+        return f"metadata of the file are left: {made[:head]!r}"
     with Image.open(io.BytesIO(made)) as shown:
         shown.load()
         return "made" if (shown.size, shown.mode) == ((300, 300), "RGB") else str(shown)
 
 
 def _status_mb(name: str) -> float:
-    """From the kernel, in MB; 0 where there is no /proc."""
+    """Return a value of /proc/self/status in MB, or 0 without /proc."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1_000 for line in lines if line.startswith(name)), 0.0)
 
 
 def _reset_peak_mb() -> float:
-    """Resident memory now; the kernel's peak starts again from here."""
+    """Reset the peak of resident memory and return the current value."""
     if Path("/proc/self/clear_refs").exists():
         Path("/proc/self/clear_refs").write_text("5")
     return _status_mb("VmRSS")
@@ -348,7 +348,7 @@ def _limit_cpu() -> None:
 def main(kind: str, first: str, last: str = "") -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warnings.simplefilter("ignore")  # of Pillow, about files
-    make_profile_picture(io.BytesIO(demo_picture(1)))  # imports what it needs
+    make_profile_picture(io.BytesIO(demo_picture(1)))  # imports what Pillow needs
     seeds = range(int(first), int(last)) if last else range(1)
     for seed in seeds:
         sys.stdout.write(f"{seed} ")
