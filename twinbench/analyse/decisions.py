@@ -40,12 +40,12 @@ def judge(metric: Metric, family: Mapping[Load, Values]) -> dict[Load, Judged]:
     alone = [float(p_beyond(logs)) for logs in family.values()]
     adjusted = holm(np.array(alone)).tolist()
     return {
-        load: _judged(metric, logs, p, adjusted_p, len(family))
+        load: _evaluated(metric, logs, p, adjusted_p, len(family))
         for (load, logs), p, adjusted_p in zip(family.items(), alone, adjusted, strict=True)
     }
 
 
-def _judged(metric: Metric, logs: Values, p: float, adjusted_p: float, among: int) -> Judged:
+def _evaluated(metric: Metric, logs: Values, p: float, adjusted_p: float, among: int) -> Judged:
     mean, error = map(float, mean_and_error(logs))
     decision: Decision = "no difference shown"
     reasons = []

@@ -7,7 +7,7 @@ from datetime import datetime
 from twinbench.analyse.gates.answers import MOST_ERRORS
 from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import CellResult, Results
-from twinbench.findings import SelfCheck, figure, grouped
+from twinbench.findings import SelfCheck, grouped
 from twinbench.plan import ASPECTS
 from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import error_share
@@ -18,6 +18,7 @@ from twinbench.report.format import (
 )
 from twinbench.report.pairs import TargetPair, title
 from twinbench.store import Machine, Sharing
+from twinbench.text import figure
 
 SHARING: dict[Sharing, str] = {
     "unpinned": "nothing pinned to cores",
