@@ -13,7 +13,7 @@ from locust.exception import StopUser
 
 from loadtests.draw import PreparedRequest
 from loadtests.wire import NO_ANSWER, Answer, Connection
-from twinbench.plan import MOST_USERS
+from twinbench.plan import MAX_USERS
 
 # A refused connection comes back at once: without a pause, users would spin on it.
 PAUSE_AFTER_NO_ANSWER_S = 0.05
@@ -46,7 +46,7 @@ class ScenarioUser(User):
     # Their slots among those of this process, from 0 on.
     slots: ClassVar[Iterator[int]]
     there: ClassVar[list["ScenarioUser"]]
-    connected: ClassVar[int] = MOST_USERS
+    connected: ClassVar[int] = MAX_USERS
     at_once: ClassVar[int] = 64
 
     def on_start(self) -> None:

@@ -70,11 +70,11 @@ def test_a_server_that_dies_is_quoted(rig: Rig, tmp_path: Path, load: Load) -> N
 @pytest.mark.parametrize(
     ("target", "within_s", "said"),
     [
-        ("silent", 0.5, "no answer within 0.5 s"),
+        ("silent", 0.5, "no response within 0.5 s"),
         ("drip", 0.5, "a response that did not end within 0.5 s"),
         ("headers", 60, "a response whose headers did not end (got more than 100 headers)"),
-        ("garbage", 60, "no HTTP answer"),
-        ("hang_up", 60, "no HTTP answer"),
+        ("garbage", 60, "no HTTP response"),
+        ("hang_up", 60, "no HTTP response"),
     ],
 )
 def test_before_the_load_too_an_answer_ends(target: str, within_s: float, said: str) -> None:
@@ -83,7 +83,7 @@ def test_before_the_load_too_an_answer_ends(target: str, within_s: float, said: 
 
 @pytest.mark.parametrize("target", ["endless", "flood"])
 def test_a_response_ends_after_so_many_bytes(monkeypatch: pytest.MonkeyPatch, target: str) -> None:
-    monkeypatch.setattr(exchange, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(exchange, "MAX_BODY_BYTES", 1 << 20)
     assert refused(target, READY_S) == "a response that did not end after 1 MiB"
 
 

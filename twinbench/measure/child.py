@@ -12,7 +12,7 @@ from typing import IO
 import psutil
 
 from twinbench.measure.supervisor import SET_CHILD_SUBREAPER, prctl
-from twinbench.printable import printable
+from twinbench.text import printable
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # By these a process is stopped, and not ended: the supervisor ends it then.

@@ -17,7 +17,7 @@ from twinbench.measure.driver import Driver, DriverFailedError
 from twinbench.measure.machine import share_cores, stay_on
 from twinbench.measure.server import HOST, UNSEEN_INSIDE, Server, ServerFailedError
 from twinbench.measure.telemetry import UNSEEN, MemoryLimit, ServerSampler
-from twinbench.plan import MOST_USERS, Cell, Plan, Target
+from twinbench.plan import MAX_USERS, Cell, Plan, Target
 from twinbench.remarks import remarked
 from twinbench.store import CellRecord
 
@@ -156,7 +156,7 @@ class Rig:
                 captures=self._captures,
                 load=cell.load,
                 arrivals=scenario.arrivals,
-                in_flight=min(scenario.in_flight or most, MOST_USERS),
+                in_flight=min(scenario.in_flight or most, MAX_USERS),
                 connected=server.most_connections,
                 at_once=AT_ONCE if server.target.app else AT_ONCE_TO_OTHERS,
                 process=0,

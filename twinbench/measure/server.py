@@ -18,7 +18,7 @@ from twinbench.measure.child import Child
 from twinbench.measure.control import POLL_S, Control, Work
 from twinbench.measure.inside import TelemetryBuffer
 from twinbench.measure.serve import NAMES_NOTHING
-from twinbench.plan import MOST_USERS, Target
+from twinbench.plan import MAX_USERS, Target
 from twinbench.remarks import remarked
 from twinbench.scratch import make_scratch
 
@@ -145,7 +145,7 @@ class Server:
         """How many connections may stay open without being refused for that alone: uvicorn counts
         idle ones towards its limit."""
         limit = self.target.limit_concurrency
-        return MOST_USERS if limit is None else max(0, limit - 1)
+        return MAX_USERS if limit is None else max(0, limit - 1)
 
     def wait_until_ready(self, seconds: float) -> Self:
         """Return once it has started. Raises ServerFailedError.

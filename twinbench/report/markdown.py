@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from twinbench.printable import printable
 from twinbench.report.elements import VerdictRow, VerdictTable
 from twinbench.report.format import labels
 from twinbench.report.view import ReportView
+from twinbench.text import printable
 
 MOST_LINES = 80
 # GitHub turns these into links and mentions; entities are shown as the characters.

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from twinbench.analyse.results import MORE_IS_BETTER, Comparison, Curve, Estimate, Metric, Results
 from twinbench.plan import LoadKind, Plan, Scenario, Target
-from twinbench.printable import printable
 from twinbench.report.elements import Span, TargetIndex
 from twinbench.report.format import interval, load_text
+from twinbench.text import printable
 
 KINDS: tuple[LoadKind, ...] = ("closed", "open")
 METRICS: dict[Metric, str] = {

@@ -4,10 +4,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from twinbench.printable import printable
 from twinbench.report.elements import VerdictTable
 from twinbench.report.markdown import advantages
 from twinbench.report.view import ReportView
+from twinbench.text import printable
 
 STYLES = ("dark_orange3", "dodger_blue1", "green", "magenta")  # by target, as in the charts
 MOST_ROWS = 40

@@ -11,11 +11,11 @@ from itertools import groupby
 
 from twinbench.analyse.results import Comparison, Results
 from twinbench.plan import LoadKind
-from twinbench.printable import printable
 from twinbench.report.elements import Advantage, HeatMap, Mark, Tile, VerdictRow, VerdictTable
 from twinbench.report.facts import failures
 from twinbench.report.format import factor, labels, load_range, loads_text, number, share
 from twinbench.report.pairs import METRICS, TargetPair, gain, magnitude, title
+from twinbench.text import printable
 
 CAPTIONS: dict[LoadKind, str] = {
     "closed": "Closed loads: users who each wait for their response. Compared by {}.",

@@ -9,7 +9,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from twinbench.interruption import check_interrupted
-from twinbench.printable import printable
 from twinbench.remarks import remarked
 from twinbench.report.charts import figure_of
 from twinbench.report.charts.frame import PALETTE
@@ -18,6 +17,7 @@ from twinbench.report.elements import Chart, HeatMap, TargetIndex
 from twinbench.report.markdown import markdown
 from twinbench.report.view import ReportView
 from twinbench.store import atomic_write
+from twinbench.text import printable
 
 PNG_DPI = 150  # of the heat map, for use elsewhere: sharp on most screens
 MOST_NAMES = 5  # of missing charts in a remark
