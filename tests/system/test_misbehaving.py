@@ -44,7 +44,7 @@ def load(request: pytest.FixtureRequest) -> Load:
 def test_wrong_answers_void_the_cell(rig: Rig, tmp_path: Path, target: str, load: Load) -> None:
     record, result = wedges.measured(rig, target, tmp_path, load)
     assert (record.outcome, result.status) == ("done", "invalid")
-    assert any(f"answers were wrong, most of them '{WRONG[target]}" in r for r in result.reasons)
+    assert any(f"responses were wrong, most of them '{WRONG[target]}" in r for r in result.reasons)
     wedges.assert_fine(rig, tmp_path)
 
 
@@ -55,7 +55,7 @@ def test_answers_that_never_end_are_a_collapse(
     record, result = wedges.measured(rig, target, tmp_path, load)
     assert record.unanswered > 0
     assert (record.outcome, result.status) == ("collapsed", "collapsed")
-    said = f"no answer for 1 s while {record.unanswered} requests were in flight"
+    said = f"no response for 1 s while {record.unanswered} requests were in flight"
     assert said in result.reasons[0]
     wedges.assert_fine(rig, tmp_path)
 

@@ -59,7 +59,7 @@ def test_a_server_that_is_stopped_in_mid_cell_has_collapsed(
     wedges.at_moment(monkeypatch, WARM_UP, lambda: wedges.hit(SERVER, STOP))
     record, result = wedges.measured(rig, "wait", tmp_path, scenario="long")
     assert (record.outcome, result.status) == ("collapsed", "collapsed")
-    assert result.reasons[0].startswith("no answer for 1 s while")
+    assert result.reasons[0].startswith("no response for 1 s while")
     monkeypatch.undo()
     wedges.assert_fine(rig, tmp_path)
 

@@ -12,9 +12,8 @@ import psutil
 import pytest
 
 from tests.system.processes import BEHAVING
-from twinbench.analyse.cells import analyse_cell
 from twinbench.analyse.results import CellResult
-from twinbench.analyse.run import NO_REQUESTS
+from twinbench.analyse.run import NO_REQUESTS, analyse_cell
 from twinbench.measure import driver
 from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig

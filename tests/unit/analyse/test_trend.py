@@ -1,4 +1,4 @@
-"""The gate on a trend inside the window, by simulation: what it lets pass, what it finds."""
+"""The gate on a trend inside the window, by simulation: false alarms, and what it finds."""
 
 import itertools
 import math
@@ -7,23 +7,26 @@ import numpy as np
 import pytest
 
 from tests.support import runs
-from twinbench.analyse.cells import analyse_cell
-from twinbench.analyse.gates.steady import MOST_TREND, SLICES, TREND_P, slope
+from twinbench.analyse.gates import MAX_TREND, SLICES, TREND_P, fitted_change
+from twinbench.analyse.run import analyse_cell
 from twinbench.plan import Cell, Load
 
 CELLS = 4000
 # Throughput of one steady cell on a shared machine: sd of the log over 0.25 s.
 NOISE_SD, NOISE_S = 0.21, 0.25
-FINE_S = 1 / 32
+STEP_S = 1 / 32
 
 
 def slices(window_s: float, sd: float, slow_sd: float, factor: float) -> np.ndarray:
-    """Logarithms of answers per slice, a row a cell: white noise of `sd` over 0.25 s, a level
-    that wanders by `slow_sd` within two seconds, and growth by `factor` over the window."""
+    """Return logarithms of responses per slice, a row a cell.
+
+    White noise of `sd` over 0.25 s, a level that wanders by `slow_sd` within two seconds, and
+    growth by `factor` over the window.
+    """
     rng = np.random.default_rng(20260117)
-    steps = round(window_s / FINE_S)
-    white = rng.normal(0, sd * math.sqrt(NOISE_S / FINE_S), (CELLS, steps))
-    kept = math.exp(-FINE_S / 2)
+    steps = round(window_s / STEP_S)
+    white = rng.normal(0, sd * math.sqrt(NOISE_S / STEP_S), (CELLS, steps))
+    kept = math.exp(-STEP_S / 2)
     level = np.empty((CELLS, steps))
     level[:, 0] = rng.normal(0, slow_sd, CELLS)
     for n in range(1, steps):
@@ -37,9 +40,9 @@ def slices(window_s: float, sd: float, slow_sd: float, factor: float) -> np.ndar
 
 
 def invalid_share(*args: float) -> float:
-    """Share of cells that the gate invalidates."""
-    found = [slope(logs) for logs in slices(*args)]
-    return sum(p < TREND_P and abs(c) > math.log(1 + MOST_TREND) for c, p in found) / CELLS
+    """Return the share of cells that the gate makes invalid."""
+    found = [fitted_change(logs) for logs in slices(*args)]
+    return sum(p < TREND_P and abs(c) > math.log(1 + MAX_TREND) for c, p in found) / CELLS
 
 
 @pytest.mark.parametrize(
@@ -52,20 +55,22 @@ def invalid_share(*args: float) -> float:
         pytest.param(10, 0, marks=pytest.mark.slow),
     ],
 )
-def test_steady_noise_is_hardly_ever_taken_for_a_trend(window_s: float, slow_sd: float) -> None:
-    """0.08 is what long windows vary by beyond what white noise leaves of short ones. With it, a
-    window of 10 s comes to the limit: then the wandering is a trend."""
+def test_steady_noise_is_no_trend(window_s: float, slow_sd: float) -> None:
+    """0.08 is what long windows vary by beyond what white noise leaves of short ones.
+
+    With it, a window of 10 s comes to the limit: then the wandering is a trend.
+    """
     assert invalid_share(window_s, NOISE_SD, slow_sd, 1) < 0.005
 
 
-def test_what_would_pass_for_a_trend_if_the_limit_were_looser() -> None:
-    """So that the simulation above can fail: at p < 0.05 it does."""
-    found = [slope(logs)[1] for logs in slices(3, NOISE_SD, 0, 1)]
+def test_looser_limit_would_find_trends_in_noise() -> None:
+    """So that the simulation above can fail."""
+    found = [fitted_change(logs)[1] for logs in slices(3, NOISE_SD, 0, 1)]
     assert sum(p < 0.05 for p in found) / CELLS == pytest.approx(0.05, abs=0.015)
 
 
 @pytest.mark.slow
-def test_a_doubling_is_found_on_a_quiet_machine_and_in_a_long_window_on_a_noisy_one() -> None:
+def test_doubling_is_found_in_little_noise_or_a_long_window() -> None:
     assert invalid_share(3, 0.07, 0, 2) > 0.9
     assert invalid_share(20, NOISE_SD, 0, 2) > 0.9
     # In 3 s of full noise its standard error is 0.21 on a logarithm of 0.69: no test finds it.
@@ -73,22 +78,23 @@ def test_a_doubling_is_found_on_a_quiet_machine_and_in_a_long_window_on_a_noisy_
 
 
 def growing(count: int, factor: float) -> runs.Requests:
-    """`count` answers over the window whose rate grows by `factor` from its beginning to its
-    end: the integral of factor ** t, turned round."""
+    """Return `count` responses whose rate grows by `factor` over the window.
+
+    The inverse of the integral of factor ** t.
+    """
     begin, end = runs.WINDOW_NS
     share = (np.arange(count) + 0.5) / count
     at = np.log1p(share * (factor - 1)) / math.log(factor)
     done = begin + (at * (end - begin)).astype(np.int64)
-    sent = done - 1_000_000
-    return runs.rows(sent, sent, done, [""] * count)
+    return runs.rows(done - 1_000_000, done - 1_000_000, done)
 
 
 @pytest.mark.parametrize(
     ("count", "factor", "found"),
     [(2000, 2.0, True), (2000, 1.1, False), (99, 4.0, False)],
 )
-def test_the_gate_on_a_cell(count: int, factor: float, found: bool) -> None:
-    """A doubling; a change within the limit; and too few answers for five slices."""
+def test_trend_of_a_cell(count: int, factor: float, found: bool) -> None:
+    """A doubling; a change within the limit; and too few responses for five slices."""
     cell = Cell(1, 1, "noop", "sync", Load("closed", 8))
     result = analyse_cell(runs.record(cell), growing(count, factor), runs.plan()).result
-    assert any("throughput changed by a factor of" in why for why in result.reasons) == found
+    assert ("throughput changed by a factor of" in "".join(result.reasons)) == found

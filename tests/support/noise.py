@@ -1,8 +1,7 @@
-"""Throughput on a shared machine, made up in the mass, as it was measured on one.
+"""Simulated throughput on a shared machine, with noise as measured on one.
 
-The level of the machine wanders over minutes by 15 %, whatever runs on it: what is measured close
-together moves together. On top each cell has noise of its own, nearly white: sd of the logarithm
-0.1 over one second, and less over more with the square root of the time.
+The level of the machine wanders over minutes by 15 %, whatever runs on it. Each cell has noise of
+its own, nearly white: sd of the logarithm 0.1 over one second.
 """
 
 import itertools
@@ -21,8 +20,10 @@ Logs = NDArray[np.float64]
 
 
 def log_throughputs(repeats: int, blocks: int, loads: int = 1) -> tuple[Logs, Logs]:
-    """Of one target and the same once more, each (repeats, loads, blocks): in each block all
-    loads of the one, then all of the other, as a run measures them."""
+    """Return logs of one target measured twice, each (repeats, loads, blocks).
+
+    In each block all loads of the one, then all of the other.
+    """
     rng = np.random.default_rng(20260117 + 100 * blocks + loads)
     order = itertools.product(range(blocks), range(2 * loads))
     starts_s = [block * BLOCK_S + cell * CELL_S for block, cell in order]
@@ -33,13 +34,13 @@ def log_throughputs(repeats: int, blocks: int, loads: int = 1) -> tuple[Logs, Lo
 
 
 def log_ratios(repeats: int, blocks: int, loads: int = 1) -> Logs:
-    """Paired by block, (repeats, loads, blocks); the truth is 0."""
+    """Return ratios paired by block, (repeats, loads, blocks); the truth is 0."""
     one, other = log_throughputs(repeats, blocks, loads)
     return other - one
 
 
 def _level(at_s: list[float], repeats: int, rng: np.random.Generator) -> Logs:
-    """An autoregressive walk, a row a repeat, at these moments."""
+    """Return an autoregressive walk at these times, a row a repeat."""
     level = np.empty((repeats, len(at_s)))
     level[:, 0] = rng.normal(0, LEVEL_SD, repeats)
     for n, (before_s, now_s) in enumerate(itertools.pairwise(at_s), start=1):
