@@ -11,7 +11,7 @@ from rich.console import Console
 
 from twinbench import campaign, preflight
 from twinbench.findings import PreflightPair
-from twinbench.interruption import listen
+from twinbench.interruption import defer_signals
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
@@ -102,7 +102,7 @@ def machine_lock() -> Iterator[None]:
 
     Also removes scratch folders of killed runs and defers signals from here on. Raises StoreError.
     """
-    listen()
+    defer_signals()
     lock = Path(os.environ.get("TWINBENCH_LOCK", LOCK))
     try:
         descriptor = _open_lock(lock)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import runs
+from tests.support.processes import BEHAVING, LONG_S, twinbench
 from tests.system.planted import APP, CHANGING, OTHERS, PLAN, written
-from tests.system.processes import BEHAVING, LONG_S, twinbench
 from twinbench.findings import PreflightPair
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, Scenario, read_plan

@@ -65,7 +65,7 @@ def collect(plan: Plan, plan_file: str, scenarios: Sequence[Scenario], name: str
     try:
         server = rig.start(target, observe=True)
     except ServerFailedError as error:
-        if error.names_nothing:
+        if error.app_not_found:
             raise PlanError(f"{where}.app = '{target.app}': {error}") from None
         raise PreflightError(f"{where}: {error}") from None
     try:
@@ -260,12 +260,12 @@ class _Visit:
 
     def _work(self, after: str) -> Work | None:
         """What the server did; None if it is not one that can be asked."""
-        if not self._server.can_be_asked:
+        if not self._server.has_control:
             return None
         if work := self._server.work(self._plan.ready_s):
             return work
         try:
-            self._server.child.ended(ENDS_S)
+            self._server.child.exit_reason(ENDS_S)
             self._server.check_alive()
         except ServerFailedError as error:
             raise PreflightError(f"{self._who}, {after}: {error}") from None

@@ -7,14 +7,14 @@ from datetime import datetime
 from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.statistics import MARGIN
-from twinbench.findings import SelfCheck, figure, grouped
+from twinbench.findings import SelfCheck, grouped
 from twinbench.plan import ASPECTS
 from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import error_share
 from twinbench.report.format import number
 from twinbench.report.pairs import TargetPair, title
 from twinbench.store import Machine, Sharing
-from twinbench.text import count, duration
+from twinbench.text import count, duration, figure
 
 SHARING: dict[Sharing, str] = {
     "unpinned": "nothing pinned to cores",

@@ -1,6 +1,7 @@
-"""40 threads use SQLAlchemy's pools at once, and every way out of one: `python pools.py FOLDER`
-prints what the probe, the module in FOLDER, counts. A process of its own, since it listens to all
-pools of its process.
+"""SQLAlchemy's pools under 40 threads: `python pools.py FOLDER`.
+
+Prints what the probe, the module in FOLDER, counts. A process of its own, since the probe counts
+all pools of its process.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Judgement of a self-check: floor, capacity and checks, from the folder it was measured into.
+"""Evaluation of a self-check: floor, capacity and checks, from the folder it was measured into.
 
-`python -m twinbench.selfcheck.judge FOLDER STARTED` prints a SelfCheck as JSON.
+`python -m twinbench.selfcheck.evaluate FOLDER STARTED` prints a SelfCheck as JSON.
 """
 
 import json
@@ -83,21 +83,15 @@ def ms(rows: pl.DataFrame, end: str, begin: str) -> Values:
     return (rows[end] - rows[begin]).to_numpy() / NS_PER_MS
 
 
-def judge(folder: Path, started: datetime) -> SelfCheck:
+def evaluate(folder: Path, started: datetime) -> SelfCheck:
     """Return what was found. Raises ValueError where something was not measured."""
-    found = [
-        measurement
-        for run in sorted((folder / "runs").iterdir())
-        for measurement in measurements(Store(run), analyse(Store(run)))
-    ]
-    for measurement in found:
-        record = measurement.record
-        if record.outcome != "done" or measurement.in_window.is_empty():
-            raise ValueError(f"{record.label}: {record.reason or 'no request in the window'}")
-    limits = {m.record.load: m for m in found if m.record.scenario == "limits"}
-    closed = sorted((load for load in limits if load.kind == "closed"), key=lambda load: load.value)
-    one_user, capacity = limits[closed[0]], limits[closed[-1]]
-    [headroom_measurement] = [m for load, m in limits.items() if load.kind == "open"]
+    runs = [Store(run) for run in sorted((folder / "runs").iterdir())]
+    found = [m for run in runs for m in measurements(run, analyse(run))]
+    for record in (m.record for m in found if m.record.outcome != "done" or m.in_window.is_empty()):
+        raise ValueError(f"{record.label}: {record.reason or 'no request in the window'}")
+    limits = [m for m in found if m.record.scenario == "limits"]
+    by_load = sorted(limits, key=lambda m: (m.record.load.kind, m.record.load.value))
+    one_user, capacity, highest_rate = by_load  # closed ones first
     lags = [
         ms(m.in_window, "sent_ns", "intended_ns") for m in found if m.record.scenario == "arrivals"
     ]
@@ -116,7 +110,7 @@ def judge(folder: Path, started: datetime) -> SelfCheck:
             # A pause of the machine falls into one of the turns; a generator that is late is late
             # in both.
             *arrival_lag(lags, timer, LAG_TIMES, np.min),
-            *headroom(headroom_measurement),
+            *headroom(highest_rate),
         ),
     )
 
@@ -206,7 +200,7 @@ def headroom(measurement: Measurement) -> list[Check]:
 def main() -> None:
     folder, started = sys.argv[1:]
     try:
-        found = judge(Path(folder), datetime.fromisoformat(started))
+        found = evaluate(Path(folder), datetime.fromisoformat(started))
     except ValueError as error:
         sys.exit(str(error))
     sys.stdout.write(found.model_dump_json())

@@ -1,4 +1,4 @@
-"""Trap 4: a forgotten `await`: a cheerful answer, and nothing was saved."""
+"""Pitfall 4: without `await` the response is a success, but nothing is saved."""
 
 import subprocess
 import sys
@@ -35,23 +35,23 @@ def saved_posts() -> int:
         return session.scalars(select(func.count()).select_from(Post)).one()
 
 
-def test_the_answer_is_cheerful_and_nothing_was_saved() -> None:
+def test_commit_without_await_saves_nothing() -> None:
     before = saved_posts()
     with pytest.warns(RuntimeWarning) as warned:
-        answer = TestClient(app).post("/posts", params={"title": "lost"})
-    assert (answer.status_code, answer.json()) == (200, {"status": "saved"})
+        response = TestClient(app).post("/posts", params={"title": "lost"})
+    assert (response.status_code, response.json()) == (200, {"status": "saved"})
     assert saved_posts() == before
     assert quoted("never-awaited") in [str(warning.message) for warning in warned]
 
 
-def test_awaited_it_is_saved() -> None:
+def test_awaited_commit_saves() -> None:
     before = saved_posts()
     TestClient(app).post("/fixed", params={"title": "kept"})
     assert saved_posts() == before + 1
 
 
-# A session of our own: with SQLAlchemy's, mypy reads for seconds before it says the same. That it
-# does is held by the `type: ignore` above: once it were not needed, `make check` would refuse it.
+# A small class instead of SQLAlchemy's session, which takes mypy seconds. `make check` verifies
+# that mypy finds the latter too: otherwise the `type: ignore` above would be an error.
 SNIPPET = """
 class Session:
     async def commit(self) -> None: ...
@@ -61,13 +61,11 @@ async def save(session: Session) -> None:
 """
 
 
-def test_mypy_finds_it(tmp_path: Path) -> None:
-    """With no settings at all: the rule is on by default."""
+def test_mypy_without_settings_finds_it(tmp_path: Path) -> None:
     file = tmp_path / "route.py"
     file.write_text(SNIPPET)
     bare = ("--config-file=", f"--cache-dir={tmp_path / 'cache'}", "--no-error-summary")
     command = [sys.executable, "-m", "mypy", *bare, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert [line.split(": ", 1)[1] for line in done.stdout.splitlines()] == (
-        quoted("mypy").splitlines()
-    )
+    found = [line.split(": ", 1)[1] for line in done.stdout.splitlines()]
+    assert found == quoted("mypy").splitlines()

@@ -1,4 +1,4 @@
-"""Which processes stand below this one; which of ours are left."""
+"""Commands as a user runs them, and the processes that they leave."""
 
 import os
 import subprocess
@@ -10,15 +10,13 @@ from pathlib import Path
 
 import psutil
 
-from twinbench.measure.child import Child
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan
 
-ROOT = Path(__file__).parents[2]
 MARK = "TWINBENCH_TEST_MARK"
 BEHAVING = Path(__file__).with_name("behaving.py")
-# Until what must come counts as missing. It costs nothing where it comes, and a busy machine
-# may take a hundred times as long as an idle one.
+# Timeout of waits that are expected to succeed: a busy machine may take a hundred times as long
+# as an idle one.
 LONG_S = 300.0
 
 # `twinbench ARGS` without the self-check before a run, which takes ten seconds.
@@ -36,18 +34,18 @@ main()
 
 
 def command(*args: str, self_check: bool = True) -> list[str]:
-    """The command line of `twinbench ARGS`."""
+    """Return the command line of `twinbench ARGS`."""
     start = ["-m", "twinbench"] if self_check else ["-c", WITHOUT_SELF_CHECK]
     return [sys.executable, *start, *args]
 
 
 def marked_environment(mark: str) -> dict[str, str]:
-    """An environment that marks every process started under it."""
+    """Return an environment that marks every process started with it."""
     return os.environ | {MARK: mark, "COLUMNS": "200"}
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """The running processes that carry `mark`."""
+    """Return the running processes with `mark` in their environment."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -58,9 +56,9 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
-def none_left(mark: str, within_s: float = LONG_S) -> bool:
-    """True once no process carries `mark`."""
-    end = time.monotonic() + within_s
+def none_left(mark: str) -> bool:
+    """Return True once no process has `mark`; False if that takes too long."""
+    end = time.monotonic() + LONG_S
     while marked(mark):
         if time.monotonic() > end:
             return False
@@ -71,7 +69,7 @@ def none_left(mark: str, within_s: float = LONG_S) -> bool:
 def twinbench(
     *args: str, cwd: Path, mark: str = "", self_check: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+    """Run `twinbench ARGS` to its end."""
     return subprocess.run(
         command(*args, self_check=self_check),
         cwd=cwd,
@@ -84,18 +82,8 @@ def twinbench(
 
 
 @contextmanager
-def behaving(log: Path, port: int, *behaviour: str) -> Iterator[Child]:
-    """A server of behaving.py on `port`."""
-    child = Child([sys.executable, str(BEHAVING), str(port), *behaviour], log=log)
-    try:
-        yield child
-    finally:
-        child.stop()
-
-
-@contextmanager
 def clean_rig(plan: Plan, logs: Path) -> Iterator[Rig]:
-    """A rig that must leave no process behind."""
+    """Give a rig, and check that it leaves no process."""
     before = set(psutil.Process().children(recursive=True))
     with Rig(plan, logs) as found:
         yield found

@@ -1,4 +1,4 @@
-"""When the requests of an open load are meant to be sent."""
+"""Schedule of an open load's arrivals."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from scipy import stats
 from loadtests.arrivals import schedule_ns
 from twinbench.plan import Arrivals
 
-# A sound schedule fails so seldom; the seed is fixed, so it never does by chance.
+# A right schedule fails this seldom; with a fixed seed never by chance.
 P = 0.001
 
 
@@ -21,10 +21,11 @@ def test_poisson_gaps_are_exponential_and_independent() -> None:
 
 
 def test_constant_gaps_are_equal() -> None:
-    moments = schedule_ns(250, "constant", 2.0, seed=7)
-    assert moments[0] == 4_000_000
-    assert len(moments) in (499, 500)
-    assert set(np.diff(moments)) <= {3_999_999, 4_000_000, 4_000_001}
+    times = schedule_ns(250, "constant", 2.0, seed=7)
+    assert times[0] == 4_000_000
+    assert len(times) in (499, 500)
+    assert set(np.diff(times)) <= {3_999_999, 4_000_000, 4_000_001}
+    assert schedule_ns(1, "constant", 0.5, 1) == []
 
 
 @pytest.mark.parametrize("arrivals", ["poisson", "constant"])
@@ -35,11 +36,7 @@ def test_processes_share_one_schedule(arrivals: Arrivals) -> None:
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_a_seed_gives_the_same_moments_and_another_others() -> None:
+def test_a_schedule_depends_on_seed_and_rate() -> None:
     assert schedule_ns(50, "poisson", 1.0, 1) == schedule_ns(50, "poisson", 1.0, 1)
     assert schedule_ns(50, "poisson", 1.0, 1) != schedule_ns(50, "poisson", 1.0, 2)
     assert schedule_ns(50, "poisson", 1.0, 1)[0] != 2 * schedule_ns(100, "poisson", 1.0, 1)[0]
-
-
-def test_nothing_is_due_in_no_time() -> None:
-    assert schedule_ns(1, "constant", 0.5, 1) == []

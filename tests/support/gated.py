@@ -1,4 +1,4 @@
-"""An app that blocks, waits, holds and grows until a gate is opened, and a server of it."""
+"""App whose routes block, wait, hold a connection or grow until a gate opens, and its server."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.system.processes import LONG_S
+from tests.support.processes import LONG_S
 from twinbench.measure.server import Server
 from twinbench.plan import Target
 
@@ -58,17 +58,18 @@ def target(folder: Path, text: str = APP) -> Target:
 
 
 @contextmanager
-def serving(wanted: Target) -> Iterator[Server]:
+def serving(wanted: Target, timeout_s: float = LONG_S) -> Iterator[Server]:
+    """Give a server of `wanted` that is ready."""
     server = Server(wanted)
     try:
-        yield server.wait_until_ready(LONG_S)
+        yield server.wait_until_ready(timeout_s)
     finally:
         server.stop()
 
 
 @contextmanager
 def asking(server: Server, path: str, times: int, gate: Path) -> Iterator[None]:
-    """So many requests in flight; at the end the gate is opened, and all are answered."""
+    """Keep `times` requests in flight; at the end open the gate, and wait for the responses."""
     url = server.url + path
     threads = [threading.Thread(target=get, args=[url]) for _ in range(times)]
     for thread in threads:
@@ -87,10 +88,10 @@ def get(url: str) -> None:
         answer.read()
 
 
-def comes(sees: Callable[[], bool]) -> bool:
-    """True once `sees`; False if that does not come in a long time."""
+def wait_for(condition: Callable[[], bool]) -> bool:
+    """Return True once `condition` holds; False if that takes too long."""
     end = time.monotonic() + LONG_S
-    while not sees():
+    while not condition():
         if time.monotonic() > end:
             return False
         time.sleep(0.02)

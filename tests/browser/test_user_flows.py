@@ -1,4 +1,4 @@
-"""What people do: register, log in, write, change, upload, delete, log out."""
+"""Register, log in, write, change, upload, delete, log out."""
 
 import io
 import re
@@ -25,7 +25,7 @@ def fill(form: Page | Locator, **values: str) -> None:
         form.get_by_label(label, exact=True).fill(value)
 
 
-def is_logged_in(page: Page, yes: bool) -> None:
+def expect_logged_in(page: Page, yes: bool) -> None:
     nav = page.get_by_role("navigation")
     shown, not_shown = ("Account", "Log in") if yes else ("Log in", "Account")
     expect(nav.get_by_role("link", name=shown)).to_be_visible()
@@ -38,7 +38,7 @@ def natural_width(picture: Locator) -> int:
 
 
 def drawing() -> FilePayload:
-    """A picture that is no square, as a browser would send it."""
+    """Return a picture that is not square."""
     out = io.BytesIO()
     Image.radial_gradient("L").resize((640, 400)).save(out, "PNG")
     return {"name": "drawing.png", "mimeType": "image/png", "buffer": out.getvalue()}
@@ -47,27 +47,27 @@ def drawing() -> FilePayload:
 def test_register_log_out_and_log_in(visit: Visit) -> None:
     page = visit.page
     page.goto("/register")
-    is_logged_in(page, False)
+    expect_logged_in(page, False)
     fill(page, Name="Grace", Email="grace@example.com", Password=PASSWORD)
     press(page, "Register")
     expect(page).to_have_url(FEED)
-    is_logged_in(page, True)
+    expect_logged_in(page, True)
     press(page, "Log out")
-    is_logged_in(page, False)
+    expect_logged_in(page, False)
 
     page.goto("/login")
     fill(page, Email="grace@example.com", Password=WRONG)
     press(page, "Log in")
     expect(page.get_by_text("Incorrect email or password")).to_be_visible()
-    is_logged_in(page, False)
+    expect_logged_in(page, False)
     fill(page, Password=PASSWORD)
     press(page, "Log in")
     expect(page).to_have_url(FEED)
-    is_logged_in(page, True)
+    expect_logged_in(page, True)
     visit.check(401)
 
 
-def test_what_is_refused_is_said_beside_the_form(visit: Visit) -> None:
+def test_errors_are_shown_in_the_form(visit: Visit) -> None:
     page = visit.page
     page.goto("/register")
     fill(page, Name="user1", Email="nobody@nowhere", Password=PASSWORD)
@@ -122,7 +122,7 @@ def test_write_edit_and_delete_a_post(visit: Visit) -> None:
     visit.check(404)
 
 
-def test_a_picture_is_previewed_uploaded_and_removed(visit: Visit) -> None:
+def test_preview_upload_and_remove_a_picture(visit: Visit) -> None:
     page = visit.page
     author = visit.register()
     post = visit.write(author, "With a face", "And some text.")
@@ -172,22 +172,22 @@ def test_change_the_name_then_delete_the_account(visit: Visit) -> None:
     press(page, "Delete the account")
     press(page, "Delete everything")
     expect(page).to_have_url(FEED)
-    is_logged_in(page, False)
+    expect_logged_in(page, False)
     page.goto(f"/posts/{post}")
     expect(page.get_by_role("heading", level=1)).to_have_text("Post not found")
     visit.check(400, 404)
 
 
-def test_only_the_author_is_offered_to_edit(visit: Visit) -> None:
+def test_only_the_author_can_edit(visit: Visit) -> None:
     page = visit.page
     visit.enter_as(visit.register())
     page.goto("/posts/1")
-    is_logged_in(page, True)
+    expect_logged_in(page, True)
     expect(page.locator("button:visible")).to_have_text(["Log out"])
     visit.check()
 
 
-def test_a_session_that_is_over_leads_to_the_login(visit: Visit) -> None:
+def test_ended_session_redirects_to_the_login(visit: Visit) -> None:
     page = visit.page
     author = visit.register()
     visit.api("DELETE", f"/api/users/{author.id}", headers=author.headers)
@@ -195,11 +195,11 @@ def test_a_session_that_is_over_leads_to_the_login(visit: Visit) -> None:
     page.goto("/account")
     expect(page).to_have_url(LOGIN)
     expect(page.get_by_text(ENDED)).to_be_visible()
-    is_logged_in(page, False)
+    expect_logged_in(page, False)
     visit.check(401)
 
 
-def test_a_guest_finds_no_account(visit: Visit) -> None:
+def test_guest_is_redirected_to_the_login(visit: Visit) -> None:
     page = visit.page
     page.goto("/account")
     expect(page).to_have_url(LOGIN)
@@ -207,7 +207,7 @@ def test_a_guest_finds_no_account(visit: Visit) -> None:
     visit.check()
 
 
-def test_what_was_typed_outlives_the_session(visit: Visit) -> None:
+def test_draft_is_kept_when_the_session_ends(visit: Visit) -> None:
     page = visit.page
     author = visit.register()
     visit.enter_as(author, "garbage")

@@ -1,11 +1,10 @@
-"""A server that behaves as told: `python behaving.py PORT BEHAVIOUR [N]`.
+"""Server with a known behaviour: `python behaving.py PORT BEHAVIOUR [N]`.
 
-ok: answers at once; wait: after 20 ms; slow: after a second; short: closes each connection right
-after an answer, unannounced. The others misbehave after N good answers (left out: from the first
-request on). die: exits with a last word; error: status 500; redirect: to itself; garbage: not HTTP;
-silent: never answers; hang_up: closes in the middle of an answer; drip: a byte a second; endless,
-flood and headers: a body that is said to end, one that is not, or header lines, without end and
-as fast as it can.
+ok: responds at once; wait: after 20 ms; slow: after a second; short: closes each connection after
+a response, unannounced. The others misbehave after N right responses (0 by default). die: prints
+a line and exits; error: status 500; redirect: to itself; garbage: not HTTP; silent: no response;
+hang_up: closes within a response; drip: a byte a second; endless, flood and headers: a body with
+a length, one without, or header lines, endlessly and as fast as possible.
 """
 
 import asyncio
