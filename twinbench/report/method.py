@@ -11,14 +11,10 @@ from twinbench.findings import SelfCheck, grouped
 from twinbench.plan import ASPECTS
 from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import error_share
-from twinbench.report.format import (
-    count,
-    duration,
-    number,
-)
+from twinbench.report.format import number
 from twinbench.report.pairs import TargetPair, title
 from twinbench.store import Machine, Sharing
-from twinbench.text import figure
+from twinbench.text import count, duration, figure
 
 SHARING: dict[Sharing, str] = {
     "unpinned": "nothing pinned to cores",

@@ -283,7 +283,7 @@ def test_only_scenarios_of_the_full_plan_are_evaluated(plan: Plan, judged: bool)
     assert len(claims(found, [claim(expecting("faster"))])) == judged
 
 
-def test_other_folders_and_target_names_are_judged() -> None:
+def test_other_folders_and_target_names_are_evaluated() -> None:
     """The files that a scenario sends lie in another folder in every checkout."""
     text = FULL.model_dump_json(exclude_none=True).replace("scenarios/picture", "elsewhere/picture")
     plan = Plan.model_validate_json(text.replace('"async_sized"', '"loop"'))

@@ -1,6 +1,6 @@
-"""reports/sample: the report of one real run, and its headline in the README.
+"""reports/sample: the report of one real run, and its headline in the README (`make sample`).
 
-`python -m twinbench.report.sample RUN` makes both from the results in the folder RUN.
+`python -m tools.sample RUN` makes both from the results in the folder RUN.
 """
 
 import json
@@ -21,42 +21,38 @@ from twinbench.store import atomic_write
 SAMPLE = ROOT / "reports" / "sample"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- sample -->", "<!-- /sample -->"
-ALT = "Which target is faster, and by how much, for each kind of work and number of users"
-
+IMAGE = (
+    "![Which target is faster, and by how much, for each kind of work and number of users]"
+    "(reports/sample/overview.png)"
+)
 CAPTION = (
     "*Built-in blog, SQLite. Blue: `async def` is faster, orange: `def`, grey: no difference.*"
 )
 
 
-def keep(run: Path, sample: Path = SAMPLE, readme: Path = README) -> None:
+def update(run: Path, sample: Path = SAMPLE, readme: Path = README) -> None:
     """Write the report of the run folder `run` to `sample`, and its headline into `readme`."""
     text = (run / "results.json").read_text(encoding="utf-8")
     # Paths of uploaded files are relative to the repository.
     text = text.replace(f"{ROOT}{os.sep}", "")
     view = build_view(Results.model_validate_json(text))
     sample.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as folder:
-        made = Path(folder)
-        write_report(view, made, lambda _: None)
-        for path in (made / "report.html", made / "report.md", made / "charts" / "overview.png"):
-            shutil.copy(path, sample / path.name)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        write_report(view, folder, lambda _: None)
+        for path in ("report.html", "report.md", "charts/overview.png"):
+            shutil.copy(folder / path, sample)
     atomic_write(sample / "results.json", json.dumps(json.loads(text), ensure_ascii=False))
     old = readme.read_text(encoding="utf-8")
-    atomic_write(readme, re.sub(f"{BEGIN}.*{END}", lambda _: block(view), old, flags=re.DOTALL))
+    new = re.sub(f"{BEGIN}.*{END}", lambda _: readme_block(view), old, flags=re.DOTALL)
+    atomic_write(readme, new)
 
 
-def block(view: ReportView) -> str:
+def readme_block(view: ReportView) -> str:
     """Return the part of the README: the heat map, its caption, and the headline."""
-    return "\n\n".join(
-        [
-            BEGIN,
-            f"![{ALT}](reports/sample/overview.png)",
-            CAPTION,
-            f"{plain(view.headline_text)} ([report](reports/sample/report.md))",
-            END,
-        ]
-    )
+    headline = f"{plain(view.headline_text)} ([report](reports/sample/report.md))"
+    return "\n\n".join([BEGIN, IMAGE, CAPTION, headline, END])
 
 
 if __name__ == "__main__":
-    keep(Path(sys.argv[1]))
+    update(Path(sys.argv[1]))
