@@ -15,15 +15,12 @@ import pytest
 from tests.support import runs
 from tests.system.planted import APP, CHANGING, OTHERS, PLAN, written
 from tests.system.processes import BEHAVING, LONG_S, twinbench
-from twinbench.findings import PreflightPair
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, Scenario, read_plan
-from twinbench.preflight import PreflightError, check
-from twinbench.preflight.collect import collect
-from twinbench.preflight.facts import Seen
-
-# The module; the package has a function of the same name.
-CHECK = sys.modules["twinbench.preflight.check"]
+from twinbench.preflight import check as check_module
+from twinbench.preflight.check import check
+from twinbench.preflight.collect import Observation, collect
+from twinbench.preflight.result import PreflightError, PreflightPair
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +30,19 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 @pytest.fixture(scope="module")
-def collected() -> dict[str, Seen]:
+def collected() -> dict[str, Observation]:
     """What was seen of the app without a drift, by plan and number of the start."""
     return {}
 
 
 @pytest.fixture(autouse=True)
-def collect_once(collected: dict[str, Seen], monkeypatch: pytest.MonkeyPatch) -> None:
+def collect_once(collected: dict[str, Observation], monkeypatch: pytest.MonkeyPatch) -> None:
     """Start the app without a drift once for all tests: a start takes about a second."""
     starts: Counter[str] = Counter()
 
     def collect_once(
         plan: Plan, plan_file: str, scenarios: Sequence[Scenario], name: str, rig: Rig
-    ) -> Seen:
+    ) -> Observation:
         starts[name] += 1
         target = plan.target(name)
         app = (target.cwd or Path()) / f"{name}.py"
@@ -57,13 +54,13 @@ def collect_once(collected: dict[str, Seen], monkeypatch: pytest.MonkeyPatch) ->
             collected[key] = collect(plan, plan_file, scenarios, name, rig)
         return collected[key]
 
-    monkeypatch.setattr(CHECK, "collect", collect_once)
+    monkeypatch.setattr(check_module, "collect", collect_once)
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for another second on the clock: the drift does not depend on it."""
-    monkeypatch.setattr(CHECK, "APART_S", 0.0)
+    monkeypatch.setattr(check_module, "RESTART_PAUSE_S", 0.0)
 
 
 def checked(rig: Rig, plan_file: Path) -> PreflightPair:
@@ -82,7 +79,7 @@ def test_equal_twins_are_started_once_and_it_is_said_in_what(tmp_path: Path, rig
     plan_file = written(tmp_path, "", "")
     [pair] = check(read_plan(plan_file), "plan.toml", rig, told.append)
     assert told == ["checking target 'one'", "checking target 'two'"]
-    assert pair.sentence == (
+    assert pair.summary == (
         "two against one: 12 requests: OpenAPI, status, headers, bytes,"
         " upstream requests, files, final database, settings, environment: equal."
         " Not compared: SQL, commits (those of connections to SQLite past SQLAlchemy)"
@@ -389,7 +386,7 @@ def test_what_changes_from_start_to_start_is_learned(tmp_path: Path, rig: Rig) -
             'return {"token": TOKEN}',
             # Another number of entries in every second; the starts are further apart than that.
             'return {"token": TOKEN, **{str(n): "" for n in range(int(time.time()) % 1000)}}',
-            "uploads': before: GET /token (setup[0]): bytes of 'two' differ in structure",
+            "uploads': setup: GET /token (setup[0]): bytes of 'two' differ in structure",
         ),
     ],
 )
@@ -416,8 +413,8 @@ def test_a_response_without_end_is_blamed_for_it(tmp_path: Path, rig: Rig) -> No
 def test_what_cannot_be_taken_is_refused(tmp_path: Path, rig: Rig) -> None:
     said = refused(rig, written(tmp_path, '{"token"', '{"access"', PLAN + CHANGING))
     assert said == (
-        "plan.toml: targets[1]: 'two', before: GET /token: there is no 'token' in its answer"
-        " to take"
+        "plan.toml: targets[1]: 'two', setup: GET /token: there is no 'token' in its"
+        " response to capture"
     )
 
 
@@ -427,12 +424,14 @@ def test_a_server_that_dies_after_its_answer_is_refused(tmp_path: Path, rig: Rig
 
 
 def test_a_target_that_is_meant_to_differ_passes_with_its_reason(tmp_path: Path) -> None:
-    plan = PLAN.replace('app = "two:app"', 'app = "two:app"\ndiffers = "tuned by hand"')
+    plan = PLAN.replace(
+        'app = "two:app"', 'app = "two:app"\nexpected_differences = "tuned by hand"'
+    )
     written(tmp_path, '"id": n', '"id": n + 1', plan)
     done = twinbench("check", "plan.toml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == (
-        "two against one: not compared, meant to differ: tuned by hand"
+        "two against one: not compared, expected to differ: tuned by hand"
     )
 
 

@@ -5,7 +5,8 @@ import pytest
 from tests.support import runs
 from tests.support.outcomes import INVALID, Outcome, Outcomes, collapse, no_difference, results_of
 from twinbench.analyse.results import Results
-from twinbench.findings import Item, PreflightPair
+from twinbench.findings import Item
+from twinbench.preflight.result import PreflightPair
 from twinbench.report.elements import VerdictRow
 from twinbench.report.view import ReportView, build_view
 
@@ -301,7 +302,7 @@ def test_the_preflight_table_says_what_was_equal_and_what_was_not_compared() -> 
     assert row[:3] == ("async / sync", "noop", "3")
     assert row[3].split(", ") == list(pair.equal)
     assert row[4:] == (
-        "commits, SQL (a command); settings (meant to differ: tuned)",
+        "commits, SQL (a command); settings (expected to differ: tuned)",
         "2 values",
     )
 

@@ -52,7 +52,7 @@ def _exit_code(error: Exception) -> int | None:
     from twinbench.calibrate import NoEvidenceError
     from twinbench.measure.server import ServerFailedError
     from twinbench.plan import PlanError
-    from twinbench.preflight import PreflightError
+    from twinbench.preflight.result import PreflightError
     from twinbench.run import InterruptedRunError
     from twinbench.store import StoreError
 

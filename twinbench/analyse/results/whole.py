@@ -9,8 +9,9 @@ from twinbench.analyse.results.cells import CellResult, Timeline
 from twinbench.analyse.results.claims import ClaimResult
 from twinbench.analyse.results.comparisons import Comparison, Crossover
 from twinbench.analyse.results.curves import Curve
-from twinbench.findings import Calibration, PreflightPair
+from twinbench.findings import Calibration
 from twinbench.plan import LoadKind, Plan
+from twinbench.preflight.result import PreflightPair
 from twinbench.store import Machine
 
 
