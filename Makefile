@@ -38,7 +38,7 @@ map: $(READY)  ## waiting and computing in different shares, an empty route besi
 	@$(MEASURE) loadtests/plans/map.toml
 
 bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx: half a minute
-	@$(BIN)/twinbench generators
+	@$(BIN)/python -m tests.benchmarks.generators
 
 bench-report: $(READY)  ## how long ten million requests take to a finished report: a minute
 	@$(BIN)/python -m tests.benchmarks.report_speed
@@ -51,7 +51,7 @@ sample: $(READY)  ## keep the newest run's report as reports/sample, and in the 
 	@$(BIN)/python -m twinbench.report.sample $(or $(RUN),reports/latest)
 
 calibrate: $(READY)  ## check the load generator against known answers: two minutes
-	@$(BIN)/twinbench calibrate $(PLAN)
+	@$(BIN)/python -m tests.instrument $(PLAN) $(if $(KEEP),--keep $(KEEP))
 
 check: $(READY)  ## lint, types, import rules
 	$(BIN)/ruff check .

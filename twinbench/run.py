@@ -10,7 +10,6 @@ from typing import NamedTuple
 from rich.console import Console
 
 from twinbench import campaign
-from twinbench.calibrate.short import calibrate_short, line, warnings
 from twinbench.interruption import listen
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
@@ -20,8 +19,8 @@ from twinbench.preflight.result import PreflightPair
 from twinbench.progress import RunProgress, status
 from twinbench.remarks import remarked
 from twinbench.scratch import remove_abandoned, scratch
+from twinbench.selfcheck.check import run_self_check, summary, warnings
 from twinbench.store import (
-    FULL_CALIBRATION,
     CellRecord,
     Manifest,
     Session,
@@ -64,7 +63,7 @@ def run_plan(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> 
             store.update_latest_link(runs.parent / "latest")
             _remark(store, _machine_remarks(store, load), console)
             _print_unequal(pairs, console)
-            _calibrate(store, rig, runs, console)
+            _self_check(store, rig, runs, console)
             console.print(f"{_announcement(store)} Run folder: {store.folder}", markup=False)
             _measure(store, rig, console)
     except KeyboardInterrupt:
@@ -183,22 +182,21 @@ def _print_unequal(pairs: Sequence[PreflightPair], console: Console) -> None:
             console.print(pair.summary, markup=False)
 
 
-def _calibrate(store: Store, rig: Rig, runs: Path, console: Console) -> None:
-    """Whether the instrument is right today, kept with the run; a resumed run has been told. What
-    is wrong is a warning: the gates will invalidate what cannot be believed."""
+def _self_check(store: Store, rig: Rig, runs: Path, console: Console) -> None:
+    """Check the generator and keep the result with the run; a resumed run has one.
+
+    A failed check is a warning: the gates decide which measurements are valid.
+    """
     failed: list[str] = []
     with remarked(failed, "no self-check, so that this machine's floor is not known"):
-        if store.calibration():
+        if store.self_check():
             return
         with status(console) as on_status:
-            on_status("calibrating")
-            found = calibrate_short(rig, runs)
-        store.write_calibration(found)
-        for said in (line(found), *warnings(found)):
-            console.print(said, markup=False)
-    with remarked(failed, "the last full calibration is left out"):
-        if full := Store(runs.parent / "calibration" / "latest").calibration():
-            store.write_calibration(full, FULL_CALIBRATION)
+            on_status("checking the load generator")
+            found = run_self_check(rig, runs)
+        store.write_self_check(found)
+        for line in (summary(found), *warnings(found)):
+            console.print(line, markup=False)
     _remark(store, failed, console)
 
 

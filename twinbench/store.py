@@ -4,8 +4,7 @@
     cells/NNNN/cell.json              record of a measurement; written last: it is complete
     cells/NNNN/requests.parquet       one row per request
     cells/NNNN/telemetry.parquet      samples of the server, 20 per second
-    calibration.json                  the self-check before the run
-    calibration-full.json             the last `make calibrate` before it
+    selfcheck.json                    the self-check before the run
     results.json report.html ...      written from the above, at any time again
 
 A measurement is written when it ends: a run that is killed loses at most the one in flight.
@@ -31,7 +30,7 @@ from pydantic import (
     model_validator,
 )
 
-from twinbench.findings import MOST_FIGURE, Amount, Calibration, Figure, Number
+from twinbench.findings import MOST_FIGURE, Amount, Figure, Number, SelfCheck
 from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
 from twinbench.preflight.result import PreflightPair
@@ -40,7 +39,6 @@ from twinbench.text import UserError, one_line
 # Ten times the manifest of the longest plan with a remark on every measurement.
 MOST_JSON_BYTES = 1 << 26
 MOST_REASON = 150  # characters; half of an error message, which also names a path
-CALIBRATION, FULL_CALIBRATION = "calibration.json", "calibration-full.json"
 FORMAT: Literal[3] = 3
 # Of run folders: local time with its zone.
 STAMP = "%Y%m%d-%H%M%S%z"
@@ -282,14 +280,14 @@ class Store:
                 _check_telemetry_column(column, path)
         return rows
 
-    def calibration(self, name: str = CALIBRATION) -> Calibration | None:
-        """What the instrument could do just before this run, or (FULL_CALIBRATION) at the last
-        `make calibrate` before it; None where it was not asked."""
-        path = self.folder / name
-        return self._read(path, Calibration) if os.path.lexists(path) else None
+    def self_check(self) -> SelfCheck | None:
+        """Return the self-check before this run; None if there was none."""
+        path = self.folder / "selfcheck.json"
+        return self._read(path, SelfCheck) if os.path.lexists(path) else None
 
-    def write_calibration(self, calibration: Calibration, name: str = CALIBRATION) -> None:
-        atomic_write(self.folder / name, calibration.model_dump_json(indent=1))
+    def write_self_check(self, found: SelfCheck) -> None:
+        """Keep the self-check before this run."""
+        atomic_write(self.folder / "selfcheck.json", found.model_dump_json(indent=1))
 
     def remark(self, sentence: str) -> None:
         """Add a remark on the run as a whole to the manifest, once."""

@@ -1,4 +1,4 @@
-"""Gives the apps a database and a folder of the tests' own, before either is imported."""
+"""Database and media folder of the tests, set before an app is imported."""
 
 import os
 import shutil
@@ -14,25 +14,24 @@ DATABASE = Path(FOLDER.name) / "database" / "blog.db"
 MEDIA = Path(FOLDER.name) / "media"
 DATABASE.parent.mkdir()
 
-# Read once, when the settings are imported; not left behind for servers that other tests start.
-OWN = {"BLOG_DATABASE": str(DATABASE), "BLOG_MEDIA": str(MEDIA)}
-os.environ.update(OWN)
+# Settings are read once, at import. Removed afterwards: other tests start servers.
+ENVIRONMENT = {"BLOG_DATABASE": str(DATABASE), "BLOG_MEDIA": str(MEDIA)}
+os.environ.update(ENVIRONMENT)
 import apps.shared.settings  # noqa: E402, F401
 
-for variable in OWN:
+for variable in ENVIRONMENT:
     del os.environ[variable]
 
 
 @pytest.fixture(params=["sync", "async"])
 def name(request: pytest.FixtureRequest) -> str:
-    """Of one app after the other."""
+    """Name of each app."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Database and media as the first start of an app makes them, which takes a tenth of a second;
-    it is the same for both (test_same_work.py)."""
+    """Folder with the database and media of a first start, the same for both apps."""
     from tests.apps.serving import serving
 
     with serving("sync"):
@@ -42,7 +41,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def client(name: str, seeded: Path) -> Iterator[TestClient]:
-    """Of the app `name`, on fresh data. What it raises is answered with a 500, as in a server."""
+    """Client of the app `name` on fresh data; exceptions become a 500, as in a server."""
     from tests.apps.serving import serving
 
     for used in (DATABASE.parent, MEDIA):

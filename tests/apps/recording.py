@@ -1,8 +1,8 @@
-"""Recording of what runs in the Python files of a folder, in every thread.
+"""Recorder of the steps that run in the Python files of a folder, in all threads.
 
-It records instructions, because lines are too coarse: `a() if b else c()` is one line, whichever
-of the two is called. It also records the name of each function that is called, and the plain
-values that a function has when it returns: both show a choice that is made without a branch.
+A step is an instruction, because lines are too coarse (`a() if b else c()` is one line); a call,
+with the name of the function; or a return, with the plain values of the function. Calls and values
+show a choice that is made without a branch.
 """
 
 import dis
@@ -20,17 +20,17 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from unittest.mock import patch
 
-# Values that are equal in two runs when they mean the same.
+# Types whose values are comparable between two runs.
 PLAIN = (bool, int, float, str, bytes, type(None))
 COROUTINE = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-# Run once more each time an `await` has to wait, which is what the two apps do differently.
+# Executed once more for each `await` that waits, which differs between the apps.
 AWAITING = {"SEND", "YIELD_VALUE", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT"}
-# What has a name of its own; anything else that is called gets the name of its type.
+# Callables with a name of their own; others are recorded by the name of their type.
 NAMED = (
     *(type, types.FunctionType, types.MethodType, types.BuiltinFunctionType),
     *(types.MethodDescriptorType, types.WrapperDescriptorType),
 )
-# What recorded code could hide itself with. The last six are new in Python 3.12.
+# Functions by which recorded code could end the recording. Most are new in Python 3.12.
 SETTERS: dict[Any, tuple[str, ...]] = {
     sys: ("settrace", "setprofile"),
     threading: (
@@ -45,7 +45,7 @@ SETTERS: dict[Any, tuple[str, ...]] = {
 
 
 class Step(NamedTuple):
-    """One thing that ran: an instruction, a call, or a return with its values."""
+    """An instruction, a call, or a return with its values."""
 
     file: str
     line: int
@@ -60,7 +60,7 @@ class Recording(ABC):
         # Appended to by several threads: that is atomic, and counting is not.
         self._seen: list[tuple[types.CodeType, int, str]] = []
         self._watches = ExitStack()
-        # Names of setters that recorded code has called.
+        # The names of SETTERS that recorded code called.
         self.tampered: list[str] = []
 
     def take(self) -> Counter[Step]:
@@ -74,7 +74,7 @@ class Recording(ABC):
 
     def __enter__(self) -> Self:
         self._start()
-        # A collection would call finalizers from whatever function it happens to interrupt.
+        # A collection would run finalizers within any recorded function.
         gc.disable()
         for module, names in SETTERS.items():
             for name in names:
@@ -95,11 +95,11 @@ class Recording(ABC):
     def _stop(self) -> None: ...
 
     def _own(self, function: object) -> bool:
-        """Return whether this recording has set `function`: every new thread sets it again."""
+        """Return whether `function` is of this recorder: each new thread sets it again."""
         return False
 
     def _watched(self, module: Any, name: str) -> Callable[..., None]:
-        """Return a setter for recorded code: it notes the call and sets nothing."""
+        """Return a replacement of a setter that records the call and sets nothing."""
         original = getattr(module, name)
 
         def watched(*given: Any) -> None:
@@ -111,7 +111,7 @@ class Recording(ABC):
         return watched
 
     def _step(self, code: types.CodeType, offset: int, what: str) -> Step | None:
-        """Return a step as it is compared; None where two runs may differ."""
+        """Return the step to compare; None where two runs may differ."""
         name, line = instructions(code).get(offset, ("RESUME", 0))
         if name == "RESUME" or (code.co_flags & COROUTINE and name in AWAITING):
             return None
@@ -126,10 +126,10 @@ class Recording(ABC):
 
 @cache
 def instructions(code: types.CodeType) -> dict[int, tuple[str, int]]:
-    """Return name and line by offset, from where `code` begins to be recorded: its RESUME."""
+    """Return name and line by offset, beginning with the RESUME of `code`."""
     found = {
         i.offset: (i.opname, (i.positions and i.positions.lineno) or code.co_firstlineno)
-        # Python 3.11 says of a caller that it is at the last cache of its instruction.
+        # In Python 3.11 the offset of a caller is the last cache entry of its instruction.
         for i in dis.get_instructions(code, show_caches=True)
     }
     first = min((offset for offset, (name, _) in found.items() if name == "RESUME"), default=0)
@@ -137,13 +137,13 @@ def instructions(code: types.CodeType) -> dict[int, tuple[str, int]]:
 
 
 def values(frame: types.FrameType, returned: object) -> str:
-    """Return the plain values that `frame` has, and the one that it returns."""
+    """Return the plain values of the variables of `frame` and of its result."""
     has = {name: value for name, value in frame.f_locals.items() if type(value) in PLAIN}
     return f"has {has!r}, returns {returned!r}" if type(returned) in PLAIN else f"has {has!r}"
 
 
 class Tracing(Recording):
-    """By `sys.settrace`, which sees instructions, and `sys.setprofile`, which sees C functions."""
+    """Recorder by `sys.settrace` (instructions) and `sys.setprofile` (C functions)."""
 
     def _start(self) -> None:
         self._entered: list[bool] = []  # True for each frame entered, False for each one left
@@ -154,7 +154,7 @@ class Tracing(Recording):
 
     def _stop(self) -> None:
         self._set(*self._before)
-        # A frame that has lost its own trace function reports no return.
+        # A frame whose trace function was removed reports no return.
         if self._entered.count(True) != self._entered.count(False):
             self.tampered.append("f_trace")
 
@@ -173,7 +173,7 @@ class Tracing(Recording):
         if (
             caller
             and caller.f_code.co_filename in self._files
-            # These are entered again each time they have waited.
+            # Generators and coroutines are entered again after each wait.
             and not code.co_flags & (COROUTINE | inspect.CO_GENERATOR)
         ):
             self._seen.append((caller.f_code, caller.f_lasti, f"calls {code.co_name}"))
@@ -199,12 +199,12 @@ class Tracing(Recording):
 
 
 if sys.version_info >= (3, 12):
-    MONITORING = types.SimpleNamespace(**vars(sys.monitoring))  # as it is without watches
+    MONITORING = types.SimpleNamespace(**vars(sys.monitoring))  # before it is patched
     EVENTS = sys.monitoring.events
-    TOOL = 4  # of the numbers that are kept for no kind of tool
+    TOOL = 4  # no predefined tool has this number
 
     class Monitoring(Recording):
-        """By `sys.monitoring`: from the start of each recorded function, all that it does."""
+        """Recorder by `sys.monitoring`."""
 
         def _start(self) -> None:
             self._codes: dict[int, types.CodeType] = {}
@@ -217,7 +217,7 @@ if sys.version_info >= (3, 12):
             ):
                 MONITORING.register_callback(TOOL, event, callback)
             MONITORING.set_events(TOOL, EVENTS.PY_START)
-            MONITORING.restart_events()  # what an earlier recording has switched off
+            MONITORING.restart_events()  # events that an earlier recording disabled
 
         def _stop(self) -> None:
             MONITORING.set_events(TOOL, 0)
@@ -246,7 +246,7 @@ if sys.version_info >= (3, 12):
 
 
 def recording(folder: Path) -> Recording:
-    """Return what records `folder` on this Python."""
+    """Return the recorder of `folder` for this version of Python."""
     if sys.version_info >= (3, 12):
         return Monitoring(folder)
     return Tracing(folder)

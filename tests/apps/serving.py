@@ -1,4 +1,4 @@
-"""Both apps in process, on fresh data."""
+"""Both apps in process, and the requests that many tests send."""
 
 import io
 import shutil
@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from PIL import Image
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from apps.shared.security import DEMO_PASSWORD, create_token
 from tests.apps.conftest import DATABASE, MEDIA
@@ -24,20 +24,20 @@ from apps.sync_app import main as sync_main
 PICTURES = MEDIA / "profile_pics"
 
 
-class Twin(NamedTuple):
+class App(NamedTuple):
     app: FastAPI
     engine: Engine
     database: ModuleType
 
 
-TWINS = {
-    "sync": Twin(sync_main.app, sync_database.engine, sync_database),
-    "async": Twin(async_main.app, async_database.engine.sync_engine, async_database),
+APPS = {
+    "sync": App(sync_main.app, sync_database.engine, sync_database),
+    "async": App(async_main.app, async_database.engine.sync_engine, async_database),
 }
 
 
 def routes(app: FastAPI | APIRouter) -> Iterator[APIRoute]:
-    """Every route of `app` that is ours, of the routers that it includes too."""
+    """Yield every API route and page of `app` and of the routers that it includes."""
     for route in app.routes:
         if isinstance(route, APIRoute):
             yield route
@@ -46,7 +46,6 @@ def routes(app: FastAPI | APIRouter) -> Iterator[APIRoute]:
 
 
 def clear_data() -> None:
-    """Remove the tests' database and pictures."""
     for path in DATABASE.parent.iterdir():
         path.unlink()
     shutil.rmtree(MEDIA, ignore_errors=True)
@@ -54,15 +53,36 @@ def clear_data() -> None:
 
 @contextmanager
 def serving(name: str, *, fresh: bool = True) -> Iterator[TestClient]:
-    """The app `name`, on fresh data or on what is there."""
+    """Start the app `name`, on fresh data or on the existing data."""
     if fresh:
         clear_data()
-    with TestClient(TWINS[name].app, raise_server_exceptions=False) as client:
+    with TestClient(APPS[name].app, raise_server_exceptions=False) as client:
         yield client
 
 
+@contextmanager
+def recorded(engine: Engine) -> Iterator[tuple[list[tuple[str, Any]], list[None]]]:
+    """Record statements with their parameters, and commits."""
+    statements: list[tuple[str, Any]] = []
+    commits: list[None] = []
+
+    def on_execute(_c: Any, _k: Any, sql: str, parameters: Any, *_: Any) -> None:
+        statements.append((sql, parameters))
+
+    def on_commit(_c: Any) -> None:
+        commits.append(None)
+
+    event.listen(engine, "before_cursor_execute", on_execute)
+    event.listen(engine, "commit", on_commit)
+    try:
+        yield statements, commits
+    finally:
+        event.remove(engine, "before_cursor_execute", on_execute)
+        event.remove(engine, "commit", on_commit)
+
+
 def logged_in(user_id: int) -> dict[str, str]:
-    """Headers of a request by the demo user `user_id`."""
+    """Return the headers of a request by the demo user `user_id`."""
     return {"Authorization": f"Bearer {create_token(user_id)}"}
 
 
@@ -76,8 +96,8 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30), mode: str = "RG
     return out.getvalue()
 
 
-def kept_pictures() -> list[str]:
-    """The names of the picture files that are there, without the demo's own."""
+def uploaded_files() -> list[str]:
+    """Return the names of the picture files, without those of the demo."""
     return sorted(path.name for path in PICTURES.iterdir() if not path.name.startswith("user"))
 
 

@@ -1,6 +1,6 @@
-"""What a server answers that has no connection free, or finds the database locked: 503.
+"""Each app answers 503 without a free connection, and while the database is locked.
 
-With a pool of one connection, and with a second connection that holds SQLite's write lock.
+The pool has one connection; a second connection holds SQLite's write lock.
 """
 
 import sqlite3
@@ -19,42 +19,31 @@ from apps.shared import sqlite
 from apps.shared.sqlite import is_locked, prepare_connection
 from tests.apps.conftest import DATABASE
 from tests.apps.requests import ADA, POST
-from tests.apps.serving import (
-    ME,
-    PATH,
-    TWINS,
-    credentials,
-    kept_pictures,
-    logged_in,
-    picture,
-)
+from tests.apps.serving import APPS, ME, PATH, credentials, logged_in, picture, uploaded_files
 
-# How long the pool, and SQLite, are waited for here.
-SOON_S = 0.05
-SMALL: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "pool_timeout": SOON_S}
+# Timeout of the pool and of SQLite.
+SHORT_S = 0.05
+SMALL: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "pool_timeout": SHORT_S}
 
 
 @pytest.fixture
-def impatient(name: str, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The engine that the app `name` has for this test: one connection, and little patience."""
-    monkeypatch.setattr(
-        sqlite, "PRAGMAS", (*sqlite.PRAGMAS, f"busy_timeout = {int(SOON_S * 1_000)}")
-    )
-    engine: Any
+def engine(name: str, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give the app an engine with one connection and short timeouts."""
+    pragmas = (f"busy_timeout = {int(SHORT_S * 1_000)}", *sqlite.PRAGMAS[1:])
+    monkeypatch.setattr(sqlite, "PRAGMAS", pragmas)
+    made: Any
     if name == "sync":
-        engine = create_engine(f"sqlite+pysqlite:///{DATABASE}", **SMALL)
-        listened = engine
+        made = create_engine(f"sqlite+pysqlite:///{DATABASE}", **SMALL)
     else:
-        engine = create_async_engine(f"sqlite+aiosqlite:///{DATABASE}", **SMALL)
-        listened = engine.sync_engine
-    event.listen(listened, "connect", prepare_connection)
-    monkeypatch.setitem(TWINS[name].database.new_session.kw, "bind", engine)
-    yield engine
-    in_app(client, engine.dispose)
+        made = create_async_engine(f"sqlite+aiosqlite:///{DATABASE}", **SMALL)
+    event.listen(getattr(made, "sync_engine", made), "connect", prepare_connection)
+    monkeypatch.setitem(APPS[name].database.new_session.kw, "bind", made)
+    yield made
+    in_app(client, made.dispose)
 
 
 def in_app(client: TestClient, call: Callable[[], Any]) -> Any:
-    """What `call` returns, awaited on the app's loop if it has to be."""
+    """Return the result of `call`, awaited on the event loop of the app if necessary."""
 
     async def run() -> Any:
         result = call()
@@ -75,7 +64,7 @@ def all_connections_taken(client: TestClient, engine: Any) -> Iterator[None]:
 
 @contextmanager
 def database_locked(mode: str = "NORMAL") -> Iterator[None]:
-    """Hold the write lock; with the mode EXCLUSIVE, keep readers and new connections out too."""
+    """Hold the write lock; in the mode EXCLUSIVE also block readers and new connections."""
     other = sqlite3.connect(DATABASE, isolation_level=None)
     other.execute(f"PRAGMA locking_mode = {mode}")
     other.execute("BEGIN IMMEDIATE")
@@ -85,17 +74,17 @@ def database_locked(mode: str = "NORMAL") -> Iterator[None]:
         other.close()
 
 
-def refused_for_now(answer: Response) -> bool:
-    """Whether it is a 503 in the app's own format, that says when to come back."""
-    if answer.status_code != 503 or not int(answer.headers["retry-after"]) > 0:
+def is_busy(response: Response) -> bool:
+    """Return whether it is a 503 with Retry-After, as JSON or as a page."""
+    if response.status_code != 503 or not int(response.headers["retry-after"]) > 0:
         return False
     message = "The server is busy. Please try again."
-    if answer.request.url.path.startswith(("/api/", "/workload/")):
-        return bool(answer.json() == {"detail": message})
-    return answer.headers["content-type"].startswith("text/html") and message in answer.text
+    if response.request.url.path.startswith(("/api/", "/workload/")):
+        return bool(response.json() == {"detail": message})
+    return response.headers["content-type"].startswith("text/html") and message in response.text
 
 
-# First used in the route, in a dependency of the route, in the route of a page.
+# The connection is needed by the route, by its dependency, by a page.
 @pytest.mark.parametrize(
     ("path", "headers"),
     [
@@ -106,91 +95,78 @@ def refused_for_now(answer: Response) -> bool:
         ("/posts/1", {}),
     ],
 )
-def test_without_a_free_connection_it_is_a_503(
-    client: TestClient, impatient: Any, path: str, headers: dict[str, str]
+def test_busy_without_a_free_connection(
+    client: TestClient, engine: Any, path: str, headers: dict[str, str]
 ) -> None:
-    with all_connections_taken(client, impatient):
-        assert refused_for_now(client.get(path, headers=headers))
+    with all_connections_taken(client, engine):
+        assert is_busy(client.get(path, headers=headers))
         assert client.get("/workload/noop").status_code == 200
         assert client.get("/login").status_code == 200
     assert client.get(path, headers=headers).status_code == 200
 
 
 WRITES: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "at the commit": ("POST", "/api/posts", {"json": POST, "headers": ME}),
-    "at a commit that is caught": ("POST", "/api/users", {"json": ADA}),
-    "in the route": ("DELETE", "/api/users/1", {"headers": ME}),
-    "after a file was written": ("PATCH", PATH, {"files": {"file": picture()}, "headers": ME}),
+    "commit": ("POST", "/api/posts", {"json": POST, "headers": ME}),
+    "commit in try": ("POST", "/api/users", {"json": ADA}),
+    "statement": ("DELETE", "/api/users/1", {"headers": ME}),
+    "after writing a file": ("PATCH", PATH, {"files": {"file": picture()}, "headers": ME}),
 }
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("where", WRITES)
-def test_a_locked_database_is_a_503(
-    client: TestClient, impatient: Any, where: str, caplog: pytest.LogCaptureFixture
+def test_busy_while_the_database_is_locked(
+    client: TestClient, where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     method, path, options = WRITES[where]
     with database_locked():
-        assert refused_for_now(client.request(method, path, **options))
-        assert client.get("/api/posts/1").status_code == 200  # who reads does not wait
-    [said] = [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"]
-    assert said == "Answered 503: (sqlite3.OperationalError) database is locked"
-    assert kept_pictures() == []
+        assert is_busy(client.request(method, path, **options))
+        assert client.get("/api/posts/1").status_code == 200  # readers do not wait
+    [line] = [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"]
+    assert line == "Answered 503: (sqlite3.OperationalError) database is locked"
+    assert uploaded_files() == []
     assert client.request(method, path, **options).status_code < 300
 
 
-def test_a_database_that_cannot_be_opened_in_time_is_a_503(
-    client: TestClient, impatient: Any
-) -> None:
+@pytest.mark.usefixtures("engine")
+def test_busy_while_the_database_cannot_be_opened(client: TestClient) -> None:
     with database_locked("EXCLUSIVE"):
         for path in ("/api/posts/1", "/posts/1"):
-            assert refused_for_now(client.get(path))
+            assert is_busy(client.get(path))
     assert client.get("/api/posts/1").status_code == 200
 
 
-@pytest.mark.parametrize("where", ["dependency", "exit"])
-def test_it_is_a_503_wherever_it_is_raised(
-    client: TestClient, name: str, where: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("method", "path"), [("execute", "/api/users/me"), ("rollback", "/api/posts/999999")]
+)
+def test_busy_in_a_dependency_and_in_its_exit(
+    client: TestClient, name: str, method: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the dependency before the route, and when it rolls back what the route refused."""
-    made = TWINS[name].database.new_session.class_
-    method = {"dependency": "execute", "exit": "rollback"}[where]
-
     def fail(*_: Any, **__: Any) -> Any:
         locked = sqlite3.OperationalError("database is locked")
         locked.sqlite_errorcode = sqlite3.SQLITE_BUSY_SNAPSHOT
         raise OperationalError("COMMIT", None, locked)
 
-    monkeypatch.setattr(made, method, fail)
-    path = {"dependency": "/api/users/me", "exit": "/api/posts/999999"}[where]
-    assert refused_for_now(client.get(path, headers=logged_in(1)))
+    monkeypatch.setattr(APPS[name].database.new_session.class_, method, fail)
+    assert is_busy(client.get(path, headers=logged_in(1)))
 
 
-def test_another_error_of_the_database_stays_a_500(client: TestClient) -> None:
+def test_other_database_error_is_a_500(client: TestClient) -> None:
     with sqlite3.connect(DATABASE) as database:
         database.execute("ALTER TABLE posts RENAME TO other")
     database.close()
-    answer = client.get("/api/posts/1")
-    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
-    assert "retry-after" not in answer.headers
+    response = client.get("/api/posts/1")
+    assert (response.status_code, response.text) == (500, "Internal Server Error")
+    assert "retry-after" not in response.headers
     assert client.post("/api/users/token", data=credentials()).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("code", "locked"),
-    [
-        (sqlite3.SQLITE_BUSY, True),
-        (sqlite3.SQLITE_BUSY_SNAPSHOT, True),
-        (sqlite3.SQLITE_BUSY_RECOVERY, True),
-        (sqlite3.SQLITE_LOCKED, True),
-        (sqlite3.SQLITE_LOCKED_SHAREDCACHE, True),
-        (sqlite3.SQLITE_IOERR, False),
-        (sqlite3.SQLITE_FULL, False),
-        (sqlite3.SQLITE_READONLY, False),
-        (None, False),
-    ],
-)
-def test_locked_is_told_by_the_code(code: int | None, locked: bool) -> None:
+LOCKED = ("BUSY", "BUSY_SNAPSHOT", "BUSY_RECOVERY", "LOCKED", "LOCKED_SHAREDCACHE")
+
+
+@pytest.mark.parametrize("code", [*LOCKED, "IOERR", "FULL", "READONLY", None])
+def test_locked_database_is_recognised_by_its_code(code: str | None) -> None:
     error = sqlite3.OperationalError("database is locked")
     if code is not None:
-        error.sqlite_errorcode = code
-    assert is_locked(OperationalError("SELECT 1", None, error)) == locked
+        error.sqlite_errorcode = getattr(sqlite3, f"SQLITE_{code}")
+    assert is_locked(OperationalError("SELECT 1", None, error)) == (code in LOCKED)

@@ -1,4 +1,4 @@
-"""Uploads made to harm: no file takes a thread for ever, or more memory than images.py says."""
+"""No upload takes more time or memory than the docstring of apps/shared/images.py says."""
 
 import base64
 import io
@@ -19,9 +19,9 @@ from PIL import Image
 
 from apps.shared.images import MAX_PIXELS, MAX_SIDE
 from apps.shared.settings import settings
-from tests.apps.hostile import (
-    MOST_MB,
-    MOST_WEBP_TABLES_MB,
+from tests.apps.mutated_pictures import (
+    MAX_MB,
+    MAX_WEBP_TABLES_MB,
     Part,
     case,
     chunk,
@@ -39,26 +39,26 @@ from twinbench.paths import ROOT
 pytestmark = pytest.mark.slow
 
 CASES = 1_000  # of each format
-# As large as an upload may be, without the form around it.
-MOST_BYTES = settings.upload_bytes - 1_000
+# The largest file, without the form around it.
+MAX_BYTES = settings.upload_bytes - 1_000
 
 
-def _tried(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tests.apps.hostile", *arguments],
+        [sys.executable, "-m", "tests.apps.mutated_pictures", *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 
 
 @pytest.mark.timeout(700)
 @pytest.mark.parametrize("kind", MAX_PIXELS)
-def test_a_mutated_picture_is_made_or_refused(kind: str) -> None:
-    done = _tried(kind, "0", str(CASES))
+def test_mutated_picture_is_made_or_refused(kind: str) -> None:
+    done = _run(kind, "0", str(CASES))
     outcomes = dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
-    wrong = {seed: told for seed, told in outcomes.items() if told not in ("made", "refused")}
-    for seed, told in wrong.items():
+    wrong = {seed: fault for seed, fault in outcomes.items() if fault not in ("made", "refused")}
+    for seed, fault in wrong.items():
         data = base64.b64encode(zlib.compress(case(kind, int(seed)))).decode()
-        ended = told or f"ended by signal {-done.returncode} (24: too much CPU time)"
+        ended = fault or f"ended by signal {-done.returncode} (24: too much CPU time)"
         pytest.fail(f"{kind} {seed}: {ended} {done.stderr}\nzlib, base64: {data}")
     assert len(outcomes) == CASES
     assert 0.2 < list(outcomes.values()).count("made") / CASES < 0.8
@@ -71,38 +71,38 @@ def _small(kind: str, **options: object) -> bytes:
 
 
 def _png_with(part: Part, times: int | None = None) -> bytes:
-    """As often as an upload may be large, unless told otherwise."""
+    """Return a PNG with `part` as many times as fit into an upload, or `times`."""
     first, *rest = split_png(_small("PNG"))
     each = len(chunk(part.kind, part.body))
-    return join_png([first, *[part] * (times or (MOST_BYTES - 500) // each), *rest])
+    return join_png([first, *[part] * (times or (MAX_BYTES - 500) // each), *rest])
 
 
 def _pieces() -> bytes:
-    """EXIF in as many segments as an upload has room for."""
+    """Return EXIF in as many segments as fit into an upload."""
     first, more = (
         Part(b"\xe1", b"Exif\0\0" + body) for body in (b"MM\0*\0\0\0\x08\0\0", b"x" * 10)
     )
-    times = (MOST_BYTES - 1_000) // len(segment(0xE1, more.body))
+    times = (MAX_BYTES - 1_000) // len(segment(0xE1, more.body))
     return join_jpeg([first, *[more] * times, *split_jpeg(_small("JPEG"))])
 
 
 def _numbers() -> bytes:
-    """EXIF with two million numbers, each an object of its own once Pillow copies it."""
-    size = MOST_BYTES - 10_000
+    """Return EXIF with two million numbers, each an object when Pillow copies it."""
+    size = MAX_BYTES - 10_000
     tags = [(0x0112, 3, 1, 6 << 16), (40_000, 3, size // 2, 64)]
     head = b"MM\0*\0\0\0\x08" + struct.pack(">H", 2)
     return head + b"".join(struct.pack(">HHII", *tag) for tag in tags) + b"\x7f" * (size + 100)
 
 
 def _scans() -> bytes:
-    """A progressive JPEG of 25 million pixels, its last scan again and again."""
+    """Return a progressive JPEG of 25 million pixels that repeats its last scan."""
     out = io.BytesIO()
     Image.new("L", (5_000, 5_000)).save(out, "JPEG", progressive=True)
     parts = list(split_jpeg(out.getvalue()))
     return join_jpeg([*parts, *[parts[-1]] * 20_000])
 
 
-# What takes much memory, or from ten seconds to for ever, if Pillow reads all of it.
+# Files that take much memory or more than ten seconds if Pillow reads all of them.
 COSTLY: dict[str, Callable[[], bytes]] = {
     "endless comment": lambda: _png_with(
         Part(b"iTXt", b"comment\0\1\0\0\0" + zlib.compress("\u2800".encode() * 30_000)), 1
@@ -116,19 +116,19 @@ COSTLY: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", COSTLY)
-def test_a_costly_picture_is_made_or_refused(name: str, tmp_path: Path) -> None:
+def test_costly_picture_is_made_or_refused(name: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(COSTLY[name]())
     assert file.stat().st_size <= settings.upload_bytes
-    done = _tried("-", str(file))
+    done = _run("-", str(file))
     assert done.stdout in ("0 made\n", "0 refused\n"), (done.stdout, done.returncode, done.stderr)
 
 
 def _gif(size: tuple[int, int]) -> bytes:
-    """Pillow keeps its comment as a million objects, and another picture of its size."""
+    """Return a GIF whose comment Pillow stores as a million objects."""
     screen = struct.pack("<HHBBB", *size, 0, 0, 0)
     image = struct.pack("<HHHHBB", 0, 0, *size, 0, 2) + b"\1\0\0"
-    comment = b"\2xy" * ((MOST_BYTES - 100) // 3) + b"\0"
+    comment = b"\2xy" * ((MAX_BYTES - 100) // 3) + b"\0"
     parts = [Part(b"GIF89a", screen), Part(b"!\xf9", b"\4\x08\0\0\0\0"), Part(b"!\xfe", comment)]
     return join_gif([*parts, Part(b",", image)])
 
@@ -140,7 +140,7 @@ def _largest(kind: str, mode: str, size: tuple[int, int], **options: object) -> 
 
 
 def _webp_of_tables() -> bytes:
-    """A lossless WebP of as many code tables as it can have, each of one symbol."""
+    """Return a lossless WebP with the most code tables, each of one symbol."""
     bits: list[str] = []
 
     def put(value: int, count: int) -> None:
@@ -175,8 +175,8 @@ def _webp_of_tables() -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-# The files of each format that take most memory, and whether they are accepted. A JPEG that is
-# narrow is not unpacked at a fraction of its size.
+# The files of each format that take most memory, and their status. A narrow JPEG is not decoded
+# at a fraction of its size.
 NARROW = (4 * 299, MAX_SIDE)
 SQUARE = (5_000, 5_000)
 WORST: dict[str, tuple[Callable[[], bytes], int]] = {
@@ -195,13 +195,13 @@ WORST: dict[str, tuple[Callable[[], bytes], int]] = {
 
 @pytest.fixture(scope="module")
 def worst() -> dict[str, tuple[bytes, int]]:
-    """Made once: it takes seconds."""
+    """Return the files, made once because it takes seconds."""
     return {kind: (make(), status) for kind, (make, status) in WORST.items()}
 
 
 @contextmanager
 def _server(name: str, folder: Path) -> Iterator[tuple[httpx2.Client, int]]:
-    """A client of the app `name` in a process of its own, and the process's id."""
+    """Start the app `name` in a process; return a client and the process id."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         fd = listening.fileno()
         command = [sys.executable, "-m", "uvicorn", f"apps.{name}_app.main:app", "--fd", str(fd)]
@@ -234,17 +234,17 @@ def _memory_mb(pid: int, name: str) -> float:
 
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
-def test_two_of_the_worst_keep_within_the_memory(
+def test_two_concurrent_uploads_keep_the_memory_limit(
     name: str, worst: dict[str, tuple[bytes, int]], tmp_path: Path
 ) -> None:
     taken_mb = {}
     with _server(name, tmp_path) as (client, pid):
-        assert _upload_two(client, _small("PNG")) == [200, 200]  # all is imported now
+        assert _upload_two(client, _small("PNG")) == [200, 200]  # imports everything
         idle_mb = _memory_mb(pid, "VmRSS")
         for kind, (content, status) in worst.items():
             assert len(content) <= settings.upload_bytes
-            Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak starts again
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # resets the peak
             assert _upload_two(client, content) == [status] * 2, kind
             taken_mb[kind] = _memory_mb(pid, "VmHWM") - idle_mb
-    assert taken_mb.pop("webp of tables") < 2 * MOST_WEBP_TABLES_MB
-    assert max(taken_mb.values()) < 2 * MOST_MB, taken_mb
+    assert taken_mb.pop("webp of tables") < 2 * MAX_WEBP_TABLES_MB
+    assert max(taken_mb.values()) < 2 * MAX_MB, taken_mb

@@ -1,9 +1,15 @@
-"""Guard 1: each file of the async app is its twin, converted, and nothing more."""
+"""Each file of the async app is the converted file of the sync app, and nothing more."""
 
 import ast
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.dependencies.models import Dependant
 
+from tests.apps.serving import APPS, routes
 from tools.side_by_side.conversion import differences
 from twinbench.paths import ROOT
 
@@ -17,12 +23,12 @@ SYNC, ASYNC = (
 )
 
 
-def test_the_twins_are_a_conversion_apart() -> None:
+def test_async_app_is_the_converted_sync_app() -> None:
     if found := differences(SYNC, ASYNC):
         pytest.fail("\n\n".join(found), pytrace=False)
 
 
-# In which file of the async app, what is there, what it becomes.
+# File of the async app, old text, new text.
 DRIFTS = [
     ("posts.py", "await session.commit()", "session.commit()"),
     ("posts.py", 'attribute_names=["author"]', 'attribute_names=["author", "title"]'),
@@ -31,11 +37,7 @@ DRIFTS = [
     ("posts.py", "status_code=201", "status_code=200"),
     ("posts.py", "async def delete_post", "def delete_post"),
     ("posts.py", "exclude_unset=True", "exclude_none=True"),
-    (
-        "users.py",
-        "await run_in_threadpool(hash_password, new.password)",
-        "hash_password(new.password)",
-    ),
+    ("users.py", "await run_in_threadpool(hash_password, new.password)", "hash_password(new)"),
     ("users.py", "normalize_email(form.username)", "form.username"),
     ("users.py", '@router.get("/me"', '@router.get("/me", include_in_schema=False'),
     ("pictures.py", "await run_in_threadpool((PICTURES / name).write_bytes, picture)", "pass"),
@@ -53,17 +55,15 @@ DRIFTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "there", "becomes"), DRIFTS)
-def test_a_drift_is_caught(name: str, there: str, becomes: str) -> None:
-    assert there in ASYNC[name]
-    drifted = ASYNC | {name: ASYNC[name].replace(there, becomes, 1)}
-    [found] = differences(SYNC, drifted)
+@pytest.mark.parametrize(("name", "old", "new"), DRIFTS)
+def test_drift_is_found(name: str, old: str, new: str) -> None:
+    assert old in ASYNC[name]
+    [found] = differences(SYNC, ASYNC | {name: ASYNC[name].replace(old, new, 1)})
     assert found.startswith(f"--- sync_app/{name}, converted")
 
 
 @pytest.mark.parametrize("name", sorted(SYNC))
-def test_no_function_is_left_out(name: str) -> None:
-    """One statement more, in each function after the other."""
+def test_extra_statement_is_found_in_every_function(name: str) -> None:
     tree = ast.parse(ASYNC[name])
     for function in (node for node in tree.body if isinstance(node, ast.AsyncFunctionDef)):
         function.body.append(ast.Pass())
@@ -72,19 +72,63 @@ def test_no_function_is_left_out(name: str) -> None:
         function.body.pop()
 
 
-def test_a_file_without_a_twin_is_caught() -> None:
+def test_extra_file_is_found() -> None:
     [found] = differences(SYNC, ASYNC | {"extra.py": ""})
     assert found == "extra.py: only in one of the apps"
 
 
-def test_a_rule_that_is_used_nowhere_is_caught() -> None:
+def test_unused_rule_is_found() -> None:
     without = {name: source for name, source in SYNC.items() if name != "workload.py"}
     found = differences(without, {name: ASYNC[name] for name in without})
     assert "unused rule: time.sleep" in found
 
 
-def test_a_comment_and_a_docstring_of_a_file_may_differ() -> None:
-    drifted = ASYNC | {
-        "posts.py": '"""Other words."""\n# and more\n' + ASYNC["posts.py"].partition('"""\n')[2]
+def test_comments_and_module_docstrings_may_differ() -> None:
+    source = '"""Other words."""\n# and more\n' + ASYNC["posts.py"].partition('"""\n')[2]
+    assert differences(SYNC, ASYNC | {"posts.py": source}) == []
+
+
+def kinds(app: FastAPI, module: str) -> dict[str, bool]:
+    """Return whether each endpoint, dependency and handler defined in `module` is async."""
+    called: list[Callable[..., Any]] = [*app.exception_handlers.values()]
+    for route in routes(app):
+        called += _calls(route.dependant)
+    return {
+        function.__name__: inspect.iscoroutinefunction(function)
+        or inspect.isasyncgenfunction(function)
+        for function in called
+        if function.__module__.startswith(module)
     }
-    assert differences(SYNC, drifted) == []
+
+
+def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    if dependant.call:
+        yield dependant.call
+    for inner in dependant.dependencies:
+        yield from _calls(inner)
+
+
+def test_every_function_is_async_in_the_async_app_only() -> None:
+    sync, asynchronous = (kinds(APPS[name].app, f"apps.{name}_app") for name in APPS)
+    assert {"read_post", "home_page", "get_session", "get_current_user", "http_error"} <= set(sync)
+    assert sync == dict.fromkeys(sync, False)
+    assert asynchronous == dict.fromkeys(sync, True)
+
+
+async def is_async() -> None: ...
+
+
+def is_sync() -> None: ...
+
+
+@pytest.mark.parametrize("where", ["endpoint", "dependency", "handler"])
+def test_function_of_the_wrong_kind_is_found(where: str) -> None:
+    app, router = FastAPI(), APIRouter()
+    functions: dict[str, Any] = dict.fromkeys(("endpoint", "dependency", "handler"), is_async)
+    functions[where] = is_sync
+    router.add_api_route(
+        "/", functions["endpoint"], dependencies=[Depends(functions["dependency"])]
+    )
+    app.include_router(router)
+    app.add_exception_handler(OSError, functions["handler"])
+    assert kinds(app, __name__) == {"is_async": True, "is_sync": False}

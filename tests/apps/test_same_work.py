@@ -1,34 +1,41 @@
-"""Guard 4: the same requests give the same answers, SQL, commits, and leave the same behind.
+"""Both apps do the same work for the same requests.
 
-The clock and chance are held still, so that equal means equal: of bodies no byte is left out, of
-headers only when an answer was sent, and when a file was written.
+Responses, SQL, commits, and the rows and files at the end are equal, while clock and random
+values are fixed. The preflight compares the same aspects, but of real servers under load plans:
+it sends each request three times to two starts of each app, which here would take minutes.
 """
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import Engine, event, text
+from sqlalchemy import text
 
 from apps.shared import images, models, security
 from tests.apps.conftest import DATABASE
-from tests.apps.requests import REQUESTS, Ask
-from tests.apps.serving import PICTURES, TWINS, routes, serving
+from tests.apps.requests import REQUESTS, Case
+from tests.apps.serving import APPS, PICTURES, recorded, routes, serving
 
 from apps.async_app import posts as async_posts
 from apps.async_app import workload as async_workload
 
+# Of files: the time when they were written.
+VOLATILE_HEADERS = {"date", "last-modified", "etag"}
+
 
 class Work(NamedTuple):
-    """What a request came to."""
+    """Result of one request."""
 
-    ask: Ask
+    case: Case
     status: int
     headers: dict[str, str]
     content: bytes
@@ -36,9 +43,7 @@ class Work(NamedTuple):
     commits: int
 
 
-class Still:
-    """A clock that stands."""
-
+class FixedClock:
     NOW = datetime.now(UTC)
 
     @classmethod
@@ -47,151 +52,134 @@ class Still:
 
 
 @pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Time and chance stand still; call it to begin anew with the same chance."""
-    return hold_still(monkeypatch, models, security, images)
+def restart_random(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Fix the clock and random values; the result restarts the random values."""
+    return fix_clock_and_random(monkeypatch, models, security, images)
 
 
-def hold_still(
+def fix_clock_and_random(
     monkeypatch: pytest.MonkeyPatch, models: Any, security: Any, images: Any
 ) -> Callable[[], None]:
-    """Hold time and chance still in these modules; the result begins anew with the same chance."""
-    monkeypatch.setattr(models, "datetime", Still)
-    monkeypatch.setattr(security, "datetime", Still)
+    monkeypatch.setattr(models, "datetime", FixedClock)
+    monkeypatch.setattr(security, "datetime", FixedClock)
     hash_with = Argon2Hasher().hash
     salted = type("Salted", (), {"hash": staticmethod(lambda p: hash_with(p, salt=b"0" * 16))})
     salted.verify = staticmethod(security.password_hash.verify)  # type: ignore[attr-defined]
     monkeypatch.setattr(security, "password_hash", salted)
 
-    def begin() -> None:
+    def restart() -> None:
         numbers = count(1)
         monkeypatch.setattr(images, "uuid4", lambda: UUID(int=next(numbers)))
 
-    return begin
+    return restart
 
 
-@contextmanager
-def heard(engine: Engine) -> Iterator[tuple[list[tuple[str, Any]], list[None]]]:
-    """The statements with their parameters, and the commits, while it lasts."""
-    statements: list[tuple[str, Any]] = []
-    commits: list[None] = []
-
-    def statement(_c: Any, _k: Any, sql: str, parameters: Any, *_: Any) -> None:
-        statements.append((sql, parameters))
-
-    def commit(_c: Any) -> None:
-        commits.append(None)
-
-    event.listen(engine, "before_cursor_execute", statement)
-    event.listen(engine, "commit", commit)
-    try:
-        yield statements, commits
-    finally:
-        event.remove(engine, "before_cursor_execute", statement)
-        event.remove(engine, "commit", commit)
-
-
-def work(name: str, requests: list[Ask]) -> list[Work]:
-    """What the app `name` makes of `requests`, on fresh data."""
+def work(name: str, cases: Sequence[Case]) -> list[Work]:
+    """Send `cases` to the app `name` on fresh data."""
     done = []
-    with serving(name) as client, heard(TWINS[name].engine) as (statements, commits):
-        for ask in requests:
+    with serving(name) as client, recorded(APPS[name].engine) as (statements, commits):
+        for case in cases:
             statements.clear()
             commits.clear()
-            answer = ask.send(client)
-            headers = {k: v for k, v in answer.headers.items() if k not in UNLIKE}
-            content = answer.content
-            done.append(
-                Work(ask, answer.status_code, headers, content, [*statements], len(commits))
-            )
+            response = case.send(client)
+            headers = {k: v for k, v in response.headers.items() if k not in VOLATILE_HEADERS}
+            result = (response.status_code, headers, response.content)
+            done.append(Work(case, *result, [*statements], len(commits)))
     return done
 
 
-# When it was sent; of files: when they were written.
-UNLIKE = {"date", "last-modified", "etag"}
-
-
-def left() -> tuple[list[str], dict[str, bytes]]:
-    """The whole database as SQL, and every picture."""
-    database = sqlite3.connect(DATABASE)
-    rows = [*database.iterdump()]
-    database.close()
+def rows_and_files() -> tuple[list[str], dict[str, bytes]]:
+    with closing(sqlite3.connect(DATABASE)) as database:
+        rows = [*database.iterdump()]
     return rows, {path.name: path.read_bytes() for path in PICTURES.iterdir()}
 
 
-def test_both_do_the_same_work(still: Callable[[], None]) -> None:
-    done, behind = {}, {}
-    for name in TWINS:
-        still()
+def test_both_apps_do_the_same_work(restart_random: Callable[[], None]) -> None:
+    done, left = {}, {}
+    for name in APPS:
+        restart_random()
         done[name] = work(name, REQUESTS)
-        behind[name] = left()
+        left[name] = rows_and_files()
     for one, other in zip(done["sync"], done["async"], strict=True):
-        assert one == other, one.ask
-    assert behind["sync"] == behind["async"]
-    assert [(w.ask, w.status) for w in done["sync"]] == [(a, a.status) for a in REQUESTS]
+        assert one == other, one.case
+    assert left["sync"] == left["async"]
+    assert [(w.case, w.status) for w in done["sync"]] == [(c, c.status) for c in REQUESTS]
 
 
-def test_every_route_is_asked() -> None:
-    """Pages and workload routes too, which the API's description does not hold or explain."""
-    for name, twin in TWINS.items():
-        unasked = {
+def test_every_route_has_a_request() -> None:
+    for name, (app, *_) in APPS.items():
+        missing = {
             (method, route.path)
-            for route in routes(twin.app)
+            for route in routes(app)
             for method in route.methods or ()
             if not any(
-                ask.method == method and route.path_regex.match(ask.path.partition("?")[0])
-                for ask in REQUESTS
+                case.method == method and route.path_regex.match(case.path.partition("?")[0])
+                for case in REQUESTS
             )
         }
-        assert not unasked, name
+        assert not missing, name
 
 
-def _another_statement(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = async_posts.find_post
-
-    async def drifted(session: Any, post_id: int) -> Any:
-        await session.execute(text("SELECT 1"))
-        return await find(session, post_id)
-
-    monkeypatch.setattr(async_posts, "find_post", drifted)
-
-
-def _another_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+def _plant(monkeypatch: pytest.MonkeyPatch, extra: Callable[[Any], Any]) -> None:
     find = async_posts.find_post
 
     async def drifted(session: Any, post_id: int) -> Any:
         post = await find(session, post_id)
-        await session.commit()
+        await extra(session)
         return post
 
     monkeypatch.setattr(async_posts, "find_post", drifted)
 
 
-def _another_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(async_workload, "digest", lambda n: n)
+DRIFTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "statement": lambda patch: _plant(patch, lambda session: session.execute(text("SELECT 1"))),
+    "commit": lambda patch: _plant(patch, lambda session: session.commit()),
+    "response": lambda patch: patch.setattr(async_workload, "digest", lambda n: n),
+}
 
 
-@pytest.mark.parametrize("drift", [_another_statement, _another_commit, _another_answer])
-def test_a_drift_is_caught(
-    drift: Callable[[pytest.MonkeyPatch], None],
-    still: Callable[[], None],
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("drift", DRIFTS)
+def test_drift_is_found(
+    drift: str, restart_random: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    some = [Ask("GET", "/api/posts/7", 200), Ask("GET", "/workload/compute?n=10", 200)]
-    still()
-    before = {name: work(name, some) for name in TWINS}
+    cases = [Case("GET", "/api/posts/7", 200), Case("GET", "/workload/compute?n=10", 200)]
+    restart_random()
+    before = {name: work(name, cases) for name in APPS}
     assert before["sync"] == before["async"]
-    drift(monkeypatch)
-    assert work("async", some) != before["sync"]
+    DRIFTS[drift](monkeypatch)
+    assert work("async", cases) != before["sync"]
 
 
-def test_a_row_and_a_file_left_behind_are_caught(still: Callable[[], None]) -> None:
-    still()
+def test_changed_row_and_extra_file_are_found(restart_random: Callable[[], None]) -> None:
+    restart_random()
     work("sync", [])
-    rows, files = left()
-    with sqlite3.connect(DATABASE) as database:
-        database.execute("UPDATE posts SET title = 'Other' WHERE id = 9")
-    database.close()
+    rows, files = rows_and_files()
+    with APPS["sync"].engine.begin() as connection:
+        connection.execute(text("UPDATE posts SET title = 'Other' WHERE id = 9"))
+    APPS["sync"].engine.dispose()
     (PICTURES / "orphan.jpg").touch()
-    assert left()[0] != rows
-    assert left()[1] != files
+    assert rows_and_files()[0] != rows
+    assert rows_and_files()[1] != files
+
+
+def schema(app: FastAPI) -> bytes:
+    return TestClient(app).get("/openapi.json").content
+
+
+def test_both_apps_have_the_same_openapi_schema() -> None:
+    sync, asynchronous = (schema(app) for app, *_ in APPS.values())
+    assert sync == asynchronous
+    assert len(json.loads(sync)["paths"]) == 16
+
+
+@pytest.mark.parametrize(
+    "drift", [{"summary": "Other"}, {"tags": ["x"]}, {"responses": {418: {}}}, {"deprecated": True}]
+)
+def test_drift_of_the_openapi_schema_is_found(drift: dict[str, object]) -> None:
+    same, other = FastAPI(), FastAPI()
+    same.get("/")(_endpoint)
+    other.get("/", **drift)(_endpoint)  # type: ignore[arg-type]
+    assert schema(same) != schema(other)
+
+
+def _endpoint() -> None: ...

@@ -1,20 +1,26 @@
-"""Uploads: what is refused, what is kept, and that nothing is lost or left behind."""
+"""Uploads: which files are accepted, and what is stored."""
 
 import io
+import sqlite3
 import struct
+import threading
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from sqlalchemy import event
 
 from apps.shared import images
 from apps.shared.images import MAX_PIXELS, MAX_SIDE, make_profile_picture
 from apps.shared.settings import settings
-from tests.apps.hostile import (
+from tests.apps.conftest import DATABASE
+from tests.apps.mutated_pictures import (
     SECRET,
     Part,
     described,
@@ -25,26 +31,26 @@ from tests.apps.hostile import (
     split_png,
     valid,
 )
-from tests.apps.serving import ME, PATH, image_file, kept_pictures, picture, upload
+from tests.apps.serving import APPS, ME, PATH, PICTURES, image_file, picture, upload, uploaded_files
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
-def test_a_picture_becomes_a_square_jpeg(client: TestClient, kind: str) -> None:
+def test_picture_becomes_a_square_jpeg(client: TestClient, kind: str) -> None:
     user = upload(client, picture(kind, (700, 300))).json()
-    assert kept_pictures() == [user["image_file"]]
-    answer = client.get(user["image_path"])
-    assert answer.headers["content-type"] == "image/jpeg"
-    with Image.open(io.BytesIO(answer.content)) as shown:
+    assert uploaded_files() == [user["image_file"]]
+    response = client.get(user["image_path"])
+    assert response.headers["content-type"] == "image/jpeg"
+    with Image.open(io.BytesIO(response.content)) as shown:
         assert (shown.format, shown.size, shown.mode) == ("JPEG", (300, 300), "RGB")
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "I;16", "CMYK"])
-def test_every_kind_of_pixel_is_understood(client: TestClient, mode: str) -> None:
+def test_every_pixel_format_is_accepted(client: TestClient, mode: str) -> None:
     kind = "JPEG" if mode == "CMYK" else "PNG"
     assert upload(client, picture(kind, mode=mode)).status_code == 200
 
 
-def test_a_photo_is_shown_upright_and_tells_nothing_else(client: TestClient) -> None:
+def test_photo_is_turned_upright_and_has_no_metadata(client: TestClient) -> None:
     photo = Image.new("RGB", (200, 100), "red")
     photo.paste("blue", (0, 0, 100, 100))
     exif = Image.Exif()
@@ -72,52 +78,52 @@ def _with_xmp(kind: str, orientation: int) -> dict[str, Any]:
     xmp = f'<x tiff:Orientation="{orientation}"/>'
     if kind != "PNG":
         return {"xmp": xmp.encode()}
-    told = PngInfo()
-    told.add_itxt("XML:com.adobe.xmp", xmp)
-    return {"pnginfo": told}
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", xmp)
+    return {"pnginfo": info}
 
 
-@pytest.mark.parametrize("told", [_with_exif, _with_xmp])
+@pytest.mark.parametrize("metadata", [_with_exif, _with_xmp])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_a_picture_is_turned_as_its_metadata_say(kind: str, told: Any) -> None:
+def test_picture_is_turned_as_its_metadata_say(kind: str, metadata: Any) -> None:
     image = Image.new("RGB", (300, 300), "red")
     image.paste("blue", (0, 0, 150, 150))  # the upper left quarter
     for orientation, place in {1: (75, 75), 2: (225, 75), 3: (225, 225), 6: (225, 75)}.items():
         out = io.BytesIO()
-        image.save(out, kind, **told(kind, orientation))
+        image.save(out, kind, **metadata(kind, orientation))
         with Image.open(io.BytesIO(make_profile_picture(out))) as shown:
             pixel: Any = shown.getpixel(place)
         assert pixel[2] > 200 > 60 > pixel[0], orientation
 
 
 @pytest.mark.parametrize("kind", MAX_PIXELS)
-def test_a_made_picture_holds_no_metadata(client: TestClient, kind: str) -> None:
+def test_stored_picture_has_no_metadata(client: TestClient, kind: str) -> None:
     for content in valid(kind):
         made = client.get(upload(client, content).json()["image_path"]).content
         assert described(made) == "made"
 
 
-def test_a_comment_is_never_written() -> None:
+def test_comment_is_never_written() -> None:
     commented = Image.new("RGB", (300, 300))
     commented.info["comment"] = SECRET
     assert described(images.encode_jpeg(commented)) == "made"
 
 
 @pytest.mark.parametrize("character", ["A", "\u2800"])
-def test_a_long_comment_is_no_reason_to_refuse(client: TestClient, character: str) -> None:
-    told = PngInfo()
-    told.add_itxt("comment", character * 100_000)
+def test_picture_with_a_long_comment_is_accepted(client: TestClient, character: str) -> None:
+    info = PngInfo()
+    info.add_itxt("comment", character * 100_000)
     out = io.BytesIO()
-    Image.new("RGB", (40, 30)).save(out, "PNG", pnginfo=told)
+    Image.new("RGB", (40, 30)).save(out, "PNG", pnginfo=info)
     assert upload(client, out.getvalue()).status_code == 200
 
 
-def test_a_photo_of_24_megapixels_is_taken(client: TestClient) -> None:
+def test_photo_of_24_megapixels_is_accepted(client: TestClient) -> None:
     assert upload(client, picture("JPEG", (6_000, 4_000))).status_code == 200
 
 
 def _bomb() -> bytes:
-    """A PNG of a few hundred bytes that says it has 40,000 x 40,000 pixels."""
+    """Return a PNG of a few hundred bytes that claims 40,000 x 40,000 pixels."""
     parts = list(split_png(png((100, 100), 8, 2)))
     header = struct.pack(">II", 40_000, 40_000) + parts[0].body[8:]
     return join_png([Part(b"IHDR", header), *parts[1:]])
@@ -132,11 +138,11 @@ def _progressive(frame: int, more_scans: int) -> bytes:
 
 
 def _many_pixels() -> bytes:
-    """A real picture of 8,000 x 8,000 pixels in a small file."""
+    """Return a valid picture of 8,000 x 8,000 pixels in a small file."""
     return picture("PNG", (8_000, 8_000), "1")
 
 
-NO_PICTURES = {
+INVALID = {
     "text": b"no picture",
     "nothing": b"",
     "svg": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
@@ -153,12 +159,12 @@ NO_PICTURES = {
 }
 
 
-@pytest.mark.parametrize("kind", NO_PICTURES)
-def test_what_is_no_picture_is_refused(client: TestClient, kind: str) -> None:
-    answer = upload(client, NO_PICTURES[kind])
-    assert answer.status_code == 400
-    assert answer.json() == {"detail": "The file is not a picture that can be read"}
-    assert kept_pictures() == []
+@pytest.mark.parametrize("kind", INVALID)
+def test_invalid_picture_is_rejected(client: TestClient, kind: str) -> None:
+    response = upload(client, INVALID[kind])
+    assert response.status_code == 400
+    assert response.json() == {"detail": "The file is not a picture that can be read"}
+    assert uploaded_files() == []
     assert image_file(client) is None
 
 
@@ -174,22 +180,22 @@ def test_what_is_no_picture_is_refused(client: TestClient, kind: str) -> None:
         "é\u202e.png",
     ],
 )
-def test_the_name_of_a_file_has_no_say(client: TestClient, hostile: str) -> None:
+def test_name_of_the_uploaded_file_is_not_used(client: TestClient, hostile: str) -> None:
     user = upload(client, picture(), hostile).json()
-    assert kept_pictures() == [user["image_file"]]
+    assert uploaded_files() == [user["image_file"]]
     assert user["image_file"].endswith(".jpg")
     assert len(user["image_file"]) == 36
 
 
-def test_just_small_enough_and_just_too_large(client: TestClient) -> None:
-    most = settings.upload_bytes
-    assert upload(client, bytes(most)).status_code == 400  # read, and no picture
-    assert upload(client, bytes(most + 1)).status_code == 413
-    assert kept_pictures() == []
+def test_size_limit_is_exact(client: TestClient) -> None:
+    limit = settings.upload_bytes
+    assert upload(client, bytes(limit)).status_code == 400  # read, but not a picture
+    assert upload(client, bytes(limit + 1)).status_code == 413
+    assert uploaded_files() == []
 
 
-def test_what_is_too_large_is_refused_while_it_is_read(client: TestClient) -> None:
-    """Neither announced nor all read: of 200 MiB only the first few are taken."""
+def test_too_large_upload_is_rejected_while_it_is_read(client: TestClient) -> None:
+    """Without a Content-Length only the first few of 200 MiB are read."""
     sent = 0
 
     def body() -> Iterator[bytes]:
@@ -202,13 +208,13 @@ def test_what_is_too_large_is_refused_while_it_is_read(client: TestClient) -> No
     headers = ME | {"Content-Type": "multipart/form-data; boundary=x"}
     app: Any = client.app
     messages = body()
-    answer: list[Any] = []
+    response: list[Any] = []
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": next(messages), "more_body": True}
 
     async def send(message: Any) -> None:
-        answer.append(message)
+        response.append(message)
 
     scope = {
         "type": "http",
@@ -225,11 +231,94 @@ def test_what_is_too_large_is_refused_while_it_is_read(client: TestClient) -> No
     portal.call(app, scope, receive, send)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert answer[0]["status"] == 413
+    assert response[0]["status"] == 413
     assert sent <= settings.upload_bytes + 2 * 2**20
     assert peak < 2 * settings.upload_bytes
 
 
-def test_a_json_body_is_limited_likewise(client: TestClient) -> None:
+def test_json_body_has_the_same_limit(client: TestClient) -> None:
     body = {"title": "t", "content": "c" * (settings.upload_bytes + 2**16)}
     assert client.post("/api/posts", json=body, headers=ME).status_code == 413
+
+
+# Files and rows: nothing is lost and nothing is left behind.
+
+
+def _execute(*statements: str) -> None:
+    with closing(sqlite3.connect(DATABASE)) as database, database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def test_old_file_is_deleted(client: TestClient) -> None:
+    first = upload(client, picture()).json()["image_file"]
+    second = upload(client, picture()).json()["image_file"]
+    assert first != second
+    assert uploaded_files() == [second]
+    assert client.delete(PATH, headers=ME).json()["image_file"] is None
+    assert uploaded_files() == []
+
+
+def test_file_of_a_deleted_user_is_deleted(client: TestClient) -> None:
+    upload(client, picture())
+    assert client.delete("/api/users/1", headers=ME).status_code == 204
+    assert uploaded_files() == []
+
+
+def test_failed_commit_keeps_the_old_file(client: TestClient) -> None:
+    before = upload(client, picture()).json()["image_file"]
+    # Each new picture violates a constraint that is checked by the commit.
+    _execute(
+        "CREATE TABLE doom (id REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER doomed AFTER UPDATE OF image_file ON users"
+        " WHEN new.image_file IS NOT old.image_file BEGIN INSERT INTO doom VALUES (999); END",
+    )
+    assert upload(client, picture()).status_code == 409
+    assert client.delete(PATH, headers=ME).status_code == 409
+    assert image_file(client) == before
+    assert uploaded_files() == [before]
+
+
+def test_failed_write_keeps_the_old_file(client: TestClient) -> None:
+    before = upload(client, picture()).json()["image_file"]
+    moved = PICTURES.with_name("moved")
+    PICTURES.rename(moved)
+    try:
+        assert upload(client, picture()).status_code == 500
+    finally:
+        moved.rename(PICTURES)
+    assert image_file(client) == before
+    assert uploaded_files() == [before]
+
+
+def test_concurrent_uploads_leave_one_file(client: TestClient) -> None:
+    number = 6
+    barrier = threading.Barrier(number)
+
+    def one(_number: int) -> int:
+        barrier.wait()
+        status: int = upload(client, picture()).status_code
+        return status
+
+    with ThreadPoolExecutor(number) as pool:
+        assert list(pool.map(one, range(number))) == [200] * number
+    assert uploaded_files() == [image_file(client)]
+
+
+def test_upload_of_a_user_deleted_meanwhile_is_rejected(client: TestClient, name: str) -> None:
+    deleted: list[bool] = []
+
+    def delete(_c: Any, _k: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE users") and not deleted:
+            deleted.append(True)
+            _execute("DELETE FROM posts WHERE user_id = 1", "DELETE FROM users WHERE id = 1")
+
+    engine = APPS[name].engine
+    event.listen(engine, "before_cursor_execute", delete)
+    try:
+        response = upload(client, picture())
+    finally:
+        event.remove(engine, "before_cursor_execute", delete)
+    assert deleted
+    assert response.status_code == 404
+    assert uploaded_files() == []

@@ -57,7 +57,7 @@ def _write(folder: Path, plan: Plan, requests: int) -> Path:
         plan,
         make,
         look=lambda _: runs.telemetry(loop_lag_ms=0.4, threads_used=8, threads_waiting=0),
-        calibrated=runs.calibration(),
+        self_check=runs.self_check(),
     )
     return store.folder
 

@@ -11,7 +11,6 @@ from tests.support import runs
 from tests.unit.test_golden import GOLDEN
 from twinbench.analyse.results import ClaimResult
 from twinbench.analyse.run import analyse
-from twinbench.findings import Item
 from twinbench.report.view import build_view
 from twinbench.report.write import write_report
 from twinbench.store import Store
@@ -20,7 +19,7 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 PAPER: ViewportSize = {"width": 733, "height": 1062}  # A4 less margins of 8 mm
 DESK: ViewportSize = {"width": 1440, "height": 900}
 HOSTILE = "<script>document.title = 'mine'</script><img src=x onerror=\"document.title='mine'\">"
-KNOWN = Item(number=2, name="delays", verdict="FAIL", said=HOSTILE)
+FAILED = runs.check("delays", ok=False, advice=HOSTILE)
 CLAIM = ClaimResult(
     id="io", text=HOSTILE, source=HOSTILE, verdict="refuted", because="0.5 at 8 users", cells=[1]
 )
@@ -35,7 +34,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("report") / "run"
     shutil.copytree(GOLDEN / "run", folder)
     store = Store.open(folder)
-    store.write_calibration(runs.calibration(KNOWN))
+    store.write_self_check(runs.self_check(FAILED))
     results = analyse(store).model_copy(update={"claims": [CLAIM]})
     return write_report(build_view(results), folder, lambda _: None).as_uri()
 

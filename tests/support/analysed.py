@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.support import runs
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.run import analyse
-from twinbench.findings import Calibration
+from twinbench.findings import SelfCheck
 from twinbench.plan import Cell
 from twinbench.store import CellRecord
 
@@ -22,21 +22,21 @@ def opened(
     tmp_path: Path,
     made: Callable[[Cell], Made],
     rate: int = 1000,
-    calibrated: Calibration | None = None,
+    self_check: SelfCheck | None = None,
 ) -> CellResult:
     """The first cell of a plan with one open load."""
-    return _analysed(tmp_path, made, {"open": [rate]}, calibrated).cells[0]
+    return _analysed(tmp_path, made, {"open": [rate]}, self_check).cells[0]
 
 
 def _analysed(
     tmp_path: Path,
     made: Callable[[Cell], Made],
     loads: dict[str, list[int]],
-    calibrated: Calibration | None = None,
+    self_check: SelfCheck | None = None,
 ) -> Results:
     scenario = {"name": "noop", "requests": [{"path": "/"}]} | loads
     plan = runs.plan(scenarios=[scenario], blocks=1)
-    return analyse(runs.write_run(tmp_path, plan, made, calibrated=calibrated))
+    return analyse(runs.write_run(tmp_path, plan, made, self_check=self_check))
 
 
 def sure(cell: CellResult) -> tuple[str, list[str]]:

@@ -17,7 +17,7 @@ from twinbench.analyse.results import (
     Spectrum,
     Timing,
 )
-from twinbench.findings import Calibration, Floor, Item
+from twinbench.findings import Check, Floor, SelfCheck
 from twinbench.measure.control import Work
 from twinbench.plan import Load, LoadKind, Plan, cells
 from twinbench.preflight.result import PreflightPair
@@ -63,21 +63,24 @@ def manifest(of: Plan) -> Manifest:
     )
 
 
-def calibration(*items: Item, **floor: float) -> Calibration:
-    """Return a floor of 0.2 ms (p99: 1 ms), and a lag of 0.1 ms (p99: 2 ms)."""
+def check(name: str = "floor", *, ok: bool = True, advice: str = "") -> Check:
+    return Check(name=name, unit="ms", measured=0.5, low=0, high=1 if ok else 0.1, advice=advice)
+
+
+def self_check(*checks: Check, **floor: float) -> SelfCheck:
+    """Return a self-check with a floor of 0.2 ms (p99: 1 ms) and a lag of 0.1 ms (p99: 2 ms)."""
     values = {
         "latency_p50_ms": 0.2,
         "latency_p99_ms": 1.0,
         "lag_p50_ms": 0.1,
         "lag_p99_ms": 2.0,
     }
-    return Calibration(
-        form="short",
+    return SelfCheck(
         started=STARTED,
         took_s=12.0,
         floor=Floor.model_validate(values | floor),
         capacity_rps=41_000,
-        items=list(items),
+        checks=checks,
     )
 
 
@@ -196,8 +199,7 @@ def results(of: Plan, **parts: object) -> Results:
         "plan": of,
         "timing": Timing(started=STARTED, elapsed_s=60, window_s=30, sessions=1),
         "missing_cells": 0,
-        "calibration": None,
-        "full_calibration": None,
+        "self_check": None,
         "machine": machine(),
         "versions": {"python": "3.11", "fastapi": "0"},
     }

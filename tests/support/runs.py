@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 
 # Also under `runs`, where most tests look for them.
-from tests.support.factories import calibration as calibration
+from tests.support.factories import check as check
 from tests.support.factories import manifest as manifest
 from tests.support.factories import plan as plan
-from twinbench.findings import Calibration
+from tests.support.factories import self_check as self_check
+from twinbench.findings import SelfCheck
 from twinbench.plan import Cell, Plan, cells
 from twinbench.store import CellRecord, Store
 
@@ -106,7 +107,7 @@ def write_run(
     make_cell: MakeCell,
     *,
     look: Callable[[Cell], pl.DataFrame | None] = lambda _: None,
-    calibrated: Calibration | None = None,
+    self_check: SelfCheck | None = None,
 ) -> Store:
     """A whole run of `of`, each cell as `make_cell` has it, its telemetry as `look` has it."""
     store = Store.create(manifest(of), folder)
@@ -118,6 +119,6 @@ def write_run(
                 store.folder / "cells" / f"{cell.number:04d}" / "telemetry.parquet"
             )
         store.finish(made)
-    if calibrated:
-        store.write_calibration(calibrated)
+    if self_check:
+        store.write_self_check(self_check)
     return store

@@ -25,12 +25,12 @@ LONG_S = 300.0
 WITHOUT_SELF_CHECK = """
 from twinbench.__main__ import main
 from twinbench import run
-from twinbench.calibrate import NoEvidenceError
+from twinbench.selfcheck.check import SelfCheckError
 
 def leave_out(rig, runs):
-    raise NoEvidenceError("left out by a test")
+    raise SelfCheckError("left out by a test")
 
-run.calibrate_short = leave_out
+run.run_self_check = leave_out
 main()
 """
 

@@ -1,4 +1,4 @@
-"""The command as a user types it, with real servers and real load."""
+"""Commands as a user types them, with real servers and load."""
 
 import json
 import os
@@ -44,7 +44,7 @@ closed = [1, 8]
 open = [50]
 """
 CELLS = 6
-# Of its own time: the interpreter is up after a tenth of this, the imports take several times it.
+# CPU time after which the process imports: Python itself starts in a tenth of it.
 STARTED_CPU_S = 0.3
 
 
@@ -60,16 +60,16 @@ def cells_kept(folder: Path) -> int:
 
 
 def wait_for_cells(folder: Path, count: int, process: subprocess.Popen[Any]) -> None:
-    """Return once so many cells are kept, or the run has ended."""
+    """Wait until `count` cells are kept or the run has ended."""
     while cells_kept(folder) < count and process.poll() is None:
         time.sleep(0.02)
 
 
-def test_a_run_ends_with_the_path_of_its_report(plan: Path, tmp_path: Path) -> None:
+def test_run_prints_the_path_of_its_report_last(plan: Path, tmp_path: Path) -> None:
     mark = f"run-{os.getpid()}"
     done = twinbench("run", "tiny.toml", cwd=tmp_path, mark=mark)
     assert (done.returncode, done.stderr) == (0, "")
-    # Before it a remark may stand, where somebody else keeps the machine busy.
+    # A remark precedes it if the machine is busy.
     *_, last = lines = done.stdout.splitlines()
     assert (
         "two against one: 3 requests: status, headers, bytes, environment: equal."
@@ -88,7 +88,7 @@ def test_a_run_ends_with_the_path_of_its_report(plan: Path, tmp_path: Path) -> N
     assert "two / one" in page.read_text()
     assert none_left(mark)
 
-    # From disk alone: the same report again, also from what is left of it.
+    # The same report from disk.
     page.unlink()
     again = twinbench("report", cwd=tmp_path)
     assert again.returncode == 0
@@ -96,7 +96,7 @@ def test_a_run_ends_with_the_path_of_its_report(plan: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.smoke
-def test_a_killed_run_is_resumed_and_measures_nothing_twice(plan: Path, tmp_path: Path) -> None:
+def test_killed_run_resumes_without_measuring_twice(plan: Path, tmp_path: Path) -> None:
     mark = f"kill-{os.getpid()}"
     process = subprocess.Popen(
         command("run", "tiny.toml"),
@@ -123,8 +123,8 @@ def test_a_killed_run_is_resumed_and_measures_nothing_twice(plan: Path, tmp_path
     assert "there is no unfinished run of plan 'tiny'" in nothing.stderr
 
 
-def test_a_terminated_run_says_how_to_go_on(plan: Path, tmp_path: Path) -> None:
-    """As one that is interrupted: test_interrupted.py."""
+def test_terminated_run_prints_how_to_resume(plan: Path, tmp_path: Path) -> None:
+    """As an interrupted one: test_interrupted.py."""
     mark = f"interrupt-{os.getpid()}"
     process = subprocess.Popen(
         command("run", "tiny.toml", self_check=False),
@@ -136,29 +136,29 @@ def test_a_terminated_run_says_how_to_go_on(plan: Path, tmp_path: Path) -> None:
     )
     wait_for_cells(tmp_path, 2, process)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=LONG_S)
-    assert process.returncode == 130, said
-    assert f"of {CELLS} measurements are kept" in said
-    assert "--resume" in said
-    assert "Traceback" not in said
+    _, stderr = process.communicate(timeout=LONG_S)
+    assert process.returncode == 130, stderr
+    assert f"of {CELLS} measurements are kept" in stderr
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
     assert none_left(mark)
     assert cells_kept(tmp_path) >= 2
 
 
-def test_ctrl_c_in_the_first_second_leaves_no_stack_trace(plan: Path, tmp_path: Path) -> None:
+def test_ctrl_c_during_imports_prints_no_traceback(plan: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         command("run", "tiny.toml"), cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
-    # Python has started, and imports: told by its own time, which a busy machine gives slowly.
+    # By CPU time, as a busy machine gives it slowly.
     while sum(psutil.Process(process.pid).cpu_times()[:2]) < STARTED_CPU_S:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=LONG_S)
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
+    _, stderr = process.communicate(timeout=LONG_S)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
 
 
-def test_two_at_once_are_refused(plan: Path, tmp_path: Path) -> None:
+def test_second_run_at_once_is_refused(plan: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         command("run", "tiny.toml", self_check=False),
         cwd=tmp_path,
@@ -180,7 +180,7 @@ def test_two_at_once_are_refused(plan: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "code", "said"),
+    ("old", "new", "code", "message"),
     [
         ("measure_s", "mesure_s", 2, "unknown key 'mesure_s'; did you mean 'measure_s'?"),
         ("[1, 8]", "[0]", 2, "scenarios[0].closed[0]"),
@@ -201,14 +201,14 @@ def test_two_at_once_are_refused(plan: Path, tmp_path: Path) -> None:
         ('"ok"]', '"garbage"]\n', 3, "no HTTP answer"),
     ],
 )
-def test_bad_input_is_one_sentence_and_the_right_code(
-    plan: Path, tmp_path: Path, old: str, new: str, code: int, said: str
+def test_bad_input_is_one_line_with_its_exit_code(
+    plan: Path, tmp_path: Path, old: str, new: str, code: int, message: str
 ) -> None:
     mark = f"bad-{os.getpid()}"
     plan.write_text(TINY.replace(old, new, 1))
     refused = twinbench("run", "tiny.toml", cwd=tmp_path, mark=mark)
     assert refused.returncode == code
-    assert said in refused.stderr
+    assert message in refused.stderr
     assert "tiny.toml" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert len(refused.stderr) <= MAX_CHARACTERS + 1
@@ -217,25 +217,25 @@ def test_bad_input_is_one_sentence_and_the_right_code(
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "limit", "said"),
+    ("behaviour", "limit", "message"),
     [
         ("silent", "ready_s = 1", "targets[0]: 'one' could not be started: it was not ready"),
-        # Half of collapse_s is too long for one answer; ten times as much is no answer at all.
+        # Refused from half of collapse_s on; from ten times as much there is no response.
         ("slow", "collapse_s = 1.0", "set collapse_s ="),
     ],
 )
-def test_a_server_that_is_too_slow_is_refused(
-    plan: Path, tmp_path: Path, behaviour: str, limit: str, said: str
+def test_server_that_is_too_slow_is_refused(
+    plan: Path, tmp_path: Path, behaviour: str, limit: str, message: str
 ) -> None:
     text = TINY.replace("collapse_s = 20.0", limit)
     plan.write_text(text.replace('"ok"]', f'"{behaviour}"]', 1))
     refused = twinbench("check", "tiny.toml", cwd=tmp_path)
     assert refused.returncode == 3
-    assert said in refused.stderr
+    assert message in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 
-def test_an_import_that_is_not_there_is_a_plan_error(tmp_path: Path) -> None:
+def test_missing_module_is_a_plan_error(tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text(
         'name = "p"\n[[targets]]\nname = "x"\napp = "nowhere.main:app"\n'
         '[[scenarios]]\nuse = "noop"\nclosed = [1]\n'
@@ -251,14 +251,14 @@ def test_an_import_that_is_not_there_is_a_plan_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "args", [["run", "none.toml"], ["report", "nowhere"], ["report"], ["run", "--nope"], ["walk"]]
 )
-def test_usage_errors_exit_with_2_and_no_stack_trace(tmp_path: Path, args: list[str]) -> None:
+def test_usage_error_exits_with_2_without_traceback(tmp_path: Path, args: list[str]) -> None:
     refused = twinbench(*args, cwd=tmp_path)
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
     assert refused.stderr
 
 
-def test_a_target_that_dies_while_measured_costs_its_cells_only(tmp_path: Path) -> None:
+def test_dying_target_loses_only_its_own_measurements(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(TINY.replace('"ok"]', '"die", "40"]', 1))
     done = twinbench("run", "tiny.toml", cwd=tmp_path, self_check=False)
     assert done.returncode == 1

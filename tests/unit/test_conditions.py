@@ -4,17 +4,16 @@ import ctypes
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from tests.support import runs
 from tests.support.outcomes import Outcome, Outcomes, results_of
 from twinbench import run
-from twinbench.calibrate.full import calibrate
 from twinbench.measure import machine
 from twinbench.measure.machine import BusyProcess, Cores, remarks
 from twinbench.measure.rig import Rig
 from twinbench.plan import PlanError
 from twinbench.report.method import SHARING, badges, conditions
+from twinbench.selfcheck.check import SelfCheckError, run_self_check
 from twinbench.store import Machine, Sharing, Store, StoreError
 
 PLAIN = runs.manifest(runs.plan()).machine
@@ -105,6 +104,6 @@ def test_open_loads_without_timerfd_are_refused(
         run.read_plan_here(tmp_path / "plan.toml")
     (tmp_path / "plan.toml").write_text(PLAN.replace("LOADS", "closed = [1]"))
     assert run.read_plan_here(tmp_path / "plan.toml").scenarios[0].closed == [1]
-    with pytest.raises(StoreError, match="calibration sends open loads, which need Linux"):
-        calibrate(runs.plan(), tmp_path, Console())
+    with pytest.raises(SelfCheckError, match="it sends open loads, which need Linux"):
+        run_self_check(Rig.__new__(Rig), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["plan.toml"]

@@ -111,7 +111,7 @@ def test_a_late_tail_voids_beyond_response_and_floor(
         late = np.where(np.arange(8000) % 20 == 0, int(lag_ms * 1e6), 50_000)
         return runs.record(cell), requests.with_columns(sent_ns=requests["intended_ns"] + late)
 
-    calibrated = runs.calibration(lag_p99_ms=floor_ms) if floor_ms else None
-    found = opened(tmp_path, make, rate=4000, calibrated=calibrated)
+    self_check = runs.self_check(lag_p99_ms=floor_ms) if floor_ms else None
+    found = opened(tmp_path, make, rate=4000, self_check=self_check)
     assert found.status == status
-    assert any("calibration would tell" in why for why in found.reasons) == (floor_ms is None)
+    assert any("a self-check would show" in why for why in found.reasons) == (floor_ms is None)

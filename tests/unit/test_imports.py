@@ -13,7 +13,7 @@ assert main() == 0
 """
 # All that is imported before the last cell is measured, the self-check included.
 MEASURING = """
-import twinbench.run, twinbench.calibrate.full
+import twinbench.run, twinbench.selfcheck.check
 """
 
 

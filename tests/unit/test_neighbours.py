@@ -35,8 +35,8 @@ def test_a_neighbour_is_load_but_its_latency_does_not_count(tmp_path: Path) -> N
     assert result.service_ms.max == pytest.approx(4)
 
 
-def test_somebody_must_be_timed() -> None:
-    with pytest.raises(ValidationError, match="leave one whose latency counts"):
+def test_a_scenario_without_timed_requests_is_refused() -> None:
+    with pytest.raises(ValidationError, match="leave one that is timed"):
         beside(BACKGROUND)
 
 
@@ -57,7 +57,7 @@ def test_slow_neighbours_do_not_hide_a_late_generator(tmp_path: Path) -> None:
 
     plan = beside(CHEAP, BACKGROUND, closed=[], open=[2000])
     found = analyse(
-        runs.write_run(tmp_path, plan, make, calibrated=runs.calibration(lag_p99_ms=0.2))
+        runs.write_run(tmp_path, plan, make, self_check=runs.self_check(lag_p99_ms=0.2))
     )
     assert found.cells[0].status == "invalid"
     assert "late" in found.cells[0].reasons[0]

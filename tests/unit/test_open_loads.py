@@ -32,9 +32,9 @@ def of_both_kinds(
         latency_ms = sync_ms if cell.target == "sync" else async_ms
         return runs.record(cell), runs.arrivals(cell.load.value, latency_ms)
 
-    calibrated = runs.calibration(**floor) if floor else None
+    self_check = runs.self_check(**floor) if floor else None
     plan = runs.plan(scenarios=[BOTH])
-    return analyse(runs.write_run(tmp_path, plan, make, calibrated=calibrated))
+    return analyse(runs.write_run(tmp_path, plan, make, self_check=self_check))
 
 
 def test_responses_are_timed_from_when_they_were_meant(tmp_path: Path) -> None:

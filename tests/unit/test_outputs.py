@@ -15,7 +15,6 @@ from tests.support.outcomes import Outcome, Outcomes, collapse, no_difference, r
 from tests.support.pages import Parsed
 from twinbench.analyse.results import ClaimResult, Results
 from twinbench.analyse.run import analyse
-from twinbench.findings import Item
 from twinbench.plan import Cell
 from twinbench.report import method
 from twinbench.report.markdown import MOST_LINES, markdown, plain
@@ -49,11 +48,8 @@ def hostile(folder: Path) -> Results:
         {"name": "async", "title": HOSTILE[:60], "app": "b:app", "expected_differences": HOSTILE},
     ]
     plan = runs.plan(targets=targets, scenarios=[scenario])
-    items = [
-        Item(number=2, name=HOSTILE, verdict="PASS", said=HOSTILE),
-        Item(number=3, name=HOSTILE, verdict="FAIL", said=HOSTILE),
-    ]
-    store = runs.write_run(folder, plan, make, calibrated=runs.calibration(*items))
+    checks = [runs.check(HOSTILE), runs.check(HOSTILE, ok=False, advice=HOSTILE)]
+    store = runs.write_run(folder, plan, make, self_check=runs.self_check(*checks))
     return analyse(store).model_copy(update={"claims": [CLAIM], "remarks": [HOSTILE]})
 
 
@@ -237,6 +233,6 @@ def test_the_terminal_shows_verdicts_and_ends_with_one_line() -> None:
 
 
 def test_the_terminal_takes_no_markup_from_others(results: Results) -> None:
-    failed = Item(number=3, name="a [bold]queue[/bold]", verdict="FAIL", said="")
-    found = results.model_copy(update={"calibration": runs.calibration(failed)})
+    failed = runs.check("a [bold]queue[/bold]", ok=False)
+    found = results.model_copy(update={"self_check": runs.self_check(failed)})
     assert "! self-check failed: a [bold]queue[/bold]" in shown(found).replace("\n", " ")

@@ -151,8 +151,8 @@ def test_a_self_check_that_fails_is_a_remark(
     error: Exception,
 ) -> None:
     store = made(tmp_path / "runs")
-    monkeypatch.setattr(run, "calibrate_short", raising(error))
-    run._calibrate(store, cast("rig.Rig", None), tmp_path / "runs", Console(soft_wrap=True))
+    monkeypatch.setattr(run, "run_self_check", raising(error))
+    run._self_check(store, cast("rig.Rig", None), tmp_path / "runs", Console(soft_wrap=True))
     [remark] = store.manifest().remarks
     assert remark.startswith("no self-check")
     assert remark.endswith(reason(error))
@@ -165,9 +165,9 @@ def test_neither_an_interrupt_nor_a_full_disk_is_a_remark(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException
 ) -> None:
     store = made(tmp_path / "runs")
-    monkeypatch.setattr(run, "calibrate_short", raising(error))
+    monkeypatch.setattr(run, "run_self_check", raising(error))
     with pytest.raises(type(error)):
-        run._calibrate(store, cast("rig.Rig", None), tmp_path / "runs", Console())
+        run._self_check(store, cast("rig.Rig", None), tmp_path / "runs", Console())
     assert store.manifest().remarks == []
 
 

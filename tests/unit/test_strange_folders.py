@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +51,11 @@ def column(run: Path, name: str, value: pl.Expr) -> None:
             return
 
 
-def picture(run: Path, x: Sequence[float] = (1, 2), title: str = "a", y: float = 1) -> None:
-    """Have a calibration with a picture of two points, but for what is given."""
-    series = {"name": "a", "kind": "points", "x": list(x), "y": [y, 2]}
-    drawn = {"title": title, "x_label": "x", "y_label": "y", "series": [series]}
-    item = {"number": 1, "name": "a", "verdict": "PASS", "said": "a", "picture": drawn}
-    found = json.loads(runs.calibration().model_dump_json())
-    (run / "calibration.json").write_text(json.dumps(found | {"items": [item]}))
+def checks(run: Path, **values: object) -> None:
+    """Write a self-check with one check and these `values`."""
+    found = json.loads(runs.self_check(runs.check()).model_dump_json())
+    check = found["checks"][0] | values
+    (run / "selfcheck.json").write_text(json.dumps(found | {"checks": [check]}))
 
 
 def machine(run: Path, **values: object) -> None:
@@ -66,8 +64,8 @@ def machine(run: Path, **values: object) -> None:
 
 
 def floor(run: Path, **values: object) -> None:
-    found = json.loads(runs.calibration().model_dump_json())
-    (run / "calibration.json").write_text(json.dumps(found | {"floor": found["floor"] | values}))
+    found = json.loads(runs.self_check().model_dump_json())
+    (run / "selfcheck.json").write_text(json.dumps(found | {"floor": found["floor"] | values}))
 
 
 def raw(run: Path, text: str) -> None:
@@ -127,10 +125,8 @@ DECIMAL, INFINITE = pl.Decimal(38, 2), float("inf")
             lambda run: changed(run / "manifest.json", sessions=[{"started": "2026-01-01T00:00"}]),
             "(sessions.0.started: Input should have timezone info)",
         ),
-        (lambda run: picture(run, x=[1]), "picture.series.0: 1 values of x, 2 of y"),
-        (lambda run: picture(run, y=float("nan")), "(items.0.picture.series.0.y.0: "),
-        (lambda run: picture(run, y=1e308), "calibration.json: not of this version"),
-        (lambda run: picture(run, title="\x1b[31m"), "(items.0.picture.title: "),
+        (lambda run: checks(run, measured=float("nan")), "(checks.0.measured: "),
+        (lambda run: checks(run, high=1e308), "selfcheck.json: not of this version"),
         (lambda run: column(run, "sent_ns", pl.col("intended_ns") - 1), "sent_ns is before inten"),
         (lambda run: column(run, "t_ns", pl.lit(1)), "(t_ns does not ascend)"),
         (lambda run: column(run, "t_ns", pl.col("t_ns").reverse()), "(t_ns does not ascend)"),
@@ -158,9 +154,9 @@ DECIMAL, INFINITE = pl.Decimal(38, 2), float("inf")
         (lambda run: raw(run, "[" * 100_000), "manifest.json: not of this version"),
         (lambda run: raw(run, f'{{"cells": {"9" * 5000}}}'), "manifest.json: not of this version"),
         (lambda run: raw(run, "\udcff"), "manifest.json: not of this version"),
-        (lambda run: replaced(run / "calibration.json", os.mkfifo), "json: not a regular file"),
-        (lambda run: replaced(run / "calibration.json", Path.mkdir), "json: not a regular file"),
-        (lambda run: replaced(run / "calibration.json", zero), "calibration.json: a link, or"),
+        (lambda run: replaced(run / "selfcheck.json", os.mkfifo), "json: not a regular file"),
+        (lambda run: replaced(run / "selfcheck.json", Path.mkdir), "json: not a regular file"),
+        (lambda run: replaced(run / "selfcheck.json", zero), "selfcheck.json: a link, or"),
         (lambda run: replaced(telemetry(run), os.mkfifo), "parquet: not a regular file"),
         (lambda run: replaced(telemetry(run), zero), "parquet: a link, or behind one"),
     ],
@@ -207,11 +203,11 @@ def leaves(found: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | i
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["manifest.json", "calibration.json", "cells/0001/cell.json"])
+@pytest.mark.parametrize("name", ["manifest.json", "selfcheck.json", "cells/0001/cell.json"])
 def test_a_number_that_was_edited_is_refused_or_finite(tmp_path: Path, name: str) -> None:
     """Each number of a file, replaced by one that no run has."""
     store = written(tmp_path)
-    picture(store.folder)
+    checks(store.folder)
     path = store.folder / name
     text = path.read_text()
     for at in leaves(json.loads(text)):

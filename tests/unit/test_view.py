@@ -5,7 +5,6 @@ import pytest
 from tests.support import runs
 from tests.support.outcomes import INVALID, Outcome, Outcomes, collapse, no_difference, results_of
 from twinbench.analyse.results import Results
-from twinbench.findings import Item
 from twinbench.preflight.result import PreflightPair
 from twinbench.report.elements import VerdictRow
 from twinbench.report.view import ReportView, build_view
@@ -247,12 +246,10 @@ def test_measurements_are_counted_by_their_status() -> None:
 
 
 def test_a_self_check_is_a_badge_whether_it_passed_or_not() -> None:
-    passed = Item(number=1, name="one", verdict="PASS", said="")
-    failed = Item(number=2, name="two", verdict="FAIL", said="")
-    skipped = Item(number=3, name="three", verdict="SKIP", said="")
-    found = tones(WAIT, calibration=runs.calibration(passed, skipped))
+    passed, failed = runs.check("one"), runs.check("two", ok=False)
+    found = tones(WAIT, self_check=runs.self_check(passed))
     assert found["self-check 1 of 1"] == "good"
-    found = tones(WAIT, calibration=runs.calibration(passed, failed))
+    found = tones(WAIT, self_check=runs.self_check(passed, failed))
     assert found["self-check failed: two"] == "bad"
 
 

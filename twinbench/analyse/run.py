@@ -21,7 +21,6 @@ from twinbench.plan import Plan
 from twinbench.plan import cells as plan_cells
 from twinbench.remarks import remarked
 from twinbench.store import (
-    FULL_CALIBRATION,
     CellRecord,
     Store,
     StoreError,
@@ -44,8 +43,8 @@ def analyse(store: Store) -> Results:
     manifest = store.manifest()
     records = store.records()
     _check(records, manifest.plan, store.folder)
-    calibration = store.calibration()
-    floor = calibration.floor if calibration else None
+    self_check = store.self_check()
+    floor = self_check.floor if self_check else None
     failed: dict[int, str] = {}
     with ThreadPoolExecutor(READERS) as readers:
         cells = list(readers.map(lambda r: _cell(store, r, manifest.plan, floor, failed), records))
@@ -69,8 +68,7 @@ def analyse(store: Store) -> Results:
         crossovers=[],
         claims=[],
         timelines=[],
-        calibration=calibration,
-        full_calibration=store.calibration(FULL_CALIBRATION),
+        self_check=self_check,
         machine=manifest.machine,
         versions=manifest.versions,
     )

@@ -9,7 +9,6 @@ does not hold scipy and matplotlib, which only analysis and report need.
 
 import typer
 
-from twinbench.cli.calibrate import calibrate, generators
 from twinbench.cli.check import check
 from twinbench.cli.console import err
 from twinbench.cli.report import report
@@ -25,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, report, check, ui, schema, calibrate, generators):
+for command in (run, report, check, ui, schema):
     app.command()(command)
 
 
@@ -49,7 +48,6 @@ def main() -> int:
 
 def _exit_code(error: Exception) -> int | None:
     """Return the exit code of an expected error, None for any other."""
-    from twinbench.calibrate import NoEvidenceError
     from twinbench.measure.server import ServerFailedError
     from twinbench.plan import PlanError
     from twinbench.preflight.result import PreflightError
@@ -57,7 +55,6 @@ def _exit_code(error: Exception) -> int | None:
     from twinbench.store import StoreError
 
     codes: dict[type[Exception], int] = {
-        NoEvidenceError: 1,
         PlanError: 2,
         StoreError: 2,
         PreflightError: 3,

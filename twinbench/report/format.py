@@ -20,11 +20,6 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def reading(value: float) -> str:
-    """Return `value` with as many digits as a check against bounds needs."""
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
-
-
 def count(value: int, noun: str) -> str:
     """Return `value` and the noun, in the plural where it must be."""
     return f"{value:,} {noun}{'' if value == 1 else 's'}"

@@ -7,7 +7,7 @@ from datetime import datetime
 from twinbench.analyse.gates.answers import MOST_ERRORS
 from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import CellResult, Results
-from twinbench.findings import Calibration, Check, Item
+from twinbench.findings import SelfCheck
 from twinbench.plan import ASPECTS
 from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import wrong_share
@@ -17,10 +17,10 @@ from twinbench.report.format import (
     duration,
     leader,
     number,
-    reading,
 )
 from twinbench.report.pairs import TargetPair, title
 from twinbench.store import Machine, Sharing
+from twinbench.text import figure
 
 SHARING: dict[Sharing, str] = {
     "unpinned": "nothing pinned to cores",
@@ -62,15 +62,13 @@ REMARKS = "remarks"
 # A row has about 200 bytes, and a page at most 2 MB.
 MOST_CELLS = 3000
 MOST_REASONS = 200
-# Between bounds that are no further apart than this share of what is expected: an exact answer.
-EXACTLY = 1e-5
 
 
 def badges(results: Results, pairs: Sequence[TargetPair]) -> tuple[Badge, ...]:
     """Validity at a glance: measurements, self-check, A/A checks, and what reduces trust."""
     return (
         *_measurements(results),
-        _self_check(results.calibration),
+        _self_check(results.self_check),
         *(_same(pair) for pair in pairs if pair.same),
         *_exceptions(results),
     )
@@ -93,14 +91,14 @@ def _measurements(results: Results) -> Iterable[Badge]:
         yield Badge("one block: no intervals", "bad", "method")
 
 
-def _self_check(found: Calibration | None) -> Badge:
+def _self_check(found: SelfCheck | None) -> Badge:
     if found is None:
         return Badge("no self-check", "bad", "self-check")
     if found.failed:
-        failed = "; ".join(item.name for item in found.failed)
+        failed = "; ".join(check.name for check in found.failed)
         return Badge(f"self-check failed: {failed}", "bad", "self-check")
-    asked = sum(item.verdict != "SKIP" for item in found.items)
-    return Badge(f"self-check {asked} of {asked}", "good", "self-check")
+    passed = len(found.checks)
+    return Badge(f"self-check {passed} of {passed}", "good", "self-check")
 
 
 def _same(pair: TargetPair) -> Badge:
@@ -224,12 +222,27 @@ def preflight_table(results: Results) -> Table:
 
 
 def self_check_tables(results: Results) -> tuple[Table, ...]:
-    """Return the self-check before the run, and the last full calibration, where there are such."""
-    known = (("self-check", results.calibration), ("calibration", results.full_calibration))
-    return tuple(_checks(name, found) for name, found in known if found)
+    """Return the checks before the run, if there was a self-check."""
+    found = results.self_check
+    if found is None:
+        return ()
+    header = ("check", "verdict", "measured", "allowed", "unit", "what to do")
+    rows = (
+        (
+            check.name,
+            "PASS" if check.ok else "FAIL",
+            figure(check.measured),
+            check.allowed,
+            check.unit,
+            "" if check.ok else check.advice,
+        )
+        for check in found.checks
+    )
+    caption = f"Self-check before the run, {found.started}"
+    return (_words("self-check-items", caption, header, rows),)
 
 
-def floor_text(found: Calibration) -> str:
+def floor_text(found: SelfCheck) -> str:
     """Return what this machine shows where nothing is to be measured."""
     floor = found.floor
     return (
@@ -238,32 +251,6 @@ def floor_text(found: Calibration) -> str:
         f" {number(found.capacity_rps)} requests/s. A timer fires {number(floor.lag_p50_ms)} ms"
         f" late (p99 {number(floor.lag_p99_ms)} ms)."
     )
-
-
-def _checks(name: str, found: Calibration) -> Table:
-    header = ("known answer", "verdict", "check", "measured", "allowed", "unit")
-    rows = (
-        (f"{item.number} {item.name}", item.verdict, *row)
-        for item in found.items
-        for row in check_rows(item)
-    )
-    what = "Self-check before the run" if name == "self-check" else "Calibration"
-    return _words(f"{name}-items", f"{what}, {found.started}", header, rows)
-
-
-def check_rows(item: Item) -> list[tuple[str, str, str, str]]:
-    """Return the checks of `item`: what, measured, allowed, unit; without checks its text."""
-    said = [] if item.checks and item.verdict != "FAIL" else [(item.said, "", "", "")]
-    return said + [
-        (check.what, reading(check.measured), _allowed(check), check.unit) for check in item.checks
-    ]
-
-
-def _allowed(check: Check) -> str:
-    low, high = reading(check.low), reading(check.high)
-    if check.high - check.low <= EXACTLY * abs(check.expected):
-        return reading(check.expected)
-    return f"at most {high}" if check.at_most else f"{low} to {high}"
 
 
 def claims_table(results: Results) -> Table:

@@ -95,7 +95,7 @@ def build_view(results: Results) -> ReportView:
         heat_maps=tuple(heat_map(group, table) for table, group in shown),
         scenarios=tuple(scenario_view(results, s, by_scenario.get(s.name, [])) for s in scenarios),
         claims=method.claims_table(results),
-        floor=method.floor_text(results.calibration) if results.calibration else "",
+        floor=method.floor_text(results.self_check) if results.self_check else "",
         self_check=method.self_check_tables(results),
         setup=method.setup_table(results),
         targets=method.targets_table(results),

@@ -220,7 +220,7 @@ def test_a_path_that_cannot_be_stored_is_refused(tmp_path: Path, name: str) -> N
         read_plan(tmp_path / name)
 
 
-@pytest.mark.parametrize("command", ["run", "check", "calibrate"])
+@pytest.mark.parametrize("command", ["run", "check"])
 def test_more_processes_than_cores_are_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -10,7 +10,7 @@ from twinbench.analyse.window import NS_PER_MS
 MOST_LAG_P50_MS = 0.3
 # A p99 that is late by less than a tenth of the p99 response cannot have made it.
 LAG_OF_RESPONSE = 0.1
-# What calibration reads in a second moves by this factor from minute to minute on a shared machine,
+# What a self-check measures in a second moves by this factor between minutes on a shared machine,
 # and a bare timer does nothing with an arrival: in a clump, each waits for those before it.
 FLOOR_TIMES, CLUMP_MS = 3, 0.2
 LEAST_OFFERED = 0.99  # of the scheduled rate: less is another load than the plan names
@@ -55,13 +55,13 @@ def late(seen: GateInput) -> str | None:
 
 
 def late_without_floor(seen: GateInput) -> str | None:
-    """A remark: without calibration nobody knows what the machine is late by itself."""
+    """Return a remark: without a self-check it is not known how late the machine is by itself."""
     if seen.floor is not None or not _tail_is_late(seen):
         return None
     return (
         f"one request in a hundred was sent more than {np.percentile(_lags_ms(seen), 99):.2g} ms"
         " late, above a tenth of the p99 response; whether that is this machine's floor,"
-        " calibration would tell"
+        " a self-check would show"
     )
 
 

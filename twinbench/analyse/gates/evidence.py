@@ -15,7 +15,7 @@ from twinbench.store import CellRecord
 @dataclass(frozen=True, slots=True)
 class GateInput:
     """One cell: what was meant and what happened, its figures, its requests; `floor` where this
-    run was calibrated."""
+    run had a self-check."""
 
     plan: Plan
     record: CellRecord

@@ -69,7 +69,7 @@ def backlog(seen: GateInput) -> str | None:
     return (
         f"not a steady state: requests in flight grew from {max(0.0, fit.intercept):.0f} to"
         f" {end:.0f} in the window, and latencies with them. Either the rate is above what the"
-        " server can take: lower it; or the window is too short to on_status: lengthen measure_s"
+        " server can take: lower it; or the window is too short to tell: lengthen measure_s"
     )
 
 

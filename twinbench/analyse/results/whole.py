@@ -9,7 +9,7 @@ from twinbench.analyse.results.cells import CellResult, Timeline
 from twinbench.analyse.results.claims import ClaimResult
 from twinbench.analyse.results.comparisons import Comparison, Crossover
 from twinbench.analyse.results.curves import Curve
-from twinbench.findings import Calibration
+from twinbench.findings import SelfCheck
 from twinbench.plan import LoadKind, Plan
 from twinbench.preflight.result import PreflightPair
 from twinbench.store import Machine
@@ -40,8 +40,7 @@ class Results(Result):
     crossovers: list[Crossover]
     claims: list[ClaimResult]
     timelines: list[Timeline]
-    calibration: Calibration | None
-    full_calibration: Calibration | None
+    self_check: SelfCheck | None
     machine: Machine
     versions: dict[str, str]
 

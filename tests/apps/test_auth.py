@@ -1,0 +1,320 @@
+"""Tokens, ownership, passwords, the demo, and the settings that decide about them."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from apps.shared import security, seed
+from apps.shared.security import (
+    DEMO_PASSWORD_HASH,
+    NO_PASSWORD_HASH,
+    password_hash,
+    verify_password,
+)
+from apps.shared.seed import USERS
+from apps.shared.settings import DEMO_KEY, Settings, from_environment, settings
+from tests.apps.requests import ADA, POST
+from tests.apps.serving import credentials, logged_in, serving
+from twinbench.paths import ROOT
+
+KEY = DEMO_KEY.get_secret_value()
+OWN_KEY = "0123456789abcdef" * 2
+CLAIMS = {"sub": "1", "exp": datetime.now(UTC) + timedelta(minutes=5)}
+
+
+def signed(claims: dict[str, Any], key: str = KEY, algorithm: str = "HS256") -> str:
+    return jwt.encode(claims, key, algorithm)
+
+
+def _bearer(token: str) -> dict[bytes, bytes]:
+    return {b"Authorization": b"Bearer " + token.encode("latin-1")}
+
+
+BAD_SUBJECTS = ("admin", "0", "-1", str(2**63), "9" * 10_000, "999", "1_0", " 1 ", "\u0661")
+BAD_TOKENS = {
+    **{f"sub {sub[:20]}": signed(CLAIMS | {"sub": sub}) for sub in BAD_SUBJECTS},
+    "expired": signed(CLAIMS | {"exp": datetime.now(UTC) - timedelta(seconds=1)}),
+    "wrong key": signed(CLAIMS, key="another key of thirty-two bytes or more"),
+    "alg none": jwt.encode(CLAIMS, None, "none"),
+    "another algorithm": signed(CLAIMS, KEY * 2, "HS512"),
+    "no exp": signed({"sub": "1"}),
+    "no sub": signed({"exp": CLAIMS["exp"]}),
+    "changed": signed(CLAIMS)[:-3] + "abc",
+    "unsigned": signed(CLAIMS).rpartition(".")[0] + ".",
+    "empty": "",
+    "no token": "x",
+    "not ascii": "\xe9.\xe9.\xe9",
+}
+
+
+def test_bad_token_is_rejected(client: TestClient) -> None:
+    assert client.get("/api/users/me", headers=_bearer(signed(CLAIMS))).status_code == 200
+    for name, token in BAD_TOKENS.items():
+        response = client.get("/api/users/me", headers=_bearer(token))
+        assert response.status_code == 401, name
+        assert response.headers["www-authenticate"] == "Bearer", name
+    assert client.get("/api/users/me", headers={"Authorization": "Basic eA=="}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/users/me", None),
+        ("POST", "/api/posts", POST),
+        ("DELETE", "/api/users/7", None),
+    ],
+)
+def test_token_of_a_deleted_user_is_rejected(
+    client: TestClient, method: str, path: str, body: Any
+) -> None:
+    assert client.delete("/api/users/7", headers=logged_in(7)).status_code == 204
+    assert client.request(method, path, json=body, headers=logged_in(7)).status_code == 401
+
+
+def test_id_of_a_deleted_user_is_not_used_again(client: TestClient) -> None:
+    newest = logged_in(50)
+    assert client.delete("/api/users/50", headers=newest).status_code == 204
+    assert client.post("/api/users", json=ADA).json()["id"] == 51
+    assert client.get("/api/users/me", headers=newest).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_post_of_another_user_cannot_be_changed(client: TestClient, method: str) -> None:
+    post = client.get("/api/posts/1").json()
+    other = logged_in(post["user_id"] % 50 + 1)
+    assert client.request(method, "/api/posts/1", json=POST, headers=other).status_code == 403
+    assert client.get("/api/posts/1").json() == post
+
+
+def test_author_of_a_post_cannot_be_chosen(client: TestClient) -> None:
+    body = POST | {"user_id": 2, "id": 7}
+    post = client.post("/api/posts", json=body, headers=logged_in(1)).json()
+    assert (post["user_id"], post["id"]) == (1, 2001)
+
+
+def test_login_with_an_unknown_address_is_as_much_work(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+    verify = password_hash.verify
+
+    def counting(password: bytes, hashed: str) -> bool:
+        verified.append(hashed)
+        return verify(password, hashed)
+
+    monkeypatch.setattr(password_hash, "verify", counting)
+    known, unknown = (
+        client.post("/api/users/token", data={"username": name, "password": "wrong"})
+        for name in ("user1@example.com", "nobody@example.com")
+    )
+    assert len(verified) == 2
+    assert known.json() == unknown.json()
+    assert not verify_password("correct horse", None)
+
+
+def test_rejected_password_is_not_repeated(client: TestClient) -> None:
+    response = client.post("/api/users", json=ADA | {"password": "secret"})
+    assert response.status_code == 422
+    assert "secret" not in response.text
+
+
+@pytest.mark.parametrize("typed", ["ada@xn--bcher-kva.example", "ADA@B\u00fccher.example"])
+def test_login_accepts_other_forms_of_the_address(client: TestClient, typed: str) -> None:
+    user = ADA | {"email": "ada@b\u00fccher.example"}
+    assert client.post("/api/users", json=user).status_code == 201
+    form = {"username": typed, "password": ADA["password"]}
+    assert client.post("/api/users/token", data=form).status_code == 200
+
+
+@pytest.mark.parametrize(("username", "password"), [("+2AA-", "x"), ("user1@example.com", "+2AA-")])
+def test_login_with_half_a_character_is_rejected(
+    client: TestClient, username: str, password: str
+) -> None:
+    """A form may declare UTF-7, which can encode half a surrogate pair."""
+    parts = "".join(
+        f'--B\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
+        for field, value in (("username", username), ("password", password))
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=B; charset=utf-7"}
+    response = client.post("/api/users/token", content=f"{parts}--B--\r\n", headers=headers)
+    assert response.status_code == 401
+
+
+# Settings.
+
+
+def _error_of_settings() -> Any:
+    with pytest.raises(SystemExit) as ended:
+        from_environment()
+    return ended.value.code
+
+
+def test_demo_key_is_rejected_outside_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOG_DEMO", "0")
+    assert "outside the demo, set your own" in _error_of_settings()
+    monkeypatch.setenv("BLOG_SECRET_KEY", "too short")
+    assert _error_of_settings() == "BLOG_SECRET_KEY: at least 32 characters"
+    monkeypatch.setenv("BLOG_SECRET_KEY", OWN_KEY)
+    assert "0123456789" not in repr(Settings())
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("BLOG_POOL_SIZE", "0", "BLOG_POOL_SIZE: Input should be greater than 0"),
+        ("BLOG_DEMOO", "1", "BLOG_DEMOO: there is no such setting; did you mean BLOG_DEMO?"),
+        (
+            *("blog_pool_sise", "1"),
+            "BLOG_POOL_SISE: there is no such setting; did you mean BLOG_POOL_SIZE?",
+        ),
+        (
+            *("BLOG_UPSTREAM_URL", "1"),
+            "BLOG_UPSTREAM_URL: there is no such setting; did you mean UPSTREAM_URL?",
+        ),
+        ("BLOG_XYZ", "1", "BLOG_XYZ: there is no such setting"),
+    ],
+)
+def test_bad_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert _error_of_settings() == message
+
+
+def test_setting_in_lower_case_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("blog_pool_size", "7")
+    assert from_environment().pool_size == 7
+
+
+def test_unknown_setting_ends_the_server_with_one_line(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "uvicorn", f"apps.{name}_app.main:app", "--port", "0"]
+    env = os.environ | {"BLOG_DEMOO": "0", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    [line] = (done.stdout + done.stderr).splitlines()
+    assert line == "BLOG_DEMOO: there is no such setting; did you mean BLOG_DEMO?"
+
+
+# The demo.
+
+
+@pytest.fixture
+def leave_demo(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it: from then on the apps start and sign as with BLOG_DEMO=0."""
+    own = settings.model_copy(update={"demo": False, "secret_key": SecretStr(OWN_KEY)})
+
+    def leave() -> None:
+        for module in (seed, security):
+            monkeypatch.setattr(module, "settings", own)
+
+    return leave
+
+
+def _status_of_login(name: str, form: dict[str, str]) -> int:
+    """Start the app `name` again on the same data and return the status of a login."""
+    with serving(name, fresh=False) as client:
+        return client.post("/api/users/token", data=form).status_code
+
+
+def test_demo_users_cannot_log_in_outside_the_demo(
+    client: TestClient,
+    name: str,
+    leave_demo: Callable[[], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client.post("/api/users", json=ADA)
+    leave_demo()
+    caplog.clear()
+    assert _status_of_login(name, credentials()) == 401
+    assert _status_of_login(name, credentials(f"user{USERS}")) == 401
+    own = {"username": ADA["email"], "password": ADA["password"]}
+    assert _status_of_login(name, own) == 200
+    # The first of three starts logs it.
+    [record] = [record for record in caplog.records if record.name == "uvicorn.error"]
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith(f"{USERS} users of the demo are in the database")
+
+
+def test_demo_users_can_log_in_to_a_restarted_demo(
+    client: TestClient, name: str, leave_demo: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_demo()
+    assert _status_of_login(name, credentials()) == 401
+    monkeypatch.undo()
+    assert _status_of_login(name, credentials()) == 200
+
+
+def test_demo_is_logged_at_startup(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "uvicorn.error")
+    with serving(name, fresh=False):
+        [record] = [record for record in caplog.records if record.name == "uvicorn.error"]
+    # A server under measurement logs warnings only.
+    assert record.levelno == logging.INFO
+    assert "user1@example.com" in record.getMessage()
+    assert "BLOG_DEMO=0" in record.getMessage()
+
+
+def test_token_of_the_demo_is_rejected_outside_it(
+    client: TestClient, leave_demo: Callable[[], None]
+) -> None:
+    public = signed(CLAIMS)
+    assert client.get("/api/users/me", headers=_bearer(public)).status_code == 200
+    leave_demo()
+    assert client.get("/api/users/me", headers=_bearer(public)).status_code == 401
+    own = signed(CLAIMS, OWN_KEY)
+    assert client.get("/api/users/me", headers=_bearer(own)).status_code == 200
+
+
+def test_hash_without_a_password_is_as_much_work() -> None:
+    """The parameters come before the digest, and Argon2 accepts the hash."""
+    parameters, digest = NO_PASSWORD_HASH.rsplit("$", 1)
+    demo_parameters, demo_digest = DEMO_PASSWORD_HASH.rsplit("$", 1)
+    assert (parameters, len(digest)) == (demo_parameters, len(demo_digest))
+    assert password_hash.current_hasher.identify(NO_PASSWORD_HASH)
+    assert not verify_password("correct horse", NO_PASSWORD_HASH)
+
+
+# A program of its own, because the settings are read at import.
+START = """
+import importlib, json, sys
+from fastapi.testclient import TestClient
+
+form, token = {"username": "user1@example.com", "password": "correct horse"}, sys.argv[2]
+app = importlib.import_module(f"apps.{sys.argv[1]}_app.main").app
+with TestClient(app) as client:
+    login = client.post("/api/users/token", data=form).status_code
+    me = client.get("/api/users/me", headers={"Authorization": f"Bearer {token}"}).status_code
+    print(json.dumps([login, me, "This is a demo" in client.get("/login").text]))
+"""
+
+
+def test_environment_switches_the_demo_off(name: str, tmp_path: Path) -> None:
+    def start(**env: str) -> tuple[list[Any], str]:
+        done = subprocess.run(
+            [sys.executable, "-c", START, name, signed(CLAIMS)],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return json.loads(done.stdout), done.stderr
+
+    assert start() == ([200, 200, True], "")
+    found, errors = start(BLOG_DEMO="0", BLOG_SECRET_KEY=OWN_KEY)
+    assert found == [401, 401, False]
+    assert len(errors.splitlines()) == 1

@@ -1,0 +1,173 @@
+"""Plans of a calibration: ordinary plans whose targets are the servers with known answers.
+
+Each window is as long as its known answer needs, about two minutes in all.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twinbench.paths import ROOT
+from twinbench.plan import MAX_RATE, Plan
+
+SERVERS = [sys.executable, "-m", "tests.instrument.servers", "{port}"]
+WARM_UP_S = 0.2
+
+# Connections of an open load: as many arrive in the longest stall that a busy machine is likely
+# to have (0.25 s at 1,000 requests/s), and hundreds of idle ones cost nothing.
+IN_FLIGHT = 256
+IN_FLIGHT_FAST = 1024
+
+# Item 2: one user, delays in random order, so that a slow moment slows all of them.
+DELAYS_MS = (1, 2, 5, 10, 20, 50, 100)
+# Items 3 and 4: the floor of a wait, from services sent like those of the queues but not queued.
+UNQUEUED_MS, UNQUEUED_RATE = 2, 400
+# Services short enough for thousands of them in a window, and long against the floor. The
+# heaviest load gets the service whose mean wait settles soonest: with exponential services a
+# queue at 85 % would leave +-20 % to chance in these 8 s, with constant ones about half of that.
+QUEUE_S = 8.0
+SERVICE_MS = 2.0
+# Time of a service beyond what was drawn: the response has to be written. Only to come near the
+# nominal load; checks compare with what the server recorded.
+OVERHEAD_MS = 0.06
+SERIAL = {50: "exponential", 70: "two_points", 85: "constant"}
+# Like the thread pool of the sync app: 40 slots. At 90 % load the wait is a tenth of the service,
+# 4 ms: enough to be read to a twentieth above a floor of 0.2.
+SLOTS, POOL_SERVICE_MS, POOL_RATE = 40, 40.0, 900
+# Item 5: when the freeze begins, how long it and the stop of the generator last (the latter a
+# hundred arrivals, far below what ends a measurement), and the load.
+FREEZE_AFTER_S, FREEZE_S, STOP_S = 0.8, 1.0, 0.5
+STALL_RATE, STALL_USERS = 200, 8
+# Item 6: five pairs, as a plan has them by default. 16 users at different phases give a thousand
+# responses in a window, whose edges add or cut off one of them: 0.1 %.
+BLOCKS, PLANTED_S = 5, 0.6
+PLANTED_MS = {"base": 10.0, "same": 10.0, "plus5": 10.5, "plus20": 12.0}
+USERS = 16
+MANY_USERS = 32
+WAIT_MS = 10
+# Item 7: alternations with the bare timer loop, at this rate.
+ALTERNATIONS, ARRIVALS_S = 5, 0.6
+RATE = 1000
+# Item 9: every tenth response is wrong.
+ERRING_EVERY, ERRING_MS, ERRING_USERS = 10, 5, 4
+
+
+class Setting(NamedTuple):
+    """What the plans of one calibration share.
+
+    `highest` is the rate that the generator must be able to send twice.
+    """
+
+    logs: Path
+    seed: int
+    highest: int
+    processes: int
+
+    def plan(
+        self,
+        name: str,
+        measure_s: float,
+        targets: list[dict[str, Any]],
+        scenarios: list[dict[str, Any]],
+        **more: Any,
+    ) -> Plan:
+        table = {"name": name, "seed": self.seed, "processes": self.processes, "blocks": 1}
+        table |= {"measure_s": measure_s, "warmup_s": WARM_UP_S}
+        return Plan.model_validate(table | {"targets": targets, "scenarios": scenarios} | more)
+
+    def target(self, name: str, *arguments: object) -> dict[str, Any]:
+        """Return a target whose server logs to a folder of its name."""
+        command = [*SERVERS, str(self.logs / name), *(str(argument) for argument in arguments)]
+        return {"name": name, "command": command, "cwd": ROOT}
+
+
+def plans(setting: Setting, *, wrk: bool) -> list[Plan]:
+    """Return the plans of all items; that of item 10 if wrk is installed."""
+    found = [_waits, _queues, _stalls, _planted, _arrivals, _limits, _responses]
+    return [make(setting) for make in found + [_beside_wrk] * wrk]
+
+
+def _waits(setting: Setting) -> Plan:
+    scenarios = [
+        _scenario("delays", ["delay"], closed=[1], ms=DELAYS_MS),
+        _scenario("unqueued", ["delay"], open=[UNQUEUED_RATE], ms=[UNQUEUED_MS]),
+    ]
+    return setting.plan("waits", 4.0, [setting.target("delay", "delay")], scenarios)
+
+
+def _queues(setting: Setting) -> Plan:
+    targets, scenarios = [], []
+    for load, service in SERIAL.items():
+        name, rate = f"serial_{load}", round(load / 100 / (SERVICE_MS + OVERHEAD_MS) * 1e3)
+        queue = ("queue", 1, service, SERVICE_MS, setting.seed + load)
+        targets.append(setting.target(name, *queue))
+        scenarios.append(_scenario(name, [name], open=[rate]))
+    queue = ("queue", SLOTS, "exponential", POOL_SERVICE_MS, setting.seed)
+    targets.append(setting.target("pool", *queue))
+    scenarios.append(_scenario("pool", ["pool"], open=[POOL_RATE]))
+    return setting.plan("queues", QUEUE_S, targets, scenarios)
+
+
+def _stalls(setting: Setting) -> Plan:
+    targets = [
+        setting.target("frozen", "frozen", FREEZE_AFTER_S, FREEZE_S),
+        setting.target("stopped", "null"),
+    ]
+    constant: dict[str, Any] = {
+        "open": [STALL_RATE],
+        "arrivals": "constant",
+        "in_flight": 2 * STALL_RATE,
+    }
+    scenarios = [
+        _scenario("frozen_open", ["frozen"], **constant),
+        _scenario("frozen_closed", ["frozen"], closed=[STALL_USERS]),
+        _scenario("stopped", ["stopped"], **constant),
+    ]
+    # Longer than the freeze, which is no collapse.
+    return setting.plan("stalls", 2.4, targets, scenarios, collapse_s=3 * FREEZE_S)
+
+
+def _planted(setting: Setting) -> Plan:
+    """Return a plan of equal servers under equal loads but for the planted differences."""
+    targets = [setting.target(name, "waiting", wait_ms) for name, wait_ms in PLANTED_MS.items()]
+    scenarios = [_scenario("planted", list(PLANTED_MS), closed=[USERS])]
+    return setting.plan("planted", PLANTED_S, targets, scenarios, blocks=BLOCKS)
+
+
+def _arrivals(setting: Setting) -> Plan:
+    scenarios = [_scenario("poisson", ["null"], open=[RATE])]
+    targets = [setting.target("null", "null")]
+    return setting.plan("arrivals", ARRIVALS_S, targets, scenarios, blocks=ALTERNATIONS)
+
+
+def _limits(setting: Setting) -> Plan:
+    rate = min(2 * setting.highest, MAX_RATE)
+    scenarios = [_scenario("limits", ["null"], open=[rate], in_flight=IN_FLIGHT_FAST)]
+    return setting.plan("limits", 1.5, [setting.target("null", "null")], scenarios)
+
+
+def _responses(setting: Setting) -> Plan:
+    targets = [
+        setting.target("delay", "delay"),
+        setting.target("erring", "erring", ERRING_EVERY),
+        setting.target("null", "null"),
+    ]
+    scenarios = [
+        _scenario("crowd", ["delay"], closed=[MANY_USERS], ms=[WAIT_MS]),
+        _scenario("erring", ["erring"], closed=[ERRING_USERS], ms=[ERRING_MS]),
+        _scenario("constant", ["null"], open=[RATE], arrivals="constant"),
+    ]
+    return setting.plan("responses", 1.5, targets, scenarios)
+
+
+def _beside_wrk(setting: Setting) -> Plan:
+    scenarios = [_scenario("beside_wrk", ["delay"], closed=[USERS], ms=[WAIT_MS])]
+    return setting.plan("wrk", 1.0, [setting.target("delay", "delay")], scenarios, blocks=BLOCKS)
+
+
+def _scenario(
+    name: str, targets: list[str], *, ms: Sequence[float] = (0,), **loads: Any
+) -> dict[str, Any]:
+    table = {"name": name, "targets": targets, "in_flight": IN_FLIGHT} | loads
+    return table | {"requests": [{"path": f"/wait?ms={wait_ms}"} for wait_ms in ms]}

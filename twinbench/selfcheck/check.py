@@ -1,0 +1,196 @@
+"""Self-check before a run: floor, arrival lag and headroom of the load generator.
+
+It takes about four seconds and is measured by the processes that measure the run, on the same
+cores, with a server that does nothing.
+"""
+
+import functools
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from twinbench import campaign
+from twinbench.findings import SelfCheck
+from twinbench.interruption import interruptible
+from twinbench.measure import machine
+from twinbench.measure.child import Child
+from twinbench.measure.rig import Rig
+from twinbench.paths import ROOT
+from twinbench.plan import MAX_RATE, Plan, cells
+from twinbench.scratch import scratch
+from twinbench.store import (
+    CellRecord,
+    Manifest,
+    Session,
+    Store,
+    StoreError,
+    atomic_write,
+    now,
+    runs_of,
+)
+from twinbench.text import UserError
+
+HERE = Path(__file__).parent
+WARM_UP_S = 0.1
+# Users that keep the null server busy.
+USERS = 16
+# Connections of an open load: as many arrive in the longest stall that a busy machine is likely
+# to have (0.25 s at 1,000 requests/s), and hundreds of idle ones cost nothing.
+IN_FLIGHT, IN_FLIGHT_FAST = 256, 1024
+LIMITS_S = 0.3
+# Generator and timer loop in turns: 800 arrivals of each.
+LAG_RATE, LAG_S, ALTERNATIONS = 1000, 0.4, 2
+# Throughput of `noop` in the async app with many users, on the class of machine that this was
+# made on (`make bench` measures it): taken where nothing is known.
+USUAL_RPS = 6_000
+JUDGE_S = 5.0  # most of it to import scipy
+SLACK_S = 20.0
+
+
+class SelfCheckError(UserError):
+    """A self-check that could not be carried out: one sentence."""
+
+
+def run_self_check(rig: Rig, runs: Path) -> SelfCheck:
+    """Measure and judge, with the processes of `rig`. Raises SelfCheckError."""
+    if not machine.has_timerfd():
+        raise SelfCheckError("it sends open loads, which need Linux (timerfd)")
+    started = now()
+    with scratch() as folder:
+        limits, arrivals = plans(rig.plan, highest_rate(rig.plan, runs))
+        measure_plan(limits, rig, folder / "runs")
+
+        def alternate(record: CellRecord) -> None:
+            bare_timer(rig, LAG_RATE, LAG_S, folder, record.block)
+
+        measure_plan(arrivals, rig, folder / "runs", alternate)
+        return _judged(rig, folder, started)
+
+
+def plans(plan: Plan, highest: int) -> tuple[Plan, Plan]:
+    """Return the plans of the limits (floor, capacity, headroom) and of the arrival lag."""
+    limits = {
+        "closed": [1, USERS],
+        "open": [min(2 * highest, MAX_RATE)],
+        "in_flight": IN_FLIGHT_FAST,
+    }
+    arrivals = {"open": [LAG_RATE], "in_flight": IN_FLIGHT}
+    return (
+        _plan(plan, "limits", limits, LIMITS_S, 1),
+        _plan(plan, "arrivals", arrivals, LAG_S, ALTERNATIONS),
+    )
+
+
+def _plan(plan: Plan, name: str, loads: dict[str, Any], measure_s: float, blocks: int) -> Plan:
+    command = [sys.executable, str(HERE / "null_server.py"), "{port}"]
+    return Plan.model_validate(
+        {
+            "name": name,
+            "seed": plan.seed,
+            "processes": plan.processes,
+            "blocks": blocks,
+            "measure_s": measure_s,
+            "warmup_s": WARM_UP_S,
+            "targets": [{"name": "null", "command": command, "cwd": ROOT}],
+            "scenarios": [{"name": name, "requests": [{"path": "/"}], **loads}],
+        }
+    )
+
+
+def measure_plan(
+    plan: Plan, rig: Rig, runs: Path, on_record: Callable[[CellRecord], None] = lambda _: None
+) -> None:
+    """Measure all cells of `plan` into a run folder under `runs`."""
+    manifest = Manifest(
+        plan=plan,
+        plan_file="",
+        cells=plan.count_cells(),
+        machine=machine.describe(rig.cores),
+        versions=machine.versions(),
+        sessions=[Session(started=now())],
+    )
+    store = Store.create(manifest, runs)
+    campaign.run(store, cells(plan), functools.partial(rig.measure, plan=plan), on_record)
+
+
+def bare_timer(rig: Rig, rate: int, seconds: float, folder: Path, number: int) -> None:
+    """Keep the lags of a bare timer loop on the generator's cores in `timer-<number>.json`."""
+    script = HERE / "bare_timer.py"
+    command = [sys.executable, str(script), str(rate), str(seconds), str(number)]
+    text = output(command, rig.cores.generator, folder, seconds)
+    atomic_write(folder / f"timer-{number}.json", text)
+
+
+def output(command: Sequence[str], cores: Sequence[int], folder: Path, seconds: float) -> str:
+    """Return what `command`, which takes `seconds`, prints on `cores`; its log is in `folder`.
+
+    Raises SelfCheckError if it prints nothing.
+    """
+    name = Path(command[0]).name
+    child = Child(command, log=folder / f"{name}.log", cores=cores, cwd=ROOT, piped=True)
+    limit = threading.Timer(seconds + SLACK_S, child.stop)
+    limit.start()
+    try:
+        with interruptible():
+            text = child.stdout.read().decode()
+    finally:
+        limit.cancel()
+        limit.join()
+        child.stop()
+    if not text:
+        raise SelfCheckError(f"{name} printed nothing; its last output: {child.last_output()}")
+    return text
+
+
+def _judged(rig: Rig, folder: Path, started: datetime) -> SelfCheck:
+    """Judge in another process: scipy must not use the memory of the one that measures."""
+    command = [sys.executable, "-m", "twinbench.selfcheck.judge", str(folder), started.isoformat()]
+    return SelfCheck.model_validate_json(output(command, rig.cores.generator, folder, JUDGE_S))
+
+
+def highest_rate(plan: Plan, runs: Path) -> int:
+    """Return the highest rate that `plan` will ask of the generator, as far as it is known.
+
+    That of its open loads; for closed loads, which ask for as much as they get, the highest
+    throughput of the newest run of a plan of this name.
+    """
+    declared = max((rate for scenario in plan.scenarios for rate in scenario.open), default=0)
+    if not any(scenario.closed for scenario in plan.scenarios):
+        return declared
+    return max(declared, _highest_throughput(plan, runs) or USUAL_RPS)
+
+
+def _highest_throughput(plan: Plan, runs: Path) -> int:
+    """Return that of the newest run that has any; 0 if there is none."""
+    for store in runs_of(runs, plan.name):
+        try:
+            records = store.records()
+        except StoreError:
+            continue  # of another version
+        rates = [record.good / record.window_s for record in records if record.window_s]
+        if rates and max(rates) >= 1:
+            return round(max(rates))
+    return 0
+
+
+def summary(found: SelfCheck) -> str:
+    """Return the result in one line."""
+    passed = len(found.checks) - len(found.failed)
+    floor = found.floor
+    return (
+        f"Self-check: {passed} of {len(found.checks)} pass"
+        f" (empty server {floor.latency_p50_ms:.2f} ms, timer {floor.lag_p50_ms:.2f} ms late,"
+        f" generator {found.capacity_rps:,.0f} requests/s)"
+    )
+
+
+def warnings(found: SelfCheck) -> list[str]:
+    """Return a sentence for each check that failed."""
+    return [
+        f"Self-check failed: {check.name}: {check.measured:.4g} {check.unit}".rstrip()
+        + f" ({check.allowed}). {check.advice}"
+        for check in found.failed
+    ]
