@@ -8,8 +8,9 @@ from twinbench.analyse.gates.answers import MOST_ERRORS
 from twinbench.analyse.results import CellResult, Curve, Results
 from twinbench.plan import LoadKind
 from twinbench.report.elements import Table
-from twinbench.report.format import MISSING, count, loads_text, number, stretch
+from twinbench.report.format import MISSING, loads_text, number, stretch
 from twinbench.report.pairs import title
+from twinbench.text import count
 
 HEADINGS: dict[LoadKind, str] = {
     "closed": "Closed loads: users who each wait for their response",

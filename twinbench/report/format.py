@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 
+from twinbench import text
 from twinbench.analyse.results import CellStatus, Comparison, Estimate
 from twinbench.plan import Load, LoadKind
 
@@ -15,14 +16,7 @@ EVERYWHERE: dict[LoadKind, str] = {"closed": "at every load", "open": "at every 
 
 def number(value: float | None) -> str:
     """Return `value` with three digits, or with all before the point."""
-    if value is None:
-        return MISSING
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def count(value: int, noun: str) -> str:
-    """Return `value` and the noun, in the plural where it must be."""
-    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+    return MISSING if value is None else text.number(value)
 
 
 def factor(ratio: float) -> str:

@@ -7,7 +7,6 @@ from twinbench.plan import LoadKind
 from twinbench.report.elements import Span, VerdictTable
 from twinbench.report.facts import collapsed_loads
 from twinbench.report.format import (
-    count,
     interval,
     leader,
     load_text,
@@ -15,6 +14,7 @@ from twinbench.report.format import (
     number,
 )
 from twinbench.report.pairs import TargetPair, advantage, inverse, strength, title
+from twinbench.text import count
 
 MOST_WORDS = 25
 VERBS: dict[LoadKind, tuple[str, str]] = {

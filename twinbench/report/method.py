@@ -13,14 +13,13 @@ from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import wrong_share
 from twinbench.report.format import (
     STATUS,
-    count,
     duration,
     leader,
     number,
 )
 from twinbench.report.pairs import TargetPair, title
 from twinbench.store import Machine, Sharing
-from twinbench.text import figure
+from twinbench.text import count, figure
 
 SHARING: dict[Sharing, str] = {
     "unpinned": "nothing pinned to cores",
