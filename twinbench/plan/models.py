@@ -184,7 +184,7 @@ class Scenario(Strict):
     @model_validator(mode="after")
     def _has_timed_request(self) -> Self:
         if all(request.background for request in self.requests):
-            raise ValueError("every request is a background: leave one that is timed")
+            raise ValueError("every request is in the background: leave one that is timed")
         return self
 
     @model_validator(mode="after")
