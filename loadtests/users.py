@@ -13,7 +13,7 @@ from locust.exception import StopUser
 
 from loadtests.connection import NO_RESPONSE, Connection, TimedResponse
 from loadtests.requests import PreparedRequest
-from twinbench.plan import MOST_USERS
+from twinbench.plan import MAX_USERS
 
 # A refused connection returns at once: without a pause, users would spin on it.
 PAUSE_AFTER_ERROR_S = 0.05
@@ -46,7 +46,7 @@ class ScenarioUser(User):
     user_ids: ClassVar[Iterator[int]]
     slots: ClassVar[Iterator[int]]
     active_users: ClassVar[list["ScenarioUser"]]
-    preconnect: ClassVar[int] = MOST_USERS
+    preconnect: ClassVar[int] = MAX_USERS
     preconnect_batch: ClassVar[int] = 64
 
     def on_start(self) -> None:

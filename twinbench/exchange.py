@@ -1,11 +1,10 @@
-"""One HTTP exchange outside the load: blocking, on a connection of its own, read whole.
+"""Single HTTP exchanges outside the load: blocking, each on a new connection.
 
-For what comes before a load: the preflight, and what a scenario sends to a fresh server (log in,
-keep the token). The load itself has a client of its own (loadtests/connection.py).
+Used by the preflight, and for the setup requests of a scenario (log in, keep the token). The load
+has a client of its own (loadtests/connection.py).
 """
 
 import http.client
-import io
 import json
 import random
 import socket
@@ -16,148 +15,152 @@ from typing import Any, NamedTuple
 from twinbench.interruption import interruptible
 from twinbench.plan import Captures, SetupRequest, render
 
-# More than any answer that is worth measuring: one without end shall not fill the memory.
-MOST_BYTES = 1 << 28
-# Informational answers come before the one that counts.
-FINAL_STATUS = 200
-# How http.client begins to say that the lines of a head do not end.
+# More than any response that is worth measuring.
+MAX_BODY_BYTES = 1 << 28
+CONTINUE, FIRST_FINAL_STATUS = 100, 200
+# Beginning of http.client's message when a head has too many lines.
 TOO_MANY_HEADERS = "got more than"
 
 
 class ExchangeError(Exception):
-    """What came instead of an answer, or what is wrong with it."""
+    """What was received instead of a response, or what is wrong with the response."""
 
 
 class EndlessError(ExchangeError):
-    """A response that began and did not end; `late`: in time, so that it may yet."""
+    """Response that began and did not end; `timed_out`: a longer timeout may help."""
 
-    def __init__(self, what: str, *, late: bool = False) -> None:
-        super().__init__(what)
-        self.late = late
+    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
+    """Complete HTTP response."""
+
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
 
-def exchange(request: bytes, host: str, port: int, timeout_s: float) -> Answer:
-    """Send `request` and read the whole answer, within `timeout_s`. Raises ExchangeError."""
+def exchange(request: bytes, host: str, port: int, timeout_s: float) -> Response:
+    """Send `request` and read the response, both within `timeout_s`. Raises ExchangeError."""
     try:
         with (
             interruptible(),
-            socket.create_connection((host, port), timeout=timeout_s) as connection,
+            socket.create_connection((host, port), timeout_s) as connected,
+            _DeadlineSocket(connected.detach(), timeout_s) as connection,
         ):
-            read = io.BufferedReader(_Received(connection, timeout_s))
             connection.sendall(request)
-            answer = _begun(connection, read)
-            while answer.status < FINAL_STATUS:  # http.client passes over 100 alone
-                answer = _begun(connection, read)
-            return Answer(answer.status, tuple(answer.getheaders()), answer.read())
-    except (MemoryError, OverflowError):  # a length was announced for which there is no room
-        raise _too_long() from None
+            return _read_response(connection)
     except TimeoutError:
-        raise ExchangeError(f"no answer within {timeout_s:g} s") from None
-    except (OSError, http.client.HTTPException) as error:
-        said = " ".join(str(error).split())
-        raise ExchangeError(f"no HTTP answer ({said or type(error).__name__})") from None
-
-
-def _begun(connection: socket.socket, read: Any) -> http.client.HTTPResponse:
-    """The next answer, its head read."""
-    answer = http.client.HTTPResponse(connection)
-    answer.fp.close()
-    answer.fp = read
-    try:
-        answer.begin()
-    except http.client.HTTPException as error:
-        if str(error).startswith(TOO_MANY_HEADERS):
-            raise EndlessError(f"a response whose headers did not end ({error})") from None
-        raise
-    return answer
-
-
-def _too_long() -> EndlessError:
-    return EndlessError(f"a response that did not end after {MOST_BYTES >> 20} MiB")
-
-
-class _Received(io.RawIOBase):
-    """What comes over a connection until `timeout_s` from now, be it a byte a second."""
-
-    def __init__(self, connection: socket.socket, timeout_s: float) -> None:
-        self._connection = connection
-        self._timeout_s = timeout_s
-        self._end = time.monotonic() + timeout_s
-        self._bytes_left = MOST_BYTES
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            size = self._receive(buffer)
-        except TimeoutError:
-            if self._bytes_left == MOST_BYTES:
-                raise
-            what = f"a response that did not end within {self._timeout_s:g} s"
-            raise EndlessError(what, late=True) from None
-        self._bytes_left -= size
-        if self._bytes_left < 0:
-            raise _too_long()
-        return size
-
-    def _receive(self, buffer: Any) -> int:
-        if (left_s := self._end - time.monotonic()) <= 0:
-            raise TimeoutError
-        self._connection.settimeout(left_s)
-        return self._connection.recv_into(buffer)
+        raise ExchangeError(f"no response within {timeout_s:g} s") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ExchangeError(f"no HTTP response ({reason})") from None
 
 
 def send_setup(
     requests: Sequence[SetupRequest], host: str, port: int, timeout_s: float, seed: int
 ) -> dict[str, str]:
-    """Send a scenario's setup requests in order; the values taken. Raises ExchangeError."""
+    """Send the setup requests of a scenario; return the captured values. Raises ExchangeError."""
     rng = random.Random(seed)
     captures: dict[str, str] = {}
     for request in requests:
+        payload = render(request, f"{host}:{port}", rng, captures).whole
         try:
-            payload = render(request, f"{host}:{port}", rng, captures).whole
-            answer = exchange(payload, host, port, timeout_s)
+            response = exchange(payload, host, port, timeout_s)
         except ExchangeError as error:
             raise ExchangeError(f"{request.label} was answered with {error}") from None
-        if answer.status != request.expect:
+        if response.status != request.expect:
             raise ExchangeError(
-                f"{request.label} was answered with {answer.status}, the plan expects"
+                f"{request.label} was answered with {response.status}, the plan expects"
                 f" {request.expect}"
             )
-        captures |= capture(request, answer)
+        captures |= capture(request, response)
     return captures
 
 
-def capture(request: SetupRequest, answer: Answer) -> Captures:
-    """The values that `request` takes from its `answer`. Raises ExchangeError."""
+def capture(request: SetupRequest, response: Response) -> Captures:
+    """Return the values that `request` captures from `response`. Raises ExchangeError."""
     if not request.capture:
         return {}
     try:
-        said = json.loads(answer.body)
+        content = json.loads(response.body)
     except ValueError:
-        raise ExchangeError(f"{request.label} has a capture, but its answer is not JSON") from None
-    return {name: _value(said, path, request.label) for name, path in request.capture.items()}
+        raise ExchangeError(
+            f"{request.label} has a capture, but its response is not JSON"
+        ) from None
+    return {name: _value(content, path, request.label) for name, path in request.capture.items()}
 
 
-def _value(said: Any, path: str, label: str) -> str:
-    found = said
+def _value(content: Any, path: str, label: str) -> str:
+    value = content
     for key in path.split("."):
-        if isinstance(found, dict) and key in found:
-            found = found[key]
-        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
-            found = found[int(key)]
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
         else:
-            raise ExchangeError(f"{label}: there is no '{path}' in its answer to capture")
-    # One line: it may go into a header.
-    if isinstance(found, str) and found.isprintable():
-        return found
-    if isinstance(found, int | float):
-        return json.dumps(found)
-    raise ExchangeError(f"{label}: '{path}' of its answer is neither a line of text nor a number")
+            raise ExchangeError(f"{label}: there is no '{path}' in its response to capture")
+    # Of one line, because it may be sent in a header.
+    if isinstance(value, str) and value.isprintable():
+        return value
+    if isinstance(value, int | float):
+        return json.dumps(value)
+    raise ExchangeError(f"{label}: '{path}' of its response is not a line of text or a number")
+
+
+class _DeadlineSocket(socket.socket):
+    """Connected socket with one timeout for all that it receives."""
+
+    def __init__(self, fileno: int, timeout_s: float) -> None:
+        super().__init__(fileno=fileno)
+        self.settimeout(timeout_s)
+        self._timeout_s = timeout_s
+        self._deadline = time.monotonic() + timeout_s
+        self._has_received = False
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        try:
+            if (left_s := self._deadline - time.monotonic()) <= 0:
+                raise TimeoutError
+            self.settimeout(left_s)
+            size = super().recv_into(*args, **kwargs)
+        except TimeoutError:
+            if not self._has_received:
+                raise
+            message = f"a response that did not end within {self._timeout_s:g} s"
+            raise EndlessError(message, timed_out=True) from None
+        self._has_received = True
+        return size
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """Response after any informational ones; http.client skips only 100 (Continue)."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, CONTINUE if status < FIRST_FINAL_STATUS else status, reason
+
+
+def _read_response(connection: socket.socket) -> Response:
+    with _FinalResponse(connection) as response:
+        try:
+            response.begin()
+        except http.client.HTTPException as error:
+            if str(error).startswith(TOO_MANY_HEADERS):
+                raise EndlessError(f"a response whose headers did not end ({error})") from None
+            raise
+        return Response(response.status, tuple(response.getheaders()), _read_body(response))
+
+
+def _read_body(response: http.client.HTTPResponse) -> bytes:
+    length = response.length
+    if length is None:  # chunked, or until the connection is closed
+        body = response.read(MAX_BODY_BYTES + 1)
+        length = len(body)
+    elif length <= MAX_BODY_BYTES:
+        body = response.read()  # raises IncompleteRead; with an argument it would not
+    if length > MAX_BODY_BYTES:
+        raise EndlessError(f"a response that did not end after {MAX_BODY_BYTES >> 20} MiB")
+    return body

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from twinbench.store import CellRecord
+from twinbench.text import duration
 
 # Each refresh costs CPU on the generator's core.
 REFRESHES_PER_S = 2
@@ -74,7 +75,7 @@ class RunProgress:
     def _left(self) -> str:
         spent_s = time.monotonic() - self._began
         left_s = spent_s / (self._done - self._began_with) * (self._total - self._done)
-        return f"{left_s / 60:.0f} min left" if left_s > 90 else f"{left_s:.0f} s left"
+        return f"{duration(left_s)} left"
 
 
 @contextmanager

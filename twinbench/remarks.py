@@ -8,7 +8,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from twinbench.printable import printable
+from twinbench.text import printable
 
 # A full disk stays an error: what is measured afterwards could not be kept either.
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)

@@ -27,6 +27,7 @@ from twinbench.store import (
     StoreError,
     now,
 )
+from twinbench.text import duration
 
 # Time of a measurement beside warm-up and window: server start, connecting, draining, writing.
 # Measured on two cores; used for the announced duration only.
@@ -277,10 +278,6 @@ def _announcement(store: Store) -> str:
     plan, todo = manifest.plan, len(pending)
     windows_s = sum(plan.measure_s_of(cell.scenario) for cell in pending)
     seconds = windows_s + todo * (plan.warmup_s + CELL_OVERHEAD_S)
-    about = f"{seconds:.0f} s"
-    for unit, unit_s in (("min", 60), ("hours", 3600), ("days", 86_400)):
-        if seconds > 1.5 * unit_s:
-            about = f"{seconds / unit_s:,.0f} {unit}"
     done = manifest.cells - todo
     kept = f"{done} of {manifest.cells} measurements are kept, " if done else ""
-    return f"{kept}{todo} measurements to make, about {about}."
+    return f"{kept}{todo} measurements to make, about {duration(seconds)}."

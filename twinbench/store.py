@@ -30,10 +30,10 @@ from pydantic import (
     model_validator,
 )
 
-from twinbench.errors import UserError, one_line
 from twinbench.findings import MOST_FIGURE, Amount, Figure, Number, PreflightPair, SelfCheck
 from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
+from twinbench.text import UserError, one_line
 
 # Ten times the manifest of the longest plan with a remark on every measurement.
 MOST_JSON_BYTES = 1 << 26

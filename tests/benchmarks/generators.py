@@ -19,7 +19,6 @@ from rich.console import Console
 from tests.instrument import MissingDataError
 from tests.instrument.measure import WRK, WRK_S, has_wrk, read_wrk
 from tests.instrument.plans import USERS
-from twinbench.errors import UserError
 from twinbench.exchange import ExchangeError, exchange
 from twinbench.interruption import EXIT_CODE, interruptible
 from twinbench.job import Job
@@ -31,6 +30,7 @@ from twinbench.plan import Load, Request
 from twinbench.run import machine_lock
 from twinbench.scratch import scratch
 from twinbench.selfcheck.check import SelfCheckError, output
+from twinbench.text import UserError
 
 SECONDS = 2.0  # as wrk takes, beside
 # An odd number: the median is one that was measured.

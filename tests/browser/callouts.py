@@ -1,6 +1,6 @@
-"""Pictures of docs/reading-a-report.md: the sample's page with numbers drawn onto it.
+"""Screenshots of the sample for docs/reading-a-report.md, with numbers drawn onto them.
 
-`.venv/bin/python -m tests.browser.callouts` makes them again.
+`.venv/bin/python -m tests.browser.callouts` writes them.
 """
 
 import io
@@ -17,12 +17,12 @@ from twinbench.report.sample import SAMPLE
 CHROMIUM = "/usr/bin/chromium"
 DOCS = ROOT / "docs"
 WIDTH = 1280
-HEAT_MAP_PX = 330  # so much of it is shown: two groups or so
+HEAT_MAP_PX = 330  # height of the part that is shown: about two groups
 COLOURS = 256  # enough for text and charts; half of the bytes
 SCENARIO = "#scenario-read_post"  # it collapses, so it has all kinds of charts
 VERDICTS = "#verdicts-closed"
 
-# In the order of the list in the page: what each number stands behind.
+# The element that each number of the page's tables is drawn behind.
 FIRST_SCREEN = (
     ".headline",
     ".badges li:last-child",
@@ -61,7 +61,7 @@ DRAW = """(element, number) => {
 
 
 def draw(browser: Browser, folder: Path) -> list[Path]:
-    """Make both pictures in `folder`; their paths."""
+    """Write both screenshots to `folder`, and return their paths."""
     page = browser.new_page(viewport={"width": WIDTH, "height": 900})
     page.set_default_timeout(PATIENCE_MS)
     page.goto((SAMPLE / "report.html").as_uri())

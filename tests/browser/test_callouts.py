@@ -1,4 +1,4 @@
-"""The pictures of docs/reading-a-report.md can be made from the sample."""
+"""Screenshots for docs/reading-a-report.md."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.browser.callouts import DOCS, WIDTH, draw
 MOST_BYTES = 150_000
 
 
-def test_pictures_are_made_from_the_sample(browser: Browser, tmp_path: Path) -> None:
+def test_screenshots_are_made_from_the_sample(browser: Browser, tmp_path: Path) -> None:
     made = draw(browser, tmp_path)
     assert len(made) == 2
     for path in made:

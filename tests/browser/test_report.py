@@ -1,4 +1,4 @@
-"""A report in a browser: on a desk and on a phone, light, dark and on paper, by keyboard."""
+"""A report in a browser: on a desktop and on a phone, light, dark and on paper, by keyboard."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from twinbench.store import Store
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 PAPER: ViewportSize = {"width": 733, "height": 1062}  # A4 less margins of 8 mm
-DESK: ViewportSize = {"width": 1440, "height": 900}
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 HOSTILE = "<script>document.title = 'mine'</script><img src=x onerror=\"document.title='mine'\">"
 FAILED = runs.check("delays", ok=False, advice=HOSTILE)
 CLAIM = ClaimResult(
@@ -25,8 +25,8 @@ CLAIM = ClaimResult(
 )
 OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
-GROUND = "getComputedStyle(document.body).backgroundColor"
-LETTERS = "getComputedStyle(document.querySelector('.chart text')).fill"
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+TEXT = "getComputedStyle(document.querySelector('.chart text')).fill"
 
 
 @pytest.fixture(scope="module")
@@ -41,17 +41,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """The report, opened; it loads nothing, and nothing goes wrong on it."""
-    wrong: list[str] = []
+    """Open the report; it must load nothing and log nothing."""
+    unexpected: list[str] = []
     with browser.new_context() as context:
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: wrong.append(request.url))
+        page.on("console", lambda message: unexpected.append(message.text))
+        page.on("pageerror", lambda error: unexpected.append(str(error)))
+        page.on("request", lambda request: unexpected.append(request.url))
         page.goto(address)
         yield page
-    assert [said for said in wrong if said != address and not said.startswith("data:")] == []
+    assert [one for one in unexpected if one != address and not one.startswith("data:")] == []
 
 
 def table(page: Page) -> Locator:
@@ -63,7 +63,7 @@ def column(page: Page, n: int) -> list[str]:
 
 
 @pytest.mark.smoke
-def test_a_table_sorts_by_click_and_by_keyboard(page: Page) -> None:
+def test_a_table_is_sorted_by_click_and_by_keyboard(page: Page) -> None:
     page.locator("#scenario-noop summary").click()
     users = table(page).locator("thead th").first
     assert column(page, 1) == ["1", "8"]
@@ -82,7 +82,7 @@ def test_a_table_sorts_by_click_and_by_keyboard(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("name", "n", "missing"), [("requests/s", 7, False), ("p99 ms", 9, True)])
-def test_numbers_sort_by_size_and_what_is_missing_comes_last(
+def test_numbers_are_sorted_by_size_and_missing_ones_are_last(
     page: Page, name: str, n: int, missing: bool
 ) -> None:
     page.locator("#measurements summary").last.click()
@@ -97,29 +97,31 @@ def test_numbers_sort_by_size_and_what_is_missing_comes_last(
 
 
 @pytest.mark.parametrize("width", [320, PHONE["width"]])
-def test_a_phone_shows_it_without_scrolling_sideways(page: Page, width: int) -> None:
+def test_a_phone_needs_no_sideways_scrolling(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": PHONE["height"]})
     page.evaluate(OPEN_ALL)
     assert page.evaluate(OVERFLOW) <= 0
-
-
-def test_the_first_screen_of_a_desk_is_headline_badges_and_verdicts(page: Page) -> None:
-    page.set_viewport_size(DESK)
-    expect(page.locator(".headline")).to_be_in_viewport(ratio=1)
-    expect(page.locator(".badges")).to_be_in_viewport(ratio=1)
-    expect(page.locator(".verdicts").first).to_be_in_viewport(ratio=1)
-    expect(page.locator(".verdicts .plot svg").first).to_be_visible()
-
-
-def test_a_phone_stacks_verdicts_and_claims(page: Page) -> None:
-    page.set_viewport_size(PHONE)
     expect(page.locator(".verdicts .plot").first).to_be_hidden()
     for name in ("#verdicts-closed", "#claims"):
         box = page.locator(name).locator("xpath=..")
         assert box.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
 
 
-def test_letters_of_charts_can_be_read_on_a_phone(page: Page) -> None:
+def test_a_phone_names_the_text_columns_of_a_verdict(page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    cells = page.locator(".verdicts td.p99:not(:empty)")
+    before = "one => getComputedStyle(one, '::before').content"
+    assert "p99 ms, sync / async" in cells.first.evaluate(before)
+
+
+def test_a_desktop_shows_headline_badges_and_verdicts_first(page: Page) -> None:
+    page.set_viewport_size(DESKTOP)
+    for name in (".headline", ".badges", ".verdicts"):
+        expect(page.locator(name).first).to_be_in_viewport(ratio=1)
+    expect(page.locator(".verdicts .plot svg").first).to_be_visible()
+
+
+def test_text_of_charts_is_large_enough_on_a_phone(page: Page) -> None:
     page.set_viewport_size(PHONE)
     page.evaluate(OPEN_ALL)
     heights = page.locator(".chart text").evaluate_all(
@@ -131,17 +133,17 @@ def test_letters_of_charts_can_be_read_on_a_phone(page: Page) -> None:
     assert min(heights) >= 9
 
 
-def test_dark_is_dark_and_paper_is_white(page: Page) -> None:
+def test_the_dark_scheme_is_for_screens_only(page: Page) -> None:
     shown = {}
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        shown[scheme] = (page.evaluate(GROUND), page.evaluate(LETTERS))
+        shown[scheme] = (page.evaluate(BACKGROUND), page.evaluate(TEXT))
     assert all(a != b for a, b in zip(shown["light"], shown["dark"], strict=True))
     page.emulate_media(color_scheme="dark", media="print")
-    assert (page.evaluate(GROUND), page.evaluate(LETTERS)) == shown["light"]
+    assert (page.evaluate(BACKGROUND), page.evaluate(TEXT)) == shown["light"]
 
 
-def test_paper_shows_what_is_folded_up_on_a_screen(page: Page) -> None:
+def test_paper_shows_closed_details(page: Page) -> None:
     figures = table(page)
     expect(figures).to_be_hidden()
     page.emulate_media(media="print")
@@ -152,7 +154,7 @@ def test_paper_shows_what_is_folded_up_on_a_screen(page: Page) -> None:
     assert page.evaluate(OVERFLOW) <= 0
 
 
-def test_every_chart_has_a_name_a_table_and_texts_to_point_at(page: Page) -> None:
+def test_every_chart_has_a_name_a_table_and_hover_texts(page: Page) -> None:
     charts = page.locator("svg.chart")
     assert charts.count() >= 5
     assert all(charts.evaluate_all("all => all.map(one => one.ariaLabel)"))
@@ -164,34 +166,34 @@ def test_every_chart_has_a_name_a_table_and_texts_to_point_at(page: Page) -> Non
     assert page.locator("#scenario-noop svg").first.locator("title").count() > 8
 
 
-def test_a_link_into_what_is_folded_up_opens_it(page: Page) -> None:
+def test_a_link_into_closed_details_opens_them(page: Page) -> None:
     page.evaluate("location.hash = '#cell-1'")
     expect(page.locator(":target")).to_be_in_viewport()
-    # Newer browsers open by themselves what is folded up; others are told.
+    # Newer browsers open details by themselves; for others the script does.
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)")
     expect(page.locator(":target")).to_be_hidden()
     page.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
     expect(page.locator(":target")).to_be_in_viewport()
 
 
-def test_a_verdict_leads_to_its_scenario(page: Page) -> None:
+def test_a_verdict_links_to_its_scenario(page: Page) -> None:
     page.locator(".verdicts a").first.click()
     expect(page.locator(":target h2")).to_be_in_viewport()
 
 
-def test_the_keyboard_goes_to_the_content_first(page: Page) -> None:
+def test_the_first_tab_stop_skips_to_the_content(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
 
 
-def test_what_others_say_stays_text(page: Page) -> None:
+def test_text_from_outside_stays_text(page: Page) -> None:
     expect(page).to_have_title("def or async def? run · twinbench")
     expect(page.locator("#self-check-items")).to_contain_text(HOSTILE)
     expect(page.locator("main script, main img")).to_have_count(0)
 
 
-def test_without_scripts_everything_can_be_read(browser: Browser, address: str) -> None:
+def test_the_page_is_readable_without_scripts(browser: Browser, address: str) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(address)

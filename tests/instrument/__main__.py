@@ -16,7 +16,6 @@ from rich.console import Console
 from tests.instrument import LOGS
 from tests.instrument.measure import has_wrk, measure
 from tests.instrument.plans import Setting, plans
-from twinbench.errors import UserError
 from twinbench.findings import figure
 from twinbench.measure.machine import has_timerfd
 from twinbench.measure.rig import Rig
@@ -26,6 +25,7 @@ from twinbench.progress import RunProgress
 from twinbench.run import machine_lock, read_plan_here
 from twinbench.scratch import scratch
 from twinbench.selfcheck.check import highest_rate
+from twinbench.text import UserError
 
 if TYPE_CHECKING:
     from tests.instrument.checks import Outcome

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from twinbench.paths import ROOT
-from twinbench.plan import MOST_RATE, Plan
+from twinbench.plan import MAX_RATE, Plan
 
 SERVERS = [sys.executable, "-m", "tests.instrument.servers", "{port}"]
 WARM_UP_S = 0.2
@@ -142,7 +142,7 @@ def _arrivals(setting: Setting) -> Plan:
 
 
 def _limits(setting: Setting) -> Plan:
-    rate = min(2 * setting.highest, MOST_RATE)
+    rate = min(2 * setting.highest, MAX_RATE)
     scenarios = [_scenario("limits", ["null"], open=[rate], in_flight=IN_FLIGHT_FAST)]
     return setting.plan("limits", 1.5, [setting.target("null", "null")], scenarios)
 

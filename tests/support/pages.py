@@ -1,19 +1,19 @@
-"""What an HTML page consists of, as a browser's parser would have it."""
+"""Elements and texts of an HTML page."""
 
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-INVALID = {"meta", "br", "img", "link", "input"}
+VOID = {"meta", "br", "img", "link", "input"}
 
 
 class Element(NamedTuple):
     tag: str
     attributes: dict[str, str]
-    inside: tuple[str, ...]  # the tags it stands in
+    inside: tuple[str, ...]  # the tags of its ancestors
 
 
 class Parsed(HTMLParser):
-    """`elements` in the order of the page, `texts` by the tag that they stand in."""
+    """A parsed page: `elements` in their order, `texts` with the tag around them."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Parsed(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.elements.append(Element(tag, given, tuple(self._open)))
-        if tag not in INVALID:
+        if tag not in VOID:
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -20,7 +20,7 @@ from tests.support.processes import (
     none_left,
     twinbench,
 )
-from twinbench.errors import MOST_CHARACTERS
+from twinbench.text import MAX_CHARACTERS
 
 TINY = f"""
 name = "tiny"
@@ -211,7 +211,7 @@ def test_bad_input_is_one_line_with_its_exit_code(
     assert message in refused.stderr
     assert "tiny.toml" in refused.stderr
     assert refused.stderr.count("\n") == 1
-    assert len(refused.stderr) <= MOST_CHARACTERS + 1
+    assert len(refused.stderr) <= MAX_CHARACTERS + 1
     assert none_left(mark)
     assert cells_kept(tmp_path) == 0
 

@@ -142,7 +142,7 @@ def test_setup_ends_without_a_response(target: str, timeout_s: float, message: s
 
 @pytest.mark.parametrize("target", ["endless", "flood"])
 def test_setup_ends_after_too_many_bytes(monkeypatch: pytest.MonkeyPatch, target: str) -> None:
-    monkeypatch.setattr(exchange, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(exchange, "MAX_BODY_BYTES", 1 << 20)
     assert exchange_error(target, LONG_S) == "a response that did not end after 1 MiB"
 
 

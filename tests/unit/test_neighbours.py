@@ -36,7 +36,7 @@ def test_a_neighbour_is_load_but_its_latency_does_not_count(tmp_path: Path) -> N
 
 
 def test_somebody_must_be_timed() -> None:
-    with pytest.raises(ValidationError, match="leave one whose latency counts"):
+    with pytest.raises(ValidationError, match="leave one that is timed"):
         beside(BACKGROUND)
 
 

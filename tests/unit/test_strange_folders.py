@@ -12,13 +12,13 @@ import pytest
 
 from tests.support import runs
 from twinbench.analyse.run import analyse
-from twinbench.errors import MOST_CHARACTERS
 from twinbench.measure.generator import _join
 from twinbench.plan import Cell, cells
 from twinbench.report.markdown import markdown
 from twinbench.report.view import build_view
 from twinbench.report.write import write_report
 from twinbench.store import CellRecord, Store, StoreError
+from twinbench.text import MAX_CHARACTERS
 
 
 def changed(path: Path, **values: object) -> None:
@@ -170,7 +170,7 @@ def test_what_is_strange_is_refused(
         analyse(Store.open(store.folder))
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
-    assert len(str(refused.value)) <= MOST_CHARACTERS
+    assert len(str(refused.value)) <= MAX_CHARACTERS
 
 
 @pytest.mark.parametrize("name", ["cells", "cells/0001", "cells/0001/requests.parquet"])

@@ -42,6 +42,6 @@ def test_a_collapse_of_few_blocks_is_said_beside_the_ratio(tmp_path: Path) -> No
     said = "sync collapsed in 1 of 5 blocks"
     [section] = view.scenarios[0].sections
     assert said in section.figures.rows[0][3]
-    assert [row.failures for row in view.verdicts[0].rows] == [
+    assert [row.cells[-1] for row in view.verdicts[0].rows] == [
         "sync collapses in 1 of 5 blocks at 1 user"
     ]

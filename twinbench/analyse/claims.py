@@ -25,11 +25,11 @@ from twinbench.analyse.results import (
     Results,
     Verdict,
 )
-from twinbench.errors import UserError
 from twinbench.paths import PLANS, ROOT
 from twinbench.plan import BaseRequest, Load, Plan, read_plan
 from twinbench.plan.models import Name
 from twinbench.plan.requests import Count, Strict
+from twinbench.text import UserError
 
 CLAIMS = ROOT / "twinbench" / "claims.toml"
 # If half of all blocks lay beyond a bound, all of five would do so in 1 of 32 runs: below 5 %.

@@ -15,8 +15,8 @@ from twinbench.cli.report import report
 from twinbench.cli.run import run
 from twinbench.cli.schema import schema
 from twinbench.cli.ui import ui
-from twinbench.errors import one_line
 from twinbench.interruption import EXIT_CODE, check_interrupted
+from twinbench.text import one_line
 
 app = typer.Typer(
     help="def or async def? Measures two implementations of one FastAPI app under the same load.",

@@ -23,7 +23,7 @@ from typing import IO, NamedTuple, Protocol, cast
 import psutil
 
 from twinbench.measure.supervisor import SET_CHILD_SUBREAPER, prctl
-from twinbench.printable import printable
+from twinbench.text import printable
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 PYDANTIC_LAST_LINE = "For further information visit"

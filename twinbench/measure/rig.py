@@ -22,7 +22,7 @@ from twinbench.measure.telemetry import (
     ServerSampler,
 )
 from twinbench.paths import ROOT
-from twinbench.plan import MOST_USERS, Cell, Plan, Target
+from twinbench.plan import MAX_USERS, Cell, Plan, Target
 from twinbench.remarks import remarked
 from twinbench.store import CellRecord
 
@@ -153,7 +153,7 @@ class Rig:
                 captures=self._captures,
                 load=cell.load,
                 arrivals=scenario.arrivals,
-                in_flight=min(scenario.in_flight or limit, MOST_USERS),
+                in_flight=min(scenario.in_flight or limit, MAX_USERS),
                 preconnect=server.max_connections,
                 preconnect_batch=batch,
                 warmup_s=plan.warmup_s,

@@ -17,7 +17,7 @@ from twinbench.measure.control import POLL_S, Control, Work
 from twinbench.measure.processes import Child
 from twinbench.measure.serve import APP_NOT_FOUND
 from twinbench.measure.telemetry import NO_INSIDE_TELEMETRY, TelemetryBuffer
-from twinbench.plan import MOST_USERS, Target
+from twinbench.plan import MAX_USERS, Target
 from twinbench.remarks import remarked
 from twinbench.scratch import make_scratch
 
@@ -137,7 +137,7 @@ class Server:
     def max_connections(self) -> int:
         """Connections that may stay open: uvicorn counts idle ones towards its limit."""
         limit = self.target.limit_concurrency
-        return MOST_USERS if limit is None else max(0, limit - 1)
+        return MAX_USERS if limit is None else max(0, limit - 1)
 
     def wait_until_ready(self, timeout_s: float) -> Self:
         """Return once it has started. Raises ServerFailedError.

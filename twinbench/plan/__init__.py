@@ -1,29 +1,35 @@
-"""Plans: read, checked, and expanded into cells."""
+"""Plans: models, reading with good errors, rendering of requests."""
 
 from twinbench.plan.models import (
     ASPECTS,
-    MOST_RATE,
-    MOST_USERS,
+    MAX_RATE,
+    MAX_USERS,
     Arrivals,
     Aspect,
+    Cell,
+    Load,
+    LoadKind,
     Plan,
     Scenario,
     Target,
+    cells,
+    loads_of,
 )
-from twinbench.plan.order import Cell, Load, LoadKind, cells, loads_of
-from twinbench.plan.read import (
-    PlanError,
-    read_plan,
-    read_scenario,
-    scenario_names,
+from twinbench.plan.read import PlanError, read_plan, read_scenario, scenario_names
+from twinbench.plan.requests import (
+    NO_CAPTURES,
+    BaseRequest,
+    Captures,
+    Rendered,
+    Request,
+    SetupRequest,
+    render,
 )
-from twinbench.plan.render import NO_CAPTURES, Captures, Rendered, render
-from twinbench.plan.requests import BaseRequest, Request, SetupRequest
 
 __all__ = [
     "ASPECTS",
-    "MOST_RATE",
-    "MOST_USERS",
+    "MAX_RATE",
+    "MAX_USERS",
     "NO_CAPTURES",
     "Arrivals",
     "Aspect",

@@ -1,17 +1,12 @@
-"""Targets, scenarios, loads: what a plan may say."""
+"""Plans: targets, scenarios and loads, and the measurements (cells) they expand to."""
 
-import difflib
+import random
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from twinbench.plan.requests import (
     Count,
@@ -22,14 +17,13 @@ from twinbench.plan.requests import (
     SystemText,
     Whole,
 )
+from twinbench.text import did_you_mean, duration
 
-# Names become file names and anchors.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
-# Shown on pages and in charts, which cannot hold control characters.
-Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", max_length=60)]
-Note = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", max_length=120)]
+T = TypeVar("T")
+
 Arrivals = Literal["poisson", "constant"]
-# In what a target is compared with its baseline before anything is measured.
+LoadKind = Literal["closed", "open"]
+# What the preflight compares of two targets.
 Aspect = Literal[
     "OpenAPI",
     "status",
@@ -44,26 +38,16 @@ Aspect = Literal[
     "environment",
 ]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
-MOST_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
-MOST_RATE = 100_000  # arrivals a second; more than any generator of this kind sends on one core
-MOST_PROCESSES = 64  # of a generator or a server: more cores than one machine gives to one of them
-# Bounds that no real plan comes near; beyond them a plan is a slip of the finger, and what is made
-# of it would fill the memory or never end.
-MOST_S = 86_400.0  # a day
-LEAST_S = 1e-3  # the resolution of timers; a window of less holds nothing
-MOST_BLOCKS = 10_000
-MOST_CELLS = 100_000  # of 3.5 s each they take four days
-MOST_TARGETS = 100
-MOST_SCENARIOS = 1000
-MOST_LOADS = 1000  # of one curve
-MOST_REQUESTS = 1000  # of one scenario, which draws 4,096 for a load: each comes up a few times
-MOST_CONNECTIONS = 1_000_000  # of a server; a limit above what a system opens limits nothing
-MOST_ARRIVALS = 10_000_000  # of one measurement; drawn ahead, they take 0.4 GB
-MOST_SEED = 2**53 - 1  # as a number in JSON it is the same for every reader
-MOST_MEMORY_MIB = 2**30  # a pebibyte
+
+MAX_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
+MAX_RATE = 100_000  # arrivals a second; more than a generator of this kind sends on one core
+MAX_CELLS = 100_000  # of 3.5 s each they take four days
+MAX_ARRIVALS = 10_000_000  # of one measurement; prepared ahead, they take 0.4 GB
+LEAST_S, MAX_S = 1e-3, 86_400.0  # the resolution of timers; a day
+CONTROL_FREE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
-def _name_of_variable(name: str) -> str:
+def _variable_name(name: str) -> str:
     if not name or "=" in name:
         raise ValueError("the name of a variable must not be empty or hold '='")
     return name
@@ -76,19 +60,36 @@ def _import_string(app: str) -> str:
     return app
 
 
+# Limits that no real plan comes near: beyond them a value is a slip of the finger, and what is
+# made of it would fill the memory or never end.
+Seconds = Annotated[float, Field(strict=True, ge=LEAST_S, le=MAX_S)]
+WarmUp = Annotated[float, Field(strict=True, ge=0, le=MAX_S)]
+Milliseconds = Annotated[float, Field(strict=True, ge=1e3 * LEAST_S, le=1e3 * MAX_S)]
+Users = Annotated[Count, Field(le=MAX_USERS)]
+Rate = Annotated[Count, Field(le=MAX_RATE)]
+Blocks = Annotated[Count, Field(le=10_000)]
+Processes = Annotated[Count, Field(le=64)]  # more cores than one machine gives to one program
+Connections = Annotated[Count, Field(le=1_000_000)]  # more than a system opens
+Memory = Annotated[Count, Field(le=2**30)]  # a pebibyte, in MiB
+Seed = Annotated[Whole, Field(ge=0, le=2**53 - 1)]  # the same number for every reader of JSON
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
+Label = Annotated[str, StringConstraints(pattern=CONTROL_FREE, max_length=60)]
+Note = Annotated[str, StringConstraints(pattern=CONTROL_FREE, max_length=120)]
 ImportString = Annotated[SystemText, AfterValidator(_import_string)]
-Seconds = Annotated[float, Field(strict=True, ge=LEAST_S, le=MOST_S)]
-VariableName = Annotated[SystemText, AfterValidator(_name_of_variable)]
+VariableName = Annotated[SystemText, AfterValidator(_variable_name)]
+AtMost100 = Field(max_length=100)
+AtMost1000 = Field(max_length=1000)
+NotEmpty = Field(min_length=1)
 
 
 class Target(Strict):
-    """One app under test: an import string, or a command that serves on `{port}`."""
+    """App under test: an import string, or a command that serves on `{port}`."""
 
     name: Name
     title: Label = Field(default="", description="shown in reports; left out: the name")
     note: Note = Field(default="", description="what a reader should know beside the title")
     app: ImportString | None = None
-    command: list[SystemText] | None = Field(default=None, min_length=1)
+    command: Annotated[list[SystemText], NotEmpty] | None = None
     cwd: SystemPath | None = Field(
         default=None,
         description="where it runs and is imported from; left out: it runs in a fresh, empty"
@@ -100,21 +101,21 @@ class Target(Strict):
     env: dict[VariableName, SystemText] = Field(
         default={}, description="{scratch} in a value: a fresh folder for every server"
     )
-    workers: Annotated[Count, Field(le=MOST_PROCESSES)] = 1
-    limit_concurrency: Annotated[Count, Field(le=MOST_CONNECTIONS)] | None = None
+    workers: Processes = 1
+    limit_concurrency: Connections | None = None
     telemetry: bool = Field(
         default=True,
         strict=True,
-        description="look into the server while it is measured: loop, threads, connections",
+        description="sample event loop, threads and connections while it is measured",
     )
     expected_differences: str | dict[Aspect, str] | None = Field(
         default=None,
-        description="why it is meant to differ from the baseline: altogether, which is not"
-        " compared then, or in the aspects that are named (settings: environment too)",
+        description="why it differs from the baseline: altogether, which is not compared then,"
+        " or in the aspects that are named (settings: environment too)",
     )
 
     @model_validator(mode="after")
-    def _one_way_to_start(self) -> Self:
+    def _starts_in_one_way(self) -> Self:
         if (self.app is None) == (self.command is None):
             raise ValueError("give either app or command")
         return self
@@ -127,7 +128,7 @@ class Target(Strict):
         reasons = list(value.values()) if isinstance(value, dict) else [value]
         for aspect in value if isinstance(value, dict) else ():
             if aspect not in ASPECTS:
-                raise ValueError(f"unknown aspect '{aspect}'{nearest(aspect, ASPECTS)}")
+                raise ValueError(f"unknown aspect '{aspect}'{did_you_mean(aspect, ASPECTS)}")
         if not reasons or not all(isinstance(why, str) and why.strip() for why in reasons):
             raise ValueError('give reasons: expected_differences = "..." or { settings = "..." }')
         return value
@@ -143,27 +144,27 @@ class Target(Strict):
 
 
 class Scenario(Strict):
-    """A request mix, and the loads that the plan puts on it."""
+    """Request mix, and the loads under which it is measured."""
 
     name: Name
     title: Label = Field(default="", description="shown in reports; left out: the name")
     group: Label = Field(default="", description="the heading above its row in reports")
     note: Note = Field(default="", description="what a reader should know beside the title")
     about: str = ""
-    setup: list[SetupRequest] = Field(
-        default=[], max_length=MOST_REQUESTS, description="sent once to each fresh server"
+    setup: Annotated[list[SetupRequest], AtMost1000] = Field(
+        default=[], description="sent once to each fresh server"
     )
-    requests: list[Request] = Field(min_length=1, max_length=MOST_REQUESTS)
-    closed: list[Annotated[Count, Field(le=MOST_USERS)]] = Field(
-        default=[], max_length=MOST_LOADS, description="users, each with one request in flight"
+    # The load sends 4,096 prepared ones in turn: each of a thousand comes up a few times.
+    requests: Annotated[list[Request], NotEmpty, AtMost1000]
+    closed: Annotated[list[Users], AtMost1000] = Field(
+        default=[], description="users, each with one request in flight"
     )
-    open: list[Annotated[Count, Field(le=MOST_RATE)]] = Field(
+    open: Annotated[list[Rate], AtMost1000] = Field(
         default=[],
-        max_length=MOST_LOADS,
-        description="requests a second, which arrive whether or not others are answered",
+        description="requests a second, sent whether or not earlier ones were answered",
     )
     arrivals: Arrivals = Field(default="poisson", description="how open loads are spread in time")
-    in_flight: Annotated[Count, Field(le=MOST_USERS)] | None = Field(
+    in_flight: Users | None = Field(
         default=None,
         description="arrivals of open loads that find so many requests in flight are dropped; left"
         " out: as many as arrive in collapse_s",
@@ -177,133 +178,172 @@ class Scenario(Strict):
             raise ValueError("give loads: closed (users), open (requests a second), or both")
         for name, loads in (("closed", self.closed), ("open", self.open)):
             if len(set(loads)) < len(loads):
-                raise ValueError(f"a load is named twice in {name}")
+                raise ValueError(f"a load is given twice in {name}")
         return self
 
     @model_validator(mode="after")
     def _has_timed_request(self) -> Self:
         if all(request.background for request in self.requests):
-            raise ValueError("every request is a background: leave one whose latency counts")
+            raise ValueError("every request is in the background: leave one that is timed")
         return self
 
     @model_validator(mode="after")
-    def _names_are_taken(self) -> Self:
-        """Without `before` nothing is filled in, and braces are the app's own business."""
-        taken: list[str] = []
+    def _names_are_captured(self) -> Self:
+        # Without `setup` nothing is filled in, and braces are the app's own business.
+        captured: list[str] = []
         for request in (*self.setup, *self.requests) if self.setup else ():
-            for name in request.names():
-                if name not in taken:
-                    near = nearest(name, taken) if taken else ""
+            for name in request.captured_names:
+                if name not in captured:
+                    near = did_you_mean(name, captured)
                     raise ValueError(
-                        f"'{request.label}' holds {{{name}}}, which no setup request ahead of it"
-                        f" takes{near}"
+                        f"'{request.label}' holds {{{name}}}, which no earlier setup request"
+                        f" captures{near}"
                     )
-            taken += request.capture if isinstance(request, SetupRequest) else ()
+            captured += request.capture if isinstance(request, SetupRequest) else ()
         return self
 
 
 class Plan(Strict):
+    """What is measured: targets and scenarios, how often and for how long."""
+
     name: Name
     about: str = ""
-    seed: Annotated[Whole, Field(ge=0, le=MOST_SEED)] = 1
-    blocks: Annotated[Count, Field(le=MOST_BLOCKS)] = 5
-    warmup_s: float = Field(default=0.5, strict=True, ge=0, le=MOST_S)
+    seed: Seed = 1
+    blocks: Blocks = 5
+    warmup_s: WarmUp = 0.5
     measure_s: Seconds = 3.0
-    slo_ms: float = Field(
-        default=200.0,
-        strict=True,
-        ge=1e3 * LEAST_S,
-        le=1e3 * MOST_S,
-        description="the p99 that users are promised, at the highest load possible",
+    slo_ms: Milliseconds = Field(
+        default=200.0, description="the p99 that users are promised, at the highest load possible"
     )
     collapse_s: Seconds = Field(
-        default=2.0, description="so long without any answer, requests in flight: collapsed"
+        default=2.0, description="no response for so long, requests in flight: collapsed"
     )
     timeout_s: Seconds = Field(
-        default=30.0, description="an answer that is not whole by then is an error"
+        default=30.0, description="a response that is not complete by then is an error"
     )
-    processes: Annotated[Count, Field(le=MOST_PROCESSES)] = Field(
+    processes: Processes = Field(
         default=1, description="of the generator; they share the users and the arrivals"
     )
-    memory_mib: Annotated[Count, Field(le=MOST_MEMORY_MIB)] | None = Field(
+    memory_mib: Memory | None = Field(
         default=None,
         description="a server that uses more is ended; left out: half of what is free",
     )
     ready_s: Seconds = Field(default=20.0, description="a server must answer within")
-    targets: list[Target] = Field(min_length=1, max_length=MOST_TARGETS)
-    scenarios: list[Scenario] = Field(min_length=1, max_length=MOST_SCENARIOS)
+    targets: Annotated[list[Target], NotEmpty, AtMost100]
+    scenarios: Annotated[list[Scenario], NotEmpty, AtMost1000]
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
-        known = _unique([target.name for target in self.targets], "target")
-        _unique([scenario.name for scenario in self.scenarios], "scenario")
+        known = [target.name for target in self.targets]
+        _check_unique(known, "target")
+        _check_unique([scenario.name for scenario in self.scenarios], "scenario")
         for scenario in self.scenarios:
-            _unique(scenario.targets, f"scenario '{scenario.name}' names target")
+            _check_unique(scenario.targets, f"scenario '{scenario.name}' names target")
             for name in scenario.targets:
                 if name not in known:
                     raise ValueError(
                         f"scenario '{scenario.name}' names an unknown target '{name}'"
-                        f"{nearest(name, known)}"
+                        f"{did_you_mean(name, known)}"
                     )
         return self
 
     @model_validator(mode="after")
-    def _cells_can_be_measured(self) -> Self:
-        """They are counted here, and listed only where there are not too many."""
-        if (count := self.count_cells()) > MOST_CELLS:
+    def _can_be_measured(self) -> Self:
+        # Counted, not listed: there may be too many.
+        if (count := self.count_cells()) > MAX_CELLS:
             seconds = sum(self._count_cells_of(s) * self._load_s(s) for s in self.scenarios)
             raise ValueError(
-                f"{count:,} cells (blocks x loads x targets), which take"
-                f" {seconds / MOST_S:,.0f} days; a plan has at most {MOST_CELLS:,}"
+                f"{count:,} cells (blocks x loads x targets), which take {duration(seconds)};"
+                f" a plan has at most {MAX_CELLS:,}"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _arrivals_can_be_drawn(self) -> Self:
         for scenario in self.scenarios:
             arrivals = max(scenario.open, default=0) * self._load_s(scenario)
-            if arrivals > MOST_ARRIVALS:
+            if arrivals > MAX_ARRIVALS:
                 raise ValueError(
                     f"scenario '{scenario.name}': {arrivals:,.0f} arrivals in one measurement"
-                    f" (open x seconds); at most {MOST_ARRIVALS:,}"
+                    f" (open x seconds); at most {MAX_ARRIVALS:,}"
                 )
         return self
 
     def count_cells(self) -> int:
+        """Return the number of cells, without listing them."""
         return sum(map(self._count_cells_of, self.scenarios))
+
+    def target(self, name: str) -> Target:
+        """Return the target of that name."""
+        return next(target for target in self.targets if target.name == name)
+
+    def scenario(self, name: str) -> Scenario:
+        """Return the scenario of that name."""
+        return next(scenario for scenario in self.scenarios if scenario.name == name)
+
+    def measure_s_of(self, name: str) -> float:
+        """Return how long the cells of a scenario are measured, in seconds."""
+        return self.scenario(name).measure_s or self.measure_s
+
+    def targets_of(self, scenario: Scenario) -> list[str]:
+        """Return the names of the targets of `scenario`; the first is its baseline."""
+        return scenario.targets or [target.name for target in self.targets]
 
     def _count_cells_of(self, scenario: Scenario) -> int:
         loads = len(scenario.closed) + len(scenario.open)
         return self.blocks * loads * len(self.targets_of(scenario))
 
     def _load_s(self, scenario: Scenario) -> float:
-        """How long one load of `scenario` lasts, in seconds."""
         return self.warmup_s + (scenario.measure_s or self.measure_s)
 
-    def target(self, name: str) -> Target:
-        return next(target for target in self.targets if target.name == name)
 
-    def scenario(self, name: str) -> Scenario:
-        return next(scenario for scenario in self.scenarios if scenario.name == name)
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Load on a server: `value` users (closed) or requests a second (open)."""
 
-    def measure_s_of(self, name: str) -> float:
-        """How long the cells of a scenario are measured, in seconds."""
-        return self.scenario(name).measure_s or self.measure_s
+    kind: LoadKind
+    value: int
 
-    def targets_of(self, scenario: Scenario) -> list[str]:
-        """Names of the targets that `scenario` is measured on; the first is its baseline."""
-        return scenario.targets or [target.name for target in self.targets]
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """The end of an error sentence: what `word` was perhaps meant to be."""
-    if near := difflib.get_close_matches(word, known, n=1):
-        return f"; did you mean '{near[0]}'?"
-    return f"; known: {', '.join(known)}"
+    @property
+    def label(self) -> str:
+        """The load with its unit."""
+        return f"{self.value} users" if self.kind == "closed" else f"{self.value} requests/s"
 
 
-def _unique(names: list[str], what: str) -> list[str]:
+class Cell(NamedTuple):
+    """One measurement, and its place in the order of measuring."""
+
+    number: int
+    block: int
+    scenario: str
+    target: str
+    load: Load
+
+
+def cells(plan: Plan) -> list[Cell]:
+    """Return every cell of `plan`, in the order of measuring.
+
+    Within a block the scenarios come in random order; within a scenario its targets, one right
+    after the other, so that a pair is measured in the same minutes; the loads in an order that
+    the targets share. All random orders depend on the plan's seed alone.
+    """
+    rng = random.Random(plan.seed)
+    order: list[tuple[int, str, str, Load]] = []
+    for block in range(1, plan.blocks + 1):
+        for scenario in _shuffled(plan.scenarios, rng):
+            loads = _shuffled(loads_of(scenario), rng)
+            for target in _shuffled(plan.targets_of(scenario), rng):
+                order += [(block, scenario.name, target, load) for load in loads]
+    return [Cell(number, *cell) for number, cell in enumerate(order, start=1)]
+
+
+def loads_of(scenario: Scenario) -> list[Load]:
+    """Return closed loads, then open ones, each from the lowest to the highest."""
+    closed = [Load("closed", users) for users in sorted(scenario.closed)]
+    return closed + [Load("open", rate) for rate in sorted(scenario.open)]
+
+
+def _shuffled(items: Sequence[T], rng: random.Random) -> list[T]:
+    return rng.sample(items, len(items))
+
+
+def _check_unique(names: Sequence[str], what: str) -> None:
     name, count = Counter(names).most_common(1)[0] if names else ("", 0)
     if count > 1:
-        raise ValueError(f"{what} '{name}' stands twice; give each a name of its own")
-    return names
+        raise ValueError(f"{what} '{name}' is given twice; names must differ")

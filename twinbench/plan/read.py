@@ -1,7 +1,7 @@
 """Plans and scenarios from TOML files.
 
-A plan that is not understood is refused whole, with the file, the key and the nearest known
-key: a misspelt `measure_s` that silently fell back to a default would be a false result.
+A plan that is not understood is refused, with the file, the key and the nearest known key: a
+misspelt `measure_s` that fell back to a default would give a wrong result.
 """
 
 import json
@@ -14,116 +14,123 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from twinbench.errors import UserError, one_line
 from twinbench.paths import ROOT
-from twinbench.plan.models import Plan, Scenario, Target, nearest
+from twinbench.plan.models import Plan, Scenario, Target
 from twinbench.plan.requests import Request, SetupRequest
+from twinbench.text import UserError, did_you_mean, one_line
 
 SCENARIOS = ROOT / "loadtests" / "scenarios"
-# Fifty times our longest plan; to read and check as much takes a second or two.
-MOST_BYTES = 1 << 18
-# A plan needs five levels, and has a JSON body in them. Far more would be a body that no server
-# takes, and that Python cannot print.
-MOST_LEVELS = 50
-MOST_BITS = 13_000  # 3,900 digits; Python prints 4,300
-# For a key of n parts tomllib takes the square of n steps.
+MAX_BYTES = 1 << 18  # fifty times our longest plan; to read and check it takes a second or two
+MAX_UPLOAD_BYTES = 1 << 28  # held in memory, once for each process of the generator
+# A plan needs five levels, and has a JSON body in them. Python cannot print far more.
+MAX_LEVELS = 50
+MAX_BITS = 13_000  # 3,900 digits; Python prints 4,300
+MAX_SHOWN = 60  # characters of a key or a value in an error
+# tomllib takes n² steps for a key of n parts.
 KEY = r"""(?:[\w-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
-LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{KEY}[ \t]*\.[ \t]*){{{MOST_LEVELS}}}", re.MULTILINE)
-TOO_DEEP = f"nested more than {MOST_LEVELS} levels deep"
+LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{KEY}[ \t]*\.[ \t]*){{{MAX_LEVELS}}}", re.MULTILINE)
+TOO_DEEP = f"nested more than {MAX_LEVELS} levels deep"
 TOO_BIG = "a number has thousands of digits"
-# An upload is held in memory, once for each process of the generator.
-MOST_UPLOAD_BYTES = 1 << 28
-# Of a key, and of a value, in a sentence.
-MOST_SHOWN = 60
 
 
 class PlanError(UserError):
-    """A plan that cannot be carried out: one sentence that names the file and the key."""
+    """Plan that cannot be measured; the message names the file and the key."""
 
 
 def read_plan(path: Path) -> Plan:
-    """The plan in the TOML file `path`, scenarios filled in. Raises PlanError."""
+    """Return the plan in the TOML file `path`, its scenarios included. Raises PlanError."""
     data = _read_toml(path, "plan")
     scenarios = data.get("scenarios")
     if isinstance(scenarios, list):
-        data["scenarios"] = [_resolve(item, n, path) for n, item in enumerate(scenarios)]
-    return _with_absolute_paths(_validated(data, path), path)
+        data["scenarios"] = [_with_use(item, n, path) for n, item in enumerate(scenarios)]
+    try:
+        plan = Plan.model_validate(data)
+    except ValidationError as error:
+        # A misspelt key also misses the right one: the misspelling is what helps.
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        raise _error(path, *_explained(first)) from None
+    return _with_absolute_paths(plan, path)
 
 
 def read_scenario(name: str) -> dict[str, Any]:
-    """The table in `loadtests/scenarios/<name>.toml`. Raises PlanError."""
+    """Return the table in `loadtests/scenarios/<name>.toml`. Raises PlanError."""
     path = SCENARIOS / f"{name}.toml"
-    return _with_uploads(_read_toml(path, "scenario"), path, "")
+    return _with_absolute_uploads(_read_toml(path, "scenario"), path, "")
 
 
 def scenario_names() -> list[str]:
+    """Return the names of the scenario files."""
     return sorted(path.stem for path in SCENARIOS.glob("*.toml"))
 
 
-def _with_absolute_paths(plan: Plan, path: Path) -> Plan:
-    """`plan` with the paths of its targets made absolute: they are meant from its file."""
-    targets = []
-    for n, target in enumerate(plan.targets):
-        found = {}
-        if target.cwd:
-            found["cwd"] = (path.parent / target.cwd).absolute()
-            if not _is(found["cwd"], Path.is_dir):
-                raise PlanError(f"{path}: targets[{n}].cwd: there is no folder {target.cwd}")
-        if target.python:
-            # Not resolved: the python of a virtual environment is a link that must stay one.
-            found["python"] = (path.parent / target.python).absolute()
-            if not _is(found["python"], Path.is_file):
-                raise PlanError(f"{path}: targets[{n}].python: there is no file {target.python}")
-        targets.append(target.model_copy(update=found))
-    return plan.model_copy(update={"targets": targets})
+def _error(path: Path, *parts: str) -> PlanError:
+    return PlanError(": ".join(filter(None, (str(path), *parts))))
 
 
-def _resolve(item: Any, n: int, path: Path) -> Any:
-    """A scenario of the plan, with what its `use` names filled in beneath it."""
+def _with_use(item: Any, n: int, path: Path) -> Any:
+    """Return a scenario of the plan, completed from the scenario file that its `use` names."""
     if not isinstance(item, dict):
         return item
-    item = _with_uploads(item, path, f"scenarios[{n}].")
+    item = _with_absolute_uploads(item, path, f"scenarios[{n}].")
     if "use" not in item:
         return item
     use = str(item.pop("use"))
     if use not in scenario_names():
-        raise PlanError(
-            f"{path}: scenarios[{n}].use: there is no scenario '{one_line(use, MOST_SHOWN)}'"
-            f"{nearest(use, scenario_names())}"
-        )
+        what = f"there is no scenario '{one_line(use, MAX_SHOWN)}'"
+        near = did_you_mean(use, scenario_names())
+        raise _error(path, f"scenarios[{n}].use", what + near)
     return {"name": use} | read_scenario(use) | item
 
 
-def _with_uploads(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
-    """`scenario` as it stands in `path`, the files to upload made absolute: they are meant from
-    there. What is not of the right type is left for the models to refuse."""
+def _with_absolute_paths(plan: Plan, path: Path) -> Plan:
+    """Return `plan` with the paths of its targets, which are relative to it, made absolute."""
+    targets = []
+    for n, target in enumerate(plan.targets):
+        update = {}
+        for key, kind, is_kind in (
+            ("cwd", "folder", Path.is_dir),
+            ("python", "file", Path.is_file),
+        ):
+            if given := getattr(target, key):
+                # Not resolved: the python of a virtual environment must stay a link.
+                update[key] = (path.parent / given).absolute()
+                if not _is(update[key], is_kind):
+                    raise _error(path, f"targets[{n}].{key}", f"there is no {kind} {given}")
+        targets.append(target.model_copy(update=update))
+    return plan.model_copy(update={"targets": targets})
+
+
+def _with_absolute_uploads(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
+    """Return `scenario` with the files to upload, which are relative to `path`, made absolute.
+
+    What is not of the right type is left for the models to refuse.
+    """
     found = dict(scenario)
     for key in ("setup", "requests"):
         if isinstance(requests := scenario.get(key), list):
             found[key] = [
-                _with_files(request, path, f"{where}{key}[{n}].upload")
+                _with_absolute_upload(request, path, f"{where}{key}[{n}].upload")
                 for n, request in enumerate(requests)
             ]
     return found
 
 
-def _with_files(request: Any, path: Path, where: str) -> Any:
+def _with_absolute_upload(request: Any, path: Path, where: str) -> Any:
     if not isinstance(request, dict) or not isinstance(request.get("upload"), dict):
         return request
     files = dict(request["upload"])
-    for field, name in files.items():
+    for field, name in request["upload"].items():
         if isinstance(name, str) and "\0" not in name:
-            files[field] = (path.parent / name).absolute()
-            if not _is(files[field], Path.is_file):
-                raise PlanError(f"{path}: {where}.{_shown(field)}: there is no file {name}")
-            if files[field].stat().st_size > MOST_UPLOAD_BYTES:
-                most = MOST_UPLOAD_BYTES >> 20
-                raise PlanError(f"{path}: {where}.{_shown(field)}: {name} is above {most} MiB")
+            file = files[field] = (path.parent / name).absolute()
+            if not _is(file, Path.is_file):
+                raise _error(path, f"{where}.{_shown(field)}", f"there is no file {name}")
+            if file.stat().st_size > MAX_UPLOAD_BYTES:
+                limit = f"{name} is above {MAX_UPLOAD_BYTES >> 20} MiB"
+                raise _error(path, f"{where}.{_shown(field)}", limit)
     return request | {"upload": files}
 
 
 def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
-    """Whether `path` is of the `kind`; no path that the system refuses is."""
     try:
         return kind(path)
     except OSError:  # a name that is too long
@@ -132,79 +139,68 @@ def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
 
 def _read_toml(path: Path, what: str) -> dict[str, Any]:
     try:
-        # With a byte-order mark as some editors write it.
+        # utf-8-sig: with a byte order mark, as some editors write it.
         text = _read_bytes(path, what).decode("utf-8-sig")
         if LONG_KEY.search(text):
-            raise PlanError(f"{path}: {TOO_DEEP}")
-        found = tomllib.loads(text)
+            raise _error(path, TOO_DEEP)
+        data = tomllib.loads(text)
     except UnicodeDecodeError:
-        raise PlanError(f"{path}: not a text in UTF-8") from None
+        raise _error(path, "not a text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"{path}: not valid TOML: {error}") from None
-    except ValueError:  # of int(), which takes no more digits
-        raise PlanError(f"{path}: {TOO_BIG}") from None
+        raise _error(path, f"not valid TOML: {error}") from None
+    except ValueError:  # raised by int(), which takes no more digits
+        raise _error(path, TOO_BIG) from None
     except RecursionError:
-        raise PlanError(f"{path}: {TOO_DEEP}") from None
-    _check_printable(found, path)
-    return found
+        raise _error(path, TOO_DEEP) from None
+    _check_printable(data, path)
+    return data
 
 
 def _read_bytes(path: Path, what: str) -> bytes:
     try:
         str(path.absolute()).encode()
-        # Not opened otherwise: a pipe may never end, nor begin.
+        # Checked before it is opened: a pipe may never begin, nor end.
         if path.exists() and not path.is_file():
-            raise PlanError(f"{path}: this {what} is not a regular file")
+            raise _error(path, f"this {what} is not a regular file")
         with path.open("rb") as file:
-            found = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise PlanError(f"{path}: there is no such {what} file") from None
+        raise _error(path, f"there is no such {what} file") from None
     except OSError as error:
-        raise PlanError(f"{path}: this {what} cannot be read ({error.strerror})") from None
-    except UnicodeEncodeError:  # JSON, in which it is kept, cannot hold it
-        raise PlanError(f"{path}: the path of a {what} is not in UTF-8; rename it") from None
-    if len(found) > MOST_BYTES:
-        raise PlanError(f"{path}: this {what} is longer than {MOST_BYTES >> 10} KiB")
-    return found
+        raise _error(path, f"this {what} cannot be read ({error.strerror})") from None
+    except UnicodeEncodeError:  # the manifest is JSON, which cannot hold it
+        raise _error(path, f"the path of a {what} is not in UTF-8; rename it") from None
+    if len(content) > MAX_BYTES:
+        raise _error(path, f"this {what} is longer than {MAX_BYTES >> 10} KiB")
+    return content
 
 
 def _check_printable(data: dict[str, Any], path: Path) -> None:
-    """Raise PlanError if `data` is nested too deeply, or a number in it is too big, for Python to
-    print it, as for a sentence or as JSON."""
+    """Raise PlanError if Python cannot print `data`: nested too deeply, or a number too big."""
     level: list[Any] = [data]
-    for _ in range(MOST_LEVELS):
-        level = [inner for item in level for inner in _inside(item)]
-        # In hexadecimal they may be of any length.
-        if any(isinstance(item, int) and item.bit_length() > MOST_BITS for item in level):
-            raise PlanError(f"{path}: {TOO_BIG}")
+    for _ in range(MAX_LEVELS):
+        level = [inner for item in level for inner in _items(item)]
+        # Hexadecimal numbers may have any length.
+        if any(isinstance(item, int) and item.bit_length() > MAX_BITS for item in level):
+            raise _error(path, TOO_BIG)
         if not level:
             return
-    raise PlanError(f"{path}: {TOO_DEEP}")
+    raise _error(path, TOO_DEEP)
 
 
-def _inside(item: Any) -> Iterable[Any]:
+def _items(item: Any) -> Iterable[Any]:
     if isinstance(item, dict):
         return item.values()
     return item if isinstance(item, list) else ()
 
 
-def _validated(data: dict[str, Any], path: Path) -> Plan:
-    try:
-        return Plan.model_validate(data)
-    except ValidationError as error:
-        # A misspelt key also misses the right one: the misspelling is what helps.
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        where, what = _refused(first)
-        raise PlanError(": ".join(part for part in (str(path), where, what) if part)) from None
-
-
-def _refused(error: ErrorDetails) -> tuple[str, str]:
-    """Where something is wrong, and what."""
+def _explained(error: ErrorDetails) -> tuple[str, str]:
+    """Return the key that is wrong, and what is wrong with it."""
     loc, kind = error["loc"], error["type"]
     if kind == "extra_forbidden":
         key = str(loc[-1])
-        known = nearest(key, _keys_at(loc[:-1]))
-        return _dotted(loc[:-1]), f"unknown key '{one_line(key, MOST_SHOWN)}'{known}"
+        near = did_you_mean(key, _keys_at(loc[:-1]))
+        return _dotted(loc[:-1]), f"unknown key '{one_line(key, MAX_SHOWN)}'{near}"
     if kind == "missing":
         return _dotted(loc[:-1]), f"'{loc[-1]}' is missing"
     what, given = error["msg"].removeprefix("Value error, "), error["input"]
@@ -213,20 +209,20 @@ def _refused(error: ErrorDetails) -> tuple[str, str]:
     # A float is not shown: 1e9 would be 1000000000.0, which is not what was written.
     elif kind not in ("value_error", "too_long") and not isinstance(given, float):
         written = json.dumps(given, default=str, ensure_ascii=False)  # much like TOML
-        what += f", not {one_line(written, MOST_SHOWN)}"
+        what += f", not {one_line(written, MAX_SHOWN)}"
     return _dotted(loc), what
 
 
 def _keys_at(loc: Sequence[str | int]) -> list[str]:
-    """The keys that may stand at `loc`, whose last name is a field holding models."""
-    inner: dict[str, type[BaseModel]] = {
+    """Return the keys that are known at `loc`, whose last name is a field that holds models."""
+    models: dict[str, type[BaseModel]] = {
         "targets": Target,
         "scenarios": Scenario,
         "setup": SetupRequest,
         "requests": Request,
     }
     names = [part for part in loc if isinstance(part, str)]
-    keys = list(inner[names[-1]].model_fields if names else Plan.model_fields)
+    keys = list(models[names[-1]].model_fields if names else Plan.model_fields)
     return [*keys, "use"] if names == ["scenarios"] else keys
 
 
@@ -238,5 +234,5 @@ def _dotted(loc: Sequence[str | int]) -> str:
 
 
 def _shown(key: str) -> str:
-    """Return `key`; quoted where it would not be seen, without its middle if it is long."""
-    return one_line(key if key and key.isprintable() else repr(key), MOST_SHOWN)
+    """Return `key`, quoted if it is empty or invisible, and shortened if it is long."""
+    return one_line(key if key and key.isprintable() else repr(key), MAX_SHOWN)

@@ -1,13 +1,19 @@
-"""What is sent: a scenario's requests, and those that come before any load.
+"""Requests of a scenario, and the bytes in which they are sent.
 
-Two kinds of braces are filled in when a request is sent: `{1..2000}` is a random whole number,
-`{token}` a value that an earlier `before` request took from its answer.
+Two kinds of placeholders are filled in when a request is sent: `{1..2000}` is a random whole
+number, `{token}` a value that an earlier setup request captured from its response.
 """
 
+import functools
+import json
+import mimetypes
+import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from urllib.parse import quote, urlencode
 
 from pydantic import (
     AfterValidator,
@@ -20,27 +26,28 @@ from pydantic import (
     model_validator,
 )
 
-# In TOML a number is a number: neither "8" nor true.
-Whole = Annotated[int, Field(strict=True)]
-Count = Annotated[Whole, Field(ge=1)]
-# Requests differ by weight in steps that 4,096 drawn ones can show; sums of weights stay numbers.
-MOST_WEIGHT = 1_000_000
-# Of a number in a range: it stays below 2**63, as the identifiers of databases do.
-MOST_DIGITS = 18
 # Linux takes 128 KiB for an argument, or for a variable with its name.
-MOST_SYSTEM_BYTES = 60_000
-# Set by the client: another value than its own would end a request early, so that its rest is
-# taken for the next one, or begin another protocol.
+MAX_SYSTEM_BYTES = 60_000
+# Of a number in a range: it stays below 2**63, as the identifiers of databases do.
+MAX_DIGITS = 18
+# Set by the client: another value would end a request early, so that its rest is taken for the
+# next one, or begin another protocol.
 FRAMING = ("content-length", "transfer-encoding", "trailer", "te", "upgrade", "http2-settings")
 CONNECTION = ("close", "keep-alive")
-SENT = re.compile(r"[!\"$-~]+")
+# Fixed, so that the same request is the same bytes; random enough to occur in no file.
+BOUNDARY = "twinbench-8f3a1c5e7d9b2046"
+WITH_BODY = {"POST", "PUT", "PATCH"}
+# Uploads kept as they are sent: more than a scenario has, so that each file is read once.
+CACHED_UPLOADS = 32
+
+VISIBLE_ASCII = re.compile(r"[!\"$-~]+")  # without '#', which begins a browser's fragment
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+PLACEHOLDER = re.compile(r"\{(?:(?P<low>\d+)\.\.(?P<high>\d+)|(?P<name>[a-z_]+))\}")
 Given = TypeVar("Given", str, Path)
 
 
-def _path(path: str) -> str:
-    # After '#' would be what a browser keeps for itself.
-    if not path.startswith("/") or not SENT.fullmatch(path):
+def _url_path(path: str) -> str:
+    if not path.startswith("/") or not VISIBLE_ASCII.fullmatch(path):
         raise ValueError(
             "a path begins with '/' and holds visible ASCII characters but '#'; write others as"
             " %20 and the like"
@@ -57,59 +64,59 @@ def _header_name(name: str) -> str:
 
 
 def _header_value(value: str) -> str:
-    """A line break would end the header, and begin another. Not ASCII: sent as UTF-8."""
+    # A line break would end the header, and begin another.
     if not value.replace("\t", " ").isprintable():
         raise ValueError("a header's value holds printable characters, spaces and tabs only")
     return value
 
 
-HeaderName = Annotated[str, AfterValidator(_header_name)]
-HeaderValue = Annotated[str, AfterValidator(_header_value)]
-CaptureName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$", max_length=40)]
-# Dotted; no answer is so deep that its values need longer ones.
-CapturePath = Annotated[str, StringConstraints(max_length=200)]
-
-
-def _for_the_system(value: Given) -> Given:
+def _system_text(value: Given) -> Given:
     if "\0" in str(value):
-        raise ValueError("holds a NUL byte, which the system takes for the end of a text")
-    if len(str(value).encode()) > MOST_SYSTEM_BYTES:
-        raise ValueError(f"longer than {MOST_SYSTEM_BYTES:,} bytes, which no program is given")
+        raise ValueError("holds a NUL byte, which ends a text for the system")
+    if len(str(value).encode()) > MAX_SYSTEM_BYTES:
+        raise ValueError(f"longer than {MAX_SYSTEM_BYTES:,} bytes, the most the system takes")
     return value
 
 
-# What is handed to the system when a file is opened or a program started.
-SystemText = Annotated[str, AfterValidator(_for_the_system)]
-SystemPath = Annotated[Path, AfterValidator(_for_the_system)]
-PLACEHOLDER = re.compile(r"\{(?:(?P<low>\d+)\.\.(?P<high>\d+)|(?P<name>[a-z_]+))\}")
+# Limits beyond which a value is a slip of the finger. TOML has types: neither "8" nor true is 8.
+Whole = Annotated[int, Field(strict=True)]
+Count = Annotated[Whole, Field(ge=1)]
+Weight = Annotated[Count, Field(le=1_000_000)]  # sums of weights stay exact
+Status = Annotated[Whole, Field(ge=100, le=599)]
+UrlPath = Annotated[str, AfterValidator(_url_path)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+CaptureName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$", max_length=40)]
+CapturePath = Annotated[str, StringConstraints(max_length=200)]
+# Passed to the system when a file is opened or a program is started.
+SystemText = Annotated[str, AfterValidator(_system_text)]
+SystemPath = Annotated[Path, AfterValidator(_system_text)]
+
+Captures = Mapping[str, str]
+NO_CAPTURES: Captures = MappingProxyType({})
 
 
 class Strict(BaseModel):
+    """Immutable model that refuses unknown keys, and numbers that are not finite."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BaseRequest(Strict):
-    """One HTTP request; path, headers, body and form may hold placeholders."""
+    """HTTP request; path, headers, body and form may hold placeholders."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
-    path: Annotated[str, AfterValidator(_path)]
+    path: UrlPath
     headers: dict[HeaderName, HeaderValue] = {}
     body: dict[str, JsonValue] | None = Field(default=None, description="sent as JSON")
     form: dict[str, str] | None = Field(default=None, description="sent URL-encoded")
     upload: dict[str, SystemPath] | None = Field(
         default=None,
         min_length=1,
-        description="form field: file to send as multipart/form-data; the path is meant from the"
-        " file in which it is written",
+        description="form field: file, sent as multipart/form-data; the path is relative to the"
+        " TOML file in which it is written",
     )
-    expect: Whole = Field(default=200, ge=100, le=599, description="the status of a good answer")
-
-    @model_validator(mode="after")
-    def _one_payload(self) -> Self:
-        given = [name for name in ("body", "form", "upload") if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"give only one of {' and '.join(given)}")
-        return self
+    expect: Status = Field(default=200, description="the status of a correct response")
 
     @field_validator("headers")
     @classmethod
@@ -117,14 +124,17 @@ class BaseRequest(Strict):
         names: set[str] = set()
         for name, value in headers.items():
             if name.lower() in names:
-                raise ValueError(f"'{name}' stands twice; the case of its letters does not count")
+                raise ValueError(f"'{name}' is given twice; header names ignore case")
             names.add(name.lower())
             if name.lower() == "connection" and value.lower() not in CONNECTION:
                 raise ValueError(f"'{name}' may be {' or '.join(CONNECTION)}")
         return headers
 
     @model_validator(mode="after")
-    def _upload_has_its_type(self) -> Self:
+    def _has_one_payload(self) -> Self:
+        given = [name for name in ("body", "form", "upload") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give only one of {' and '.join(given)}")
         if self.upload and any(name.lower() == "content-type" for name in self.headers):
             raise ValueError("an upload has a Content-Type of its own; leave that header out")
         return self
@@ -132,23 +142,25 @@ class BaseRequest(Strict):
     @model_validator(mode="after")
     def _ranges_ascend(self) -> Self:
         for found in self._placeholders():
-            if max(len(found["low"] or ""), len(found["high"] or "")) > MOST_DIGITS:
-                raise ValueError(f"a number of a range has at most {MOST_DIGITS} digits")
+            if max(len(found["low"] or ""), len(found["high"] or "")) > MAX_DIGITS:
+                raise ValueError(f"a number of a range has at most {MAX_DIGITS} digits")
             if found["low"] and int(found["low"]) > int(found["high"]):
                 raise ValueError(f"{found[0]} is empty: write the smaller number first")
         return self
 
     @property
     def label(self) -> str:
+        """Method and path."""
         return f"{self.method} {self.path}"
 
     @property
-    def is_drawn(self) -> bool:
+    def has_range(self) -> bool:
         """Whether it holds a range, so that it is not the same each time."""
         return any(found["low"] for found in self._placeholders())
 
-    def names(self) -> list[str]:
-        """The names of values that it wants to be filled in."""
+    @property
+    def captured_names(self) -> list[str]:
+        """Names of the captured values that are filled in."""
         return [found["name"] for found in self._placeholders() if found["name"]]
 
     def _placeholders(self) -> Iterator[re.Match[str]]:
@@ -157,30 +169,108 @@ class BaseRequest(Strict):
 
 
 class Request(BaseRequest):
-    """One kind of request under load, as often as its `weight` says."""
+    """Request of the load, as frequent as its `weight`."""
 
-    weight: Annotated[Count, Field(le=MOST_WEIGHT)] = 1
-    background: bool = Field(
-        default=False,
-        strict=True,
-        description="it is there to be in the way of others: load, whose latency does not count",
-    )
+    weight: Weight = 1
+    background: bool = Field(default=False, strict=True, description="adds load, and is not timed")
 
 
 class SetupRequest(BaseRequest):
-    """A request that is sent once to each fresh server, before any load."""
+    """Request that is sent once to each fresh server, before the load."""
 
     capture: dict[CaptureName, CapturePath] = Field(
-        default={}, description="name: dotted path of its value in the JSON answer"
+        default={}, description="name: dotted path of its value in the JSON response"
     )
 
     @property
     def label(self) -> str:
+        """Method and path, marked as setup."""
         return f"setup: {super().label}"
 
 
+class Rendered(NamedTuple):
+    """Bytes of a request; equal uploads share one body."""
+
+    head: bytes
+    body: bytes
+
+    @property
+    def whole(self) -> bytes:
+        """Head and body, copied."""
+        return self.head + self.body
+
+
+def render(
+    request: BaseRequest, netloc: str, rng: random.Random, captures: Captures = NO_CAPTURES
+) -> Rendered:
+    """Return `request` to the host `netloc` as HTTP/1.1, its placeholders filled in."""
+    own = _fill(request.headers, rng, captures)
+    content_type, body = _payload(request, rng, captures)
+    headers = {"Host": netloc, "Accept": "*/*", "User-Agent": "twinbench"}
+    if content_type:
+        headers["Content-Type"] = content_type
+    # The plan's headers replace ours, whatever the case of their names.
+    names = {name.lower() for name in own}
+    headers = {name: value for name, value in headers.items() if name.lower() not in names} | own
+    if content_type or request.method in WITH_BODY:  # some servers insist on it, be it 0
+        headers["Content-Length"] = str(len(body))
+    in_path = {name: quote(value, safe="") for name, value in captures.items()}
+    lines = [f"{request.method} {_fill(request.path, rng, in_path)} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return Rendered("\r\n".join([*lines, "", ""]).encode(), body)
+
+
+def _payload(request: BaseRequest, rng: random.Random, captures: Captures) -> tuple[str, bytes]:
+    """Return content type and body; both are empty where there is none."""
+    if request.body is not None:
+        return "application/json", json.dumps(_fill(request.body, rng, captures)).encode()
+    if request.form is not None:
+        form = urlencode(_fill(request.form, rng, captures))
+        return "application/x-www-form-urlencoded", form.encode()
+    if request.upload is not None:
+        return f"multipart/form-data; boundary={BOUNDARY}", _multipart(*request.upload.items())
+    return "", b""
+
+
+@functools.lru_cache(maxsize=CACHED_UPLOADS)
+def _multipart(*files: tuple[str, Path]) -> bytes:
+    parts = []
+    for field, path in files:
+        content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        head = (
+            f"--{BOUNDARY}\r\n"
+            f'Content-Disposition: form-data; name="{_quoted(field)}";'
+            f' filename="{_quoted(path.name)}"\r\n'
+            f"Content-Type: {content_type}\r\n\r\n"
+        )
+        parts += [head.encode(), path.read_bytes(), b"\r\n"]
+    return b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
+
+
+def _quoted(text: str) -> str:
+    # As browsers write names in a multipart head.
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _fill(value: Any, rng: random.Random, captures: Captures) -> Any:
+    if isinstance(value, str):
+        # In one pass: a captured value may look like a placeholder, and is none.
+        return PLACEHOLDER.sub(lambda found: _replacement(found, rng, captures), value)
+    if isinstance(value, Mapping):
+        return {name: _fill(item, rng, captures) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, rng, captures) for item in value]
+    return value
+
+
+def _replacement(found: re.Match[str], rng: random.Random, captures: Captures) -> str:
+    if found["name"]:
+        return captures.get(found["name"], found[0])
+    return str(rng.randint(int(found["low"]), int(found["high"])))
+
+
 def _texts(value: Any) -> Iterator[str]:
-    """Every string in `value` that may hold a placeholder."""
+    """Yield every string in `value` that may hold a placeholder."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from twinbench.exchange import Answer, EndlessError, ExchangeError, capture, exchange
+from twinbench.exchange import EndlessError, ExchangeError, Response, capture, exchange
 from twinbench.measure.control import Work
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST, Server, ServerFailedError
@@ -194,7 +194,7 @@ class _Visit:
         """Send `request`, in different draws if it has a range; what the server did last."""
         what = f"scenario '{scenario.name}': {request.label}"
         for draw, payload in enumerate(self._payloads(request), 1):
-            number = f", draw {draw}" if request.is_drawn else ""
+            number = f", draw {draw}" if request.has_range else ""
             sent = _Sent(request, payload, what, f"{place}{number}")
             if isinstance(request, SetupRequest):
                 return self._send_payload(sent)
@@ -217,12 +217,12 @@ class _Visit:
     def _payloads(self, request: BaseRequest) -> list[bytes]:
         """Different draws; fewer where the range has fewer, one of what is sent once."""
         drawn: dict[bytes, None] = {}
-        for _ in range(DRAWS if request.is_drawn and isinstance(request, Request) else 1):
+        for _ in range(DRAWS if request.has_range and isinstance(request, Request) else 1):
             # Not with the port of this server, which an app may write into its links.
             drawn[render(request, HOST, self._rng, self._captures).whole] = None
         return list(drawn)
 
-    def _exchange(self, sent: _Sent, *, again: bool) -> Answer:
+    def _exchange(self, sent: _Sent, *, again: bool) -> Response:
         request, what = sent.request, f"{self._who}, {sent.what}"
         collapse_s, under_load = self._plan.collapse_s, isinstance(request, Request)
         patience_s = 5 * collapse_s if under_load else self._plan.ready_s
@@ -232,7 +232,7 @@ class _Visit:
             said: int | str = request.expect if again else answer.status
         except EndlessError as error:
             limit = "collapse_s" if under_load else "ready_s"
-            longer = f" sooner, set a longer {limit}," * error.late
+            longer = f" sooner, set a longer {limit}," * error.timed_out
             raise PreflightError(
                 f"{what} was answered with {error}: end it{longer} or leave this request out of"
                 " the plan"
@@ -252,7 +252,7 @@ class _Visit:
             )
         return answer
 
-    def _values(self, request: SetupRequest, answer: Answer) -> dict[str, str]:
+    def _values(self, request: SetupRequest, answer: Response) -> dict[str, str]:
         try:
             return dict(capture(request, answer))
         except ExchangeError as error:
@@ -274,7 +274,7 @@ class _Visit:
             " what it does cannot be compared; end its work sooner or set a longer ready_s"
         )
 
-    def _keep(self, where: str, answer: Answer, work: Work | None) -> None:
+    def _keep(self, where: str, answer: Response, work: Work | None) -> None:
         self._requests += 1
         self._facts[Key(where, "status")] = str(answer.status)
         self._facts[Key(where, "bytes")] = _text_of(answer.body)

@@ -1,7 +1,7 @@
-"""Elements that a report is made of: tables, verdicts, charts. Plain data, ready to be shown.
+"""Elements of a report: badges, tables, verdicts, charts. Plain data, ready to be shown.
 
-A `side` is the position of a target in its scenario (0 is the baseline), which decides its colour
-and its marker; None stands for no target.
+The index of a target is its position in its scenario (0 is the baseline). It decides the colour
+and the marker; None stands for no target.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from twinbench.report.format import factor
 
 Tone = Literal["good", "plain", "bad"]
 SIGNS: dict[Tone, str] = {"good": "✓ ", "plain": "", "bad": "! "}
-Side = int | None
+TargetIndex = int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +26,24 @@ class Badge:
 
     @property
     def marked(self) -> str:
+        """The text after the sign of its tone."""
         return SIGNS[self.tone] + self.text
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A part of the headline, in the colour of a side."""
+    """Text in the colour of a target."""
 
     text: str
-    side: Side = None
+    target: TargetIndex = None
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of texts, the first of which names its row. `words`: columns are texts, not figures.
-    With `anchor`, the id of a row is the anchor and the row's first text."""
+    """Rows of texts; the first text of each names its row.
+
+    `words`: columns are texts, not figures. `anchor`: prefix of the ids of rows.
+    """
 
     id: str
     caption: str
@@ -51,62 +54,80 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
-    """Where one side is better than the other, and by how much at most: `ratio`, above 1; None
-    where the other has none because it collapsed."""
+class Advantage:
+    """The loads at which one target is faster than the other, and its largest ratio.
 
-    side: int
-    name: str
-    other: str
-    other_side: int
+    `ratio` is above 1, or None where the other target collapsed.
+    """
+
+    target: Span
+    other: Span
     ratio: float | None
-    where: str
+    loads: str
 
     @property
     def factor(self) -> str:
+        """The ratio as text."""
         return factor(self.ratio) if self.ratio else "only"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A ratio and its interval on the logarithmic axis of a verdict table. Positions are percent
-    of its width."""
+    """A ratio and its interval on a logarithmic axis, in percent of its width."""
 
     at: float
     low: float
     high: float
-    side: Side
+    target: TargetIndex
     text: str
 
 
 @dataclass(frozen=True, slots=True)
+class Tile:
+    """One comparison in a heat map.
+
+    `strength`: 0 for no difference, 1 to 3 by magnitude. Not `known`: not comparable.
+    """
+
+    text: str
+    target: TargetIndex
+    strength: int
+    known: bool
+    hover: str
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """One scenario and candidate. `label`: the title, with the note where others have the same.
-    `leads`: the larger difference first, none where no difference
-    is shown, and `otherwise` is what to know then. `failures`: from which load a target collapses
-    or responds wrongly. `ratios`: the tiles of all loads, as text."""
+    """One scenario and candidate.
+
+    `label`: the title, with the note where another row has the same title. `advantages`: the larger
+    one first; without any, `detail` is what to know. `cells`: a text for each of the table's
+    `columns`; `tiles`: one for each of its `loads`, None where it is not measured.
+    """
 
     scenario: str
     title: str
     note: str
     label: str
-    leads: tuple[Lead, ...]
-    otherwise: str
+    advantages: tuple[Advantage, ...]
+    detail: str
     mark: Mark | None
-    p99: str
-    failures: str
-    ratios: tuple[str, ...]
+    cells: tuple[str, ...]
+    tiles: tuple[Tile | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictTable:
-    """Verdicts on one kind of load. `ticks`: position in percent and label on the axis of the
-    marks; `one` is the position of 1. `loads`: the header of the rows' `ratios`."""
+    """Verdicts on one kind of load: groups of rows under headings.
+
+    `columns`: name and heading of each column after the marks. `ticks`: position in percent and
+    label on the axis of the marks, `one` the position of 1. `loads`: headings of the tiles.
+    """
 
     id: str
     kind: LoadKind
     caption: str
-    p99: str
+    columns: tuple[tuple[str, str], ...]
     groups: tuple[tuple[str, tuple[VerdictRow, ...]], ...]
     ticks: tuple[tuple[float, str], ...]
     one: float
@@ -114,118 +135,99 @@ class VerdictTable:
 
     @property
     def rows(self) -> list[VerdictRow]:
+        """The rows of all groups."""
         return [row for _, rows in self.groups for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """One comparison in a heat map. `strength`: 0 for no difference, then 1 to 3 by magnitude;
-    not `known`: not comparable."""
-
-    column: int
-    text: str
-    side: Side
-    strength: int
-    known: bool
-    hover: str
-
-
-@dataclass(frozen=True, slots=True)
 class HeatMap:
-    """Groups of rows, each a label and its tiles. `described_by`: the id of a table with the same
-    figures."""
+    """The tiles of a verdict table, which describes the chart for screen readers."""
 
     name: str
     title: str
     x_label: str
-    columns: tuple[str, ...]
-    groups: tuple[tuple[str, tuple[tuple[str, tuple[Tile, ...]], ...]], ...]
-    sides: tuple[tuple[int, str], ...]
-    described_by: str
+    targets: tuple[Span, ...]
+    table: VerdictTable
+
+    @property
+    def described_by(self) -> str:
+        """The id of the table with the same figures."""
+        return self.table.id
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value with its interval, and what a pointer on it shows."""
+    """A value with its interval, and the text shown on hover. `y` is nan at a gap.
+
+    `target` gives the colour where the points of a series are not joined.
+    """
 
     x: float
     y: float
-    low: float | None
-    high: float | None
-    text: str
-    side: Side = None
+    low: float | None = None
+    high: float | None = None
+    text: str = ""
+    target: TargetIndex = None
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points of one target. `line`: how they are joined; a gap where a load has no value."""
+    """Points of one target. `line`: how they are joined."""
 
     label: str
-    side: int
+    target: int
     line: Literal["solid", "dashed", "none"]
     points: tuple[Point, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
-    """One block at one load."""
-
-    x: float
-    y: float
-    side: int
-    valid: bool
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A text at a load where there is no value. `edge`: at which end of the y axis, or at y = 1."""
+class Annotation:
+    """Text at a load: beside a cross at the bottom or top of the plot, or above or below y = 1."""
 
     x: float
     text: str
-    side: Side
-    edge: Literal["bottom", "top", "above 1", "below 1"]
+    target: TargetIndex
+    place: Literal["bottom", "top", "above 1", "below 1"]
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class ReferenceLine:
     """A dotted horizontal line."""
 
     y: float
     label: str
-    side: Side
+    target: TargetIndex
 
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """Values over loads or percentiles. `ticks`: positions on a logarithmic x axis and their
-    labels; `gaps`: no line passes a tick without a value; `band`: a strip around y = 1 and what it
-    means."""
+    """Values over loads or percentiles.
+
+    `ticks`: positions on a logarithmic x axis and their labels. `scale`: of the y axis; `ratio` is
+    logarithmic around 1, with the margin as a band. `dots`: every block.
+    """
 
     name: str
     title: str
     x_label: str
     ticks: tuple[tuple[float, str], ...]
-    y_scale: Literal["linear", "log"]
+    scale: Literal["linear", "log", "ratio"]
     series: tuple[Series, ...]
     described_by: str
-    gaps: bool = False
-    dots: tuple[Dot, ...] = ()
-    collapses: tuple[Word, ...] = ()
-    words: tuple[Word, ...] = ()
-    levels: tuple[Level, ...] = ()
-    band: tuple[float, str] | None = None
+    dots: tuple[Series, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    reference_lines: tuple[ReferenceLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineChart:
-    """One measurement over time, on the scales of those `beside` it."""
+    """One measurement over time, on the scales of all measurements in `shown`."""
 
     name: str
     title: str
-    side: int
+    target: int
     timeline: Timeline
-    beside: tuple[Timeline, ...]
+    shown: tuple[Timeline, ...]
     described_by: str
 
 

@@ -1,16 +1,15 @@
 """Numbers, loads and ratios as text, the same in every output."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
-from twinbench.analyse.results import CellStatus, Comparison, Estimate
+from twinbench.analyse.results import Estimate
 from twinbench.plan import Load, LoadKind
 
 MISSING = "–"
-MOST_LOADS = 3  # of those that are no stretch; more are counted
-STATUS: dict[CellStatus, str] = {"valid": "valid", "invalid": "invalid", "collapsed": "collapsed"}
-EVERYWHERE: dict[LoadKind, str] = {"closed": "at every load", "open": "at every rate"}
+MOST_LOADS = 3  # listed one by one if they are no range; more are counted
 
 
 def number(value: float | None) -> str:
@@ -21,7 +20,7 @@ def number(value: float | None) -> str:
 
 
 def count(value: int, noun: str) -> str:
-    """Return `value` and the noun, in the plural where it must be."""
+    """Return `value` and the noun, in the plural unless it is 1."""
     return f"{value:,} {noun}{'' if value == 1 else 's'}"
 
 
@@ -45,11 +44,13 @@ def share(difference: float) -> str:
 
 
 def duration(seconds: float) -> str:
+    """Return seconds as minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def load_text(load: Load) -> str:
+    """Return a load as `1 user` or `100 requests/s`."""
     return loads_text(load.kind, [load.value])
 
 
@@ -59,26 +60,27 @@ def loads_text(kind: LoadKind, loads: Sequence[int]) -> str:
     return f"{', '.join(f'{load:,}' for load in loads)} {unit}"
 
 
-def stretch(kind: LoadKind, tried: Sequence[int], loads: Sequence[int]) -> str:
-    """Return where `loads` lie among those that were `tried` (both ascending): `at every load`,
-    `from 64 users`, `up to 32 users`, `at 8 to 64 users`, `at 1, 32 users`, `at 5 of 6 loads`."""
-    if len(loads) == len(tried):
-        return EVERYWHERE[kind]
-    runs = [
-        list(run) for _, run in groupby(loads, key=lambda at: tried.index(at) - loads.index(at))
-    ]
-    if len(runs) > 1 and len(loads) > MOST_LOADS:
-        return f"at {len(loads)} of {len(tried)} loads"
-    if len(runs) > 1 or len(loads) == 1:
+def load_range(kind: LoadKind, measured: Sequence[int], loads: Sequence[int]) -> str:
+    """Return where `loads` lie among the `measured` ones, both ascending.
+
+    `at every load`, `from 64 users`, `up to 32 users`, `at 8 to 64 users`, `at 1, 32 users`,
+    `at 5 of 6 loads`.
+    """
+    if len(loads) == len(measured):
+        return "at every load" if kind == "closed" else "at every rate"
+    ranges = [*groupby(loads, key=lambda load: measured.index(load) - loads.index(load))]
+    if len(ranges) > 1 and len(loads) > MOST_LOADS:
+        return f"at {len(loads)} of {len(measured)} loads"
+    if len(ranges) > 1 or len(loads) == 1:
         return f"at {loads_text(kind, loads)}"
-    if loads[-1] == tried[-1]:
+    if loads[-1] == measured[-1]:
         return f"from {loads_text(kind, loads[:1])}"
-    if loads[0] == tried[0]:
+    if loads[0] == measured[0]:
         return f"up to {loads_text(kind, loads[-1:])}"
     return f"at {loads[0]:,} to {loads_text(kind, loads[-1:])}"
 
 
-def leader(comparison: Comparison) -> str:
-    """Return the target that is better, or that alone did not collapse; empty if none is shown."""
-    ahead = {"faster": comparison.candidate, "slower": comparison.baseline}
-    return comparison.survivor or ahead.get(comparison.decision, "")
+def labels(titles: Sequence[tuple[str, str]]) -> list[str]:
+    """Return each title, with its note where another title is the same."""
+    counts = Counter(title for title, _ in titles)
+    return [f"{title}, {note}" if note and counts[title] > 1 else title for title, note in titles]

@@ -1,85 +1,85 @@
 """report.md: the same view as text, short enough for a comment on a pull request."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from twinbench.printable import printable
 from twinbench.report.elements import VerdictRow, VerdictTable
+from twinbench.report.format import labels
 from twinbench.report.view import ReportView
+from twinbench.text import printable
 
 MOST_LINES = 80
-# GitHub makes links of these, and calls people; an entity is shown as the character that it is.
-LIVE = {"@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
-MARKS = {ord(mark): f"\\{mark}" for mark in "\\`*_[]<>|#~$"}
-# Key facts that a comment has room for, and the column that each has.
+# GitHub turns these into links and mentions; entities are shown as the characters.
+ENTITIES = {"@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
+ESCAPES = {ord(mark): f"\\{mark}" for mark in "\\`*_[]<>|#~$"}
+# Key facts that a comment has room for.
 FACTS = ("Peak requests/s", "Limited by", "CPU per request", "Collapsed")
-Block = tuple[str, list[str]]  # a heading, and lines of which the last may be left out
 
 
 def markdown(view: ReportView) -> str:
-    """At most 80 lines; rows that do not fit are left out from the end, and that is said."""
-    head = [
+    """Return at most 80 lines; rows that do not fit are left out from the end, and counted."""
+    lines = [
         f"# `def` or `async def`? Run {plain(view.run)}",
         "",
-        plain(view.headline_text.strip()),
+        plain(view.headline_text),
         "",
         " · ".join(plain(badge.marked) for badge in view.badges),
         "",
         plain(view.origin),
     ]
-    lines, left_out = head, 0
+    left_out = 0
     blocks = [block for block in _blocks(view) if block[1]]
     for n, (heading, own) in enumerate(blocks):
         others = sum(min(len(rest), 3) + 3 for _, rest in blocks[n + 1 :])
-        room = MOST_LINES - 2 - len(lines) - 3 - others
-        lines += ["", heading, "", *own[: max(room, 3)]]
-        left_out += max(0, len(own) - max(room, 3))
+        room = max(MOST_LINES - 2 - len(lines) - 3 - others, 3)
+        lines += ["", heading, "", *own[:room]]
+        left_out += max(0, len(own) - room)
     if left_out:
         lines += ["", f"{left_out} more rows are in report.html."]
     return "\n".join(lines) + "\n"
 
 
-def _blocks(view: ReportView) -> Iterable[Block]:
+def _blocks(view: ReportView) -> Iterable[tuple[str, list[str]]]:
+    """Yield headings and the lines below them."""
     yield "**Remarks**", [f"- {plain(remark)}" for remark in view.remarks]
     for table in view.verdicts:
         yield f"**{plain(table.caption)}**", _verdicts(table)
     yield "**Figures**", _facts(view)
-    yield (
-        "**Published claims**",
-        [f"- {row[1]}: {plain(row[0])} {plain(row[2])}" for row in view.claims.rows],
-    )
-    trust = [view.floor, *view.limits]
-    yield "**How far it holds**", [f"- {plain(text)}" for text in trust if text]
+    claims = [f"- {row[1]}: {plain(row[0])} {plain(row[2])}" for row in view.claims.rows]
+    yield "**Published claims**", claims
+    limits = [view.floor, *view.limits]
+    yield "**How far it holds**", [f"- {plain(text)}" for text in limits if text]
 
 
 def _verdicts(table: VerdictTable) -> list[str]:
-    """A row for each scenario: the verdict, then the ratio at each load."""
-    header = ["", "faster, up to", "where", f"p99 ms, {table.p99}", "failures", *table.loads]
-    rows = [[row.label, *faster(row), row.p99, row.failures, *row.ratios] for row in table.rows]
+    """Return a row for each scenario: the verdict, then the tiles of the heat map."""
+    headings = [heading for _, heading in table.columns]
+    header = ["", "faster, up to", "where", *headings, *table.loads]
+    rows = []
+    for row in table.rows:
+        tiles = [tile.text if tile else "" for tile in row.tiles]
+        rows.append([row.label, *advantages(row), *row.cells, *tiles])
     return _table(header, rows)
 
 
-def faster(row: VerdictRow) -> tuple[str, str]:
-    """Return which side is faster and where, as two texts."""
-    if not row.leads:
-        return "~", row.otherwise
+def advantages(row: VerdictRow) -> tuple[str, str]:
+    """Return which target is faster by which factor, and at which loads, as two texts."""
+    if not row.advantages:
+        return "~", row.detail
     return (
-        "; ".join(f"{lead.name} {lead.factor}" for lead in row.leads),
-        "; ".join(lead.where for lead in row.leads),
+        "; ".join(f"{one.target.text} {one.factor}" for one in row.advantages),
+        "; ".join(one.loads for one in row.advantages),
     )
 
 
 def _facts(view: ReportView) -> list[str]:
-    """A row for each scenario under closed loads: its key facts, the baseline's first."""
+    """Return a row for each scenario under closed loads, with the facts of all targets."""
     rows = []
-    titles = Counter(scenario.title for scenario in view.scenarios)
-    for scenario in view.scenarios:
-        note = f", {scenario.note}" if scenario.note and titles[scenario.title] > 1 else ""
+    names = labels([(scenario.title, scenario.note) for scenario in view.scenarios])
+    for name, scenario in zip(names, view.scenarios, strict=True):
         for section in scenario.sections:
             known = {row[0]: row[1:] for row in section.facts.rows}
             if "Peak requests/s" in known:
-                facts = (" / ".join(known.get(name, ())) for name in FACTS)
-                rows.append([f"{scenario.title}{note}", *facts])
+                rows.append([name, *(" / ".join(known.get(fact, ())) for fact in FACTS)])
     return _table(["", *FACTS], rows) if rows else []
 
 
@@ -90,8 +90,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """`text` on one line, without what markdown would read as markup."""
-    found = " ".join(printable(text).split()).translate(MARKS).replace("&", "&amp;")
-    for live, entity in LIVE.items():
-        found = found.replace(live, entity)
+    """Return `text` on one line, with everything escaped that markdown reads as markup."""
+    found = " ".join(printable(text).split()).translate(ESCAPES).replace("&", "&amp;")
+    for mark, entity in ENTITIES.items():
+        found = found.replace(mark, entity)
     return found

@@ -1,4 +1,4 @@
-"""How far a run can be trusted: badges, self-check, preflight, machine, and every measurement."""
+"""Validity of a run: badges, self-check, preflight, machine, and every measurement."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,10 @@ from twinbench.analyse.results import CellResult, Results
 from twinbench.findings import SelfCheck, figure, grouped
 from twinbench.plan import ASPECTS
 from twinbench.report.elements import Badge, Table
-from twinbench.report.facts import wrong_share
+from twinbench.report.facts import error_share
 from twinbench.report.format import (
-    STATUS,
     count,
     duration,
-    leader,
     number,
 )
 from twinbench.report.pairs import TargetPair, title
@@ -64,11 +62,11 @@ MOST_REASONS = 200
 
 
 def badges(results: Results, pairs: Sequence[TargetPair]) -> tuple[Badge, ...]:
-    """Validity at a glance: measurements, self-check, A/A checks, and what reduces trust."""
+    """Return the validity of a run: measurements, self-check, A/A checks, and exceptions."""
     return (
         *_measurements(results),
         _self_check(results.self_check),
-        *(_same(pair) for pair in pairs if pair.same),
+        *(_aa_check(pair) for pair in pairs if pair.same),
         *_exceptions(results),
     )
 
@@ -76,13 +74,13 @@ def badges(results: Results, pairs: Sequence[TargetPair]) -> tuple[Badge, ...]:
 def _measurements(results: Results) -> Iterable[Badge]:
     counts, measured = Counter(cell.status for cell in results.cells), len(results.cells)
     valid = counts["valid"]
-    told = f"{valid:,} of {count(measured, 'measurement')} valid"
-    yield Badge(told, "good" if valid else "bad", "measurements")
+    text = f"{valid:,} of {count(measured, 'measurement')} valid"
+    yield Badge(text, "good" if valid else "bad", "measurements")
     if counts["collapsed"]:
         yield Badge(f"{counts['collapsed']:,} collapsed", "plain", "measurements")
     if counts["invalid"]:
-        wrong = sum(bool(wrong_share(cell)) for cell in results.cells)
-        cause = f" ({wrong:,} with errors)" if wrong else ""
+        errors = sum(bool(error_share(cell)) for cell in results.cells)
+        cause = f" ({errors:,} with errors)" if errors else ""
         yield Badge(f"{counts['invalid']:,} invalid{cause}", "plain", "measurements")
     if results.missing_cells:
         yield Badge(f"{results.missing_cells:,} not measured yet", "bad", "measurements")
@@ -100,12 +98,11 @@ def _self_check(found: SelfCheck | None) -> Badge:
     return Badge(f"self-check {passed} of {passed}", "good", "self-check")
 
 
-def _same(pair: TargetPair) -> Badge:
-    """An A/A check: the same target twice."""
+def _aa_check(pair: TargetPair) -> Badge:
     section = f"scenario-{pair.scenario.name}"
-    if any(leader(comparison) for comparison in pair.compared):
+    if any(pair.faster(c) is not None for c in pair.comparisons):
         return Badge("A/A: a difference is shown", "bad", section)
-    if any(c.decision == "no difference shown" for c in pair.compared):
+    if any(c.decision == "no difference shown" for c in pair.comparisons):
         return Badge("A/A: no difference shown", "good", section)
     return Badge("A/A: not comparable", "plain", section)
 
@@ -123,32 +120,30 @@ def _exceptions(results: Results) -> Iterable[Badge]:
 
 
 def remarks_badge(remarks: int) -> tuple[Badge, ...]:
+    """Return a badge for so many remarks, none for 0."""
     return (Badge(count(remarks, "remark"), "bad", REMARKS),) if remarks else ()
 
 
-def started(results: Results) -> str:
-    at = datetime.fromisoformat(results.timing.started)
-    return f"{at:%Y-%m-%d %H:%M} {at.tzname()}"
-
-
 def origin(results: Results) -> str:
-    """Plan, time, machine and versions in a line."""
+    """Return plan, time, machine and versions in a line."""
+    started = datetime.fromisoformat(results.timing.started)
     machine, versions = results.machine, results.versions
     known = [(name, versions.get(name.lower())) for name in ("Python", "FastAPI")]
     stack = ", ".join(f"{name} {version}" for name, version in known if version)
     server = len(machine.server_cores)
     cores = count(machine.cores, "core") + (f" ({server} for the server)" if server else "")
-    return f"Plan “{results.plan.name}”, {started(results)} · {machine.cpu}, {cores} · {stack}"
+    plan = f"Plan “{results.plan.name}”, {started:%Y-%m-%d %H:%M} {started.tzname()}"
+    return f"{plan} · {machine.cpu}, {cores} · {stack}"
 
 
 def limits(results: Results) -> tuple[str, ...]:
-    """Return what the figures do not say."""
+    """Return what the figures of this run cannot show."""
     own = any((target.app or "").startswith(OWN_APPS) for target in results.plan.targets)
     return tuple(limit for limit in LIMITS if own or limit != SQLITE)
 
 
 def setup_table(results: Results) -> Table:
-    """Machine, schedule and versions: a name and a value."""
+    """Return machine, schedule and versions, each with its name."""
     plan, machine, timing = results.plan, results.machine, results.timing
     inside = timing.window_s / timing.elapsed_s if timing.elapsed_s else 0.0
     cores = "not pinned"
@@ -174,6 +169,7 @@ def setup_table(results: Results) -> Table:
 
 
 def conditions(machine: Machine) -> list[str]:
+    """Return what is known of the machine beyond its CPU and memory."""
     known = {
         f"{machine.threads_per_core} hardware threads per core": machine.threads_per_core,
         f"frequency governor {machine.governor}": machine.governor,
@@ -188,6 +184,7 @@ def conditions(machine: Machine) -> list[str]:
 
 
 def targets_table(results: Results) -> Table:
+    """Return the targets as the plan has them."""
     rows = (
         (
             target.name,
@@ -203,6 +200,7 @@ def targets_table(results: Results) -> Table:
 
 
 def preflight_table(results: Results) -> Table:
+    """Return what the preflight compared, a row for each pair."""
     header = ("pair", "scenarios", "requests", "equal", "not compared", "differ at every start")
     rows = (
         (
@@ -220,13 +218,10 @@ def preflight_table(results: Results) -> Table:
     return _words("preflight", "Preflight: compared before anything was measured", header, rows)
 
 
-def self_check_tables(results: Results) -> tuple[Table, ...]:
-    """Return the checks before the run, if there was a self-check."""
+def self_check_table(results: Results) -> Table:
+    """Return the checks of the load generator before the run, no rows without a self-check."""
     found = results.self_check
-    if found is None:
-        return ()
-    header = ("check", "verdict", "measured", "allowed", "unit", "what to do")
-    rows = (
+    rows = [
         (
             check.name,
             "PASS" if check.ok else "FAIL",
@@ -235,14 +230,15 @@ def self_check_tables(results: Results) -> tuple[Table, ...]:
             check.unit,
             "" if check.ok else check.advice,
         )
-        for check in found.checks
-    )
-    caption = f"Self-check before the run, {found.started}"
-    return (_words("self-check-items", caption, header, rows),)
+        for check in (found.checks if found else ())
+    ]
+    header = ("check", "verdict", "measured", "allowed", "unit", "what to do")
+    caption = f"Self-check before the run, {found.started}" if found else ""
+    return _words("self-check-items", caption, header, rows)
 
 
 def floor_text(found: SelfCheck) -> str:
-    """Return what this machine shows where nothing is to be measured."""
+    """Return the times that this machine adds to every measurement."""
     floor = found.floor
     return (
         f"An empty server responds in {number(floor.latency_p50_ms)} ms (p99"
@@ -253,6 +249,7 @@ def floor_text(found: SelfCheck) -> str:
 
 
 def claims_table(results: Results) -> Table:
+    """Return published claims with the verdict of this run."""
     rows = ((claim.text, claim.verdict, claim.because, claim.source) for claim in results.claims)
     header = ("published claim", "this run", "because", "source")
     return _words("claims", "Published claims, and whether this run shows them", header, rows)
@@ -279,7 +276,7 @@ def _cell_row(cell: CellResult) -> tuple[str, ...]:
         cell.scenario,
         cell.target,
         cell.load.label,
-        STATUS[cell.status],
+        cell.status,
         number(cell.throughput_rps),
         number(cell.latency_ms.p50),
         number(cell.latency_ms.p99),
@@ -288,9 +285,9 @@ def _cell_row(cell: CellResult) -> tuple[str, ...]:
 
 
 def reasons_table(results: Results) -> Table:
-    """Return every reason that a measurement was given, the most frequent first."""
+    """Return every reason of a measurement, the most frequent first."""
     counts = Counter(
-        (cell.scenario, cell.target, cell.load.label, STATUS[cell.status], reason)
+        (cell.scenario, cell.target, cell.load.label, cell.status, reason)
         for cell in results.cells
         for reason in cell.reasons
     )

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from twinbench.analyse.results import MORE_IS_BETTER, Comparison, Estimate, Metric, Results
-from twinbench.plan import LoadKind, Scenario, Target
-from twinbench.printable import printable
-from twinbench.report.format import interval, leader, load_text
+from twinbench.analyse.results import MORE_IS_BETTER, Comparison, Curve, Estimate, Metric, Results
+from twinbench.plan import LoadKind, Plan, Scenario, Target
+from twinbench.report.elements import Span, TargetIndex
+from twinbench.report.format import interval, load_text
+from twinbench.text import printable
 
 KINDS: tuple[LoadKind, ...] = ("closed", "open")
 METRICS: dict[Metric, str] = {
@@ -18,62 +19,106 @@ METRICS: dict[Metric, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TargetPair:
-    """One candidate against the baseline of a scenario, at the loads of one kind, ascending."""
+    """One candidate against the baseline of a scenario, by the decisive metric.
+
+    `index` is that of the candidate. `comparisons` are by ascending load; `curves` are those of
+    the baseline and of the candidate.
+    """
 
     scenario: Scenario
     kind: LoadKind
     baseline: Target
     candidate: Target
-    side: int
-    compared: tuple[Comparison, ...]
+    index: int
+    comparisons: tuple[Comparison, ...]
+    curves: tuple[Curve, ...]
 
-    def title(self, target: str) -> str:
-        """Return the title of one of the two."""
-        return title(self.candidate if target == self.candidate.name else self.baseline)
+    @property
+    def targets(self) -> tuple[Span, Span]:
+        """The titles of the baseline and of the candidate."""
+        return Span(title(self.baseline), 0), Span(title(self.candidate), self.index)
 
-    def side_of(self, target: str) -> int:
-        return self.side if target == self.candidate.name else 0
+    @property
+    def loads(self) -> list[int]:
+        """The loads of the comparisons."""
+        return [comparison.load.value for comparison in self.comparisons]
 
     @property
     def same(self) -> bool:
-        return self.compared[0].same
+        """Whether the two are one target: an A/A check."""
+        return self.comparisons[0].same
 
-    @property
-    def tried(self) -> list[int]:
-        return [comparison.load.value for comparison in self.compared]
+    def title_of(self, index: int) -> str:
+        """Return the title of one of the two."""
+        return title(self.candidate if index else self.baseline)
+
+    def faster(self, comparison: Comparison) -> TargetIndex:
+        """Return the target that is faster, or that alone did not collapse."""
+        if comparison.survivor:
+            return self.index if comparison.survivor == self.candidate.name else 0
+        return {"faster": self.index, "slower": 0}.get(comparison.decision)
+
+    def describe(self, comparison: Comparison) -> str:
+        """Return one comparison as text, to be shown on hover."""
+        at, faster, ratio = load_text(comparison.load), self.faster(comparison), comparison.ratio
+        if comparison.survivor and faster is not None:
+            return f"{at}: only {self.title_of(faster)} did not collapse"
+        if ratio is None:
+            return f"{at}: not comparable: {'; '.join(comparison.reasons)}"
+        bounds = f" ({interval(ratio)})" if interval(ratio) else ""
+        decision = "no difference shown"
+        if faster is not None:
+            decision = f"{self.title_of(faster)} is faster"
+        baseline, candidate = (target.text for target in self.targets)
+        figure = f"{METRICS[comparison.metric]}, {candidate} / {baseline} {ratio.estimate:.2f}"
+        return "; ".join([f"{at}: {figure}{bounds}", decision, *comparison.collapses])
 
 
 def title(named: Scenario | Target) -> str:
-    """Return the title of a scenario or target, to be drawn as it is; without one, its name."""
+    """Return the title of a scenario or target without control characters, or else its name."""
     return printable(named.title) or named.name
 
 
-def target_pairs(results: Results, kind: LoadKind) -> list[TargetPair]:
-    """Return the pairs of one kind of load with their decisive comparisons, in groups."""
-    plan = results.plan
-    groups = list(dict.fromkeys(scenario.group for scenario in plan.scenarios))
-    found = []
-    for scenario in sorted(plan.scenarios, key=lambda s: groups.index(s.group)):
-        baseline, *candidates = plan.targets_of(scenario)
-        metric = results.decisive(scenario.name, kind)
-        for side, name in enumerate(candidates, start=1):
-            compared = results.compared(scenario.name, kind, metric, name)
-            if compared:
-                ordered = tuple(sorted(compared, key=lambda c: c.load.value))
-                targets = plan.target(baseline), plan.target(name)
-                found.append(TargetPair(scenario, kind, *targets, side, ordered))
-    return found
+def grouped_scenarios(plan: Plan) -> list[Scenario]:
+    """Return the scenarios in their groups, both in the order of the plan."""
+    groups = [scenario.group for scenario in plan.scenarios]
+    return sorted(plan.scenarios, key=lambda scenario: groups.index(scenario.group))
 
 
-def advantage(comparison: Comparison) -> Estimate | None:
-    """Return the ratio, turned so that above 1 the candidate is better."""
+def target_pairs(results: Results) -> list[TargetPair]:
+    """Return all pairs that are compared: first on closed loads, then on open loads."""
+    return [
+        pair
+        for kind in KINDS
+        for scenario in grouped_scenarios(results.plan)
+        for pair in _pairs_of(results, scenario, kind)
+    ]
+
+
+def _pairs_of(results: Results, scenario: Scenario, kind: LoadKind) -> list[TargetPair]:
+    names = results.plan.targets_of(scenario)
+    metric = results.decisive(scenario.name, kind)
+    curves = {curve.target: curve for curve in results.curves_of(scenario.name, kind)}
+    return [
+        TargetPair(
+            scenario=scenario,
+            kind=kind,
+            baseline=results.plan.target(names[0]),
+            candidate=results.plan.target(name),
+            index=index,
+            comparisons=tuple(sorted(compared, key=lambda c: c.load.value)),
+            curves=tuple(curves[target] for target in (names[0], name) if target in curves),
+        )
+        for index, name in enumerate(names[1:], start=1)
+        if (compared := results.compared(scenario.name, kind, metric, name))
+    ]
+
+
+def gain(comparison: Comparison) -> Estimate | None:
+    """Return the ratio, inverted where less is better: above 1 the candidate is faster."""
     ratio = comparison.ratio
     if ratio is None or comparison.metric in MORE_IS_BETTER:
         return ratio
-    return inverse(ratio)
-
-
-def inverse(ratio: Estimate) -> Estimate:
     return Estimate(
         estimate=1 / ratio.estimate,
         low=1 / ratio.high if ratio.high else None,
@@ -81,25 +126,7 @@ def inverse(ratio: Estimate) -> Estimate:
     )
 
 
-def strength(comparison: Comparison) -> float:
+def magnitude(comparison: Comparison) -> float:
     """Return how far the ratio is from 1, as a factor of 1 or more; 1 without a ratio."""
-    ratio = advantage(comparison)
-    return max(ratio.estimate, 1 / ratio.estimate) if ratio else 1.0
-
-
-def describe(pair: TargetPair, comparison: Comparison) -> str:
-    """Return one comparison as text, for a pointer on its mark."""
-    at = load_text(comparison.load)
-    names = title(pair.candidate), title(pair.baseline)
-    if comparison.survivor:
-        return f"{at}: only {pair.title(comparison.survivor)} did not collapse"
-    if comparison.ratio is None:
-        return f"{at}: not comparable: {'; '.join(comparison.reasons)}"
     ratio = comparison.ratio
-    bounds = f" ({interval(ratio)})" if interval(ratio) else ""
-    metric = METRICS[comparison.metric]
-    ahead = leader(comparison)
-    decision = f"{pair.title(ahead)} is faster" if ahead else "no difference shown"
-    collapses = "".join(f"; {collapse}" for collapse in comparison.collapses)
-    divided = f"{metric}, {names[0]} / {names[1]} {ratio.estimate:.2f}{bounds}"
-    return f"{at}: {divided}; {decision}{collapses}"
+    return max(ratio.estimate, 1 / ratio.estimate) if ratio else 1.0

@@ -1,7 +1,6 @@
-"""reports/sample: the report of one real run, kept with the code, and its result in the README.
+"""reports/sample: the report of one real run, and its headline in the README.
 
-All of it is made anew from the run's results, so that it cannot disagree with them.
-`python -m twinbench.report.sample RUN` keeps the run in the folder RUN.
+`python -m twinbench.report.sample RUN` makes both from the results in the folder RUN.
 """
 
 import json
@@ -30,9 +29,9 @@ CAPTION = (
 
 
 def keep(run: Path, sample: Path = SAMPLE, readme: Path = README) -> None:
-    """Put the report of the run folder `run` into `sample`, and its result into `readme`."""
+    """Write the report of the run folder `run` to `sample`, and its headline into `readme`."""
     text = (run / "results.json").read_text(encoding="utf-8")
-    # Files to upload as they stand in the repository, not on this machine.
+    # Paths of uploaded files are relative to the repository.
     text = text.replace(f"{ROOT}{os.sep}", "")
     view = build_view(Results.model_validate_json(text))
     sample.mkdir(parents=True, exist_ok=True)
@@ -47,13 +46,13 @@ def keep(run: Path, sample: Path = SAMPLE, readme: Path = README) -> None:
 
 
 def block(view: ReportView) -> str:
-    """Return what the README shows: the picture, its caption, and the result."""
+    """Return the part of the README: the heat map, its caption, and the headline."""
     return "\n\n".join(
         [
             BEGIN,
             f"![{ALT}](reports/sample/overview.png)",
             CAPTION,
-            f"{plain(view.headline_text.strip())} ([report](reports/sample/report.md))",
+            f"{plain(view.headline_text)} ([report](reports/sample/report.md))",
             END,
         ]
     )

@@ -1,49 +1,43 @@
 """One scenario: its key facts, its charts, and all its figures."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import (
     MORE_IS_BETTER,
     PERCENTS,
-    CellResult,
     Comparison,
     Curve,
-    Estimate,
     Metric,
     Results,
 )
 from twinbench.analyse.results import Point as CurvePoint
 from twinbench.plan import LoadKind, Scenario
 from twinbench.report.elements import (
-    Dot,
-    Level,
+    Annotation,
     LineChart,
     Point,
+    ReferenceLine,
     Series,
-    Side,
     Table,
     TimelineChart,
-    Word,
 )
-from twinbench.report.facts import key_facts
+from twinbench.report.facts import collapse_shares, key_facts
 from twinbench.report.format import (
     MISSING,
-    STATUS,
     factor,
     interval,
-    leader,
     load_text,
     loads_text,
     number,
     share,
 )
-from twinbench.report.pairs import METRICS, TargetPair, describe, title
+from twinbench.report.pairs import KINDS, METRICS, TargetPair, title
 
 AXIS: dict[LoadKind, str] = {"closed": "users", "open": "requests/s offered"}
-# Of the percentile chart.
-LANDMARKS = (50, 90, 99, 99.9, 99.99)
+PERCENT_TICKS = (50, 90, 99, 99.9, 99.99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,159 +63,164 @@ class ScenarioView:
 def scenario_view(
     results: Results, scenario: Scenario, pairs: Sequence[TargetPair]
 ) -> ScenarioView:
-    """Return one scenario with its `pairs`, on loads of both kinds."""
-    kinds: tuple[LoadKind, ...] = ("closed", "open")
+    """Return one scenario, on loads of both kinds; `pairs` are those of all scenarios."""
+    sections = []
+    for kind in KINDS:
+        if curves := results.curves_of(scenario.name, kind):
+            own = [p for p in pairs if (p.scenario.name, p.kind) == (scenario.name, kind)]
+            sections.append(_Section(results, scenario, curves, own).view())
     return ScenarioView(
         id=f"scenario-{scenario.name}",
         title=title(scenario),
         note=scenario.note,
         about=scenario.about,
-        sections=tuple(
-            _Section(results, scenario, kind, pairs).view()
-            for kind in kinds
-            if results.curves_of(scenario.name, kind)
-        ),
+        sections=tuple(sections),
     )
 
 
 class _Section:
-    """What the parts of a section share: the curves of a scenario, and the cells behind them."""
+    """What the parts of a section share; lists are by the index of a target."""
 
     def __init__(
         self,
         results: Results,
         scenario: Scenario,
-        kind: LoadKind,
+        curves: Sequence[Curve],
         pairs: Sequence[TargetPair],
     ) -> None:
-        self.results, self.scenario, self.kind = results, scenario, kind
-        self.curves = results.curves_of(scenario.name, kind)
-        self.cells = [results.cells_of(curve) for curve in self.curves]
-        self.titles = [title(results.plan.target(curve.target)) for curve in self.curves]
-        self.loads = [point.value for point in self.curves[0].points]
-        self.pairs = [pair for pair in pairs if pair.kind == kind]
-        self.id = f"{scenario.name}-{kind}"
+        self.results, self.scenario, self.curves, self.pairs = results, scenario, curves, pairs
+        self.kind = curves[0].load_kind
+        self.cells = [results.cells_of(curve) for curve in curves]
+        self.titles = [title(results.plan.target(curve.target)) for curve in curves]
+        self.loads = [point.value for point in curves[0].points]
+        self.ticks = tuple((float(load), f"{load:,}") for load in self.loads)
+        self.id = f"{scenario.name}-{self.kind}"
 
     def view(self) -> LoadSection:
         return LoadSection(
-            facts=key_facts(self.results, self.id, self.titles, self.curves),
+            facts=key_facts(self.results, f"facts-{self.id}", self.curves),
             charts=tuple(self._charts()),
             figures=self._figures(),
         )
 
     def _charts(self) -> Iterable[LineChart | TimelineChart]:
         if self.kind == "closed":
-            yield self._curve_chart("throughput", "Throughput (requests/s)", ["throughput"])
-        yield self._curve_chart(
-            "latency", "Response time (ms): p99, and p50 dashed", ["p99", "p50"]
-        )
+            yield self._throughput_chart()
+        yield self._latency_chart()
         if self.pairs:
             yield self._ratio_chart()
-        if chart := self._percentile_chart():
-            yield chart
+        if load := self._percentile_load():
+            yield self._percentile_chart(load)
         yield from self._timelines()
 
-    # Charts.
+    # Charts over loads.
 
-    def _ticks(self) -> tuple[tuple[float, str], ...]:
-        return tuple((float(load), f"{load:,}") for load in self.loads)
-
-    def _curve_chart(self, name: str, text: str, metrics: Sequence[Metric]) -> LineChart:
-        series = [
-            Series(self.titles[n], n, "solid" if metric == metrics[0] else "dashed", points)
-            for metric in metrics
+    def _throughput_chart(self) -> LineChart:
+        predictions = [
+            ReferenceLine(found.rps, f"{self.titles[n]}: {found.limit} {found.by}", n)
             for n, curve in enumerate(self.curves)
-            if (points := tuple(self._points(n, curve, metric)))
+            if (found := curve.prediction)
         ]
-        levels = []
-        if name == "throughput":
-            levels = [
-                Level(
-                    c.prediction.rps, f"{self.titles[n]}: {c.prediction.limit} {c.prediction.by}", n
-                )
-                for n, c in enumerate(self.curves)
-                if c.prediction
-            ]
-        else:
-            slo_ms = self.results.plan.slo_ms
-            values = [point.y for one in series for point in one.points]
-            if values and min(values) < slo_ms < 3 * max(values):
-                levels = [Level(slo_ms, f"SLO {slo_ms:g} ms", None)]
         return LineChart(
-            name=f"{self.id}.{name}",
-            title=text,
+            name=f"{self.id}.throughput",
+            title="Throughput (requests/s)",
             x_label=AXIS[self.kind],
-            ticks=self._ticks(),
-            y_scale="linear" if name == "throughput" else "log",
-            series=tuple(series),
-            gaps=True,
-            dots=tuple(self._dots(metrics[0])),
-            collapses=tuple(self._collapses(at_top=name == "latency")),
-            levels=tuple(levels),
+            ticks=self.ticks,
+            scale="linear",
+            series=tuple(self._series("throughput", "solid")),
+            dots=tuple(self._dots("throughput")),
+            annotations=tuple(self._collapses("bottom")),
+            reference_lines=tuple(predictions),
             described_by=f"figures-{self.id}",
         )
 
-    def _points(self, n: int, curve: Curve, metric: Metric) -> Iterable[Point]:
-        for point in curve.points:
-            if found := of_point(point, metric):
-                figure = number(found.estimate)
-                if found.low is not None and found.high is not None:
-                    figure += f" ({number(found.low)} to {number(found.high)})"
-                at = loads_text(self.kind, [point.value])
-                text = f"{self.titles[n]} at {at}: {METRICS[metric]} {figure}"
-                yield Point(point.value, found.estimate, found.low, found.high, text)
-
-    def _dots(self, metric: Metric) -> Iterable[Dot]:
-        for n, cells in enumerate(self.cells):
-            for cell in cells:
-                value = of_cell(cell, metric)
-                if value and cell.status != "collapsed":
-                    reasons = f": {'; '.join(cell.reasons)}" if cell.reasons else ""
-                    text = (
-                        f"{self.titles[n]}, block {cell.block}: {number(value)},"
-                        f" {STATUS[cell.status]}{reasons}"
-                    )
-                    yield Dot(cell.load.value, value, n, cell.status == "valid", text)
-
-    def _collapses(self, *, at_top: bool) -> Iterable[Word]:
-        for n, curve in enumerate(self.curves):
-            for point in curve.points:
-                if point.collapsed:
-                    blocks = f"{point.collapsed} of {point.collapsed + point.blocks}"
-                    yield Word(point.value, blocks, n, "top" if at_top else "bottom")
+    def _latency_chart(self) -> LineChart:
+        series = [*self._series("p99", "solid"), *self._series("p50", "dashed")]
+        values = [p.y for one in series for p in one.points if not math.isnan(p.y)]
+        slo_ms = self.results.plan.slo_ms
+        near = values and min(values) < slo_ms < 3 * max(values)
+        return LineChart(
+            name=f"{self.id}.latency",
+            title="Response time (ms): p99, and p50 dashed",
+            x_label=AXIS[self.kind],
+            ticks=self.ticks,
+            scale="log",
+            series=tuple(series),
+            dots=tuple(self._dots("p99")),
+            annotations=tuple(self._collapses("top")),
+            reference_lines=(ReferenceLine(slo_ms, f"SLO {slo_ms:g} ms", None),) if near else (),
+            described_by=f"figures-{self.id}",
+        )
 
     def _ratio_chart(self) -> LineChart:
-        what = METRICS[self.pairs[0].compared[0].metric].capitalize()
-        names = ", ".join(title(pair.candidate) for pair in self.pairs)
-        series, words = [], []
-        for pair in self.pairs:
-            points = tuple(_ratio_point(pair, c) for c in pair.compared if c.ratio)
-            name = title(pair.candidate)
-            series.append(Series(name, pair.side, "none", points))
-            words += [_ratio_word(pair, c) for c in pair.compared if not c.ratio]
+        metric = METRICS[self.pairs[0].comparisons[0].metric].capitalize()
+        candidates = ", ".join(title(pair.candidate) for pair in self.pairs)
         return LineChart(
             name=f"{self.id}.ratio",
-            title=f"{what}: {names} / {self.titles[0]}",
+            title=f"{metric}: {candidates} / {self.titles[0]}",
             x_label=AXIS[self.kind],
-            ticks=self._ticks(),
-            y_scale="log",
-            series=tuple(series),
-            words=tuple(words),
-            band=(MARGIN, f"margin of {MARGIN:.0%}: a smaller difference does not matter"),
+            ticks=self.ticks,
+            scale="ratio",
+            series=tuple(
+                Series(title(pair.candidate), pair.index, "none", tuple(_ratio_points(pair)))
+                for pair in self.pairs
+            ),
+            annotations=tuple(
+                _no_ratio(pair, c) for pair in self.pairs for c in pair.comparisons if not c.ratio
+            ),
             described_by=f"figures-{self.id}",
         )
 
-    def _percentile_chart(self) -> LineChart | None:
-        """At the highest load at which most targets have percentiles."""
+    def _series(self, metric: Metric, line: Literal["solid", "dashed"]) -> list[Series]:
+        found = [
+            Series(self.titles[n], n, line, tuple(self._point(n, p, metric) for p in curve.points))
+            for n, curve in enumerate(self.curves)
+        ]
+        return [series for series in found if not all(math.isnan(p.y) for p in series.points)]
+
+    def _point(self, n: int, point: CurvePoint, metric: Metric) -> Point:
+        values = {"throughput": point.throughput_rps, "p50": point.p50_ms, "p99": point.p99_ms}
+        if not (found := values[metric]):
+            return Point(point.value, math.nan)
+        figure = number(found.estimate)
+        if found.low is not None and found.high is not None:
+            figure += f" ({number(found.low)} to {number(found.high)})"
+        at = loads_text(self.kind, [point.value])
+        text = f"{self.titles[n]} at {at}: {METRICS[metric]} {figure}"
+        return Point(point.value, found.estimate, found.low, found.high, text)
+
+    def _dots(self, metric: Metric) -> Iterable[Series]:
+        """Yield the blocks of each target that did not collapse; an invalid one has no colour."""
+        for n, cells in enumerate(self.cells):
+            points = []
+            for cell in cells:
+                value = {"throughput": cell.throughput_rps, "p99": cell.latency_ms.p99}[metric]
+                if value and cell.status != "collapsed":
+                    reasons = f": {'; '.join(cell.reasons)}" if cell.reasons else ""
+                    text = f"{self.titles[n]}, block {cell.block}: {number(value)}, {cell.status}"
+                    target = n if cell.status == "valid" else None
+                    points.append(Point(cell.load.value, value, text=text + reasons, target=target))
+            if points:
+                yield Series(self.titles[n], n, "none", tuple(points))
+
+    def _collapses(self, place: Literal["bottom", "top"]) -> Iterable[Annotation]:
+        for n, cells in enumerate(self.cells):
+            for text, loads in collapse_shares(cells).items():
+                yield from (Annotation(load, text, n, place) for load in loads)
+
+    # The other charts.
+
+    def _percentile_load(self) -> int | None:
+        """Return the highest load at which most targets have percentiles."""
         known = [
             point.value
             for curve in self.curves
             for point in curve.points
             if point.status == "valid" and any(point.response_ms)
         ]
-        if not known:
-            return None
-        load = max(known, key=lambda value: (known.count(value), value))
+        return max(known, key=lambda value: (known.count(value), value), default=None)
+
+    def _percentile_chart(self, load: int) -> LineChart:
         series = []
         for n, curve in enumerate(self.curves):
             for point in curve.points:
@@ -229,52 +228,47 @@ class _Section:
                     series.append(self._percentiles(n, point.response_ms, "solid"))
                     if self.kind == "open":
                         series.append(self._percentiles(n, point.service_ms, "dashed"))
-        highest = max((p.x for one in series for p in one.points), default=2.0)
+        highest = max(point.x for one in series for point in one.points)
         return LineChart(
             name=f"{self.id}.percentiles",
             title=f"Response time by percentile at {loads_text(self.kind, [load])} (ms)",
             x_label="percent of the requests",
-            ticks=tuple((_rarity(p), f"{p:g} %") for p in LANDMARKS if _rarity(p) <= highest),
-            y_scale="log",
+            ticks=tuple((_rarity(p), f"{p:g} %") for p in PERCENT_TICKS if _rarity(p) <= highest),
+            scale="log",
             series=tuple(one for one in series if one.points),
             described_by=f"figures-{self.id}",
         )
 
-    def _percentiles(self, n: int, values: Sequence[float | None], line: str) -> Series:
+    def _percentiles(
+        self, n: int, values_ms: Sequence[float | None], line: Literal["solid", "dashed"]
+    ) -> Series:
+        name = self.titles[n]
         points = tuple(
-            Point(
-                _rarity(percent),
-                value,
-                None,
-                None,
-                f"{self.titles[n]}: {percent:g} % within {number(value)} ms",
-            )
-            for percent, value in zip(PERCENTS, values, strict=True)
-            if value
+            Point(_rarity(p), ms, text=f"{name}: {p:g} % within {number(ms)} ms")
+            for p, ms in zip(PERCENTS, values_ms, strict=True)
+            if ms
         )
-        if line == "dashed":
-            return Series(f"{self.titles[n]}: service time", n, "dashed", points)
-        return Series(self.titles[n], n, "solid", points)
+        return Series(name if line == "solid" else f"{name}: service time", n, line, points)
 
     def _timelines(self) -> Iterable[TimelineChart]:
-        """Only where a measurement collapsed or has a reason to be looked at."""
-        own = tuple(
+        """Yield a chart for each timeline, if a measurement collapsed or has another reason."""
+        shown = tuple(
             timeline
             for timeline in self.results.timelines
             if (timeline.scenario, timeline.load.kind) == (self.scenario.name, self.kind)
         )
-        by_id = {cell.id: cell for cells in self.cells for cell in cells}
-        if not any(by_id[timeline.cell].reasons for timeline in own if timeline.cell in by_id):
+        with_reasons = {cell.id for cells in self.cells for cell in cells if cell.reasons}
+        if with_reasons.isdisjoint(timeline.cell for timeline in shown):
             return
-        names = [curve.target for curve in self.curves]
-        for timeline in own:
-            side = names.index(timeline.target)
+        targets = [curve.target for curve in self.curves]
+        for timeline in shown:
+            n = targets.index(timeline.target)
             yield TimelineChart(
-                name=f"{self.id}.timeline.{side}",
-                title=f"{self.titles[side]} at {load_text(timeline.load)}: response time (ms)",
-                side=side,
+                name=f"{self.id}.timeline.{n}",
+                title=f"{self.titles[n]} at {load_text(timeline.load)}: response time (ms)",
+                target=n,
                 timeline=timeline,
-                beside=own,
+                shown=shown,
                 described_by=f"figures-{self.id}",
             )
 
@@ -283,36 +277,19 @@ class _Section:
     def _figures(self) -> Table:
         header = [AXIS[self.kind]]
         for pair in self.pairs:
-            over = title(pair.baseline)
-            ratio = f"{title(pair.candidate)} / {over}"
-            header += [ratio, "95 % interval", "result"]
+            header += [" / ".join(target.text for target in pair.targets[::-1])]
+            header += ["95 % interval", "result"]
         for name in self.titles:
             header += [f"{name}, requests/s", "p50 ms", "p99 ms", "max ms", "CPU ms/request"]
         rows = []
         for n, load in enumerate(self.loads):
-            row = [f"{load:,}"]
-            for pair in self.pairs:
-                row += _compared(pair, load)
-            for curve in self.curves:
-                row += _measured(curve.points[n])
-            rows.append(tuple(row))
-        metric = self.results.decisive(self.scenario.name, self.kind)
-        compared = f", compared by {METRICS[metric]}" if self.pairs else ""
-        caption = f"{title(self.scenario)}: all figures{compared}"
+            compared = [text for pair in self.pairs for text in _compared(pair, load)]
+            measured = [text for curve in self.curves for text in _measured(curve.points[n])]
+            rows.append((f"{load:,}", *compared, *measured))
+        caption = f"{title(self.scenario)}: all figures"
+        if self.pairs:
+            caption += f", compared by {METRICS[self.pairs[0].comparisons[0].metric]}"
         return Table(f"figures-{self.id}", caption, tuple(header), tuple(rows))
-
-
-def of_point(point: CurvePoint, metric: Metric) -> Estimate | None:
-    return {"throughput": point.throughput_rps, "p50": point.p50_ms, "p99": point.p99_ms}[metric]
-
-
-def of_cell(cell: CellResult, metric: Metric) -> float | None:
-    figures = {
-        "throughput": cell.throughput_rps,
-        "p50": cell.latency_ms.p50,
-        "p99": cell.latency_ms.p99,
-    }
-    return figures[metric]
 
 
 def _rarity(percent: float) -> float:
@@ -320,29 +297,27 @@ def _rarity(percent: float) -> float:
     return 100 / (100 - percent)
 
 
-def _ratio_point(pair: TargetPair, comparison: Comparison) -> Point:
-    ratio, ahead = comparison.ratio, leader(comparison)
-    if ratio is None:
-        raise ValueError("a comparison without a ratio has no point")
-    side = pair.side_of(ahead) if ahead else None
-    text = describe(pair, comparison)
-    return Point(comparison.load.value, ratio.estimate, ratio.low, ratio.high, text, side)
+def _ratio_points(pair: TargetPair) -> Iterable[Point]:
+    for comparison in pair.comparisons:
+        if ratio := comparison.ratio:
+            text, faster = pair.describe(comparison), pair.faster(comparison)
+            load = comparison.load.value
+            yield Point(load, ratio.estimate, ratio.low, ratio.high, text, faster)
 
 
-def _ratio_word(pair: TargetPair, comparison: Comparison) -> Word:
+def _no_ratio(pair: TargetPair, comparison: Comparison) -> Annotation:
     """Return which target did not collapse, on the side of 1 where its points are."""
-    survivor, load = comparison.survivor, comparison.load.value
-    if not survivor:
-        return Word(load, "?", None, "below 1")
-    more_is_better = comparison.metric in MORE_IS_BETTER
-    above = (survivor == pair.candidate.name) == more_is_better
-    side: Side = pair.side_of(survivor)
-    return Word(load, f"{pair.title(survivor)}\nonly", side, "above 1" if above else "below 1")
+    load, survivor = comparison.load.value, pair.faster(comparison)
+    if survivor is None:
+        return Annotation(load, "?", None, "below 1")
+    above = (survivor == pair.index) == (comparison.metric in MORE_IS_BETTER)
+    text = f"{pair.title_of(survivor)}\nonly"
+    return Annotation(load, text, survivor, "above 1" if above else "below 1")
 
 
 def _compared(pair: TargetPair, load: int) -> list[str]:
-    """Ratio, interval and result at one load."""
-    for c in pair.compared:
+    """Return ratio, interval and result at one load."""
+    for c in pair.comparisons:
         if c.load.value == load:
             ratio = factor(c.ratio.estimate) if c.ratio else MISSING
             return [ratio, interval(c.ratio), _result(pair, c)]
@@ -351,17 +326,17 @@ def _compared(pair: TargetPair, load: int) -> list[str]:
 
 def _result(pair: TargetPair, comparison: Comparison) -> str:
     collapses = f" ({'; '.join(comparison.collapses)})" if comparison.collapses else ""
-    if comparison.survivor:
-        return f"only {pair.title(comparison.survivor)}{collapses}"
-    if ahead := leader(comparison):
-        return f"{pair.title(ahead)} faster{collapses}"
+    faster, known = pair.faster(comparison), comparison.smallest_difference
+    if faster is not None:
+        name = pair.title_of(faster)
+        return (f"only {name}" if comparison.survivor else f"{name} faster") + collapses
     if comparison.decision == "no difference shown":
-        known = comparison.smallest_difference
         return f"~{f' (would have seen {share(known)})' if known else ''}{collapses}"
     return "; ".join(comparison.reasons) or "not comparable"
 
 
 def _measured(point: CurvePoint) -> list[str]:
+    """Return throughput, percentiles, maximum and CPU time of one target at one load."""
     if not point.blocks:
         return ["collapsed" if point.collapsed else "invalid", "", "", "", ""]
     shown = [point.throughput_rps, point.p50_ms, point.p99_ms]

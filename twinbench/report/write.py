@@ -1,49 +1,84 @@
-"""The report on disk: page, markdown, charts."""
+"""The report on disk: report.html, report.md, and a file for each chart."""
 
+import base64
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from twinbench.interruption import check_interrupted
 from twinbench.remarks import remarked
 from twinbench.report.charts import figure_of
+from twinbench.report.charts.frame import PALETTE
 from twinbench.report.charts.svg import drawing, inline, svg_of
-from twinbench.report.elements import Chart, HeatMap
+from twinbench.report.elements import Chart, HeatMap, TargetIndex
 from twinbench.report.markdown import markdown
-from twinbench.report.page import page
 from twinbench.report.view import ReportView
 from twinbench.store import atomic_write
+from twinbench.text import printable
 
-PNG_DPI = 150  # of the overview, for use elsewhere: sharp on most screens
-NAMED = 5  # charts that could not be drawn and are named in a remark
+PNG_DPI = 150  # of the heat map, for use elsewhere: sharp on most screens
+MOST_NAMES = 5  # of missing charts in a remark
 MISSING = Markup('<p class="missing">Chart {} {}</p>')
+ENVIRONMENT = Environment(
+    loader=PackageLoader("twinbench.report", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    # Control characters are removed from text; markup was made here.
+    finalize=lambda value: printable(value) if type(value) is str else value,
+)
+SCRIPT = (Path(__file__).parent / "templates" / "page.js").read_text(encoding="utf-8")
+TARGET_CLASSES = tuple(PALETTE)[:4]
 
 
 def write_report(
     view: ReportView,
     folder: Path,
     on_status: Callable[[str], None],
-    remark: Callable[[str], None] = lambda sentence: None,
+    on_remark: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
-    """Write report.html, report.md and charts/ into `folder`; the path of the page. `tell` is
-    called with what is being done, `remark` with what is missing."""
+    """Write report.html, report.md and charts/ into `folder`, and return the path of the page.
+
+    `on_status` is called with what is being done, `on_remark` with what is missing.
+    """
     elements, failed = _draw(view.charts, folder / "charts", on_status)
     missing = list(_missing(failed))
     for sentence in missing:
-        remark(sentence)
+        on_remark(sentence)
     complete = view.with_remarks(missing)
     check_interrupted()
     atomic_write(folder / "report.md", markdown(complete))
     check_interrupted()
-    atomic_write(folder / "report.html", page(complete, elements))
+    atomic_write(folder / "report.html", _page(complete, elements))
     return folder / "report.html"
+
+
+def _page(view: ReportView, charts: Mapping[str, str]) -> str:
+    """Return one file that loads nothing from elsewhere; `charts` are SVG elements by name."""
+    return ENVIRONMENT.get_template("page.html.j2").render(
+        view=view,
+        # A serializer made them, and escaped the text in them.
+        charts={name: Markup(svg) for name, svg in charts.items()},  # noqa: S704
+        class_of=_class_of,
+        palette=PALETTE,
+        script=Markup(SCRIPT),  # noqa: S704 - ours
+        script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
+    )
+
+
+def _class_of(target: TargetIndex) -> str:
+    """Return the CSS class of a target."""
+    return "quiet" if target is None else TARGET_CLASSES[target % len(TARGET_CLASSES)]
 
 
 def _draw(
     charts: Iterable[Chart], folder: Path, on_status: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return elements for a page, and why charts are missing, by the names of the charts."""
+    """Return elements for a page, and reasons of charts that are missing, by name."""
     # Nothing is written through a link: its target is not of this run.
     if folder.is_symlink():
         folder.unlink()
@@ -53,12 +88,12 @@ def _draw(
     for chart in charts:
         on_status(f"drawing {chart.name}")
         check_interrupted()
-        why: list[str] = []
-        with remarked(why, "could not be drawn"):
+        reasons: list[str] = []
+        with remarked(reasons, "could not be drawn"):
             elements[chart.name] = _draw_one(chart, folder)
-        if why:
-            failed[chart.name] = why[0]
-            elements[chart.name] = MISSING.format(chart.name, why[0])
+        for reason in reasons:
+            failed[chart.name] = reason
+            elements[chart.name] = MISSING.format(chart.name, reason)
     return elements, failed
 
 
@@ -73,16 +108,15 @@ def _draw_one(chart: Chart, folder: Path) -> str:
 
 
 def _unlinked(path: Path) -> Path:
-    """`path`, at which nothing is now."""
     path.unlink(missing_ok=True)
     return path
 
 
 def _missing(failed: Mapping[str, str]) -> Iterable[str]:
-    """Charts that are missing for the same reason, together."""
+    """Yield a remark for each reason, with the charts that are missing for it."""
     by_reason: dict[str, list[str]] = {}
-    for name, why in failed.items():
-        by_reason.setdefault(why, []).append(name)
-    for why, names in by_reason.items():
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        yield f"chart{'s' * (len(names) > 1)} {', '.join(names[:NAMED])}{more} {why}"
+    for name, reason in failed.items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        yield f"chart{'s' * (len(names) > 1)} {', '.join(names[:MOST_NAMES])}{more} {reason}"

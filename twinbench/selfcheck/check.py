@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from twinbench import campaign
-from twinbench.errors import UserError
 from twinbench.findings import SelfCheck
 from twinbench.interruption import interruptible
 from twinbench.measure import machine
 from twinbench.measure.processes import Child
 from twinbench.measure.rig import Rig
 from twinbench.paths import ROOT
-from twinbench.plan import MOST_RATE, Plan, cells
+from twinbench.plan import MAX_RATE, Plan, cells
 from twinbench.scratch import scratch
 from twinbench.store import (
     CellRecord,
@@ -32,6 +31,7 @@ from twinbench.store import (
     now,
     runs_of,
 )
+from twinbench.text import UserError
 
 HERE = Path(__file__).parent
 WARM_UP_S = 0.1
@@ -74,7 +74,7 @@ def plans(plan: Plan, highest: int) -> tuple[Plan, Plan]:
     """Return the plans of the limits (floor, capacity, headroom) and of the arrival lag."""
     limits = {
         "closed": [1, USERS],
-        "open": [min(2 * highest, MOST_RATE)],
+        "open": [min(2 * highest, MAX_RATE)],
         "in_flight": IN_FLIGHT_FAST,
     }
     arrivals = {"open": [LAG_RATE], "in_flight": IN_FLIGHT}

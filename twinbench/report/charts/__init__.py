@@ -9,7 +9,7 @@ from twinbench.report.elements import Chart, HeatMap, LineChart
 
 
 def figure_of(chart: Chart) -> Figure:
-    """Return the figure of `chart`."""
+    """Draw `chart`."""
     if isinstance(chart, HeatMap):
         return heat_map_figure(chart)
     if isinstance(chart, LineChart):

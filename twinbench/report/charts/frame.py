@@ -1,7 +1,7 @@
-"""What all figures share: colours, sizes, axes at fixed places, a legend, texts on hover.
+"""Parts of all figures: colours, sizes, axes at fixed places, a legend, texts on hover.
 
-Every plot has the same size and place in its figure: figures side by side can be compared, and
-nothing needs to be laid out, which takes longer than drawing it. Lengths are in points; a page
+Every plot has the same size and place in its figure, so that figures side by side can be compared.
+It also saves matplotlib's layout, which takes longer than drawing. Lengths are in points; a page
 shows a point as a pixel, or a little larger.
 """
 
@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from twinbench.report.elements import Side
+from twinbench.report.elements import TargetIndex
 
 INCH = 72.0
 # So narrow that the letters can be read on a phone.
@@ -25,7 +25,7 @@ LABEL_BELOW = 18.0  # ticks and their letters
 # Width of an average letter by its height, in matplotlib's own font; others are narrower.
 LETTER_WIDTH = 0.6
 
-# Told apart by everybody, and in grey: they differ in lightness, and so do their markers.
+# Distinct for colour-blind readers and in grey: they differ in lightness, as markers do in shape.
 COLOURS = ("#b84f08", "#1565c0", "#2e7d32", "#8e24aa")
 MARKERS = ("s", "o", "^", "D", "v", "P", "*", "p")
 GREY, PALE, INK, PAGE = "#6b7078", "#e4e6e9", "#30343a", "#ffffff"
@@ -65,12 +65,14 @@ RC = {
 ONE, EACH = "hover:", "hover-each:"
 
 
-def colour(side: Side) -> str:
-    return GREY if side is None else COLOURS[side % len(COLOURS)]
+def colour(target: TargetIndex) -> str:
+    """Return the colour of a target, grey for none."""
+    return GREY if target is None else COLOURS[target % len(COLOURS)]
 
 
-def marker(side: int) -> str:
-    return MARKERS[side % len(MARKERS)]
+def marker(target: int) -> str:
+    """Return the marker of a target."""
+    return MARKERS[target % len(MARKERS)]
 
 
 def hover(artist: Artist, text: str) -> None:
@@ -79,22 +81,24 @@ def hover(artist: Artist, text: str) -> None:
 
 
 def hover_each(artist: Artist, texts: Sequence[str]) -> None:
-    """Each mark of `artist` shows its own text, in their order."""
+    """Show each of `texts` on one mark of `artist`, in order."""
     artist.set_gid(EACH + json.dumps([_printable(text) for text in texts], ensure_ascii=False))
 
 
 def _printable(text: str) -> str:
-    """Without what XML cannot hold."""
+    """Return `text` without the characters that XML cannot hold."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def framed(title: str, heights: Sequence[float], rows: int) -> tuple[Figure, list[Axes]]:
-    """A figure with a plot of each of `heights`, one below the other, on a common x axis; `rows`
-    of a legend below."""
+    """Return a figure with plots one below the other, above a legend of so many rows.
+
+    The plots have these heights, in points, and a common x axis.
+    """
     below = BOTTOM + rows * ROW
     height = sum(heights) + TOP * len(heights) + below
     figure = Figure(figsize=(WIDTH / INCH, height / INCH))
-    entitle(figure, title)
+    set_title(figure, title)
     plots: list[Axes] = []
     y = height
     for n, plot_height in enumerate(heights, start=1):
@@ -109,21 +113,21 @@ def framed(title: str, heights: Sequence[float], rows: int) -> tuple[Figure, lis
     return figure, plots
 
 
-def entitle(figure: Figure, title: str) -> None:
-    """A title at the top left, smaller where it is long."""
+def set_title(figure: Figure, title: str) -> None:
+    """Set the title at the top left, in smaller letters if it is long."""
     width, height = figure.get_size_inches() * INCH
     size = min(TITLE, (width - 8) / (LETTER_WIDTH * max(len(title), 1)))
     figure.text(4 / width, 1 - 4 / height, title, va="top", fontsize=size)
 
 
 def place_labels(axes: Axes, left: float, plot_height: float) -> None:
-    """Put labels where there is room for them; matplotlib would look for it."""
+    """Place axis labels at fixed distances, which saves matplotlib a search for room."""
     axes.xaxis.set_label_coords(0.5, -LABEL_BELOW / plot_height)
     axes.yaxis.set_label_coords(-(left - LETTERS) / (WIDTH - left - RIGHT), 0.5)
 
 
 def x_axis(axes: Axes, ticks: Sequence[tuple[float, str]], label: str) -> None:
-    """Logarithmic, every load or percentile a tick."""
+    """Set a logarithmic x axis with these ticks."""
     places = [place for place, _ in ticks]
     axes.set_xscale("log", base=2)
     axes.set_xticks(places, [text for _, text in ticks])
@@ -133,14 +137,14 @@ def x_axis(axes: Axes, ticks: Sequence[tuple[float, str]], label: str) -> None:
 
 
 def linear_axis(axes: Axes, highest: float) -> None:
-    """From nothing to a little above `highest`."""
+    """Set a y axis from 0 to a little above `highest`."""
     axes.set_ylim(0, 1.12 * highest)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
 def log_axis(axes: Axes, values: Sequence[float]) -> None:
-    """Around `values`, labelled 1, 2, 5, 10; more finely where the range is narrow."""
+    """Set a y axis around `values`, with ticks at 1, 2, 5, 10; closer if the range is narrow."""
     low, high = min(values) / 1.25, max(values) * 1.25
     axes.set_yscale("log")
     axes.set_ylim(low, high)
@@ -152,7 +156,7 @@ def log_axis(axes: Axes, values: Sequence[float]) -> None:
 
 
 def _steps(span: float) -> tuple[float, ...]:
-    """Three ticks at least, and few more: each takes a millisecond."""
+    """Return the ticks of a decade: three at least in all, and few more, as each takes 1 ms."""
     if span > 300:
         return (1,)
     if span > 10:
@@ -161,7 +165,7 @@ def _steps(span: float) -> tuple[float, ...]:
 
 
 def legend(figure: Figure, entries: Sequence[tuple[Artist, str]], columns: int = 2) -> None:
-    """Name what is drawn, at the bottom."""
+    """Add a legend at the bottom: artists and their names."""
     figure.legend(
         [artist for artist, _ in entries],
         [text for _, text in entries],

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from twinbench.analyse.margins import MARGIN
 from twinbench.report.charts.frame import (
     GREY,
     PLOT,
@@ -24,90 +24,89 @@ from twinbench.report.charts.frame import (
     marker,
     x_axis,
 )
-from twinbench.report.elements import Dot, LineChart, Series, Word
+from twinbench.report.elements import Annotation, LineChart, Series
 
-# From one target's blocks to the next one's, as a share of the width of the plot: so that they
-# stand beside each other, and at their load all the same.
-BESIDE = 0.016
-LineStyle = Literal["-", "--", "none"]
-STYLES: dict[str, LineStyle] = {"solid": "-", "dashed": "--", "none": "none"}
-# An axis around 1 reaches so far at least.
-LEAST_REACH = 1.3
+# Distance between the blocks of two targets at one load, as a share of the width of the plot.
+SHIFT = 0.016
+LEAST_LIMIT = 1.3  # an axis around 1 reaches so far at least
+MARGIN_TEXT = f"margin of {MARGIN:.0%}: a smaller difference does not matter"
+BAND = (GREY, 0.25)
 
 
 def line_figure(chart: LineChart) -> Figure:
     """Draw `chart`."""
-    entries = _names(chart)
+    entries = _legend_entries(chart)
     figure, [axes] = framed(chart.title, [PLOT], rows=(len(entries) + 1) // 2)
     x_axis(axes, chart.ticks, chart.x_label)
-    if not _values(chart):
+    if not (values := _values(chart)):
         axes.set_yticks([])
         axes.text(0.5, 0.5, "too few samples", transform=axes.transAxes, ha="center")
         return figure
-    _scale(axes, chart)
-    if chart.band:
-        width, text = chart.band
-        hover(axes.axhspan(1 / (1 + width), 1 + width, color=(GREY, 0.25), linewidth=0), text)
+    _set_scale(axes, chart, values)
+    if chart.scale == "ratio":
+        hover(axes.axhspan(1 / (1 + MARGIN), 1 + MARGIN, color=BAND, linewidth=0), MARGIN_TEXT)
         axes.axhline(1, color=GREY, linewidth=0.8)
-    for level in chart.levels:
-        line = axes.axhline(level.y, color=colour(level.side), linewidth=1, linestyle=":")
-        hover(line, f"{level.label}: {level.y:,.4g}")
+    for reference in chart.reference_lines:
+        line = axes.axhline(reference.y, color=colour(reference.target), linewidth=1, linestyle=":")
+        hover(line, f"{reference.label}: {reference.y:,.4g}")
     for series in chart.series:
-        _draw_series(axes, chart, series)
-    _draw_dots(axes, chart.dots)
-    for word in chart.collapses:
-        _draw_collapse(axes, word)
-    for word in chart.words:
-        _draw_word(axes, word)
+        draw = _draw_points if series.line == "none" else _draw_line
+        draw(axes, series)
+    for series in chart.dots:
+        _draw_dots(axes, series, len(chart.dots))
+    for annotation in chart.annotations:
+        _draw_annotation(axes, annotation)
     legend(figure, entries)
     return figure
 
 
 def _values(chart: LineChart) -> list[float]:
-    points = [point.y for series in chart.series for point in series.points]
-    return [*points, *(dot.y for dot in chart.dots)] or [1.0 for _ in chart.words]
+    series = [*chart.series, *chart.dots]
+    values = [p.y for one in series for p in one.points if not math.isnan(p.y)]
+    return values or [1.0 for _ in chart.annotations if chart.scale == "ratio"]
 
 
-def _scale(axes: Axes, chart: LineChart) -> None:
-    values = _values(chart)
-    if chart.y_scale == "linear":
-        near = [level.y for level in chart.levels if level.y < 1.5 * max(values)]
-        linear_axis(axes, max(*values, *near) if near else max(values))
-    elif chart.band:
-        reach = max([LEAST_REACH, *(max(value, 1 / value) for value in values)])
-        log_axis(axes, [1 / reach, reach])
+def _set_scale(axes: Axes, chart: LineChart, values: Sequence[float]) -> None:
+    highest = max(values)
+    if chart.scale == "linear":
+        lines = [line.y for line in chart.reference_lines if line.y < 1.5 * highest]
+        linear_axis(axes, max([highest, *lines]))
+    elif chart.scale == "ratio":
+        limit = max([LEAST_LIMIT, highest, 1 / min(values)])
+        log_axis(axes, [1 / limit, limit])
     else:
-        # Room above the highest for the crosses.
-        log_axis(axes, [*values, max(values) * 3] if chart.collapses else values)
+        # Room above the highest value for the crosses.
+        log_axis(axes, [*values, highest * 3] if chart.annotations else values)
 
 
-def _draw_series(axes: Axes, chart: LineChart, series: Series) -> None:
-    own = colour(series.side)
-    colours = [own if series.line != "none" else colour(point.side) for point in series.points]
-    _draw_intervals(axes, series, colours)
-    if series.line == "none":
-        dots = axes.scatter(
-            [point.x for point in series.points],
-            [point.y for point in series.points],
-            c=colours,
-            marker=marker(series.side),
-            s=36,
-            zorder=3,
-        )
-        hover_each(dots, [point.text for point in series.points])
-        return
-    at = {point.x: point.y for point in series.points}
-    places = sorted({*at, *(place for place, _ in chart.ticks if chart.gaps)})
+def _draw_line(axes: Axes, series: Series) -> None:
+    own, solid = colour(series.target), series.line == "solid"
+    if solid:
+        _draw_intervals(axes, series, [own] * len(series.points))
     [line] = axes.plot(
-        places,
-        [at.get(place, math.nan) for place in places],
+        [point.x for point in series.points],
+        [point.y for point in series.points],
         color=own,
-        linewidth=1.6 if series.line == "solid" else 1.0,
-        linestyle=STYLES[series.line],
-        marker=marker(series.side),
-        markersize=5 if series.line == "solid" else 3,
+        linewidth=1.6 if solid else 1.0,
+        linestyle=series.line,
+        marker=marker(series.target),
+        markersize=5 if solid else 3,
     )
-    hover_each(line, [point.text for point in series.points])
+    hover_each(line, [point.text for point in series.points if not math.isnan(point.y)])
+
+
+def _draw_points(axes: Axes, series: Series) -> None:
+    colours = [colour(point.target) for point in series.points]
+    _draw_intervals(axes, series, colours)
+    points = axes.scatter(
+        [point.x for point in series.points],
+        [point.y for point in series.points],
+        c=colours,
+        marker=marker(series.target),
+        s=36,
+        zorder=3,
+    )
+    hover_each(points, [point.text for point in series.points])
 
 
 def _draw_intervals(axes: Axes, series: Series, colours: Sequence[str]) -> None:
@@ -116,98 +115,76 @@ def _draw_intervals(axes: Axes, series: Series, colours: Sequence[str]) -> None:
         for point, own in zip(series.points, colours, strict=True)
         if point.low is not None and point.high is not None
     ]
-    if known and series.line != "dashed":
+    if known:
         places, lows, highs, shades = zip(*known, strict=True)
         axes.vlines(places, lows, highs, colors=shades, linewidth=2)
 
 
-def _draw_dots(axes: Axes, dots: Sequence[Dot]) -> None:
-    """Small, in the colour of their target; grey and hollow where they are not valid."""
+def _draw_dots(axes: Axes, series: Series, count: int) -> None:
+    """Draw the blocks of one of `count` targets; grey and hollow where they are not valid."""
     left, right = axes.get_xlim()
-    sides = sorted({dot.side for dot in dots})
-    for side in sides:
-        shift = (right / left) ** (BESIDE * (side - (len(sides) - 1) / 2))
-        for valid in (True, False):
-            own = [dot for dot in dots if (dot.side, dot.valid) == (side, valid)]
-            if not own:
-                continue
-            shade = (colour(side if valid else None), 0.55)
-            [drawn] = axes.plot(
-                [dot.x * shift for dot in own],
-                [dot.y for dot in own],
-                marker=marker(side),
+    shift = (right / left) ** (SHIFT * (series.target - (count - 1) / 2))
+    for target in (series.target, None):
+        points = [point for point in series.points if point.target == target]
+        if points:
+            shade = (colour(target), 0.55)
+            [dots] = axes.plot(
+                [point.x * shift for point in points],
+                [point.y for point in points],
+                marker=marker(series.target),
                 markersize=3,
                 linestyle="none",
                 color=shade,
-                markerfacecolor=shade if valid else "none",
+                markerfacecolor="none" if target is None else shade,
             )
-            hover_each(drawn, [dot.text for dot in own])
+            hover_each(dots, [point.text for point in points])
 
 
-def _draw_collapse(axes: Axes, word: Word) -> None:
-    """A cross at no throughput, or at endless latency, with the number of blocks."""
-    top = word.edge == "top"
-    y = axes.get_ylim()[1 if top else 0]
-    shade, side = colour(word.side), word.side or 0
-    [cross] = axes.plot([word.x], [y], "X", markersize=9, color=shade, clip_on=False, zorder=5)
-    hover(cross, f"collapsed in {word.text} blocks")
+def _draw_annotation(axes: Axes, annotation: Annotation) -> None:
+    y, offset, shade = 1.0, 9, colour(annotation.target)
+    if annotation.place in ("bottom", "top"):
+        y = axes.get_ylim()[annotation.place == "top"]
+        # Crosses of several targets at one load are named one above the other.
+        offset = 8 + 13 * (annotation.target or 0)
+        [cross] = axes.plot(
+            [annotation.x], [y], "X", markersize=9, color=shade, clip_on=False, zorder=5
+        )
+        hover(cross, f"collapsed in {annotation.text} blocks")
+    upwards = annotation.place in ("bottom", "above 1")
     axes.annotate(
-        word.text,
-        (word.x, y),
-        xytext=(0, (-1 if top else 1) * (8 + 13 * side)),
+        annotation.text,
+        (annotation.x, y),
+        xytext=(0, offset if upwards else -offset),
         textcoords="offset points",
         ha="center",
-        va="top" if top else "bottom",
+        va="bottom" if upwards else "top",
         fontsize=SMALL,
+        linespacing=0.9,
         color=shade,
     )
 
 
-def _draw_word(axes: Axes, word: Word) -> None:
-    above = word.edge == "above 1"
-    axes.annotate(
-        word.text,
-        (word.x, 1),
-        xytext=(0, 9 if above else -9),
-        textcoords="offset points",
-        ha="center",
-        va="bottom" if above else "top",
-        fontsize=SMALL,
-        linespacing=0.9,
-        color=colour(word.side),
-    )
+def _legend_entries(chart: LineChart) -> list[tuple[Artist, str]]:
+    """Return the targets, reference lines, the margin and crosses, with their names.
 
-
-def _named(chart: LineChart) -> list[Series]:
-    """Return one series for each name; none where the title has the only name."""
+    Dashed lines have the names of solid ones; a title may have the only name.
+    """
     by_label = {series.label: series for series in reversed(chart.series)}
-    shown = [series for series in chart.series if by_label[series.label] is series]
-    return [] if len(shown) == 1 and shown[0].line == "none" else shown
-
-
-def _names(chart: LineChart) -> list[tuple[Artist, str]]:
-    """Return what the legend says: targets, levels, the margin, and crosses."""
-    found: list[tuple[Artist, str]] = [
-        (
-            Line2D(
-                [],
-                [],
-                color=colour(series.side) if series.line != "none" else GREY,
-                marker=marker(series.side),
-                markersize=5,
-                linestyle=STYLES[series.line],
-            ),
-            series.label,
-        )
-        for series in _named(chart)
-    ]
-    found += [
-        (Line2D([], [], color=colour(level.side), linewidth=1, linestyle=":"), level.label)
-        for level in chart.levels
-    ]
-    if chart.band:
-        found.append((Patch(color=(GREY, 0.25)), "margin"))
-    if chart.collapses:
+    named = [series for series in chart.series if by_label[series.label] is series]
+    if len(named) == 1 and chart.scale == "ratio":
+        named = []
+    entries: list[tuple[Artist, str]] = []
+    for series in named:
+        own, shape = colour(series.target), marker(series.target)
+        own = GREY if series.line == "none" else own
+        line = Line2D([], [], color=own, marker=shape, markersize=5, linestyle=series.line)
+        entries.append((line, series.label))
+    for reference in chart.reference_lines:
+        line = Line2D([], [], color=colour(reference.target), linewidth=1, linestyle=":")
+        entries.append((line, reference.label))
+    if chart.scale == "ratio":
+        entries.append((Patch(color=BAND), "margin"))
+    elif chart.annotations:
         cross = Line2D([], [], color=GREY, marker="X", markersize=7, linestyle="none")
-        found.append((cross, "collapsed, in n of N blocks"))
-    return found
+        entries.append((cross, "collapsed, in n of N blocks"))
+    return entries

@@ -1,6 +1,6 @@
-"""A figure as an SVG element for a page: named, in the reader's font and colours, with titles.
+"""SVG of a figure, and the element of it for a page: in the page's font and colours, with titles.
 
-Done with a parser and a serializer: what is text stays text, whatever it says.
+A parser and a serializer make the element, so that text is escaped.
 """
 
 import io
@@ -30,24 +30,26 @@ COLOUR = re.compile("|".join(VARIABLES))
 
 @contextmanager
 def drawing(name: str) -> Iterator[None]:
-    """Settings under which the figure `name` is drawn and saved: ids that no other figure of a
-    page has, and equal bytes for equal data."""
+    """Set how the figure `name` is drawn and saved.
+
+    Its ids are its own on a page, and equal data give equal bytes.
+    """
     settings: Any = {**RC, "svg.hashsalt": name}
     with mpl.rc_context(settings), warnings.catch_warnings():
-        # Of letters whose width it does not know; they are drawn in the reader's font.
+        # About letters that matplotlib's font lacks; the page has its own font.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         yield
 
 
 def svg_of(figure: Figure) -> bytes:
-    """`figure` as an SVG file."""
+    """Return `figure` as an SVG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 
 def inline(svg: bytes, label: str, described_by: str) -> str:
-    """Return the element for a page of what `svg_of` wrote: as wide as there is room."""
+    """Return an SVG file as an element for a page, as wide as there is room."""
     root = ET.fromstring(svg)  # noqa: S314 - matplotlib wrote it
     for parent in list(root.iter()):
         for child in list(parent):
@@ -73,7 +75,7 @@ def inline(svg: bytes, label: str, described_by: str) -> str:
 
 
 def _simplify(element: ET.Element) -> None:
-    """No namespaces and blanks, coordinates to a hundredth, colours as variables."""
+    """Remove namespaces and blanks, round coordinates to 0.01, turn colours into variables."""
     element.tag = element.tag.removeprefix(NAMESPACE)
     element.tail = None
     if element.tag not in ("text", "tspan", "title"):
@@ -102,7 +104,7 @@ def _font_size(font: re.Match[str]) -> str:
 
 
 def _add_titles(element: ET.Element) -> None:
-    """Texts to be shown on hover, out of ids and into titles."""
+    """Move the texts shown on hover from ids to titles."""
     gid = element.get("id", "")
     if gid.startswith(ONE):
         _add_title(element, gid.removeprefix(ONE))
@@ -125,7 +127,7 @@ def _add_title(element: ET.Element, text: str) -> None:
 
 
 def _flatten(element: ET.Element) -> None:
-    """Groups without attributes give way to their contents: half of them say nothing."""
+    """Replace groups without attributes, half of all, by their contents."""
     children: list[ET.Element] = []
     for child in element:
         _flatten(child)

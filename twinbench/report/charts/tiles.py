@@ -17,98 +17,96 @@ from twinbench.report.charts.frame import (
     PALE,
     SMALL,
     colour,
-    entitle,
     hover_each,
     legend,
     place_labels,
+    set_title,
 )
-from twinbench.report.elements import HeatMap, Side, Tile
+from twinbench.report.elements import HeatMap, Tile
 
 TILE_WIDTH, TILE_HEIGHT, GAP = 42.0, 24.0, 2.0
 GROUP = 0.75  # height of a group's heading, in tiles
 TOP, BOTTOM, RIGHT = 24.0, 64.0, 6.0
 LEAST_WIDTH = 390.0  # for the title and the legend
 LABEL = 32  # letters in a line; longer titles take two
-# By strength. Letters on the first two are INK, on the last PAGE: a contrast of 4.5.
+# By strength. Letters on the first three are INK, on the last PAGE: a contrast of 4.5.
 OPACITY = (1.0, 0.22, 0.5, 1.0)
-Placed = tuple[float, Tile]
 
 
 def heat_map_figure(chart: HeatMap) -> Figure:
     """Draw `chart`: rows in groups under headings."""
     labels: list[tuple[float, str]] = []
     headings: list[tuple[float, str]] = []
-    tiles: list[Placed] = []
+    tiles: list[tuple[int, float, Tile]] = []
     y = 0.0
-    for group, rows in chart.groups:
+    for group, rows in chart.table.groups:
         if group:
             headings.append((y - 0.5 + GROUP / 2, group))
             y += GROUP
-        for title, own in rows:
-            labels.append((y, "\n".join(textwrap.wrap(title, LABEL)[:2])))
-            tiles += [(y, tile) for tile in own]
+        for row in rows:
+            labels.append((y, "\n".join(textwrap.wrap(row.label, LABEL)[:2])))
+            tiles += [(x, y, tile) for x, tile in enumerate(row.tiles) if tile]
             y += 1
     figure, axes = _framed(chart, labels, y)
     for place, group in headings:
         axes.text(-0.5, place, group, ha="left", va="center", fontsize=SMALL, color=GREY)
-    _draw_tiles(axes, [placed for placed in tiles if placed[1].known], None)
-    _draw_tiles(axes, [placed for placed in tiles if not placed[1].known], "////")
-    for place, tile in tiles:
-        ink = PAGE if OPACITY[tile.strength] == 1 and tile.side is not None else INK
-        axes.text(
-            *(tile.column, place, tile.text), ha="center", va="center", color=ink, linespacing=0.95
-        )
-    known = all(tile.known for _, tile in tiles)
-    _explain(figure, chart, known=known, only=any(t.text.startswith("only") for _, t in tiles))
+    _draw_tiles(axes, [one for one in tiles if one[2].known], None)
+    _draw_tiles(axes, [one for one in tiles if not one[2].known], "////")
+    for x, y, tile in tiles:
+        ink = PAGE if OPACITY[tile.strength] == 1 and tile.target is not None else INK
+        axes.text(x, y, tile.text, ha="center", va="center", color=ink, linespacing=0.95)
+    _add_legend(figure, chart, [tile for *_, tile in tiles])
     return figure
 
 
 def _framed(chart: HeatMap, labels: list[tuple[float, str]], rows: float) -> tuple[Figure, Axes]:
     longest = max(len(line) for _, label in labels for line in label.split("\n"))
-    left = LETTER_WIDTH * LETTERS * longest + 8
-    plot = TILE_WIDTH * len(chart.columns), TILE_HEIGHT * rows
+    left, columns = LETTER_WIDTH * LETTERS * longest + 8, len(chart.table.loads)
+    plot = TILE_WIDTH * columns, TILE_HEIGHT * rows
     width, height = max(left + plot[0] + RIGHT, LEAST_WIDTH), TOP + plot[1] + BOTTOM
     figure = Figure(figsize=(width / INCH, height / INCH))
     axes = figure.add_axes((left / width, BOTTOM / height, plot[0] / width, plot[1] / height))
     place_labels(axes, left, plot[1])
-    axes.set_xlim(-0.5, len(chart.columns) - 0.5)
+    axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(rows - 0.5, -0.5)
-    axes.set_xticks(range(len(chart.columns)), list(chart.columns))
+    closed = chart.table.kind == "closed"  # open loads differ between rows
+    axes.set_xticks(range(columns), [load if closed else "" for load in chart.table.loads])
     axes.set_yticks([place for place, _ in labels], [label for _, label in labels])
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.patch.set_visible(False)
     axes.set_xlabel(chart.x_label)
-    entitle(figure, chart.title)
+    set_title(figure, chart.title)
     return figure, axes
 
 
-def _draw_tiles(axes: Axes, tiles: list[Placed], hatch: str | None) -> None:
+def _draw_tiles(axes: Axes, tiles: list[tuple[int, float, Tile]], hatch: str | None) -> None:
     if not tiles:
         return
-    right, up = (0.5 - GAP / 2 / TILE_WIDTH), (0.5 - GAP / 2 / TILE_HEIGHT)
+    right, up = 0.5 - GAP / 2 / TILE_WIDTH, 0.5 - GAP / 2 / TILE_HEIGHT
     corners = ((-right, -up), (right, -up), (right, up), (-right, up))
     polygons = PolyCollection(
-        [[(tile.column + dx, y + dy) for dx, dy in corners] for y, tile in tiles],
-        facecolors=[_shade(tile.side, tile.strength) for _, tile in tiles],
+        [[(x + dx, y + dy) for dx, dy in corners] for x, y, _ in tiles],
+        facecolors=[
+            PALE if tile.target is None else (colour(tile.target), OPACITY[tile.strength])
+            for *_, tile in tiles
+        ],
         edgecolors=PAGE,
         linewidths=0,
         hatch=hatch,
     )
-    hover_each(polygons, [tile.hover for _, tile in tiles])
+    hover_each(polygons, [tile.hover for *_, tile in tiles])
     axes.add_collection(polygons, autolim=False)
 
 
-def _shade(side: Side, strength: int) -> tuple[str, float]:
-    return (PALE, 1.0) if side is None else (colour(side), OPACITY[strength])
-
-
-def _explain(figure: Figure, chart: HeatMap, *, known: bool, only: bool) -> None:
-    entries = [(Patch(color=colour(side)), f"{name} is faster") for side, name in chart.sides]
+def _add_legend(figure: Figure, chart: HeatMap, tiles: list[Tile]) -> None:
+    entries = [
+        (Patch(color=colour(target.target)), f"{target.text} is faster") for target in chart.targets
+    ]
     entries.append((Patch(color=PALE), "~ no difference shown"))
-    if only:
+    if any(tile.text.startswith("only") for tile in tiles):
         entries.append((Patch(alpha=0), "only: the other collapsed"))
-    if not known:
+    if not all(tile.known for tile in tiles):
         entries.append((Patch(facecolor=PALE, edgecolor=PAGE, hatch="////"), "? not comparable"))
     legend(figure, entries)

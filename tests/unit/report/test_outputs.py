@@ -1,4 +1,4 @@
-"""Page, markdown and terminal: whole, safe, and the same verdicts in each."""
+"""Page, markdown and terminal: complete, safe, and the same verdicts in each."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.support import runs
+from tests.support import factories, runs
 from tests.support.outcomes import Outcome, Outcomes, collapse, no_difference, results_of
 from tests.support.pages import Parsed
 from twinbench.analyse.results import ClaimResult, Results
@@ -31,7 +31,7 @@ CLAIM = ClaimResult(
 
 
 def hostile(folder: Path) -> Results:
-    """Whatever others word says HOSTILE; a block is invalid, and another collapsed."""
+    """Return a run in which all text from outside is HOSTILE, with invalid and collapsed blocks."""
 
     def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
         record, requests = runs.steady(cell, 1000)
@@ -42,14 +42,14 @@ def hostile(folder: Path) -> Results:
         return record, requests
 
     own = {"about": HOSTILE, "title": HOSTILE[:60], "group": HOSTILE[:60], "note": HOSTILE}
-    scenario = runs.plan().scenarios[0].model_dump() | own | {"open": [100]}
+    scenario = factories.plan().scenarios[0].model_dump() | own | {"open": [100]}
     targets = [
         {"name": "sync", "command": ["serve", HOSTILE, "{port}"], "env": {"A": HOSTILE}},
         {"name": "async", "title": HOSTILE[:60], "app": "b:app", "expected_differences": HOSTILE},
     ]
-    plan = runs.plan(targets=targets, scenarios=[scenario])
-    checks = [runs.check(HOSTILE), runs.check(HOSTILE, ok=False, advice=HOSTILE)]
-    store = runs.write_run(folder, plan, make, self_check=runs.self_check(*checks))
+    plan = factories.plan(targets=targets, scenarios=[scenario])
+    checks = [factories.check(HOSTILE), factories.check(HOSTILE, ok=False, advice=HOSTILE)]
+    store = runs.write_run(folder, plan, make, self_check=factories.self_check(*checks))
     return analyse(store).model_copy(update={"claims": [CLAIM], "remarks": [HOSTILE]})
 
 
@@ -70,7 +70,7 @@ def html(results: Results, tmp_path_factory: pytest.TempPathFactory) -> str:
 # Page.
 
 
-def test_what_others_say_is_text_on_the_page(html: str) -> None:
+def test_text_from_outside_is_no_markup_on_the_page(html: str) -> None:
     page = Parsed(html)
     assert len(page.all("script")) == 1
     assert page.all("img") == []
@@ -78,34 +78,29 @@ def test_what_others_say_is_text_on_the_page(html: str) -> None:
     assert html.count("alert(1)") >= 15
 
 
-def test_the_policy_allows_the_script_of_the_page_only(html: str) -> None:
+def test_the_page_runs_its_own_script_and_loads_nothing(html: str) -> None:
     page = Parsed(html)
     [policy] = [e.attributes["content"] for e in page.all("meta") if "http-equiv" in e.attributes]
     digest = hashlib.sha256("".join(page.text_of("script")).encode()).digest()
     assert f"script-src 'sha256-{base64.b64encode(digest).decode()}'" in policy
     assert policy.startswith("default-src 'none'")
-
-
-def test_a_page_loads_nothing_from_elsewhere(html: str) -> None:
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", html)
     assert "url(" not in html.replace("url(#", "")
 
 
-def test_every_reference_leads_somewhere_on_the_page(html: str) -> None:
+def test_every_reference_is_to_an_element_of_the_page(html: str) -> None:
     page = Parsed(html)
     ids = [e.attributes["id"] for e in page.elements if "id" in e.attributes]
     assert len(ids) == len(set(ids))
     links = [e.attributes["href"] for e in page.all("a")]
     assert {link[0] for link in links} == {"#"}
-    named = [
-        e.attributes.get(kind)
-        for e in page.elements
-        for kind in ("aria-labelledby", "aria-describedby")
-    ]
-    assert {link[1:] for link in links} | {name for name in named if name} <= set(ids)
+    kinds = ("aria-labelledby", "aria-describedby")
+    named = {e.attributes[kind] for e in page.elements for kind in kinds if kind in e.attributes}
+    assert {link[1:] for link in links} | named <= set(ids)
+    assert {f"cell-{n}" for n in range(1, 19)} <= set(ids)
 
 
-def test_tables_charts_and_headings_can_be_heard(html: str) -> None:
+def test_tables_charts_and_headings_are_accessible(html: str) -> None:
     page = Parsed(html)
     assert len(page.all("caption")) == len(page.all("table")) >= 10
     scopes = {header.attributes.get("scope") for header in page.all("th")}
@@ -116,18 +111,11 @@ def test_tables_charts_and_headings_can_be_heard(html: str) -> None:
     assert all(deeper - before <= 1 for before, deeper in pairwise(levels))
 
 
-def test_every_measurement_can_be_reached(html: str) -> None:
-    ids = {e.attributes.get("id") for e in Parsed(html).elements}
-    assert {f"cell-{n}" for n in range(1, 19)} <= ids
-
-
-def test_a_very_long_run_shows_the_measurements_that_are_not_valid(
-    results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_long_run_shows_the_measurements_that_are_not_valid(
+    results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(method, "MOST_CELLS", 11)
-    rows = build_view(results).cells.rows
-    assert {row[5] for row in rows} == {"invalid", "collapsed"}
-    assert page_of(results, tmp_path)
+    assert {row[5] for row in build_view(results).cells.rows} == {"invalid", "collapsed"}
 
 
 def test_equal_results_give_equal_pages(tmp_path: Path) -> None:
@@ -136,23 +124,16 @@ def test_equal_results_give_equal_pages(tmp_path: Path) -> None:
 
 
 def test_a_run_without_measurements_has_a_report(tmp_path: Path) -> None:
-    store = Store.create(runs.manifest(runs.plan()), tmp_path)
-    view = build_view(analyse(store))
+    view = build_view(analyse(Store.create(factories.manifest(factories.plan()), tmp_path)))
     assert "12 not measured yet" in [badge.text for badge in view.badges]
-    assert write_report(view, store.folder, lambda _: None).exists()
-
-
-def test_without_claims_there_is_no_section_of_them(tmp_path: Path) -> None:
-    page = Parsed(page_of(results_of(WAIT), tmp_path))
+    page = Parsed(write_report(view, tmp_path, lambda _: None).read_text())
     assert "claims" not in {e.attributes.get("id") for e in page.elements}
 
 
 @pytest.mark.parametrize(
     "title", ["$\\frac{x$", "日本語 😀", "{{ 7 * 7 }}", "\u202egnp.exe", "a" * 60]
 )
-def test_a_title_is_drawn_as_it_is(
-    tmp_path: Path, title: str, recwarn: pytest.WarningsRecorder
-) -> None:
+def test_any_title_is_drawn(tmp_path: Path, title: str, recwarn: pytest.WarningsRecorder) -> None:
     results = results_of(WAIT)
     scenario = results.plan.scenarios[0].model_copy(update={"title": title, "group": title})
     plan = results.plan.model_copy(update={"scenarios": [scenario]})
@@ -165,74 +146,56 @@ def test_a_title_is_drawn_as_it_is(
     assert "\u202e" not in html
 
 
-# Markdown.
+# Markdown and terminal.
 
 
-def many(count: int) -> Results:
-    found = {load: Outcome(1.1 + load / 100) for load in (1, 8, 32)}
-    return results_of(*(Outcomes(f"scenario_{n}", found) for n in range(count)), blocks=2)
-
-
-def test_markdown_holds_the_verdicts() -> None:
+def test_markdown_has_the_verdicts_and_the_tiles() -> None:
     view = build_view(results_of(WAIT))
     lines = markdown(view).splitlines()
-    assert plain(view.headline_text.strip()) in lines
+    assert plain(view.headline_text) in lines
     [row] = [line for line in lines if line.startswith("| wait ")]
-    assert row.split(" | ")[1:] == [
-        *(
-            "async 2.00×",
-            "at 64 users",
-            "",
-            "sync collapses from 128 users",
-            "\\~",
-            "2.00×",
-            "only |",
-        ),
-    ]
+    verdict = ["async 2.00×", "at 64 users", "", "sync collapses from 128 users"]
+    assert row.split(" | ")[1:] == [*verdict, "\\~", "2.00×", "only |"]
 
 
 @pytest.mark.parametrize("count", [1, 25, 200])
-def test_markdown_has_80_lines_and_says_what_it_leaves_out(count: int) -> None:
-    text = markdown(build_view(many(count)))
+def test_markdown_has_at_most_80_lines(count: int) -> None:
+    loads = {load: Outcome(1.1 + load / 100) for load in (1, 8, 32)}
+    results = results_of(*(Outcomes(f"scenario_{n}", loads) for n in range(count)), blocks=2)
+    text = markdown(build_view(results))
     assert len(text.splitlines()) <= MOST_LINES
     assert ("more rows are in report.html" in text) == (count > 25)
     assert len(text) < 65_536  # of a comment on GitHub
 
 
-def test_what_others_say_is_no_markup_in_markdown(results: Results) -> None:
+def test_text_from_outside_is_no_markup_in_markdown(results: Results) -> None:
     text = markdown(build_view(results))
     marks = ("<script>", "*b*", "[x](y)", "`c`", "a|b")
     assert not [mark for mark in marks if mark in text]
     assert plain(HOSTILE) in text
-
-
-def test_nobody_is_called_and_nothing_linked_by_text_from_elsewhere() -> None:
-    said = plain("@octocat see https://evil.example or\nwww.evil.example &lt;b&gt; \x1b[31mred")
-    assert said == (
+    found = plain("@octocat see https://evil.example or\nwww.evil.example &lt;b&gt; \x1b[31mred")
+    assert found == (
         "&#64;octocat see https&#58;//evil.example or www&#46;evil.example"
         " &amp;lt;b&amp;gt; \\[31mred"
     )
 
 
-# Terminal.
-
-
-def shown(results: Results) -> str:
-    console = Console(file=io.StringIO(), width=120)
+def terminal(results: Results) -> str:
+    console = Console(file=io.StringIO(), width=140)
     show(build_view(results), console)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
-def test_the_terminal_shows_verdicts_and_ends_with_one_line() -> None:
-    lines = shown(results_of(WAIT)).splitlines()
+def test_the_terminal_has_the_verdicts_and_the_headline_last() -> None:
+    lines = terminal(results_of(WAIT)).splitlines()
     [row] = [line for line in lines if line.startswith("wait ")]
     assert re.split(r" {2,}", row.strip()) == [
         *("wait", "async 2.00×", "at 64 users", "sync collapses from 128 users"),
     ]
-    assert lines[-1] == build_view(results_of(WAIT)).summary
+    assert lines[-1] == build_view(results_of(WAIT)).headline_text
 
 
-def test_the_terminal_takes_no_markup_from_others(results: Results) -> None:
-    failed = runs.check("a [bold]queue[/bold]", ok=False)
-    found = results.model_copy(update={"self_check": runs.self_check(failed)})
-    assert "! self-check failed: a [bold]queue[/bold]" in shown(found).replace("\n", " ")
+def test_text_from_outside_is_no_markup_in_the_terminal(results: Results) -> None:
+    failed = factories.check("a [bold]queue[/bold]", ok=False)
+    found = results.model_copy(update={"self_check": factories.self_check(failed)})
+    assert "! self-check failed: a [bold]queue[/bold]" in terminal(found).replace("\n", " ")

@@ -1,0 +1,294 @@
+"""Plans from TOML files: what is accepted, what is refused and with which message."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from twinbench import cli
+from twinbench.paths import PLANS, ROOT
+from twinbench.plan import Plan, PlanError, read_plan, read_scenario, scenario_names
+from twinbench.text import MAX_CHARACTERS
+
+PLAN = """
+name = "p"
+[[targets]]
+name = "sync"
+app = "apps.sync_app.main:app"
+[[scenarios]]
+use = "noop"
+closed = [1, 8]
+"""
+UPLOAD = 'requests = [{ method = "POST", path = "/", upload = { file = "me.png" } }]\n'
+LOGIN = """
+setup = [
+    { method = "POST", path = "/token", form = { username = "u" }, capture = { token = "access" } },
+    { path = "/me", headers = { Authorization = "Bearer {token}" }, capture = { mine = "id" } },
+]
+requests = [{ path = "/posts/{mine}/{1..9}", headers = { Authorization = "Bearer {token}" } }]
+"""
+
+
+def write_plan(folder: Path, text: str) -> Path:
+    path = folder / "plan.toml"
+    path.write_text(text)
+    return path
+
+
+def refusal(folder: Path, text: str) -> str:
+    """The message for a plan that is refused, without the path of the plan."""
+    path = write_plan(folder, text)
+    with pytest.raises(PlanError) as refused:
+        read_plan(path)
+    message = str(refused.value)
+    assert message.isprintable()
+    assert len(message) <= MAX_CHARACTERS
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
+DEEP = "nested more than 50 levels deep"
+DIGITS = "a number has thousands of digits"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("mesure_s = 1", "unknown key 'mesure_s'; did you mean 'measure_s'?"),
+        (f"{'a' * 9999} = 1", "aaa'; known: name, about, seed"),
+        ("blocks = 0", "blocks: Input should be greater than or equal to 1, not 0"),
+        ("blocks = 1e9", "integer, written without point and exponent"),
+        ("blocks = 1000000000", "less than or equal to 10000, not 1000"),
+        ("measure_s = 9e4", "measure_s: Input should be less than"),
+        ("collapse_s = 1e300", "collapse_s: Input should be less than"),
+        ("warmup_s = inf", "warmup_s: Input should be a finite number"),
+        ('ready_s = "3"', 'a valid number, not "3"'),
+        (f"memory_mib = {10**30}", "memory_mib: Input should be less"),
+        ("seed = -1", "seed: Input should be greater than or equal to 0"),
+        (f"seed = {'9' * 3900}", "less than or equal to 900719925474"),
+        (f"seed = {'9' * 5000}", DIGITS),
+        (f"seed = 0x{'f' * 9999}", DIGITS),
+        (f"x = {'[' * 9999}", DEEP),
+        (f"x = {'[' * 60}{']' * 60}", DEEP),
+        (f"[a{'.a' * 9999}]", DEEP),
+        (f"x{'.a' * 9999} = 1", DEEP),
+        ('"\\"".' * 9999 + "x = 1", DEEP),
+        ("#" * 300_000, "this plan is longer than 256 KiB"),
+        ('about = "p', "not valid TOML"),
+    ],
+)
+def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: str) -> None:
+    text = PLAN.replace("[[targets]]", f"{line}\n[[targets]]", 1)
+    assert message in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('ap = "a:b"', "targets[0]: unknown key 'ap'; did you mean 'app'?"),
+        ('command = ["serve"]', "targets[0]: give either app or command"),
+        ('title = "a\\nb"', "targets[0].title: String should match pattern"),
+        ('cwd = "nowhere"', "targets[0].cwd: there is no folder nowhere"),
+        ('python = "nowhere"', "targets[0].python: there is no file nowhere"),
+        ("workers = 65", "targets[0].workers: Input should be less than"),
+        ('cwd = "a\\u0000b"', "targets[0].cwd: holds a NUL byte"),
+        ('command = ["serve", "\\u0000"]', "targets[0].command[1]: holds a NUL byte"),
+        ('env.A = "\\u0000"', "targets[0].env.A: holds a NUL byte"),
+        ('env."\\u0000" = ""', "targets[0].env.'\\x00': holds a NUL byte"),
+        ('env."A=B" = ""', "targets[0].env.A=B: the name of a variable"),
+        ('env."" = ""', "targets[0].env.'': the name of a variable"),
+        (f"env.A = '{'a' * 60_001}'", "targets[0].env.A: longer than 60,000 bytes"),
+        ('expected_differences = { setings = "x" }', "'setings'; did you mean 'settings'?"),
+        ('expected_differences = ""', "expected_differences: give reasons"),
+        ("expected_differences = { SQL = 5 }", "expected_differences: give reasons"),
+        ('[[targets]]\nname = "sync"\napp = "b:app"', "target 'sync' is given twice"),
+        ('[[targets]]\napp = "b:app"', "targets[1]: 'name' is missing"),
+        ('[[targets]]\nname = "../x"', "targets[1].name: String should match pattern"),
+    ],
+)
+def test_a_wrong_key_of_a_target_is_refused(tmp_path: Path, line: str, message: str) -> None:
+    text = PLAN.replace("[[scenarios]]", f"{line}\n[[scenarios]]")
+    assert message in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("closed", "message"),
+    [
+        ("clsoed = [1]", "scenarios[0]: unknown key 'clsoed'; did you mean 'closed'?"),
+        ("before = []", "scenarios[0]: unknown key 'before'"),
+        ("closed = [0]", "scenarios[0].closed[0]: Input should be greater than or equal to 1"),
+        ('closed = ["8"]', "scenarios[0].closed[0]: Input should be a valid integer"),
+        ("closed = [true]", "scenarios[0].closed[0]: Input should be a valid integer"),
+        ("closed = [8, 8]", "scenarios[0]: a load is given twice in closed"),
+        ("closed = []", "scenarios[0]: give loads: closed (users), open (requests a second)"),
+        (f"closed = {list(range(1, 1002))}", "closed: List should have at most 1000 items"),
+        ('closed = [1]\ntargets = ["snyc"]', "unknown target 'snyc'; did you mean 'sync'?"),
+        ("closed = [1]\ntitle = 5", "scenarios[0].title"),
+        (f'closed = [1]\ngroup = "{"a" * 61}"', "scenarios[0].group"),
+        ("open = [100000]\nmeasure_s = 1e4", "1,000,050,000 arrivals in one"),
+        ("closed = [1]\nrequests = [{ path = '/', weight = 1000001 }]", "weight: Input should be"),
+        ("closed = [1]\nrequests = [{ path = '/', background = true }]", "leave one that is timed"),
+        (f"requests = [{{ path = '/{{1..{'9' * 19}}}' }}]", "at most 18 digits"),
+        ("requests = [{ path = '/', body = { a = nan } }]", "a finite number"),
+        ('requests = [{ path = "/", upload = { f = "a\\u0000" } }]', "upload.f: holds a NUL byte"),
+        (UPLOAD, "scenarios[0].requests[0].upload.file: there is no file me.png"),
+    ],
+)
+def test_a_wrong_key_of_a_scenario_is_refused(tmp_path: Path, closed: str, message: str) -> None:
+    assert message in refusal(tmp_path, PLAN.replace("closed = [1, 8]", closed))
+
+
+def test_an_unknown_scenario_file_is_refused(tmp_path: Path) -> None:
+    message = "scenarios[0].use: there is no scenario 'nop'; did you mean 'noop'?"
+    assert refusal(tmp_path, PLAN.replace("noop", "nop")) == message
+
+
+@pytest.mark.parametrize("app", ["", ".a:app", ":app", "a:", "a", "a b:app", "a:b:c", "a:b()"])
+def test_a_wrong_import_string_is_refused(tmp_path: Path, app: str) -> None:
+    text = PLAN.replace('"apps.sync_app.main:app"', json.dumps(app))
+    assert refusal(tmp_path, text).startswith("targets[0].app: write it as module:attribute")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("/{mine}/", "/{mien}/", "holds {mien}, which no earlier setup request captures; did"),
+        ("{token}", "{mine}", "'setup: GET /me' holds {mine}, which no earlier setup request"),
+        ('path = "/token"', 'path = "/{user}"', "holds {user}, which no earlier setup request"),
+        ("capture =", "captur =", "setup[0]: unknown key 'captur'; did you mean 'capture'?"),
+        ("form", "weight = 2, form", "scenarios[0].setup[0]: unknown key 'weight'; known: "),
+        ("form", "body = {}, form", "scenarios[0].setup[0]: give only one of body and form"),
+        ("{ token =", "{ Token =", "scenarios[0].setup[0].capture.Token"),
+        ("Bearer {token}", "a\\nb", "scenarios[0].setup[1].headers.Authorization"),
+        ('path = "/me",', 'path = "/me", upload = {},', "scenarios[0].setup[1].upload"),
+    ],
+)
+def test_a_wrong_setup_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert message in refusal(tmp_path, PLAN + LOGIN.replace(old, new, 1))
+
+
+def test_setup_is_read(tmp_path: Path) -> None:
+    scenario = read_plan(write_plan(tmp_path, PLAN + LOGIN)).scenarios[0]
+    assert scenario.setup[0].form == {"username": "u"}
+    assert scenario.setup[1].capture == {"mine": "id"}
+
+
+def test_braces_are_left_to_the_app_without_setup(tmp_path: Path) -> None:
+    requests = 'requests = [{ path = "/{token}", body = { q = "{ user { name } }" } }]\n'
+    [scenario] = read_plan(write_plan(tmp_path, PLAN + requests)).scenarios
+    assert scenario.requests[0].captured_names == ["token"]
+
+
+def test_too_many_cells_are_counted_not_listed(tmp_path: Path) -> None:
+    many = f"blocks = 10000\n{PLAN}".replace("[1, 8]", str(list(range(1, 12))))
+    assert refusal(tmp_path, many) == (
+        "110,000 cells (blocks x loads x targets), which take 4 days; a plan has at most 100,000"
+    )
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    marked = write_plan(tmp_path, "")
+    marked.write_bytes(b"\xef\xbb\xbf" + PLAN.replace("\n", "\r\n").encode())
+    assert read_plan(marked) == read_plan(write_plan(tmp_path, PLAN))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda _: None, "there is no such plan file"),
+        (os.mkfifo, "not a regular file"),
+        (Path.mkdir, "not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+        (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+        (lambda path: path.write_bytes(b"\xff"), "not a text in UTF-8"),
+        (lambda path: path.write_text("a = 1\rb = 2"), "not valid TOML"),
+    ],
+)
+def test_a_plan_that_is_no_text_file_is_refused(
+    tmp_path: Path, make: Callable[[Path], object], message: str
+) -> None:
+    make(tmp_path / "plan.toml")
+    with pytest.raises(PlanError, match=message):
+        read_plan(tmp_path / "plan.toml")
+
+
+@pytest.mark.parametrize("name", ["\udcff.toml", "x" * 5000])
+def test_a_path_that_cannot_be_stored_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PlanError, match=r"not in UTF-8; rename it|File name too long"):
+        read_plan(tmp_path / name)
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_more_processes_than_cores_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    monkeypatch.setattr("twinbench.measure.machine.usable_cores", lambda: 2)
+    path = write_plan(tmp_path, f"processes = 3\n{PLAN}")
+    monkeypatch.setattr("sys.argv", ["twinbench", command, str(path)])
+    assert cli.main() == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"{path}: processes = 3: ")
+    assert message.endswith("set processes to 2 or less\n")
+
+
+def test_a_plan_overrides_its_scenario_file(tmp_path: Path) -> None:
+    path = write_plan(tmp_path, PLAN + 'name = "other"\nabout = "Mine."\n')
+    scenario = read_plan(path).scenarios[0]
+    assert (scenario.name, scenario.about) == ("other", "Mine.")
+    assert scenario.requests[0].path == "/workload/noop"
+
+
+def test_uploads_are_relative_to_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "me.png").write_bytes(b"picture")
+    plan = read_plan(write_plan(tmp_path, PLAN + UPLOAD))
+    assert plan.scenarios[0].requests[0].upload == {"file": tmp_path / "me.png"}
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_uploads_of_a_scenario_file_are_relative_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "scenarios"
+    folder.mkdir()
+    monkeypatch.setattr("twinbench.plan.read.SCENARIOS", folder)
+    (folder / "me.png").write_bytes(b"picture")
+    (folder / "noop.toml").write_text(UPLOAD)
+    [request] = read_plan(write_plan(tmp_path, PLAN)).scenarios[0].requests
+    assert request.upload == {"file": folder / "me.png"}
+    (folder / "me.png").unlink()
+    with pytest.raises(PlanError, match=r"noop\.toml: requests\[0\]\.upload\.file: there is no"):
+        read_plan(write_plan(tmp_path, PLAN))
+
+
+def test_the_login_in_the_readme_is_a_valid_plan(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    [example] = [part for part in readme.split("```") if "[[scenarios.setup]]" in part]
+    head = PLAN.partition("[[scenarios]]")[0]
+    plan = read_plan(write_plan(tmp_path, head + example.removeprefix("toml\n")))
+    assert plan.scenarios[0].setup[0].capture == {"token": "access_token"}
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.toml")), ids=lambda path: path.stem)
+def test_shipped_plans_are_valid_and_declare_differences(path: Path) -> None:
+    plan = read_plan(path)
+    assert plan.name == path.stem
+    assert plan.about
+    for scenario in plan.scenarios:
+        baseline, *others = (plan.target(name) for name in plan.targets_of(scenario))
+        for other in others:
+            if not other.expected_differences:
+                same = {"name": baseline.name, "title": baseline.title, "app": baseline.app}
+                assert other.model_copy(update=same) == baseline, (scenario.name, other.name)
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_shipped_scenarios_are_described(name: str) -> None:
+    table = read_scenario(name)
+    assert table["title"]
+    assert table["group"]
+    assert table["about"].endswith((".", "ten."))

@@ -1,0 +1,300 @@
+"""The view of known results: verdicts, headline, heat map, badges, key facts."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.support import factories
+from tests.support.outcomes import (
+    INVALID,
+    Outcome,
+    Outcomes,
+    collapse,
+    no_difference,
+    results_of,
+)
+from twinbench.analyse.results import Results
+from twinbench.report.elements import VerdictRow
+from twinbench.report.format import load_range, number, share
+from twinbench.report.view import ReportView, build_view
+
+WAIT = Outcomes("wait", {1: no_difference(), 64: Outcome(2.0), 128: Outcome(4.0)})
+READ = Outcomes("read", {1: Outcome(0.8), 64: Outcome(0.5), 128: collapse("sync")})
+RATES = Outcomes("rates", open={100: Outcome(0.25), 200: no_difference()})
+LOST = Outcomes("lost", {8: INVALID})
+
+
+def view_of(*outcomes: Outcomes, **changes: object) -> ReportView:
+    return build_view(results_of(*outcomes).model_copy(update=changes))
+
+
+def row_of(*outcomes: Outcomes) -> VerdictRow:
+    [table] = view_of(*outcomes).verdicts
+    return table.rows[-1]
+
+
+def with_scenarios(results: Results, **changes: Mapping[str, object]) -> Results:
+    """Return the results with changes to scenarios, by their names."""
+    scenarios = [s.model_copy(update=changes.get(s.name, {})) for s in results.plan.scenarios]
+    plan = results.plan.model_copy(update={"scenarios": scenarios})
+    return results.model_copy(update={"plan": plan})
+
+
+def with_cells(results: Results, of: tuple[str, str], **changes: object) -> Results:
+    """Return the results with changes to all cells of this target and status."""
+    cells = [
+        cell.model_copy(update=changes if (cell.target, cell.status) == of else {})
+        for cell in results.cells
+    ]
+    return results.model_copy(update={"cells": cells})
+
+
+def facts_of(view: ReportView) -> dict[str, list[str]]:
+    return {name: texts for name, *texts in view.scenarios[0].sections[0].facts.rows}
+
+
+# Verdicts.
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "advantages"),
+    [
+        ([no_difference(), Outcome(2.0), Outcome(4.0)], [("async", 4.0, "from 64 users")]),
+        ([Outcome(0.5), Outcome(0.8), no_difference()], [("sync", 2.0, "up to 64 users")]),
+        (
+            [Outcome(0.8), no_difference(), Outcome(3.0)],
+            [("async", 3.0, "at 128 users"), ("sync", 1.25, "at 1 user")],
+        ),
+        ([Outcome(0.8), collapse("sync"), collapse("sync")], [("sync", 1.25, "at 1 user")]),
+        ([no_difference(), *[collapse("sync")] * 2], [("async", None, "from 64 users")]),
+        ([no_difference()] * 3, []),
+        ([INVALID] * 3, []),
+    ],
+)
+def test_advantages_are_where_a_difference_is_shown(
+    outcomes: list[Outcome], advantages: list[tuple[str, float | None, str]]
+) -> None:
+    row = row_of(Outcomes("wait", dict(zip((1, 64, 128), outcomes, strict=True))))
+    found = [(a.target.text, a.ratio and round(a.ratio, 6), a.loads) for a in row.advantages]
+    assert found == advantages
+
+
+@pytest.mark.parametrize(
+    ("loads", "text"),
+    [
+        ([1, 8, 64, 128, 256, 512], "at every load"),
+        ([8, 64], "at 8 to 64 users"),
+        ([1, 64, 256], "at 1, 64, 256 users"),
+        ([1, 64, 256, 512], "at 4 of 6 loads"),
+    ],
+)
+def test_load_range(loads: list[int], text: str) -> None:
+    assert load_range("closed", [1, 8, 64, 128, 256, 512], loads) == text
+
+
+def test_figures_have_three_digits_and_shares_are_rounded_up() -> None:
+    assert [number(value) for value in (None, 0.01234, 12.34, 12345)] == [
+        *("–", "0.0123", "12.3", "12,345"),
+    ]
+    assert [share(value) for value in (0.12, 0.121, 1.5)] == ["12 %", "13 %", "2.5×"]
+
+
+def test_a_row_without_advantages_has_the_smallest_difference_or_a_reason() -> None:
+    assert "30 %" in row_of(Outcomes("wait", {8: no_difference(), 64: no_difference(0.3)})).detail
+    assert row_of(LOST).detail == "no valid cells of sync and async"
+
+
+def test_marks_are_inside_their_interval_and_right_of_1_for_the_candidate() -> None:
+    [table] = view_of(WAIT, READ).verdicts
+    wait, read = (row.mark for row in table.rows)
+    assert wait
+    assert read
+    assert read.low <= read.at <= read.high < table.one < wait.low <= wait.at <= wait.high
+    assert (wait.target, read.target) == (1, 0)
+    assert row_of(LOST).mark is None
+    [table] = view_of(RATES).verdicts  # response times: a ratio below 1 is an advantage
+    [mark] = [row.mark for row in table.rows if row.mark]
+    assert mark.at > table.one
+    assert [one.ratio for one in table.rows[0].advantages] == [4.0]
+
+
+def failures(row: VerdictRow) -> str:
+    return row.cells[-1]
+
+
+def test_failures_are_a_column() -> None:
+    assert failures(row_of(READ)) == "sync collapses from 128 users"
+    once = Outcomes("wait", {8: Outcome(2.0), 64: collapse("sync", blocks=1)})
+    assert failures(row_of(once)) == "sync collapses in 1 of 5 blocks at 64 users"
+    assert failures(row_of(WAIT)) == ""
+
+
+def test_a_collapse_counts_among_all_blocks_of_a_measurement() -> None:
+    """Two of five blocks collapsed, three are invalid: neither text may say that it collapses."""
+    results = results_of(Outcomes("wait", {8: Outcome(2.0), 64: collapse("sync", blocks=2)}))
+    results = with_cells(results, ("sync", "valid"), status="invalid")
+    results.curves[0].points[1] = factories.collapsed_point(64)
+    view = build_view(results)
+    assert failures(view.verdicts[0].rows[0]) == "sync collapses in 2 of 5 blocks at 64 users"
+    assert facts_of(view)["Collapsed"] == ["2 of 5 blocks at 64 users", "–"]
+    assert "collapses" not in view.headline_text
+
+
+def test_errors_are_a_failure_and_a_fact_and_a_badge() -> None:
+    results = results_of(Outcomes("wait", {8: Outcome(2.0), 64: INVALID}))
+    view = build_view(with_cells(results, ("async", "invalid"), errors=50))
+    assert failures(view.verdicts[0].rows[0]) == "async errors from 64 users"
+    assert facts_of(view)["Errors"] == ["–", "up to 5 % at 64 users"]
+    assert "10 invalid (5 with errors)" in [badge.text for badge in view.badges]
+
+
+def test_a_deadlock_is_a_failure_and_a_limit() -> None:
+    used = {"threads_used_max": 40, "connections_used_max": 15}
+    waiting = {"threads_waiting_max": 80, "connections_waiting_max": 40}
+    view = build_view(with_cells(results_of(READ), ("sync", "collapsed"), **used, **waiting))
+    assert failures(view.verdicts[0].rows[0]) == "sync deadlocks from 128 users"
+    assert facts_of(view)["Limited by"][0] == "deadlock: 40 threads wait for 15 connections"
+
+
+def test_labels_have_the_note_where_titles_are_equal() -> None:
+    changes = {name: {"title": "Read", "note": name} for name in ("wait", "read")}
+    view = build_view(with_scenarios(results_of(WAIT, READ), **changes))
+    assert [row.label for row in view.verdicts[0].rows] == ["Read, wait", "Read, read"]
+
+
+def test_rows_and_scenarios_are_in_the_groups_of_the_plan() -> None:
+    groups = {"wait": "Waiting", "read": "Database", "lost": "Waiting"}
+    changes = {name: {"group": group} for name, group in groups.items()}
+    view = build_view(with_scenarios(results_of(WAIT, READ, LOST), **changes))
+    assert [(group, [row.scenario for row in rows]) for group, rows in view.verdicts[0].groups] == [
+        ("Waiting", ["wait", "lost"]),
+        ("Database", ["read"]),
+    ]
+    assert [scenario.id.removeprefix("scenario-") for scenario in view.scenarios] == [
+        *("wait", "lost", "read"),
+    ]
+
+
+def test_several_candidates_are_named_by_their_titles() -> None:
+    targets = [
+        {"name": "sync", "app": "a:app", "title": "threads"},
+        {"name": "async", "app": "b:app", "title": "event loop"},
+        {"name": "third", "app": "c:app"},
+    ]
+    both = {"async": Outcome(2.0), "third": Outcome(0.5)}
+    outcomes = Outcomes("wait", {8: both}, targets=("sync", "async", "third"))
+    [table] = build_view(results_of(outcomes, targets=targets)).verdicts
+    assert [(row.title, row.advantages[0].target.text) for row in table.rows] == [
+        ("wait: event loop", "event loop"),
+        ("wait: third", "threads"),
+    ]
+
+
+def test_the_heat_map_has_a_tile_for_each_load_of_most_rows() -> None:
+    odd = Outcomes("hash", {1: no_difference(), 3: Outcome(0.6)})
+    [chart] = view_of(WAIT, READ, odd, LOST).heat_maps
+    assert chart.table.loads == ("1", "64", "128")
+    tiles = {
+        row.label: [(t.text, t.target, t.strength, t.known) for t in row.tiles if t]
+        for row in chart.table.rows
+    }
+    assert tiles == {
+        "wait": [("~", None, 0, True), ("2.00×", 1, 3, True), ("4.00×", 1, 3, True)],
+        "read": [("1.25×", 0, 2, True), ("2.00×", 0, 3, True), ("only", 1, 3, True)],
+        "hash": [("~", None, 0, True)],
+        "lost": [],
+    }
+    [chart] = view_of(LOST).heat_maps
+    assert [(t.text, t.target, t.known) for t in chart.table.rows[0].tiles if t] == [
+        ("?", None, False)
+    ]
+
+
+# Headline.
+
+
+def test_the_headline_has_both_advantages_and_the_first_collapse() -> None:
+    view = view_of(WAIT, READ)
+    coloured = [(span.text, span.target) for span in view.headline if span.target is not None]
+    assert coloured == [("async", 1), ("sync", 0), ("sync", 0), ("async", 1), ("sync", 0)]
+    for figure in ("4.00×", "2.00×", "128 users"):
+        assert figure in view.headline_text
+
+
+def test_the_headline_has_at_most_25_words() -> None:
+    group = {"group": "a group of many words that goes on and on"}
+    view = build_view(with_scenarios(results_of(WAIT, READ), wait=group, read=group))
+    assert len(view.headline_text.split()) <= 25
+    assert "4.00×" in view.headline_text
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "part"),
+    [
+        (Outcomes("wait", {8: no_difference()}), "No difference is shown"),
+        (LOST, "none of them valid"),
+        (Outcomes("wait", {8: Outcome()}, targets=("async",)), "Nothing is compared"),
+        (RATES, "sooner"),
+    ],
+)
+def test_every_run_has_a_headline(outcomes: Outcomes, part: str) -> None:
+    assert part in view_of(outcomes).headline_text
+
+
+# Badges.
+
+
+def tones(*outcomes: Outcomes, **changes: object) -> dict[str, str]:
+    return {badge.text: badge.tone for badge in view_of(*outcomes, **changes).badges}
+
+
+def test_badges_count_measurements_by_their_status() -> None:
+    assert tones(WAIT, Outcomes("read", {8: collapse("sync")}), LOST, missing_cells=3) == {
+        "35 of 50 measurements valid": "good",
+        "5 collapsed": "plain",
+        "10 invalid": "plain",
+        "3 not measured yet": "bad",
+        "no self-check": "bad",
+    }
+    assert tones(LOST)["0 of 10 measurements valid"] == "bad"
+
+
+def test_the_self_check_is_a_badge() -> None:
+    passed, failed = factories.check("one"), factories.check("two", ok=False)
+    found = tones(WAIT, self_check=factories.self_check(passed))
+    assert found["self-check 1 of 1"] == "good"
+    found = tones(WAIT, self_check=factories.self_check(passed, failed))
+    assert found["self-check failed: two"] == "bad"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text", "tone"),
+    [
+        (Outcome(1.0, same=True), "A/A: no difference shown", "good"),
+        (Outcome(1.2, same=True), "A/A: a difference is shown", "bad"),
+        (Outcome(invalid=True, same=True), "A/A: not comparable", "plain"),
+    ],
+)
+def test_an_aa_check_is_a_badge_and_no_verdict(outcome: Outcome, text: str, tone: str) -> None:
+    view = view_of(WAIT, Outcomes("twice", {8: outcome}, targets=("sync", "again")))
+    assert (tone, "scenario-twice") in [(b.tone, b.section) for b in view.badges if b.text == text]
+    assert [row.scenario for row in view.verdicts[0].rows] == ["wait"]
+
+
+def test_what_was_not_compared_is_a_badge_and_in_the_preflight_table() -> None:
+    missing = {"commits": "a command", "SQL": "a command"}
+    pair = factories.preflight_pair(missing=missing, declared={"settings": "tuned"}, volatile=2)
+    view = view_of(WAIT, preflight=[pair])
+    assert "preflight: SQL, commits not compared" in [badge.text for badge in view.badges]
+    [row] = view.preflight.rows
+    assert row[:3] == ("async / sync", "noop", "3")
+    assert row[3].split(", ") == list(pair.equal)
+    assert row[4:] == ("commits, SQL (a command); settings (meant to differ: tuned)", "2 values")
+
+
+def test_a_shared_machine_and_remarks_are_badges() -> None:
+    machine = factories.machine(sharing="unpinned")
+    assert tones(WAIT, machine=machine)["nothing pinned to cores"] == "bad"
+    view = view_of(WAIT, remarks=["one"]).with_remarks(["two"])
+    assert view.remarks == ("one", "two")
+    assert [badge.text for badge in view.badges if badge.section == "remarks"] == ["2 remarks"]

@@ -1,0 +1,73 @@
+"""Text for users: errors of one line, printable output, numbers, times, suggestions."""
+
+import difflib
+import unicodedata
+from collections.abc import Sequence
+
+# Three lines of a terminal. Longer texts hold a value or a path, which both ends identify.
+MAX_CHARACTERS = 300
+ELLIPSIS = " ... "
+# Control characters, and invisible ones that change how others are shown; a space is neither.
+INVISIBLE = ("Cc", "Cf")
+# Python decodes a byte of a file name that is not UTF-8 to a surrogate, which cannot be encoded.
+SURROGATE, REPLACEMENT = "Cs", "\N{REPLACEMENT CHARACTER}"
+UNITS_S = (("min", 60), ("hours", 3600), ("days", 86_400))
+
+
+class UserError(Exception):
+    """Error with a message of one line: what is wrong, where, what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: str, limit: int = MAX_CHARACTERS) -> str:
+    """Return `text` with invisible characters escaped, shortened in its middle to `limit`."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else _escaped(c) for c in text)
+    if len(text) <= limit:
+        return text
+    # More of the end: a message begins with a path and ends with what is wrong.
+    head = limit // 3
+    return text[:head] + ELLIPSIS + text[head + len(ELLIPSIS) - limit :]
+
+
+def printable(text: str) -> str:
+    """Return `text` without characters that control a terminal; line breaks stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        REPLACEMENT if unicodedata.category(c) == SURROGATE else c
+        for c in text
+        if c == "\n" or unicodedata.category(c) not in INVISIBLE
+    )
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Return the end of an error message: the known word nearest to `word`, or all of them."""
+    if near := difflib.get_close_matches(word, known, n=1):
+        return f"; did you mean '{near[0]}'?"
+    return f"; known: {', '.join(known)}" if known else ""
+
+
+def number(value: float) -> str:
+    """Return `value` with three significant digits, or with all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def count(value: int, noun: str) -> str:
+    """Return `value` and `noun`, in the plural unless `value` is 1."""
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in its largest unit that keeps two digits: `80 s`, `2 min`, `4 days`."""
+    text = f"{seconds:.0f} s"
+    for unit, unit_s in UNITS_S:
+        if seconds > 1.5 * unit_s:
+            text = f"{seconds / unit_s:,.0f} {unit}"
+    return text
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
