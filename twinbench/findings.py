@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from twinbench.plan import ASPECTS, Aspect
+from twinbench.text import figure
 
 # Beyond what is measured, in any unit; sums and squares of such figures are finite.
 MOST_FIGURE = 1e15
@@ -129,8 +130,3 @@ def grouped(reasons: Mapping[Aspect, str]) -> Iterable[str]:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' if number > 1 else ''}"
-
-
-def figure(value: float) -> str:
-    """Return `value` with as many digits as a check against bounds needs."""
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"

@@ -19,6 +19,7 @@ from rich.console import Console
 from tests.instrument import MissingDataError
 from tests.instrument.measure import WRK, WRK_S, has_wrk, read_wrk
 from tests.instrument.plans import USERS
+from twinbench.cli.console import out
 from twinbench.exchange import ExchangeError, exchange
 from twinbench.interruption import EXIT_CODE, interruptible
 from twinbench.job import Job
@@ -193,7 +194,7 @@ def _answers(port: int) -> bool:
 if __name__ == "__main__":
     try:
         with machine_lock():
-            compare_generators(Console(highlight=False, soft_wrap=True))
+            compare_generators(out)
     except UserError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -13,13 +13,13 @@ from tests.instrument.latency import recorded
 from tests.instrument.plans import PLANTED_MS
 from tests.instrument.recording import Recording
 from tests.instrument.theory import Values
-from twinbench.analyse.cells import analyse_cell
 from twinbench.analyse.comparisons import comparisons
-from twinbench.analyse.intervals import CONFIDENCE
 from twinbench.analyse.results import CellResult, Comparison, Metric
+from twinbench.analyse.run import analyse_cell
+from twinbench.analyse.statistics import CONFIDENCE
 from twinbench.findings import Check
 from twinbench.plan import Load, Plan
-from twinbench.selfcheck.judge import MOST_FLOOR_MS, Measurement, ms
+from twinbench.selfcheck.evaluate import MOST_FLOOR_MS, Measurement, ms
 from twinbench.store import CellRecord
 
 # Item 1. Latencies are 0.01, 0.02, ... 40 ms, each once: every percentile, and the mean, is a

@@ -20,7 +20,7 @@ def contents(files: Sequence[str]) -> str:
 
 
 def _file(number: int, file: Path) -> Iterator[str]:
-    # By number: the twins may well have named their files differently.
+    # By number, because two targets may name their files differently.
     if not file.exists():
         yield f"database {number}: deleted"
         return

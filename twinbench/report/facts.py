@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from twinbench.analyse.gates.answers import MOST_ERRORS
+from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, CellStatus, Curve, Results
 from twinbench.plan import LoadKind
 from twinbench.report.elements import Table
@@ -82,7 +82,7 @@ def collapse_shares(cells: Sequence[CellResult]) -> dict[str, list[int]]:
 def error_share(cell: CellResult) -> float:
     """Return the share of wrong responses, where it is beyond what the gate allows; else 0."""
     share = cell.errors / cell.requests if cell.requests else 0.0
-    return share if cell.status == "invalid" and share > MOST_ERRORS else 0.0
+    return share if cell.status == "invalid" and share > MAX_ERRORS else 0.0
 
 
 def failures(results: Results, curve: Curve) -> Iterable[str]:

@@ -26,7 +26,7 @@ from twinbench.store import CellRecord, Store
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'& *b* [x](y) `c` a|b"
 WAIT = Outcomes("wait", {1: no_difference(), 64: Outcome(2.0), 128: collapse("sync")})
 CLAIM = ClaimResult(
-    id="io", text=HOSTILE, source=HOSTILE, verdict="supported", because=HOSTILE, cells=[3, 4]
+    id="io", text=HOSTILE, source=HOSTILE, verdict="supported", evidence=HOSTILE, cells=[3, 4]
 )
 
 
