@@ -58,7 +58,7 @@ def _write(folder: Path, plan: Plan, requests: int) -> Path:
         folder,
         plan,
         make,
-        look=lambda _: runs.telemetry(loop_lag_ms=0.4, threads_used=8, threads_waiting=0),
+        telemetry=lambda _: runs.telemetry(loop_lag_ms=0.4, threads_used=8, threads_waiting=0),
         self_check=runs.self_check(),
     )
     return store.folder

@@ -21,7 +21,7 @@ DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 HOSTILE = "<script>document.title = 'mine'</script><img src=x onerror=\"document.title='mine'\">"
 FAILED = runs.check("delays", ok=False, advice=HOSTILE)
 CLAIM = ClaimResult(
-    id="io", text=HOSTILE, source=HOSTILE, verdict="refuted", because="0.5 at 8 users", cells=[1]
+    id="io", text=HOSTILE, source=HOSTILE, verdict="refuted", evidence="0.5 at 8 users", cells=[1]
 )
 OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"

@@ -13,10 +13,10 @@ from tests.instrument.latency import recorded
 from tests.instrument.plans import PLANTED_MS
 from tests.instrument.recording import Recording
 from tests.instrument.theory import Values
-from twinbench.analyse.cells import analyse_cell
 from twinbench.analyse.comparisons import comparisons
-from twinbench.analyse.intervals import CONFIDENCE
 from twinbench.analyse.results import CellResult, Comparison, Metric
+from twinbench.analyse.run import analyse_cell
+from twinbench.analyse.statistics import CONFIDENCE
 from twinbench.findings import Check
 from twinbench.plan import Load, Plan
 from twinbench.selfcheck.evaluate import MOST_FLOOR_MS, Measurement, ms

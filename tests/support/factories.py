@@ -1,7 +1,5 @@
 """Factories of models, one for each: valid by default, a test gives the figures it is about."""
 
-from collections.abc import Sequence
-
 from twinbench.analyse.results import (
     PERCENTS,
     CellResult,
@@ -11,10 +9,10 @@ from twinbench.analyse.results import (
     Decision,
     Estimate,
     Generator,
+    LatencySummary,
     Metric,
     Point,
     Results,
-    Spectrum,
     Timing,
 )
 from twinbench.findings import Check, Floor, PreflightPair, SelfCheck
@@ -22,7 +20,6 @@ from twinbench.plan import Load, LoadKind, Plan, cells
 from twinbench.store import Machine, Manifest, Session, now
 
 STARTED = "2026-01-17T12:00:00+00:00"
-SLICES = 10
 EIGHT_USERS = Load("closed", 8)
 
 
@@ -99,9 +96,8 @@ def cell_result(
     mean_ms: float = 10,
     p50_ms: float | None = 10,
     p99_ms: float | None = 20,
-    slices: Sequence[float] | None = None,
 ) -> CellResult:
-    """Return a cell with a window of one second, whose slices are equal unless they are given."""
+    """Return a cell with a window of one second."""
     responses = round(throughput_rps)
     return CellResult(
         id=1,
@@ -116,13 +112,12 @@ def cell_result(
         scheduled=0,
         dropped=0,
         throughput_rps=throughput_rps,
-        latency_ms=Spectrum(mean=mean_ms, p50=p50_ms, p99=p99_ms),
-        service_ms=Spectrum(mean=mean_ms, p50=p50_ms, p99=p99_ms),
+        latency_ms=LatencySummary(mean=mean_ms, p50=p50_ms, p99=p99_ms),
+        service_ms=LatencySummary(mean=mean_ms, p50=p50_ms, p99=p99_ms),
         generator=Generator(cpu=0.2, waited=0, lag_p50_ms=None, lag_p99_ms=None),
         server_cpu=0.5,
         server_cpu_ms=None,
         per_cpu_s=per_cpu_s,
-        slices=list(slices or [responses / SLICES] * SLICES),
         server_memory_mib=50,
     )
 
@@ -158,7 +153,7 @@ def comparison(
     *,
     scenario: str = "noop",
     metric: Metric = "throughput",
-    survivor: str | None = None,
+    not_collapsed: str | None = None,
 ) -> Comparison:
     """Return a comparison of async with sync, its interval as narrow as can be."""
     return Comparison(
@@ -170,14 +165,14 @@ def comparison(
         ratio=None if ratio is None else Estimate(estimate=ratio, low=ratio, high=ratio),
         blocks=3,
         decision=decision,
-        survivor=survivor,
+        not_collapsed=not_collapsed,
         reasons=[],
     )
 
 
 def results(of: Plan, **parts: object) -> Results:
     """Return the results of a run of `of`, empty but for `parts`."""
-    lists = ("cells", "curves", "comparisons", "crossovers", "claims", "timelines")
+    lists = ("cells", "curves", "comparisons", "claims", "timelines")
     values: dict[str, object] = {
         "run": "made-up",
         "plan": of,

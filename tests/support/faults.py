@@ -13,9 +13,8 @@ import psutil
 import pytest
 
 from tests.support.processes import BEHAVING, command, marked_environment
-from twinbench.analyse.cells import analyse_cell
 from twinbench.analyse.results import CellResult
-from twinbench.analyse.run import NO_REQUESTS
+from twinbench.analyse.run import NO_REQUESTS, analyse_cell
 from twinbench.measure import generator
 from twinbench.measure.processes import Child
 from twinbench.measure.rig import Rig

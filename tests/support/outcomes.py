@@ -32,7 +32,7 @@ class Outcome:
 
     `ratio` is candidate / baseline, of throughput or of p99. Beyond 3 % it is decided, unless
     `smallest_difference` is given. The targets in `collapsed` collapse in the first
-    `collapsed_blocks`. `same`: an A/A check.
+    `collapsed_blocks`. `aa_check`: an A/A check.
     """
 
     ratio: float = 1.0
@@ -40,7 +40,7 @@ class Outcome:
     collapsed: tuple[str, ...] = ()
     collapsed_blocks: int = 5
     invalid: bool = False
-    same: bool = False
+    aa_check: bool = False
 
 
 INVALID = Outcome(invalid=True)
@@ -185,8 +185,8 @@ def _comparison(
         blocks=plan.blocks,
         decision=decision,
         smallest_difference=(outcome.smallest_difference or 0.05) if bounds else None,
-        same=outcome.same,
-        survivor=next(n for n in pair if n not in collapsed) if len(collapsed) == 1 else None,
+        aa_check=outcome.aa_check,
+        not_collapsed=next(n for n in pair if n not in collapsed) if len(collapsed) == 1 else None,
         expected_differences=plan.target(candidate).expected_differences_text or None,
         reasons=["no valid cells of sync and async"] if outcome.invalid else [],
     )

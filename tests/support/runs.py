@@ -1,4 +1,4 @@
-"""Run folders made up for tests: known figures in, so that known results must come out."""
+"""Run folders for tests: known figures in, so that known results must come out."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,19 +11,30 @@ from tests.support.factories import check as check
 from tests.support.factories import manifest as manifest
 from tests.support.factories import plan as plan
 from tests.support.factories import self_check as self_check
+from twinbench.analyse.results import CellResult, Results
+from twinbench.analyse.run import analyse
 from twinbench.findings import SelfCheck
 from twinbench.plan import Cell, Plan, cells
 from twinbench.store import CellRecord, Store
 
 WINDOW_NS = (1_000_000_000, 2_000_000_000)
+CUMULATIVE = ("cpu_s", "cores_busy_s", "cores_stolen_s", "telemetry_cpu_s")
+GAUGES = (
+    *("loop_lag_ms", "threads_used", "threads_waiting"),
+    *("connections_used", "connections_waiting"),
+)
 
 Requests = pl.DataFrame
-MakeCell = Callable[[Cell], tuple[CellRecord, Requests]]
+Made = tuple[CellRecord, Requests]
+MakeCell = Callable[[Cell], Made]
+MakeTelemetry = Callable[[Cell], pl.DataFrame | None]
 
 
-def answers(count: int, latency_ms: float, *, wrong: int = 0) -> Requests:
-    """`count` answers spread evenly over the window, all as late; the last `wrong` are wrong.
-    After the window it goes on so until all that was under way at its end is answered."""
+def responses(count: int, latency_ms: float, *, wrong: int = 0) -> Requests:
+    """Return `count` responses spread evenly over the window; the last `wrong` are wrong.
+
+    More arrive after the window, until all that was in flight at its end has a response.
+    """
     begin, end = WINDOW_NS
     after = int(count * latency_ms / 1e3)
     done = begin + np.arange(count + after) * (end - begin) // count
@@ -35,8 +46,10 @@ def answers(count: int, latency_ms: float, *, wrong: int = 0) -> Requests:
 def arrivals(
     rate: int, latency_ms: float | np.ndarray, *, lag_ms: float = 0.05, wrong: int = 0
 ) -> Requests:
-    """`rate` arrivals a second, evenly, from a second before the window to its end; each answered
-    `latency_ms` after it was sent. The last `wrong` have no answer."""
+    """Return `rate` arrivals per second, evenly, from a second before the window to its end.
+
+    Each has its response `latency_ms` after it was sent; the last `wrong` have none.
+    """
     begin, end = WINDOW_NS
     count = 2 * rate
     intended = 2 * begin - end + np.arange(count) * (end - begin) // rate
@@ -47,9 +60,10 @@ def arrivals(
 
 
 def rows(
-    intended: np.ndarray, sent: np.ndarray, done: np.ndarray, errors: Sequence[str]
+    intended: np.ndarray, sent: np.ndarray, done: np.ndarray, errors: Sequence[str] | None = None
 ) -> Requests:
-    """Requests as a recorder writes them; an error is a 500, or no answer."""
+    """Return requests as a recorder writes them; an error is a 500, or no response."""
+    errors = errors or [""] * len(done)
     status = [200 if not error else 500 if "status" in error else 0 for error in errors]
     return pl.DataFrame(
         {
@@ -76,21 +90,16 @@ def record(cell: Cell, **changes: object) -> CellRecord:
     return CellRecord.model_validate(cell._asdict() | values | changes)
 
 
-def steady(cell: Cell, rps: int) -> tuple[CellRecord, Requests]:
-    """A good cell with `rps` answers in its one second, at the latency of Little's law."""
-    return record(cell), answers(rps, 1e3 * cell.load.value / rps)
-
-
-CUMULATIVE = ("cpu_s", "cores_busy_s", "cores_stolen_s", "telemetry_cpu_s")
-GAUGES = (
-    *("loop_lag_ms", "threads_used", "threads_waiting"),
-    *("connections_used", "connections_waiting"),
-)
+def steady(cell: Cell, rps: int, **changes: object) -> Made:
+    """Return a valid cell of a closed load with `rps` responses, by Little's law."""
+    return record(cell, **changes), responses(rps, 1e3 * cell.load.value / rps)
 
 
 def telemetry(**values: float) -> pl.DataFrame:
-    """Twenty samples over the window: cumulative columns grow by so much a second, gauges stay;
-    what is not given is null."""
+    """Return twenty samples over the window.
+
+    Cumulative columns grow by their value per second, gauges keep it; columns not given are null.
+    """
     begin, end = WINDOW_NS
     columns: dict[str, object] = {
         "t_ns": np.linspace(begin, end, 20, endpoint=False).astype(np.int64)
@@ -106,15 +115,15 @@ def write_run(
     of: Plan,
     make_cell: MakeCell,
     *,
-    look: Callable[[Cell], pl.DataFrame | None] = lambda _: None,
+    telemetry: MakeTelemetry = lambda _: None,
     self_check: SelfCheck | None = None,
 ) -> Store:
-    """A whole run of `of`, each cell as `make_cell` has it, its telemetry as `look` has it."""
+    """Write a whole run of `of`."""
     store = Store.create(manifest(of), folder)
     for cell in cells(of):
         made, requests = make_cell(cell)
         requests.write_parquet(store.begin(cell) / "requests.parquet")
-        if (samples := look(cell)) is not None:
+        if (samples := telemetry(cell)) is not None:
             samples.write_parquet(
                 store.folder / "cells" / f"{cell.number:04d}" / "telemetry.parquet"
             )
@@ -122,3 +131,26 @@ def write_run(
     if self_check:
         store.write_self_check(self_check)
     return store
+
+
+def analysed(
+    folder: Path,
+    make_cell: MakeCell,
+    *,
+    telemetry: MakeTelemetry = lambda _: None,
+    self_check: SelfCheck | None = None,
+    **changes: object,
+) -> Results:
+    """Write a run of the plan with `changes`, and analyse it."""
+    run = write_run(folder, plan(**changes), make_cell, telemetry=telemetry, self_check=self_check)
+    return analyse(run)
+
+
+def analysed_cell(
+    folder: Path, make_cell: MakeCell, *, self_check: SelfCheck | None = None, **load: int
+) -> CellResult:
+    """Return the first cell of a run with one load, `closed` or `open`; 8 users by default."""
+    loads = {kind: [value] for kind, value in (load or {"closed": 8}).items()}
+    scenario = {"name": "noop", "requests": [{"path": "/"}]} | loads
+    found = analysed(folder, make_cell, self_check=self_check, scenarios=[scenario], blocks=1)
+    return found.cells[0]

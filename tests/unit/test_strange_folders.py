@@ -37,7 +37,7 @@ def written(folder: Path) -> Store:
     def make(of: Cell) -> tuple[CellRecord, runs.Requests]:
         return runs.steady(of, 500)
 
-    store = runs.write_run(folder, runs.plan(), make, look=lambda _: runs.telemetry(cpu_s=0.5))
+    store = runs.write_run(folder, runs.plan(), make, telemetry=lambda _: runs.telemetry(cpu_s=0.5))
     assert not analyse(store).remarks
     return store
 
@@ -231,12 +231,12 @@ def test_a_folder_with_marks_of_a_pattern_is_read(tmp_path: Path, name: str) -> 
         return runs.steady(of, 500)
 
     folder = tmp_path / name
-    store = runs.write_run(folder, runs.plan(), make, look=lambda _: runs.telemetry(cpu_s=0.5))
+    store = runs.write_run(folder, runs.plan(), make, telemetry=lambda _: runs.telemetry(cpu_s=0.5))
     assert analyse(store).cells
     (tmp_path / "ab").mkdir()  # which the names are patterns of
     shares = [folder / "0.parquet", folder / "1.parquet"]
     for share in (*shares, tmp_path / "ab" / "0.parquet"):
-        runs.answers(100, 1.0).head(10).write_parquet(share)
+        runs.responses(100, 1.0).head(10).write_parquet(share)
     _join(shares, folder / "joined.parquet")
     assert pl.read_parquet(folder / "joined.parquet", glob=False).height == 20
 

@@ -1,8 +1,7 @@
-"""Published claims, judged by what stands in the results.
+"""Verdicts on public claims, which are data (twinbench/claims.toml).
 
-The claims are data (twinbench/claims.toml); docs/claims.md has the rules and their reasons. A
-comparison is judged by its decisions, which hold after Holm for all loads of its scenario; a
-figure by all of its blocks.
+A comparison is judged by its decisions, which hold after Holm for all loads of its scenario; a
+figure by all of its blocks. The rules and their reasons: docs/claims.md.
 """
 
 import math
@@ -12,11 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self, cast
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from twinbench.analyse.margins import MARGIN
 from twinbench.analyse.results import (
-    MORE_IS_BETTER,
+    HIGHER_IS_BETTER,
     CellResult,
     ClaimResult,
     Comparison,
@@ -25,11 +23,11 @@ from twinbench.analyse.results import (
     Results,
     Verdict,
 )
+from twinbench.analyse.statistics import MARGIN
 from twinbench.paths import PLANS, ROOT
-from twinbench.plan import BaseRequest, Load, Plan, read_plan
+from twinbench.plan import Load, Plan, read_plan
 from twinbench.plan.models import Name
 from twinbench.plan.requests import Count, Strict
-from twinbench.text import UserError
 
 CLAIMS = ROOT / "twinbench" / "claims.toml"
 # If half of all blocks lay beyond a bound, all of five would do so in 1 of 32 runs: below 5 %.
@@ -39,9 +37,9 @@ NOT_COMPARED = {"name", "title", "note", "python", "telemetry", "expected_differ
 
 # In TOML a number is a number: neither "8" nor true.
 Threshold = Annotated[float, Field(strict=True)]
-Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 # Names of the two targets in a run.
-Pair = Mapping[Literal["sync", "async"], str]
+TargetNames = Mapping[Literal["sync", "async"], str]
 Expected = Literal["faster", "slower", "not faster", "alike"]
 CONTRARY: Mapping[Expected, set[Decision]] = {
     "faster": {"slower"},
@@ -59,16 +57,12 @@ FIGURES: Mapping[Figure, str] = {
     "threads_used_max": "worker threads in use",
     "connections_waiting_max": "requests waiting for a connection",
 }
-# At one load: as claimed; a decision against the claim; beyond a bound; none of these.
-Outcome = Literal["held", "contrary", "outside", "open"]
+# `holds`: as claimed; `contrary`: a decision against the claim; `outside`: beyond a bound.
+Outcome = Literal["holds", "contrary", "outside", "open"]
 
 
-class ClaimsError(UserError):
-    """A claims file that cannot be read: one sentence with the file, the key and what is wrong."""
-
-
-class Found(NamedTuple):
-    """What one load shows: the outcome, a figure for the reader, and the cells behind it."""
+class LoadOutcome(NamedTuple):
+    """What one load shows: the outcome, its figure as text, and the cells behind it."""
 
     outcome: Outcome
     text: str
@@ -76,7 +70,7 @@ class Found(NamedTuple):
 
 
 class Condition(Strict):
-    """A scenario of the plan `full`, some of its loads, and bounds."""
+    """Scenario of the plan `full`, some of its loads, and bounds."""
 
     scenario: str
     closed: list[Count] = Field(default=[], description="users")
@@ -94,17 +88,19 @@ class Condition(Strict):
 
     @property
     def loads(self) -> list[Load]:
+        """Loads at which it is judged."""
         return [Load("closed", n) for n in self.closed] + [Load("open", n) for n in self.open]
 
     @property
-    def expected(self) -> str:
+    def bounds(self) -> str:
+        """Bounds as text."""
         bounds = {"at least": self.at_least, "at most": self.at_most}
         return ", ".join(f"{k} {_number(v)}" for k, v in bounds.items() if math.isfinite(v))
 
-    def side(self, low: float, high: float) -> Outcome:
+    def compare_with_bounds(self, low: float, high: float) -> Outcome:
         """Return on which side of the bounds everything from `low` to `high` lies."""
         if self.at_least <= low and high <= self.at_most:
-            return "held"
+            return "holds"
         return "outside" if high < self.at_least or self.at_most < low else "open"
 
 
@@ -116,73 +112,83 @@ class ComparisonCondition(Condition):
 
     @model_validator(mode="after")
     def _bounds_need_a_decision(self) -> Self:
-        if super().expected and self.expect not in ("faster", "slower"):
+        if self.bounds and self.expect not in ("faster", "slower"):
             raise ValueError(f"'{self.expect}' takes neither at_least nor at_most")
         return self
 
     @property
     def expected(self) -> str:
-        return ", ".join(filter(None, [self.expect, super().expected]))
+        """What is expected, as text."""
+        return ", ".join(filter(None, [self.expect, self.bounds]))
 
-    def label(self, pair: Pair) -> str:
-        """Throughput needs no name: it is what reports compare closed loads by."""
-        names = {"throughput": "", "per_cpu_s": "requests per CPU second, "}
-        return f"{names.get(self.metric, f'{self.metric}, ')}{pair['async']} / {pair['sync']}"
+    def label(self, names: TargetNames) -> str:
+        """Return what is compared; throughput, by which reports compare, is not named."""
+        metrics = {"throughput": "", "per_cpu_s": "requests per CPU second, "}
+        metric = metrics.get(self.metric, f"{self.metric}, ")
+        return f"{metric}{names['async']} / {names['sync']}"
 
-    def at(self, results: Results, pair: Pair, load: Load) -> Found:
-        cells = _cells(results, self.scenario, load, list(pair.values()))
-        compared = results.compared(self.scenario, load.kind, self.metric, pair["async"])
+    def at(self, results: Results, names: TargetNames, load: Load) -> LoadOutcome:
+        """Return what one load shows."""
+        cells = _cells(results, self.scenario, load, list(names.values()))
+        compared = results.compared(self.scenario, load.kind, self.metric, names["async"])
         found = next((each for each in compared if each.load == load), None)
         if not cells or not found:
-            return Found("open", "not measured", [])
-        decision, low, high, text = _ratio(found)
-        if super().expected and 0 < low < math.inf:
+            return LoadOutcome("open", "not measured", [])
+        decision, low, high, text = _decision(found)
+        if self.bounds and 0 < low < math.inf:
             text += f" ({_number(low)} to {_number(high)})"
-        return Found(self._outcome(decision, low, high), text, [cell.id for cell in cells])
+        return LoadOutcome(self._outcome(decision, low, high), text, [cell.id for cell in cells])
 
     def _outcome(self, decision: Decision, low: float, high: float) -> Outcome:
         if decision in CONTRARY[self.expect]:
             return "contrary"
         if self.expect in ("faster", "slower"):
-            return self.side(low, high) if decision == self.expect else "open"
+            return self.compare_with_bounds(low, high) if decision == self.expect else "open"
         if decision == "not comparable":
             return "open"
-        if self.metric not in MORE_IS_BETTER:
+        if self.metric not in HIGHER_IS_BETTER:
             low, high = 1 / high, 1 / low
         no_gain, no_loss = high < 1 + MARGIN, low > 1 / (1 + MARGIN)
-        return "held" if no_gain and (no_loss or self.expect == "not faster") else "open"
+        return "holds" if no_gain and (no_loss or self.expect == "not faster") else "open"
 
 
 class FigureCondition(Condition):
-    """A figure of one app, with bounds that it must keep in all blocks."""
+    """Figure of one app, with bounds that it must keep in all blocks."""
 
     target: Literal["sync", "async"]
     figure: Figure
 
     @model_validator(mode="after")
     def _a_bound(self) -> Self:
-        if not self.expected:
+        if not self.bounds:
             raise ValueError("give at_least or at_most")
         return self
 
-    def label(self, pair: Pair) -> str:
-        return f"{FIGURES[self.figure]}, {pair[self.target]}"
+    @property
+    def expected(self) -> str:
+        """What is expected, as text."""
+        return self.bounds
 
-    def at(self, results: Results, pair: Pair, load: Load) -> Found:
-        cells = _cells(results, self.scenario, load, [pair[self.target]])
+    def label(self, names: TargetNames) -> str:
+        """Return the figure and its target."""
+        return f"{FIGURES[self.figure]}, {names[self.target]}"
+
+    def at(self, results: Results, names: TargetNames, load: Load) -> LoadOutcome:
+        """Return what one load shows."""
+        cells = _cells(results, self.scenario, load, [names[self.target]])
         ids = [cell.id for cell in cells]
-        found = [self._value(cell) for cell in cells if cell.status != "invalid"]
-        known = [value for value in found if value is not None]
-        if not known or len(known) < len(found):
-            return Found("open", "not known" if cells else "not measured", ids)
+        values = [self._value(cell) for cell in cells if cell.status != "invalid"]
+        known = [value for value in values if value is not None]
+        if not known or len(known) < len(values):
+            return LoadOutcome("open", "not known" if cells else "not measured", ids)
         low, high = min(known), max(known)
         text = _number(low) if low == high else f"{_number(low)} to {_number(high)}"
         if len(known) < MIN_BLOCKS:
-            return Found("open", f"{text} (only {len(known)} blocks)", ids)
-        return Found(self.side(low, high), text, ids)
+            return LoadOutcome("open", f"{text} (only {len(known)} blocks)", ids)
+        return LoadOutcome(self.compare_with_bounds(low, high), text, ids)
 
     def _value(self, cell: CellResult) -> float | None:
-        """Telemetry shows a server that collapsed, too; a throughput it has none."""
+        """Return the figure. A server that collapsed has telemetry, but no throughput."""
         if self.figure == "collapsed":
             return float(cell.status == "collapsed")
         if self.figure == "throughput_rps" and cell.status == "collapsed":
@@ -191,11 +197,11 @@ class FigureCondition(Condition):
 
 
 class Claim(Strict):
-    """`text`: the claim in our words; `source`: who says so, where."""
+    """Claim in our words (`text`), and who published it (`source`)."""
 
     id: Name
-    text: Words
-    source: Words
+    text: Sentence
+    source: Sentence
     comparisons: list[ComparisonCondition] = Field(default=[])
     figures: list[FigureCondition] = Field(default=[])
 
@@ -207,50 +213,29 @@ class Claim(Strict):
 
     @property
     def conditions(self) -> list[ComparisonCondition | FigureCondition]:
+        """All conditions."""
         return [*self.comparisons, *self.figures]
 
 
-class ClaimsFile(Strict):
-    claims: list[Claim]
-
-    @model_validator(mode="after")
-    def _ids_differ(self) -> Self:
-        ids = [claim.id for claim in self.claims]
-        if twice := next((name for name in ids if ids.count(name) > 1), None):
-            raise ValueError(f"two claims have the id '{twice}'")
-        return self
-
-
 def read_claims(path: Path = CLAIMS) -> list[Claim]:
-    """Return the claims of a file. Raises ClaimsError."""
-    try:
-        return ClaimsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).claims
-    except ValidationError as error:
-        # A misspelt key also misses the right one: the misspelling is what helps.
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        where = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in first["loc"])
-        unknown = first["type"] == "extra_forbidden"
-        what = "unknown key" if unknown else first["msg"].removeprefix("Value error, ")
-        raise ClaimsError(f"{path}: {where.removeprefix('.') or 'claims'}: {what}") from None
-    except (OSError, ValueError) as error:
-        raise ClaimsError(f"{path}: cannot be read: {error}") from None
+    """Return the claims of a file."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    return [Claim.model_validate(claim) for claim in table["claims"]]
 
 
-def claims(results: Results) -> list[ClaimResult]:
-    """Return the verdicts on the claims of claims.toml. Raises ClaimsError."""
-    return judge(read_claims(), results)
+def claims(results: Results, published: Iterable[Claim] | None = None) -> list[ClaimResult]:
+    """Return the verdicts on claims, by default on those of claims.toml.
 
-
-def judge(published: Iterable[Claim], results: Results) -> list[ClaimResult]:
-    """Return the verdicts; none on a claim of which the run measured nothing."""
-    judged = [_judge(claim, results) for claim in published]
-    return [result for result in judged if result.cells]
+    None on a claim of which the run measured nothing.
+    """
+    found = [_judge(claim, results) for claim in published or read_claims()]
+    return [result for result in found if result.cells]
 
 
 def _judge(claim: Claim, results: Results) -> ClaimResult:
     """All conditions together support a claim; one refutes it."""
-    seen = [_look(condition, results) for condition in claim.conditions]
-    verdicts = {verdict for verdict, _, _ in seen}
+    judged = [_judge_condition(condition, results) for condition in claim.conditions]
+    verdicts = {verdict for verdict, _, _ in judged}
     verdict: Verdict = "refuted" if "refuted" in verdicts else "not shown"
     if verdicts == {"supported"}:
         verdict = "supported"
@@ -259,40 +244,45 @@ def _judge(claim: Claim, results: Results) -> ClaimResult:
         text=claim.text,
         source=claim.source,
         verdict=verdict,
-        because="; ".join(text for each, text, _ in seen if each == verdict),
-        cells=sorted({cell for _, _, cells in seen for cell in cells}),
+        evidence="; ".join(text for each, text, _ in judged if each == verdict),
+        cells=sorted({cell for _, _, cells in judged for cell in cells}),
     )
 
 
-def _look(
+def _judge_condition(
     condition: ComparisonCondition | FigureCondition, results: Results
 ) -> tuple[Verdict, str, list[int]]:
     """Return the verdict of one condition, its figures as text, and its cells."""
-    pair = _pair(results.plan, condition.scenario)
-    if not pair:
+    names = _target_names(results.plan, condition.scenario)
+    if not names:
         return "not shown", f"{condition.scenario}: not measured", []
-    found = [condition.at(results, pair, load) for load in condition.loads]
+    found = [condition.at(results, names, load) for load in condition.loads]
     at = [str(load.value) for load in condition.loads[:-1]] + [condition.loads[-1].label]
-    figures = ", ".join(f"{one.text} at {load}" for one, load in zip(found, at, strict=True))
-    text = f"{condition.label(pair)} {figures} (expected {condition.expected})"
-    cells = [cell for one in found for cell in one.cells]
-    return _verdict({one.outcome for one in found}), f"{condition.scenario}: {text}", cells
+    figures = ", ".join(f"{each.text} at {load}" for each, load in zip(found, at, strict=True))
+    text = f"{condition.label(names)} {figures} (expected {condition.expected})"
+    cells = [cell for each in found for cell in each.cells]
+    return _verdict({each.outcome for each in found}), f"{condition.scenario}: {text}", cells
 
 
 def _verdict(outcomes: set[Outcome]) -> Verdict:
-    """A decision against the claim refutes it at one load: Holm allows for all loads. A bound has
-    no such correction, so it must be broken at all of them."""
+    """A decision against the claim refutes it at one load: Holm allows for all loads.
+
+    A bound has no such correction, so it must be broken at all of them.
+    """
     if "contrary" in outcomes or outcomes == {"outside"}:
         return "refuted"
-    return "supported" if outcomes == {"held"} else "not shown"
+    return "supported" if outcomes == {"holds"} else "not shown"
 
 
-def _ratio(found: Comparison) -> tuple[Decision, float, float, str]:
-    """Return decision, interval and text. Where one target collapsed and the other did not, the
-    other is faster, by more than any factor; about CPU per request that says nothing."""
-    if found.survivor and found.metric != "per_cpu_s":
-        faster = found.survivor == found.candidate
-        limit = math.inf if faster == (found.metric in MORE_IS_BETTER) else 0.0
+def _decision(found: Comparison) -> tuple[Decision, float, float, str]:
+    """Return decision, interval and text.
+
+    Where one target collapsed and the other did not, the other is faster by more than any factor;
+    about CPU per request that says nothing.
+    """
+    if found.not_collapsed and found.metric != "per_cpu_s":
+        faster = found.not_collapsed == found.candidate
+        limit = math.inf if faster == (found.metric in HIGHER_IS_BETTER) else 0.0
         decision: Decision = "faster" if faster else "slower"
         collapsed = found.baseline if faster else found.candidate
         return decision, limit, limit, f"({collapsed} collapsed)"
@@ -313,11 +303,13 @@ def _cells(results: Results, scenario: str, load: Load, targets: Sequence[str]) 
     return [cell for cell in of_load if cell.target in targets]
 
 
-def _pair(plan: Plan, scenario: str) -> Pair | None:
-    """Return the names of the sync and the async app, if the scenario is that of `full`: a
-    scenario "wait" of another app must not be judged by claims about ours."""
-    found = _content(plan, scenario)
-    if found is None or found != _content(_full(), scenario):
+def _target_names(plan: Plan, scenario: str) -> TargetNames | None:
+    """Return the names of the sync and the async app, if the scenario is that of `full`.
+
+    A scenario "wait" of another app must not be judged by claims about ours.
+    """
+    content = _content(plan, scenario)
+    if content is None or content != _content(_full(), scenario):
         return None
     sync, other = plan.targets_of(plan.scenario(scenario))[:2]
     return {"sync": sync, "async": other}
@@ -333,13 +325,13 @@ def _content(plan: Plan, name: str) -> list[object] | None:
     scenario = next((each for each in plan.scenarios if each.name == name), None)
     if scenario is None:
         return None
-    sent = [_sent(request) for request in (*scenario.setup, *scenario.requests)]
+    # Files to upload by their names: every checkout has them in another folder.
+    requests = [
+        request.model_copy(
+            update={"upload": {k: Path(v.name) for k, v in (request.upload or {}).items()}}
+        )
+        for request in (*scenario.setup, *scenario.requests)
+    ]
     targets = [plan.target(target) for target in plan.targets_of(scenario)[:2]]
-    setups = [target.model_dump(exclude=NOT_COMPARED) for target in targets]
-    return [scenario.arrivals, scenario.in_flight, *sent, *setups]
-
-
-def _sent(request: BaseRequest) -> BaseRequest:
-    """`request` with the names of its files: every checkout has them in another folder."""
-    files = {field: Path(path.name) for field, path in (request.upload or {}).items()}
-    return request.model_copy(update={"upload": files or None})
+    settings = [target.model_dump(exclude=NOT_COMPARED) for target in targets]
+    return [scenario.arrivals, scenario.in_flight, *requests, *settings]

@@ -1,98 +1,221 @@
-"""Candidate against baseline at each load: ratio, decision, and a cross-check."""
+"""Comparisons of candidate and baseline at each load: ratios by block, and decisions.
 
-import zlib
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+A pair is formed inside a block, whose cells were measured in the same minutes: what the machine
+did to both meanwhile cancels out of their ratio.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from twinbench.analyse.bootstrap import bootstrap
-from twinbench.analyse.decisions import Judged, judge
-from twinbench.analyse.intervals import geometric
-from twinbench.analyse.pairs import Pair, ratios
-from twinbench.analyse.results import METRICS, CellResult, Comparison, Estimate, Metric
+from twinbench.analyse.curves import loads_by_kind
+from twinbench.analyse.results import METRICS, CellResult, CellStatus, Comparison, Metric
+from twinbench.analyse.statistics import LoadDecision, decide, geometric_mean
 from twinbench.findings import Floor
-from twinbench.plan import Plan, Scenario, loads_of
+from twinbench.plan import Load, Plan, Scenario, Target
+
+# Of the latency of a server that does nothing: below, more than half of a response time is the way
+# there and back, and a ratio says little about the servers.
+MIN_FLOORS = 2
+NO_FIGURES: dict[Metric, str] = {
+    "throughput": "no block in which both responded inside the window",
+    "per_cpu_s": "no block in which both responded inside the window, with a known CPU time",
+    "p50": "too few samples for a p50 in any block",
+    "p99": "too few samples for a p99 in any block",
+}
 
 
 def comparisons(
     plan: Plan, cells: Sequence[CellResult], floor: Floor | None = None
 ) -> list[Comparison]:
-    """Every other target of a scenario against its first, for each metric, at each load."""
+    """Return every other target of a scenario against its first, by each metric at each load."""
     return [
         comparison
         for scenario in plan.scenarios
         for candidate in plan.targets_of(scenario)[1:]
-        for pairs in _by_kind(plan, scenario, candidate, cells)
+        for loads in loads_by_kind(scenario)
         for metric in METRICS
-        for comparison in _family(metric, pairs, floor)
+        for comparison in _family(
+            metric,
+            [PairedCells.of(plan, scenario, candidate, load, cells) for load in loads],
+            floor,
+        )
     ]
 
 
-def _by_kind(
-    plan: Plan, scenario: Scenario, candidate: str, cells: Sequence[CellResult]
-) -> Iterable[list[Pair]]:
-    """All loads of a kind together."""
-    for _, loads in groupby(loads_of(scenario), key=lambda load: load.kind):
-        yield [Pair.of(plan, scenario, candidate, load, cells) for load in loads]
+@dataclass(frozen=True, slots=True)
+class PairedCells:
+    """Cells of baseline and candidate of a scenario at one load."""
+
+    scenario: str
+    load: Load
+    baseline: Target
+    candidate: Target
+    cells: list[CellResult]
+
+    @classmethod
+    def of(
+        cls, plan: Plan, scenario: Scenario, candidate: str, load: Load, cells: Sequence[CellResult]
+    ) -> Self:
+        """Return the pair of a scenario's baseline and `candidate`, of all `cells` of the run."""
+        baseline = plan.targets_of(scenario)[0]
+        own = [
+            cell
+            for cell in cells
+            if (cell.scenario, cell.load) == (scenario.name, load)
+            and cell.target in (baseline, candidate)
+        ]
+        return cls(scenario.name, load, plan.target(baseline), plan.target(candidate), own)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Names of baseline and candidate."""
+        return self.baseline.name, self.candidate.name
+
+    @property
+    def aa_check(self) -> bool:
+        """Whether the two are one target under two names."""
+        names = {"name", "title", "note"}
+        return self.baseline.model_dump(exclude=names) == self.candidate.model_dump(exclude=names)
+
+    @property
+    def collapsed(self) -> list[str]:
+        """Names of those that collapsed in half of their blocks or more."""
+        return [
+            name
+            for name, statuses in self._statuses().items()
+            if 2 * statuses["collapsed"] >= statuses.total() > 0
+        ]
+
+    @property
+    def not_collapsed(self) -> str | None:
+        """Name of the one that is valid in most blocks and never collapsed, if the other did."""
+        found = [
+            name
+            for name, statuses in self._statuses().items()
+            if not statuses["collapsed"] and 2 * statuses["valid"] > statuses.total()
+        ]
+        return found[0] if len(self.collapsed) == len(found) == 1 else None
+
+    @property
+    def collapses(self) -> list[str]:
+        """In how many of its blocks each of the two collapsed, if it did."""
+        return [
+            f"{name} collapsed in {statuses['collapsed']} of {statuses.total()} blocks"
+            for name, statuses in self._statuses().items()
+            if statuses["collapsed"]
+        ]
+
+    def _statuses(self) -> Mapping[str, Counter[CellStatus]]:
+        return {
+            name: Counter(cell.status for cell in self.cells if cell.target == name)
+            for name in self.names
+        }
+
+    def figures(self, metric: Metric) -> list[tuple[float, float]]:
+        """Return baseline's and candidate's figure of each block in which both have one."""
+        of_baseline, of_candidate = (
+            {cell.block: value for cell in self.valid(name) if (value := _figure(metric, cell))}
+            for name in self.names
+        )
+        blocks = sorted(of_baseline.keys() & of_candidate.keys())
+        return [(of_baseline[block], of_candidate[block]) for block in blocks]
+
+    def valid(self, name: str) -> list[CellResult]:
+        """Return the valid cells of one of the two."""
+        return [c for c in self.cells if (c.target, c.status) == (name, "valid")]
 
 
-def _family(metric: Metric, pairs: Sequence[Pair], floor: Floor | None) -> Iterable[Comparison]:
-    """One question, asked at several loads: what is decided at one depends on how many have an
-    answer at all."""
+def _figure(metric: Metric, cell: CellResult) -> float | None:
+    if metric in ("throughput", "per_cpu_s"):
+        return cell.throughput_rps if metric == "throughput" else cell.per_cpu_s
+    return cell.latency_ms.p50 if metric == "p50" else cell.latency_ms.p99
+
+
+def _family(
+    metric: Metric, pairs: Sequence[PairedCells], floor: Floor | None
+) -> Iterable[Comparison]:
+    """Compare at several loads, which are one family of decisions."""
     found = {pair.load: ratios(metric, pair, floor) for pair in pairs}
-    judged = judge(metric, {load: np.log(r) for load, (r, _) in found.items() if len(r) > 1})
+    decisions = decide(
+        metric, {load: np.log(by_block) for load, (by_block, _) in found.items() if by_block[1:]}
+    )
     for pair in pairs:
-        yield _comparison(metric, pair, *found[pair.load], judged.get(pair.load))
+        by_block, reasons = found[pair.load]
+        yield _comparison(metric, pair, by_block, reasons, decisions.get(pair.load))
 
 
 def _comparison(
-    metric: Metric, pair: Pair, by_block: list[float], why: list[str], judged: Judged | None
+    metric: Metric,
+    pair: PairedCells,
+    by_block: list[float],
+    reasons: list[str],
+    decided: LoadDecision | None,
 ) -> Comparison:
-    baseline, candidate = pair.names
-    comparison = Comparison(
+    differences = [t.expected_differences_text for t in (pair.baseline, pair.candidate)]
+    return Comparison(
         scenario=pair.scenario,
         load=pair.load,
         metric=metric,
-        baseline=baseline,
-        candidate=candidate,
-        ratio=geometric(by_block),
+        baseline=pair.baseline.name,
+        candidate=pair.candidate.name,
+        ratio=geometric_mean(by_block),
         blocks=len(by_block),
-        decision="not comparable",
-        same=pair.same,
-        survivor=pair.survivor,
+        decision=decided.decision if decided else "not comparable",
+        adjusted_p=decided.adjusted_p if decided else None,
+        smallest_difference=decided.smallest_difference if decided else None,
+        aa_check=pair.aa_check,
+        not_collapsed=pair.not_collapsed,
         collapses=pair.collapses,
-        expected_differences=pair.expected_differences,
-        reasons=why,
-    )
-    return _decided(comparison, pair, judged) if judged else comparison
-
-
-def _decided(comparison: Comparison, pair: Pair, judged: Judged) -> Comparison:
-    check = _cross_check(pair) if comparison.metric == "throughput" else None
-    return comparison.model_copy(
-        update={
-            "decision": judged.decision,
-            "adjusted_p": judged.adjusted_p,
-            "smallest_difference": judged.smallest_difference,
-            "bootstrap": check,
-            "reasons": [*judged.reasons, *_doubts(judged, check)],
-        }
+        expected_differences=next(filter(None, differences), None),
+        reasons=decided.reasons if decided else reasons,
     )
 
 
-def _cross_check(pair: Pair) -> Estimate:
-    """Drawn anew for each pair, and alike each time that a run is analysed."""
-    what = f"{pair.scenario} {pair.names} {pair.load}"
-    return bootstrap(pair.measured("throughput"), zlib.crc32(what.encode()))
+def ratios(
+    metric: Metric, pair: PairedCells, floor: Floor | None = None
+) -> tuple[list[float], list[str]]:
+    """Return candidate / baseline in each block with both, and the reasons why none can be decided.
+
+    Beside collapsed blocks two or more, and at least half of either's, must be left: else the
+    collapse is the result, and not the ratio of the rest.
+    """
+    if pair.collapsed:
+        return [], pair.collapses
+    both = pair.figures(metric)
+    if not both:
+        return [], [*pair.collapses, _why_no_figures(metric, pair)]
+    if reason := _below_floor(metric, both, floor):
+        return [], [reason]
+    by_block = [candidate / baseline for baseline, candidate in both]
+    if len(both) > 1:
+        return by_block, []
+    return [] if pair.collapses else by_block, [*pair.collapses, "a single block has no interval"]
 
 
-def _doubts(judged: Judged, check: Estimate | None) -> Iterable[str]:
-    """A decision stands whatever the cross-check says; the reader is told."""
-    if check is None or check.low is None or check.high is None:
-        return
-    if judged.decision != "no difference shown" and check.low <= 1 <= check.high:
-        yield (
-            f"a cross-check by another method (bootstrap) finds {check.low:.2f} to"
-            f" {check.high:.2f}, and so does not exclude that the two are equal"
-        )
+def _why_no_figures(metric: Metric, pair: PairedCells) -> str:
+    valid = {name: {cell.block for cell in pair.valid(name)} for name in pair.names}
+    if without := [name for name, blocks in valid.items() if not blocks]:
+        return f"no valid cells of {' and '.join(without)}"
+    if not set.intersection(*valid.values()):
+        return "no block in which the cells of both are valid"
+    return NO_FIGURES[metric]
+
+
+def _below_floor(
+    metric: Metric, both: Sequence[tuple[float, float]], floor: Floor | None
+) -> str | None:
+    """Return why two response times say little about the servers, if so."""
+    floors_ms = {"p50": floor.latency_p50_ms, "p99": floor.latency_p99_ms} if floor else {}
+    if (floor_ms := floors_ms.get(metric)) is None:
+        return None
+    means = [geometric_mean(side) for side in zip(*both, strict=True)]
+    if any(mean and mean.estimate >= MIN_FLOORS * floor_ms for mean in means):
+        return None
+    return (
+        f"both are less than {MIN_FLOORS} times the {floor_ms:.2g} ms that a server needs here"
+        " which does nothing, and so show the way there and back more than the servers"
+    )

@@ -1,35 +1,42 @@
-"""A run folder analysed: a pure function of what is on disk."""
+"""Analysis of a run folder: a pure function of what is on disk."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from twinbench.analyse.cells import Cell, analyse_cell, invalid_cell
 from twinbench.analyse.claims import claims
 from twinbench.analyse.comparisons import comparisons
-from twinbench.analyse.crossovers import crossovers
 from twinbench.analyse.curves import curves
-from twinbench.analyse.gates import judge_together
-from twinbench.analyse.results import Results, Timing
-from twinbench.analyse.telemetry import COLUMNS as SEEN
+from twinbench.analyse.gates import GateInput, judge_cell
+from twinbench.analyse.results import (
+    CellResult,
+    ClaimResult,
+    Comparison,
+    Results,
+    Timeline,
+    Timing,
+)
+from twinbench.analyse.run_gates import judge_run
 from twinbench.analyse.timelines import timelines
+from twinbench.analyse.window import TELEMETRY_COLUMNS, AnalysedCell, Window, cell_figures
 from twinbench.findings import Floor
 from twinbench.plan import Plan
 from twinbench.plan import cells as plan_cells
 from twinbench.remarks import remarked
 from twinbench.store import (
     CellRecord,
+    Manifest,
     Store,
     StoreError,
     UnreadableError,
     atomic_write,
 )
 
-# Reading and sorting let go of the GIL for a part of their time: with two, a quarter is saved; a
-# third saves nothing.
+# Reading and sorting release the GIL for a part of their time: two save a quarter, a third nothing.
 READERS = 2
 # A lost cell has no records; its row in the results says why.
 NO_REQUESTS = pl.DataFrame(
@@ -39,107 +46,149 @@ NO_REQUESTS = pl.DataFrame(
 
 
 def analyse(store: Store) -> Results:
-    """Everything that can be said of the run in `store`, finished or not."""
-    manifest = store.manifest()
-    records = store.records()
-    _check(records, manifest.plan, store.folder)
+    """Return the results of a run, finished or not. Raises StoreError."""
+    manifest, records = store.manifest(), store.records()
+    _check_planned(records, manifest.plan, store.folder)
     self_check = store.self_check()
     floor = self_check.floor if self_check else None
-    failed: dict[int, str] = {}
     with ThreadPoolExecutor(READERS) as readers:
-        cells = list(readers.map(lambda r: _cell(store, r, manifest.plan, floor, failed), records))
-    results = [cell.result for cell in cells]
-    judge_together(results)
+        read = list(readers.map(lambda r: _read_cell(store, r, manifest.plan, floor), records))
+    results = judge_run([each.cell.result for each in read])
+    cells = [replace(of.cell, result=result) for of, result in zip(read, results, strict=True)]
+    remarks = [*manifest.remarks, *_cell_remarks(read), *_failures(read)]
+    compared: list[Comparison] = []
+    over_time: list[Timeline] = []
+    verdicts: list[ClaimResult] = []
+    with remarked(remarks, "nothing is compared"):
+        compared = comparisons(manifest.plan, results, floor)
+    with remarked(remarks, "charts over time are missing"):
+        over_time = timelines(store, manifest.plan, records, results)
     found = Results(
         run=store.folder.name,
         plan=manifest.plan,
-        timing=Timing(
-            started=manifest.sessions[0].started.isoformat(timespec="seconds"),
-            elapsed_s=round(store.elapsed_s(), 1),
-            window_s=round(sum(record.window_s for record in records), 1),
-            sessions=len(manifest.sessions),
-        ),
+        timing=_timing(store, manifest, records),
         missing_cells=manifest.cells - len(records),
         preflight=manifest.preflight,
-        remarks=[*manifest.remarks, *_on_cells(records), *_few(failed)],
         cells=results,
         curves=curves(manifest.plan, cells),
-        comparisons=[],
-        crossovers=[],
+        comparisons=compared,
         claims=[],
-        timelines=[],
+        timelines=over_time,
         self_check=self_check,
         machine=manifest.machine,
         versions=manifest.versions,
     )
-    return _complete(found, store, records, floor)
-
-
-def _complete(
-    found: Results, store: Store, records: Sequence[CellRecord], floor: Floor | None
-) -> Results:
-    """`found` with what is made of its cells; a remark for each part that cannot be."""
-    plan, remarks = found.plan, list(found.remarks)
-    with remarked(remarks, "nothing is compared"):
-        found = found.model_copy(update={"comparisons": comparisons(plan, found.cells, floor)})
-    with remarked(remarks, "crossovers are missing"):
-        found = found.model_copy(update={"crossovers": crossovers(plan, found.comparisons)})
-    with remarked(remarks, "the pictures over time are missing"):
-        found = found.model_copy(update={"timelines": timelines(store, plan, records, found.cells)})
-    with remarked(remarks, "published claims are not judged"):
-        found = found.model_copy(update={"claims": claims(found)})
-    return found.model_copy(update={"remarks": remarks})
-
-
-def _on_cells(records: Sequence[CellRecord]) -> Iterable[str]:
-    """What is missing of cells, each with how many it is missing of."""
-    counts = Counter(remark for record in records for remark in record.remarks)
-    for remark, count in counts.items():
-        yield f"{count} of {len(records)} cells: {remark}"
-
-
-def _few(failed: Mapping[int, str]) -> Iterable[str]:
-    """The first of the cells that could not be analysed, and how many there are."""
-    if failed:
-        first = min(failed)
-        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        yield f"cell {first}{more} {failed[first]}"
+    with remarked(remarks, "public claims are not judged"):
+        verdicts = claims(found)
+    return found.model_copy(update={"claims": verdicts, "remarks": remarks})
 
 
 def write_results(store: Store, results: Results) -> None:
+    """Write results.json."""
     atomic_write(store.folder / "results.json", results.model_dump_json(indent=1))
 
 
-def _cell(
-    store: Store, record: CellRecord, plan: Plan, floor: Floor | None, failed: dict[int, str]
-) -> Cell:
-    """A cell that cannot be analysed is invalid with the reason, which `failed` gets, too. Raises
-    StoreError where records were edited: such a folder is refused."""
-    why: list[str] = []
+def analyse_cell(
+    record: CellRecord,
+    requests: pl.DataFrame,
+    plan: Plan,
+    telemetry: pl.DataFrame | None = None,
+    floor: Floor | None = None,
+) -> AnalysedCell:
+    """Return the figures of a cell, and its status by what is known of it alone."""
+    window = Window.of(record, requests, plan.scenario(record.scenario))
+    figures = cell_figures(record, window, telemetry, plan.collapse_s)
+    errors = requests["error"].filter(pl.Series(window.failed))
+    judgement = judge_cell(GateInput(plan, record, figures, window, errors, floor))
+    return AnalysedCell(
+        CellResult(**dict(figures), status=judgement.status, reasons=judgement.reasons),
+        window.response_ms(),
+        window.service_ms(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadCell:
+    """A cell, the remarks on its records, and why it could not be analysed."""
+
+    cell: AnalysedCell
+    remarks: list[str]
+    failure: str = ""
+
+
+def _read_cell(store: Store, record: CellRecord, plan: Plan, floor: Floor | None) -> _ReadCell:
+    """Analyse a cell; one that cannot be analysed is invalid.
+
+    Raises StoreError where records were edited.
+    """
+    failures: list[str] = []
     try:
         lost = record.outcome == "lost"
         requests = NO_REQUESTS if lost else store.requests(record, NO_REQUESTS.columns)
     except UnreadableError as error:
-        why.append(f"cannot be analysed: {error}")
+        failures.append(f"cannot be analysed: {error}")
     else:
-        samples = _samples(store, record)
-        with remarked(why, "cannot be analysed"):
-            return analyse_cell(record, requests, plan, samples, floor)
-    failed[record.number] = why[0]
-    return invalid_cell(record, why[0])
+        samples, record = _read_telemetry(store, record)
+        with remarked(failures, "cannot be analysed"):
+            cell = analyse_cell(record, requests, plan, samples, floor)
+            return _ReadCell(cell, record.remarks)
+    return _ReadCell(_unanalysed(record, plan, failures[0]), record.remarks, failures[0])
 
 
-def _samples(store: Store, record: CellRecord) -> pl.DataFrame | None:
-    """What telemetry saw; None where that cannot be read, which `record` remarks then."""
+def _read_telemetry(store: Store, record: CellRecord) -> tuple[pl.DataFrame | None, CellRecord]:
+    """Return the telemetry of a cell; where it is unreadable None, with a remark in the record."""
     try:
-        return store.telemetry(record, SEEN)
+        return store.telemetry(record, TELEMETRY_COLUMNS), record
     except UnreadableError as error:
-        record.remarks.append(f"telemetry is missing: {error}")
-        return None
+        remarks = [*record.remarks, f"telemetry is missing: {error}"]
+        return None, record.model_copy(update={"remarks": remarks})
 
 
-def _check(records: Sequence[CellRecord], plan: Plan, folder: Path) -> None:
-    """A folder may have been put together by hand. Raises StoreError."""
+def _unanalysed(record: CellRecord, plan: Plan, reason: str) -> AnalysedCell:
+    """Return an invalid cell without figures."""
+    lost = CellRecord(
+        number=record.number,
+        block=record.block,
+        scenario=record.scenario,
+        target=record.target,
+        load=record.load,
+        outcome="lost",
+        reason=reason,
+        scheduled=record.scheduled,
+        dropped=record.dropped,
+        server_cpu_s=None,
+        server_memory_mib=None,
+    )
+    return analyse_cell(lost, NO_REQUESTS, plan)
+
+
+def _timing(store: Store, manifest: Manifest, records: Sequence[CellRecord]) -> Timing:
+    return Timing(
+        started=manifest.sessions[0].started.isoformat(timespec="seconds"),
+        elapsed_s=round(store.elapsed_s(), 1),
+        window_s=round(sum(record.window_s for record in records), 1),
+        sessions=len(manifest.sessions),
+    )
+
+
+def _cell_remarks(cells: Sequence[_ReadCell]) -> Iterable[str]:
+    """Return each remark on cells, with how many cells it is about."""
+    counts = Counter(remark for cell in cells for remark in cell.remarks)
+    for remark, count in counts.items():
+        yield f"{count} of {len(cells)} cells: {remark}"
+
+
+def _failures(cells: Sequence[_ReadCell]) -> Iterable[str]:
+    """Return the first of the cells that could not be analysed, and how many there are."""
+    failed = [cell for cell in cells if cell.failure]
+    if failed:
+        first = min(failed, key=lambda each: each.cell.result.id)
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        yield f"cell {first.cell.result.id}{more} {first.failure}"
+
+
+def _check_planned(records: Sequence[CellRecord], plan: Plan, folder: Path) -> None:
+    """Check that the cells are those of the plan. Raises StoreError."""
     planned = {tuple(cell) for cell in plan_cells(plan)}
     for record in records:
         cell = (record.number, record.block, record.scenario, record.target, record.load)

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from twinbench.analyse.gates.answers import MOST_ERRORS
+from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, CellStatus, Curve, Results
 from twinbench.plan import LoadKind
 from twinbench.report.elements import Table
-from twinbench.report.format import MISSING, count, load_range, loads_text, number
+from twinbench.report.format import MISSING, load_range, loads_text, number
 from twinbench.report.pairs import title
+from twinbench.text import count
 
 CAPTIONS: dict[LoadKind, str] = {
     "closed": "Closed loads: users who each wait for their response",
@@ -82,7 +83,7 @@ def collapse_shares(cells: Sequence[CellResult]) -> dict[str, list[int]]:
 def error_share(cell: CellResult) -> float:
     """Return the share of wrong responses, where it is beyond what the gate allows; else 0."""
     share = cell.errors / cell.requests if cell.requests else 0.0
-    return share if cell.status == "invalid" and share > MOST_ERRORS else 0.0
+    return share if cell.status == "invalid" and share > MAX_ERRORS else 0.0
 
 
 def failures(results: Results, curve: Curve) -> Iterable[str]:

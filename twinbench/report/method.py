@@ -4,21 +4,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from twinbench.analyse.gates.answers import MOST_ERRORS
-from twinbench.analyse.margins import MARGIN
+from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, Results
+from twinbench.analyse.statistics import MARGIN
 from twinbench.findings import SelfCheck, grouped
 from twinbench.plan import ASPECTS
 from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import error_share
-from twinbench.report.format import (
-    count,
-    duration,
-    number,
-)
+from twinbench.report.format import number
 from twinbench.report.pairs import TargetPair, title
 from twinbench.store import Machine, Sharing
-from twinbench.text import figure
+from twinbench.text import count, duration, figure
 
 SHARING: dict[Sharing, str] = {
     "unpinned": "nothing pinned to cores",
@@ -42,7 +38,7 @@ DEFINITIONS = (
     ),
     ("~", "no difference is shown; “would have seen” is what four runs in five would have shown"),
     ("collapses, only", "the server stops answering under load; only the other one goes on"),
-    ("errors", f"responses that were wrong or missing, beyond {MOST_ERRORS:.1%}"),
+    ("errors", f"responses that were wrong or missing, beyond {MAX_ERRORS:.1%}"),
     ("deadlock", "all worker threads wait for a connection, its holders wait for a thread"),
     ("invalid", "a validity check failed: shown, and left out of every figure"),
     ("A/A check", "the same target measured twice: no difference may be shown"),
@@ -67,7 +63,7 @@ def badges(results: Results, pairs: Sequence[TargetPair]) -> tuple[Badge, ...]:
     return (
         *_measurements(results),
         _self_check(results.self_check),
-        *(_aa_check(pair) for pair in pairs if pair.same),
+        *(_aa_check(pair) for pair in pairs if pair.aa_check),
         *_exceptions(results),
     )
 
@@ -251,7 +247,7 @@ def floor_text(found: SelfCheck) -> str:
 
 def claims_table(results: Results) -> Table:
     """Return published claims with the verdict of this run."""
-    rows = ((claim.text, claim.verdict, claim.because, claim.source) for claim in results.claims)
+    rows = ((claim.text, claim.verdict, claim.evidence, claim.source) for claim in results.claims)
     header = ("published claim", "this run", "because", "source")
     return _words("claims", "Published claims, and whether this run shows them", header, rows)
 

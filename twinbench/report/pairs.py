@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from twinbench.analyse.results import MORE_IS_BETTER, Comparison, Curve, Estimate, Metric, Results
+from twinbench.analyse.results import HIGHER_IS_BETTER, Comparison, Curve, Estimate, Metric, Results
 from twinbench.plan import LoadKind, Plan, Scenario, Target
 from twinbench.report.elements import Span, TargetIndex
 from twinbench.report.format import interval, load_text
@@ -44,9 +44,9 @@ class TargetPair:
         return [comparison.load.value for comparison in self.comparisons]
 
     @property
-    def same(self) -> bool:
+    def aa_check(self) -> bool:
         """Whether the two are one target: an A/A check."""
-        return self.comparisons[0].same
+        return self.comparisons[0].aa_check
 
     def title_of(self, index: int) -> str:
         """Return the title of one of the two."""
@@ -54,14 +54,14 @@ class TargetPair:
 
     def faster(self, comparison: Comparison) -> TargetIndex:
         """Return the target that is faster, or that alone did not collapse."""
-        if comparison.survivor:
-            return self.index if comparison.survivor == self.candidate.name else 0
+        if comparison.not_collapsed:
+            return self.index if comparison.not_collapsed == self.candidate.name else 0
         return {"faster": self.index, "slower": 0}.get(comparison.decision)
 
     def describe(self, comparison: Comparison) -> str:
         """Return one comparison as text, to be shown on hover."""
         at, faster, ratio = load_text(comparison.load), self.faster(comparison), comparison.ratio
-        if comparison.survivor and faster is not None:
+        if comparison.not_collapsed and faster is not None:
             return f"{at}: only {self.title_of(faster)} did not collapse"
         if ratio is None:
             return f"{at}: not comparable: {'; '.join(comparison.reasons)}"
@@ -97,7 +97,7 @@ def target_pairs(results: Results) -> list[TargetPair]:
 
 def _pairs_of(results: Results, scenario: Scenario, kind: LoadKind) -> list[TargetPair]:
     names = results.plan.targets_of(scenario)
-    metric = results.decisive(scenario.name, kind)
+    metric = results.primary_metric(scenario.name, kind)
     curves = {curve.target: curve for curve in results.curves_of(scenario.name, kind)}
     return [
         TargetPair(
@@ -117,7 +117,7 @@ def _pairs_of(results: Results, scenario: Scenario, kind: LoadKind) -> list[Targ
 def gain(comparison: Comparison) -> Estimate | None:
     """Return the ratio, inverted where less is better: above 1 the candidate is faster."""
     ratio = comparison.ratio
-    if ratio is None or comparison.metric in MORE_IS_BETTER:
+    if ratio is None or comparison.metric in HIGHER_IS_BETTER:
         return ratio
     return Estimate(
         estimate=1 / ratio.estimate,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twinbench.analyse.results import (
-    MORE_IS_BETTER,
+    HIGHER_IS_BETTER,
     PERCENTS,
     Comparison,
     Curve,
@@ -307,12 +307,12 @@ def _ratio_points(pair: TargetPair) -> Iterable[Point]:
 
 def _no_ratio(pair: TargetPair, comparison: Comparison) -> Annotation:
     """Return which target did not collapse, on the side of 1 where its points are."""
-    load, survivor = comparison.load.value, pair.faster(comparison)
-    if survivor is None:
+    load, remaining = comparison.load.value, pair.faster(comparison)
+    if remaining is None:
         return Annotation(load, "?", None, "below 1")
-    above = (survivor == pair.index) == (comparison.metric in MORE_IS_BETTER)
-    text = f"{pair.title_of(survivor)}\nonly"
-    return Annotation(load, text, survivor, "above 1" if above else "below 1")
+    above = (remaining == pair.index) == (comparison.metric in HIGHER_IS_BETTER)
+    text = f"{pair.title_of(remaining)}\nonly"
+    return Annotation(load, text, remaining, "above 1" if above else "below 1")
 
 
 def _compared(pair: TargetPair, load: int) -> list[str]:
@@ -329,7 +329,7 @@ def _result(pair: TargetPair, comparison: Comparison) -> str:
     faster, known = pair.faster(comparison), comparison.smallest_difference
     if faster is not None:
         name = pair.title_of(faster)
-        return (f"only {name}" if comparison.survivor else f"{name} faster") + collapses
+        return (f"only {name}" if comparison.not_collapsed else f"{name} faster") + collapses
     if comparison.decision == "no difference shown":
         return f"~{f' (would have seen {share(known)})' if known else ''}{collapses}"
     return "; ".join(comparison.reasons) or "not comparable"

@@ -200,7 +200,7 @@ def _tile(pair: TargetPair, comparison: Comparison) -> Tile:
     faster = pair.faster(comparison)
     known = faster is not None or comparison.decision == "no difference shown"
     text, strength = "~" if known else "?", 0
-    if comparison.survivor:
+    if comparison.not_collapsed:
         text, strength = "only", 1 + len(STRONGER)
     elif faster is not None:
         ratio = magnitude(comparison)

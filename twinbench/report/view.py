@@ -64,7 +64,9 @@ def build_view(results: Results) -> ReportView:
     """Return the view of `results`."""
     pairs = target_pairs(results)
     # An A/A check is a badge, not a verdict.
-    by_kind = [[pair for pair in pairs if pair.kind == kind and not pair.same] for kind in KINDS]
+    by_kind = [
+        [pair for pair in pairs if pair.kind == kind and not pair.aa_check] for kind in KINDS
+    ]
     shown = [(own, verdict_table(results, own)) for own in by_kind if own]
     return ReportView(
         run=results.run,

@@ -93,7 +93,7 @@ def test_one_target_has_no_ratio(tmp_path: Path) -> None:
 def test_percentiles_are_of_the_highest_load_that_all_targets_have(tmp_path: Path) -> None:
     def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
         if cell.target == "sync" and cell.load.value == 8:
-            return runs.record(cell, outcome="collapsed", unanswered=8), runs.answers(0, 1)
+            return runs.record(cell, outcome="collapsed", unanswered=8), runs.responses(0, 1)
         return runs.steady(cell, 1000)
 
     chart = chart_of(view_of(tmp_path, factories.plan(), make), "percentiles")
@@ -119,7 +119,7 @@ def test_open_loads_have_service_times_and_no_throughput(tmp_path: Path) -> None
 
 def test_invalid_blocks_have_no_colour(tmp_path: Path) -> None:
     def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
-        return runs.record(cell), runs.answers(1000, cell.load.value, wrong=500)
+        return runs.record(cell), runs.responses(1000, cell.load.value, wrong=500)
 
     chart = chart_of(view_of(tmp_path, factories.plan(), make), "throughput")
     assert {point.target for dots in chart.dots for point in dots.points} == {None}

@@ -270,9 +270,9 @@ def test_the_self_check_is_a_badge() -> None:
 @pytest.mark.parametrize(
     ("outcome", "text", "tone"),
     [
-        (Outcome(1.0, same=True), "A/A: no difference shown", "good"),
-        (Outcome(1.2, same=True), "A/A: a difference is shown", "bad"),
-        (Outcome(invalid=True, same=True), "A/A: not comparable", "plain"),
+        (Outcome(1.0, aa_check=True), "A/A: no difference shown", "good"),
+        (Outcome(1.2, aa_check=True), "A/A: a difference is shown", "bad"),
+        (Outcome(invalid=True, aa_check=True), "A/A: not comparable", "plain"),
     ],
 )
 def test_an_aa_check_is_a_badge_and_no_verdict(outcome: Outcome, text: str, tone: str) -> None:

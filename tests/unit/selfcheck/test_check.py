@@ -30,7 +30,7 @@ def test_the_highest_rate_of_closed_loads_is_that_of_the_newest_run(tmp_path: Pa
     assert check.highest_rate(plan, tmp_path) == check.USUAL_RPS
 
     def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
-        return runs.record(cell, good=700 + cell.load.value), runs.answers(10, 1.0)
+        return runs.record(cell, good=700 + cell.load.value), runs.responses(10, 1.0)
 
     runs.write_run(tmp_path, plan, make)
     (tmp_path / "99999999-made-up").mkdir()  # newer, and no run

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from twinbench.analyse.margins import MARGIN
+from twinbench.analyse.statistics import MARGIN
 from twinbench.report.charts.frame import (
     GREY,
     PLOT,

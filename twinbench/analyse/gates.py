@@ -1,0 +1,289 @@
+"""Gates: validity checks on one measurement.
+
+A gate returns what is wrong and what to do about it, or None. Why each is as it is:
+docs/decisions/0011-gates.md.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from twinbench.analyse.results import CellFigures, CellStatus
+from twinbench.analyse.window import Window
+from twinbench.findings import Floor
+from twinbench.plan import LoadKind, Plan
+from twinbench.store import CellRecord
+
+MAX_ERRORS = 0.001  # share of wrong responses: fewer do not move a p99, nor a throughput visibly
+# Above it the generator, not the server, may set the figure: what is left of its core goes in
+# bursts, and a request that waits for the generator looks like a slow one. Time in which it waited
+# for its core counts like time in which it used it.
+MAX_GENERATOR_CPU = 0.8
+MIN_OFFERED = 0.99  # of the scheduled rate: less is another load than the plan names
+# A request or two due at the window's last instant leave after it.
+EDGE_REQUESTS = 3
+# A timer of the kernel wakes a process within 0.1 ms here; thrice that at the median is no longer
+# the machine but a generator that cannot keep up.
+MAX_LAG_P50_MS = 0.3
+# A p99 that is late by less than a tenth of the p99 response cannot have made it.
+LAG_OF_RESPONSE = 0.1
+# What the self-check measures in a second moves by this factor from minute to minute on a shared
+# machine, and its bare timer does nothing with an arrival: in a clump, each waits for those before.
+FLOOR_TIMES, CLUMP_MS = 3, 0.2
+# Little's law, N = throughput x latency, holds exactly for users who always have one request in
+# flight: what is missing is time they spent otherwise.
+LITTLE_TOLERANCE = 0.03
+# Between a response and the next request of a user the generator works: a tenth of all its CPU time
+# with one user, up to three tenths with several, measured. At one user and 4,900 requests/s that
+# is 2.6 % of N: no fault, so up to so much of its CPU time is granted.
+GENERATOR_BETWEEN = 0.3
+# Requests in flight are sampled so many times in the window, and a line fitted. A backlog that
+# grows lies on it (R2 near 1); a queue that goes up and down does not, nor does one stall, be it
+# at the window's end (R2 0.6). Below 10 requests there is no backlog to speak of.
+BACKLOG_SAMPLES = 50
+BACKLOG_R2 = 0.7
+MIN_BACKLOG = 10
+# More slices find a trend sooner, but also take the slow wandering of a shared machine for one.
+SLICES, MIN_SLICES = 10, 5
+# Per slice; the logarithm of a smaller count is ruled by chance (sd 0.22 at 20).
+MIN_PER_SLICE = 20
+# On a machine whose throughput wanders by 21 % from one quarter of a second to the next, one
+# steady cell in a thousand looks so by chance; a run of 300 cells would lose none or one.
+TREND_P = 0.001
+MAX_TREND = 0.2  # change over the window; less is within what blocks differ by
+
+
+@dataclass(frozen=True, slots=True)
+class GateInput:
+    """One cell as gates see it; `floor` where the run has a self-check.
+
+    `errors` are the reasons of the wrong responses.
+    """
+
+    plan: Plan
+    record: CellRecord
+    figures: CellFigures
+    window: Window
+    errors: pl.Series
+    floor: Floor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Status of a cell, and its reasons."""
+
+    status: CellStatus
+    reasons: list[str]
+
+
+Gate = Callable[[GateInput], str | None]
+
+
+def judge_cell(cell: GateInput) -> Judgement:
+    """Return the status of a cell by what is known of it alone."""
+    record = cell.record
+    if record.outcome == "lost":
+        return Judgement("invalid", [record.reason])
+    if record.outcome == "collapsed":
+        silence = f"no response for {cell.plan.collapse_s:g} s"
+        in_flight = f"while {record.unanswered} requests were in flight"
+        return Judgement("collapsed", [f"{silence} {in_flight}", *record.remarks])
+    failed = [reason for gate in GATES[record.load.kind] if (reason := gate(cell))]
+    return Judgement("invalid" if failed else "valid", [*failed, *_remarks(cell)])
+
+
+def _remarks(cell: GateInput) -> Iterable[str]:
+    """Return what a reader should know, and what invalidates nothing."""
+    yield from cell.record.remarks
+    if unserved := cell.record.users_unserved:
+        users = "user" if unserved == 1 else "users"
+        yield f"{unserved} {users} had no response yet when the window began"
+    if cell.record.load.kind == "open" and cell.floor is None and _tail_is_late(cell):
+        yield (
+            f"one request in a hundred was sent more than {_lag_p99_ms(cell):.2g} ms late, above a"
+            " tenth of the p99 response time; without a self-check it is not known whether this"
+            " machine is always so late"
+        )
+
+
+def no_requests(cell: GateInput) -> str | None:
+    """Both loads: something must have been measured."""
+    if cell.figures.requests:
+        return None
+    if cell.record.load.kind == "open":
+        return "no request was due in the window: raise the rate, or lengthen measure_s"
+    return "no response in the window: lengthen measure_s"
+
+
+def errors(cell: GateInput) -> str | None:
+    """Both loads: nearly all responses must be correct."""
+    figures = cell.figures
+    if not figures.errors or figures.errors / figures.requests <= MAX_ERRORS:
+        return None
+    most = cell.errors.value_counts(sort=True).row(0)[0]
+    return (
+        f"{figures.errors} of {figures.requests} responses were wrong, most of them '{most}':"
+        " check what the app responds to these requests"
+    )
+
+
+def generator_cpu(cell: GateInput) -> str | None:
+    """Both loads: the generator must have CPU time to spare."""
+    used, waited = cell.figures.generator.cpu, cell.figures.generator.waited
+    if used + waited <= MAX_GENERATOR_CPU:
+        return None
+    others = f" and waited for it {waited:.0%} of the time" if waited else ""
+    return (
+        f"the load generator used {used:.0%} of its core{others}, and may have been the limit:"
+        " lower the load, or give it more or faster cores (processes) of its own"
+    )
+
+
+def not_drained(cell: GateInput) -> str | None:
+    """Both loads: the server's work must end with its responses."""
+    if cell.record.drained:
+        return None
+    return (
+        "the server was still busy after the last response, so the figures do not include all of"
+        " its work: lower the load"
+    )
+
+
+def little(cell: GateInput) -> str | None:
+    """Closed loads: by Little's law, as many requests are in flight as there are users.
+
+    Exact at the edges of the window (`Window.mean_in_flight`). Throughput x latency misses the law
+    by several percent where a latency is a quarter of the window.
+    """
+    users, in_flight = cell.record.load.value, cell.window.mean_in_flight
+    off = in_flight / users - 1
+    # The record has the CPU time of the busiest of the generator's processes.
+    generators = min(cell.plan.processes, users)
+    granted = GENERATOR_BETWEEN * cell.figures.generator.cpu * generators / users
+    if not cell.figures.requests or -LITTLE_TOLERANCE - granted <= off <= LITTLE_TOLERANCE:
+        return None
+    return (
+        f"{in_flight:.3g} requests were in flight on average with {users} users"
+        f" ({off:+.1%}; Little's law allows {LITTLE_TOLERANCE:.0%}): users paused, so the load was"
+        " not that of the plan; look for connections that fail or close"
+    )
+
+
+def trend(cell: GateInput) -> str | None:
+    """Closed loads: no trend in the logarithms of responses per slice of the window."""
+    window = cell.window
+    arrived_ns = window.done_ns[window.counted] - window.begin_ns
+    slices = min(SLICES, len(arrived_ns) // MIN_PER_SLICE)
+    if slices < MIN_SLICES:
+        return None
+    counts, _ = np.histogram(arrived_ns, slices, range=(0, window.end_ns - window.begin_ns))
+    # An empty slice has no logarithm; half a response is as near as a count can come.
+    change, p = fitted_change(np.log(np.maximum(counts, 0.5)))
+    if abs(change) <= math.log(1 + MAX_TREND) or p >= TREND_P:
+        return None
+    return (
+        f"throughput changed by a factor of {math.exp(change):.2g} from the window's beginning to"
+        " its end: not a steady state; lengthen warmup_s, or look for what grows"
+    )
+
+
+def fitted_change(logs: np.ndarray) -> tuple[float, float]:
+    """Return the change of the fitted line from first edge to last, and the p-value of none."""
+    if np.ptp(logs) == 0:
+        return 0.0, 1.0
+    fit = stats.linregress(np.arange(len(logs)), logs)
+    return float(fit.slope) * len(logs), float(fit.pvalue)
+
+
+def censored(cell: GateInput) -> str | None:
+    """Open loads: no arrival was dropped. Those would have been the slowest."""
+    record = cell.record
+    if not record.dropped:
+        return None
+    return (
+        f"censored: {record.dropped:,} of {record.scheduled:,} arrivals were dropped because too"
+        " many requests were in flight already, so response times look better than they were:"
+        " lower the rate, or raise in_flight"
+    )
+
+
+def backlog(cell: GateInput) -> str | None:
+    """Open loads: requests in flight do not grow all the time."""
+    in_flight = cell.window.in_flight_at(BACKLOG_SAMPLES)
+    if np.ptp(in_flight) == 0:
+        return None
+    fit = stats.linregress(np.arange(BACKLOG_SAMPLES), in_flight)
+    growth = float(fit.slope) * BACKLOG_SAMPLES
+    if fit.rvalue**2 < BACKLOG_R2 or growth < max(MIN_BACKLOG, MAX_TREND * in_flight.mean()):
+        return None
+    return (
+        f"not a steady state: requests in flight grew from {max(0.0, fit.intercept):.0f} to"
+        f" {fit.intercept + growth:.0f} in the window. Either the rate is above what the server can"
+        " take: lower it; or the window is too short to tell: lengthen measure_s"
+    )
+
+
+def offered_rate(cell: GateInput) -> str | None:
+    """Open loads: the scheduled rate was sent."""
+    due = cell.record.scheduled - cell.record.dropped
+    sent = int(cell.window.contains(cell.window.sent_ns).sum())
+    if sent >= MIN_OFFERED * due or due - sent <= EDGE_REQUESTS:
+        return None
+    return (
+        f"only {sent:,} of {due:,} requests were sent inside the window: the generator did not"
+        " reach the rate; lower it, or raise processes"
+    )
+
+
+def lag(cell: GateInput) -> str | None:
+    """Open loads: sent on time, at the median; at p99 within what the machine itself is late."""
+    lag_ms = _lag_ms(cell)
+    if not len(lag_ms):
+        return None
+    p50_ms, p99_ms = np.percentile(lag_ms, [50, 99])
+    if p50_ms > MAX_LAG_P50_MS:
+        return (
+            f"half of the requests were sent more than {p50_ms:.2g} ms late"
+            f" ({MAX_LAG_P50_MS} ms is allowed): lower the rate, or raise processes"
+        )
+    if cell.floor is None or not _tail_is_late(cell):
+        return None
+    floor_ms = cell.floor.lag_p99_ms
+    max_ms = max(FLOOR_TIMES * floor_ms, floor_ms + CLUMP_MS)
+    if p99_ms <= max_ms:
+        return None
+    return (
+        f"one request in a hundred was sent more than {p99_ms:.2g} ms late, above a tenth of the"
+        f" p99 response time and above {max_ms:.2g} ms (this machine is {floor_ms:.2g} ms late by"
+        " itself): measure again when it is calm, or lower the rate"
+    )
+
+
+def _lag_ms(cell: GateInput) -> np.ndarray:
+    return cell.window.lag_ms(cell.window.contains(cell.window.intended_ns))
+
+
+def _lag_p99_ms(cell: GateInput) -> float:
+    return float(np.percentile(_lag_ms(cell), 99))
+
+
+def _tail_is_late(cell: GateInput) -> bool:
+    """Of timed requests only: slow background requests would hide a late generator."""
+    response_ms = cell.window.response_ms()
+    if not len(_lag_ms(cell)) or not len(response_ms):
+        return False
+    return _lag_p99_ms(cell) > LAG_OF_RESPONSE * float(np.percentile(response_ms, 99))
+
+
+# The deeper reason first: what is dropped or piles up also fails later gates.
+GATES: dict[LoadKind, tuple[Gate, ...]] = {
+    "closed": (no_requests, errors, generator_cpu, little, trend, not_drained),
+    "open": (
+        *(no_requests, censored, backlog, errors, generator_cpu),
+        *(offered_rate, lag, not_drained),
+    ),
+}

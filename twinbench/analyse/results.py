@@ -1,0 +1,318 @@
+"""Results of an analysis: the models of results.json, and all that reports see.
+
+`twinbench schema` prints the JSON Schema (docs/results.schema.json). Units are in the names.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from twinbench.findings import PreflightPair, SelfCheck
+from twinbench.plan import Load, LoadKind, Plan
+from twinbench.store import Machine
+
+# `per_cpu_s`: correct responses per CPU second of the server.
+Metric = Literal["throughput", "per_cpu_s", "p50", "p99"]
+METRICS: tuple[Metric, ...] = ("throughput", "per_cpu_s", "p50", "p99")
+HIGHER_IS_BETTER: frozenset[Metric] = frozenset({"throughput", "per_cpu_s"})
+CellStatus = Literal["valid", "invalid", "collapsed"]
+Decision = Literal["faster", "slower", "no difference shown", "not comparable"]
+Verdict = Literal["supported", "refuted", "not shown"]
+# Percentiles of `Point.response_ms` and `Point.service_ms`.
+PERCENTS = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.99)
+
+
+class Result(BaseModel):
+    """Base of all models: immutable, without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Estimate(Result):
+    """Figure with its 95 % interval over blocks; no bounds with a single block."""
+
+    estimate: float
+    low: float | None = None
+    high: float | None = None
+
+
+class LatencySummary(Result):
+    """Milliseconds; None where fewer than 20 samples lie beyond the percentile."""
+
+    mean: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class Generator(Result):
+    """Load generator during the window.
+
+    `cpu` is the share of its core, 0 to 1; `waited` the share of the time in which it was ready to
+    run and had no core. `lag_*` is the delay of sends after their intended times.
+    """
+
+    cpu: float
+    waited: float
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
+
+
+class ServerTelemetry(Result):
+    """Telemetry inside the window; None where nothing was sampled.
+
+    `stolen_cpu` and `other_cpu` are CPU seconds per second on the server's cores: taken by the
+    host, and used by other processes. `loop_lag_p99_ms` is the event-loop lag. `*_used_max` and
+    `*_waiting_max` are maxima of worker threads and database connections in use, and of requests
+    that wait for one.
+    """
+
+    stolen_cpu: float | None = None
+    other_cpu: float | None = None
+    loop_lag_p99_ms: float | None = None
+    threads_used_max: int | None = None
+    threads_waiting_max: int | None = None
+    connections_used_max: int | None = None
+    connections_waiting_max: int | None = None
+
+
+class CellFigures(ServerTelemetry):
+    """Figures of one measurement; which requests count: docs/results.md.
+
+    `requests` includes the `errors`. Of an open load, `scheduled` arrivals were due in the window,
+    and `dropped` of them were not sent. `latency_ms` is done - intended, `service_ms` done - sent;
+    background requests count everywhere else. `server_cpu` is the share of one core,
+    `server_cpu_ms` CPU time per correct response, `per_cpu_s` correct responses per CPU second.
+    """
+
+    id: int
+    block: int
+    target: str
+    scenario: str
+    load: Load
+    requests: int
+    errors: int
+    scheduled: int
+    dropped: int
+    throughput_rps: float
+    latency_ms: LatencySummary
+    service_ms: LatencySummary
+    generator: Generator
+    server_cpu: float | None
+    server_cpu_ms: float | None
+    per_cpu_s: float | None
+    server_memory_mib: float | None
+
+
+class CellResult(CellFigures):
+    """One measurement. `reasons` say why it is invalid or collapsed; of a valid one, remarks."""
+
+    status: CellStatus
+    reasons: list[str]
+
+
+class Timeline(Result):
+    """One measurement over time, warm-up included; seconds since the start of its window.
+
+    `counts[i][j]` are responses that arrived between `seconds[i]` and `seconds[i + 1]`, after a
+    response time between `latency_ms[j]` and `latency_ms[j + 1]`, without background requests. It
+    ends with the last response or with the window, whichever is later; where the server
+    collapsed, with the load. The other lists are telemetry at `sampled_s`.
+    """
+
+    cell: int
+    target: str
+    scenario: str
+    load: Load
+    window_s: float
+    seconds: list[float]
+    latency_ms: list[float]
+    counts: list[list[int]]
+    sampled_s: list[float]
+    loop_lag_ms: list[float | None]
+    threads_waiting: list[float | None]
+    connections_waiting: list[float | None]
+
+
+class Point(Result):
+    """One load of a curve.
+
+    `blocks` are the valid ones, `collapsed` those in which the server collapsed; one of these
+    makes the point collapsed. `server_cpu` and `server_cpu_ms` are means of the valid blocks.
+    `response_ms` and `service_ms` are the percentiles `PERCENTS` of the requests of all valid
+    blocks together, None with fewer than 20 samples beyond.
+    """
+
+    value: int
+    status: CellStatus
+    blocks: int
+    collapsed: int
+    throughput_rps: Estimate | None
+    per_cpu_s: Estimate | None
+    p50_ms: Estimate | None
+    p99_ms: Estimate | None
+    max_ms: float | None
+    server_cpu: float | None
+    server_cpu_ms: float | None
+    response_ms: list[float | None]
+    service_ms: list[float | None]
+
+
+class Capacity(Result):
+    """Highest throughput of a closed curve, and the number of users (`value`) at which it is.
+
+    `at_edge`: no higher load has a result, so more may be possible.
+    """
+
+    value: int
+    throughput_rps: Estimate
+    at_edge: bool
+
+
+class Objective(Result):
+    """Highest load up to which every load meets p99 <= `slo_ms`; `value` is None where none does.
+
+    `until` says why it ends there: `missed` (the next load has a higher p99), `collapsed` (at the
+    next load), `not known` (the next load is invalid, or has too few samples for a p99), or
+    `range` (it is the highest load of the plan).
+    """
+
+    slo_ms: float
+    value: int | None
+    until: Literal["missed", "collapsed", "not known", "range"]
+
+
+class Prediction(Result):
+    """Throughput that `limit` threads or connections allow, each held for `held_ms`."""
+
+    by: Literal["threads", "connections"]
+    limit: int
+    held_ms: float
+    rps: float
+
+
+class Curve(Result):
+    """One target and scenario over the loads of one kind.
+
+    `capacity` and `prediction` are those of closed loads only.
+    """
+
+    target: str
+    scenario: str
+    load_kind: LoadKind
+    points: list[Point]
+    capacity: Capacity | None = None
+    objective: Objective | None = None
+    prediction: Prediction | None = None
+
+
+class Comparison(Result):
+    """Candidate against baseline at one load, by one metric.
+
+    `ratio` is candidate / baseline, paired by block, over the `blocks` in which both are valid.
+    `adjusted_p` is the probability of a ratio so far beyond the margin if the true one were at the
+    margin, adjusted (Holm) for the loads of the same scenario, candidate, load kind and metric;
+    below 0.05 there is a decision. `smallest_difference` is how far from 1 (0.12: 12 % more) the
+    ratio would have had to be for a decision in four cases of five.
+
+    `collapses` say in how many blocks a target collapsed. Where one did in half of its blocks or
+    more there is no ratio, and `not_collapsed` is the other, if it responded. `aa_check`: the two
+    are the same target. `expected_differences` is the plan's reason why they differ.
+    """
+
+    scenario: str
+    load: Load
+    metric: Metric
+    baseline: str
+    candidate: str
+    ratio: Estimate | None
+    blocks: int
+    decision: Decision
+    adjusted_p: float | None = None
+    smallest_difference: float | None = None
+    aa_check: bool = False
+    not_collapsed: str | None = None
+    collapses: list[str] = Field(default=[])
+    expected_differences: str | None = None
+    reasons: list[str]
+
+
+class ClaimResult(Result):
+    """Verdict on a public claim.
+
+    `evidence` are the deciding figures in one line, with what each condition expects in brackets;
+    `cells` the measurements behind all conditions.
+    """
+
+    id: str
+    text: str
+    source: str
+    verdict: Verdict
+    evidence: str
+    cells: list[int]
+
+
+class Timing(Result):
+    """Start of the run in local time, its duration, and the seconds inside measuring windows."""
+
+    started: str
+    elapsed_s: float
+    window_s: float
+    sessions: int
+
+
+class Results(Result):
+    """results.json. `remarks` are about the run as a whole: what is missing, and why."""
+
+    format: Literal[5] = 5
+    run: str
+    plan: Plan
+    timing: Timing
+    missing_cells: int
+    preflight: list[PreflightPair] = Field(default=[])
+    remarks: list[str] = Field(default=[])
+    cells: list[CellResult]
+    curves: list[Curve]
+    comparisons: list[Comparison]
+    claims: list[ClaimResult]
+    timelines: list[Timeline]
+    self_check: SelfCheck | None
+    machine: Machine
+    versions: dict[str, str]
+
+    def curves_of(self, scenario: str, kind: LoadKind) -> list[Curve]:
+        """Return the curves of a scenario over the loads of one kind, in the order of targets."""
+        return [c for c in self.curves if (c.scenario, c.load_kind) == (scenario, kind)]
+
+    def cells_of(self, curve: Curve) -> list[CellResult]:
+        """Return the measurements of a curve, in the order of measuring."""
+        wanted = (curve.scenario, curve.target, curve.load_kind)
+        return [c for c in self.cells if (c.scenario, c.target, c.load.kind) == wanted]
+
+    def compared(
+        self, scenario: str, kind: LoadKind, metric: Metric, candidate: str | None = None
+    ) -> list[Comparison]:
+        """Return the comparisons of a scenario (and candidate) at loads of one kind, by load."""
+        return [
+            comparison
+            for comparison in self.comparisons
+            if (comparison.scenario, comparison.load.kind, comparison.metric)
+            == (scenario, kind, metric)
+            and candidate in (None, comparison.candidate)
+        ]
+
+    def primary_metric(self, scenario: str, kind: LoadKind) -> Metric:
+        """Return the metric by which reports compare targets.
+
+        Closed loads: throughput. Open loads, which fix the throughput: p99, unless it lacks
+        samples at a load at which the median does not.
+        """
+        if kind == "closed":
+            return "throughput"
+        medians, tails = (
+            {c.load for c in self.compared(scenario, kind, metric) if c.ratio}
+            for metric in ("p50", "p99")
+        )
+        return "p99" if tails and tails >= medians else "p50"

@@ -1,0 +1,131 @@
+"""Intervals, and when a ratio counts as a difference.
+
+The unit is the block: requests follow one another and are not independent, blocks are apart in
+time and order. Ratios are candidate / baseline, one per block: paired, since both were measured
+in the same minutes. All is done on logarithms, because noise and ratios multiply, and so that
+twice as fast and half as fast are equally far from 1.
+"""
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from twinbench.analyse.results import HIGHER_IS_BETTER, Decision, Estimate, Metric
+from twinbench.plan import Load
+
+# The probability of an error, of intervals and decisions alike: customary, see `Estimate`.
+ALPHA = 0.05
+CONFIDENCE = 1 - ALPHA
+# A difference smaller than this matters to nobody who chooses between two designs.
+MARGIN = 0.03
+# The smallest difference is found in so many cases: customary.
+POWER = 0.8
+# The largest logarithm whose exponential is a float.
+MAX_LOG = math.log(sys.float_info.max)
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadDecision:
+    """Decision at one load; see `Comparison`."""
+
+    decision: Decision
+    adjusted_p: float
+    smallest_difference: float
+    reasons: list[str]
+
+
+def geometric_mean(values: Sequence[float]) -> Estimate | None:
+    """Return the geometric mean, with Student's t interval on the logarithms.
+
+    One value has no interval. No values, or a zero among them, have no mean.
+    """
+    if not values or min(values) <= 0:
+        return None
+    if len(values) == 1:
+        return Estimate(estimate=values[0])
+    logs = np.log(values)
+    mean, error = logs.mean(), stats.sem(logs)
+    # Not `stats.t.interval`, which has none without spread.
+    half_width = stats.t.isf(ALPHA / 2, len(values) - 1) * error
+    low, estimate, high = np.exp([mean - half_width, mean, mean + half_width]).tolist()
+    return Estimate(estimate=estimate, low=low, high=high)
+
+
+def decide(metric: Metric, family: Mapping[Load, Values]) -> dict[Load, LoadDecision]:
+    """Return the decisions at the loads of a family; of each its log ratios, two or more."""
+    p_values = [float(p_beyond_margin(logs)) for logs in family.values()]
+    adjusted = holm(np.array(p_values)).tolist()
+    return {
+        load: _decide(metric, logs, p, adjusted_p, len(family))
+        for (load, logs), p, adjusted_p in zip(family.items(), p_values, adjusted, strict=True)
+    }
+
+
+def _decide(metric: Metric, logs: Values, p: float, adjusted_p: float, loads: int) -> LoadDecision:
+    decision: Decision = "no difference shown"
+    reasons = []
+    if adjusted_p < ALPHA:
+        decision = "faster" if (logs.mean() > 0) == (metric in HIGHER_IS_BETTER) else "slower"
+    elif p < ALPHA:
+        reasons.append(f"beyond the margin by itself, but not as one of {loads} loads")
+    difference = smallest_difference(float(stats.sem(logs)), len(logs), loads)
+    return LoadDecision(decision, adjusted_p, difference, reasons)
+
+
+def p_beyond_margin(logs: Values) -> Values:
+    """Return the probability of means so far beyond the margin, if the truth were at the margin.
+
+    Over the last axis: blocks, two or more. It is one-sided and doubled, so that it is below
+    `ALPHA` where the interval of the ratio lies beyond the margin as a whole; 1 within the margin.
+    """
+    error = stats.sem(logs, axis=-1)
+    excess = np.abs(logs.mean(axis=-1)) - math.log1p(MARGIN)
+    without_spread = np.where(excess > 0, np.inf, -np.inf)
+    t = np.divide(excess, error, out=without_spread, where=error > 0)
+    return np.asarray(np.minimum(1.0, 2 * stats.t.sf(t, logs.shape[-1] - 1)))
+
+
+def holm(p: Values) -> Values:
+    """Return p values adjusted for their number along the last axis, one family.
+
+    The probability that any of a family is below `ALPHA` by chance stays below `ALPHA`, however
+    they depend on each other. Source: S. Holm, A Simple Sequentially Rejective Multiple Test
+    Procedure, 1979.
+    """
+    order = np.argsort(p, axis=-1)
+    stepwise = np.take_along_axis(p, order, axis=-1) * np.arange(p.shape[-1], 0, -1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(
+        adjusted, order, np.minimum(1.0, np.maximum.accumulate(stepwise, axis=-1)), axis=-1
+    )
+    return adjusted
+
+
+def smallest_difference(error: float, blocks: int, loads: int) -> float:
+    """Return how far from 1 a ratio must truly be to be decided with `POWER`.
+
+    0.12 is 12 % more, or less by a factor of 1.12. `error` is the standard error of the mean log
+    ratio. At the level of Bonferroni for each of `loads`; Holm decides no less.
+    """
+    log = math.log1p(MARGIN) + _detectable_errors(blocks - 1, loads) * error
+    return math.expm1(min(MAX_LOG, log))
+
+
+@cache
+def _detectable_errors(freedom: int, loads: int) -> float:
+    """Return how many standard errors beyond the margin are decided with `POWER`.
+
+    The noncentrality at which Student's t exceeds its critical value with that probability.
+    """
+    critical = float(stats.t.isf(ALPHA / 2 / loads, freedom))
+    # Zero exceeds it too seldom, twice the critical value and 2 more than often enough.
+    return optimize.brentq(
+        lambda away: float(stats.nct.sf(critical, freedom, away)) - POWER, 0, 2 * critical + 2
+    )
