@@ -48,7 +48,7 @@ report: $(READY)  ## make the newest run's report again, from disk
 
 sample: $(READY)  ## keep the newest run's report as reports/sample, and in the README; RUN=folder for another
 	@$(BIN)/twinbench report $(or $(RUN),reports/latest)
-	@$(BIN)/python -m twinbench.report.sample $(or $(RUN),reports/latest)
+	@$(BIN)/python -m tools.sample $(or $(RUN),reports/latest)
 
 calibrate: $(READY)  ## check the load generator against known answers: two minutes
 	@$(BIN)/python -m tests.instrument $(PLAN) $(if $(KEEP),--keep $(KEEP))

@@ -1,1 +1,1 @@
-"""The load: runs inside Locust, in a process of its own, because Locust monkey-patches it."""
+"""The load, sent by Locust in a process of its own, since importing it patches the process."""

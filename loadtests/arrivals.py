@@ -1,43 +1,51 @@
-"""When the requests of an open load are meant to be sent, and being told when that is.
+"""Arrivals of an open load: their schedule, and the timer that sends them.
 
-The moments are drawn before the load begins. Waiting for them is left to the kernel (timerfd),
-because gevent's own timers are whole milliseconds, and spinning starves the sockets.
+The schedule is drawn before the load begins. The kernel (timerfd) waits for each arrival:
+gevent's own timers have whole milliseconds, and spinning starves the sockets.
 """
 
 import bisect
 import ctypes
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import gevent
 import numpy as np
 
-from loadtests.wire import READ
-from twinbench import plan
+from loadtests.connection import READ
+from loadtests.requests import PreparedRequest
 from twinbench.job import Job
+from twinbench.plan import Arrivals
 
-if TYPE_CHECKING:  # importing locust changes the whole process
+if TYPE_CHECKING:  # importing locust patches the whole process
     from loadtests.users import OpenUser
 
 NS_PER_S = 1_000_000_000
 TIMER_BYTES = 8
 TFD_NONBLOCK, TFD_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
 TFD_TIMER_ABSTIME = 1
-# More than are expected, by so many standard deviations of their number.
+# More than expected, by so many standard deviations of their number.
 SPARE = 6
-# From the warm-up's end to the window: the harness is asked when that begins, and answers at once.
-LONGEST_PAUSE_S = 5.0
+# From the end of the warm-up to the window: the harness names its start at once.
+MAX_PAUSE_S = 5.0
 
 
 def schedule_ns(
-    rate: int, arrivals: plan.Arrivals, seconds: float, seed: int, process: int = 0, of: int = 1
+    rate: int,
+    arrivals: Arrivals,
+    seconds: float,
+    seed: int,
+    process: int = 0,
+    processes: int = 1,
 ) -> list[int]:
-    """Nanoseconds after the beginning at which to send `rate` requests a second for `seconds`,
-    in order: every `of`th of them from number `process` on. Poisson: the gaps are independent
-    and exponential with mean 1 / rate; constant: all gaps are equal."""
+    """Return when to send `rate` requests a second for `seconds`: ns after the start, in order.
+
+    Every `processes`-th of them from number `process` on. Poisson: the gaps are independent and
+    exponential with mean 1 / rate; constant: all gaps are equal.
+    """
     expected = rate * seconds
     count = int(expected + SPARE * expected**0.5) + SPARE
     if arrivals == "poisson":
@@ -45,92 +53,97 @@ def schedule_ns(
         gaps = np.random.default_rng([seed, rate]).exponential(1 / rate, count)
     else:
         gaps = np.full(count, 1 / rate)
-    moments = (np.cumsum(gaps) * NS_PER_S).astype(np.int64)
-    found: list[int] = moments[moments < seconds * NS_PER_S][process::of].tolist()
+    times = (np.cumsum(gaps) * NS_PER_S).astype(np.int64)
+    found: list[int] = times[times < seconds * NS_PER_S][process::processes].tolist()
     return found
 
 
-class Arrivals:
-    """Hands each request that is due to an idle user; drops it where there is none."""
+class ArrivalDispatcher:
+    """Gives each request that is due to an idle user; drops it if there is none."""
 
-    def __init__(self, job: Job, users: "type[OpenUser]", drawn: Any) -> None:
-        self._longest_s = job.warmup_s + LONGEST_PAUSE_S + job.measure_s
-        self._moments = schedule_ns(
-            job.load.value, job.arrivals, self._longest_s, job.seed, job.process, job.of
+    def __init__(
+        self, job: Job, users: "type[OpenUser]", requests: Sequence[PreparedRequest]
+    ) -> None:
+        self._span_s = job.warmup_s + MAX_PAUSE_S + job.measure_s
+        self._schedule = schedule_ns(
+            job.load.value, job.arrivals, self._span_s, job.seed, job.process, job.processes
         )
-        self._drawn = drawn
+        self._requests = requests
         self._idle = users.idle
         self._users = users
         self._next = 0
         self._dropped: list[int] = []
-        self._alarm = TimerFd(self._send_due)
+        self._timer = TimerFd(self._send_due)
 
     def begin(self, at_ns: int) -> None:
-        self._drawn_until_ns = at_ns + int(self._longest_s * NS_PER_S)
-        self._moments = [at_ns + moment for moment in self._moments]
-        if self._moments:
-            self._alarm.set(self._moments[0])
+        """Send what is due from then on."""
+        self._scheduled_until_ns = at_ns + int(self._span_s * NS_PER_S)
+        self._schedule = [at_ns + time_ns for time_ns in self._schedule]
+        if self._schedule:
+            self._timer.set(self._schedule[0])
 
     def end_at(self, end_ns: int) -> None:
-        """Nothing is due from then on. Raises RuntimeError if not so many were drawn."""
-        if end_ns > self._drawn_until_ns:
-            raise RuntimeError(f"the harness was silent for more than {LONGEST_PAUSE_S:g} s")
-        self._moments = self._moments[: bisect.bisect_left(self._moments, end_ns)]
+        """End the schedule. Raises RuntimeError if it is too short."""
+        if end_ns > self._scheduled_until_ns:
+            raise RuntimeError(f"the harness sent no start for more than {MAX_PAUSE_S:g} s")
+        self._schedule = self._schedule[: bisect.bisect_left(self._schedule, end_ns)]
 
     def due(self) -> bool:
-        """Whether something is to be sent yet."""
-        return self._next < len(self._moments)
+        """Return whether something is still to be sent."""
+        return self._next < len(self._schedule)
 
     def between(self, begin_ns: int, end_ns: int) -> tuple[int, int]:
-        """How many were due in that time, and how many of these were dropped."""
-        return _inside(self._moments, begin_ns, end_ns), _inside(self._dropped, begin_ns, end_ns)
+        """Return how many were due in that time, and how many of these were dropped."""
+        return _count(self._schedule, begin_ns, end_ns), _count(self._dropped, begin_ns, end_ns)
 
     def close(self) -> None:
-        self._alarm.close()
+        """Stop the timer."""
+        self._timer.close()
 
     def _send_due(self) -> None:
-        """Called from the hub, to which users come back. What is due goes at once, however late."""
-        while self._next < len(self._moments) and not self._users.stopping:
-            intended_ns = self._moments[self._next]
+        """Send what is due, however late. Runs in the hub, to which users switch back."""
+        while self._next < len(self._schedule) and not self._users.stopping:
+            intended_ns = self._schedule[self._next]
             if intended_ns > time.perf_counter_ns():
-                self._alarm.set(intended_ns)
+                self._timer.set(intended_ns)
                 return
-            drawn = self._drawn[self._next % len(self._drawn)]
+            prepared = self._requests[self._next % len(self._requests)]
             self._next += 1
             if self._idle:
-                self._idle.pop()((drawn, intended_ns))
+                self._idle.pop()((prepared, intended_ns))
             else:
                 self._dropped.append(intended_ns)
 
 
 class TimerFd:
-    """Calls `ring` from the hub, which must not block, at the moment that was set last."""
+    """Timer that calls `callback` from the hub, where it must not block."""
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, callback: Callable[[], None]) -> None:
         self._fd = _timerfd()
         self._watcher: Any = gevent.get_hub().loop.io(self._fd, READ)
-        self._watcher.start(self._rung)
-        self._ring = ring
+        self._watcher.start(self._expired)
+        self._callback = callback
 
     def set(self, at_ns: int) -> None:
-        """Ring at `at_ns` on the monotonic clock; at once if that has passed."""
+        """Expire at `at_ns` on the monotonic clock, at once if that has passed."""
         _set_time(self._fd, max(at_ns, 1))
 
     def close(self) -> None:
+        """Close the timer."""
         self._watcher.stop()
         self._watcher.close()
         os.close(self._fd)
 
-    def _rung(self) -> None:
+    def _expired(self) -> None:
         try:
             os.read(self._fd, TIMER_BYTES)
         except BlockingIOError:
-            return  # set anew after it had expired
-        self._ring()
+            return  # set again after it had expired
+        self._callback()
 
 
-def _inside(moments: list[int], begin_ns: int, end_ns: int) -> int:
-    return sum(begin_ns <= moment < end_ns for moment in moments)
+def _count(times_ns: list[int], begin_ns: int, end_ns: int) -> int:
+    return sum(begin_ns <= time_ns < end_ns for time_ns in times_ns)
 
 
 class _Timespec(ctypes.Structure):
@@ -141,10 +154,12 @@ class _Itimerspec(ctypes.Structure):
     _fields_ = [("interval", _Timespec), ("value", _Timespec)]
 
 
-@cache  # it is asked with every arrival
+@cache  # used at every arrival
 def _libc() -> ctypes.CDLL:
-    """os.timerfd_create came with Python 3.13. Other systems than Linux have no timerfd: twinbench
-    refuses open loads there, before anything is started."""
+    """Return the C library: os.timerfd_create came with Python 3.13.
+
+    Only Linux has timerfd; elsewhere twinbench refuses open loads.
+    """
     return ctypes.CDLL(None, use_errno=True)
 
 

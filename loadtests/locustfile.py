@@ -1,7 +1,7 @@
-"""The door for plain `locust -f loadtests/locustfile.py`: the same users, Locust's own figures.
+"""Locustfile for trying a scenario by hand: `locust -f loadtests/locustfile.py`.
 
-Choose the scenario on the page or with --scenario. Nothing is recorded; to compare two apps,
-use twinbench.
+The same users as in a run, with Locust's own statistics. Choose the scenario on the page or with
+--scenario. Nothing is recorded; to compare two apps, use twinbench.
 """
 
 import itertools
@@ -16,20 +16,20 @@ from gevent.event import Event
 from locust import events
 from locust.env import Environment
 
-from loadtests.draw import PreparedRequest, prepare_requests
+from loadtests.connection import NO_RESPONSE, TimedResponse
+from loadtests.requests import PreparedRequest, prepare_requests
 from loadtests.users import ClosedUser, ScenarioUser
-from loadtests.wire import NO_ANSWER, Answer
 from twinbench.exchange import ExchangeError, send_setup
 from twinbench.plan import Request, SetupRequest, read_scenario, scenario_names
 
 NS_PER_MS = 1e6
 SEED = 1
-# For each request that is sent before the load; a person waits for it.
-SETUP_S = 10.0
+SETUP_TIMEOUT_S = 10.0  # for each setup request
 
 
 @events.init_command_line_parser.add_listener
 def add_scenario_option(parser: ArgumentParser) -> None:
+    """Add --scenario to Locust's options."""
     parser.add_argument(
         "--scenario",
         choices=scenario_names(),
@@ -39,59 +39,60 @@ def add_scenario_option(parser: ArgumentParser) -> None:
 
 
 class LocustStatistics:
-    """Tells Locust of each answer, as its own clients do."""
+    """Sink that reports each response to Locust, as its own clients do."""
 
     def __init__(self, environment: Environment, requests: list[Request]) -> None:
         self._fire = environment.events.request.fire
         self._requests = requests
         self.in_flight = 0
-        self.last_sign_ns = 0
+        self.last_activity_ns = 0
 
-    def add(self, request: int, expected: int, intended_ns: int, answer: Answer) -> bool:
-        """Report one answer; True if it was a good one."""
+    def add(self, request: int, expected: int, intended_ns: int, response: TimedResponse) -> bool:
+        """Report one response; return whether it is right."""
         sent = self._requests[request]
-        good = answer.status == expected
-        wrong = answer.error or f"status {answer.status}, expected {expected}"
+        good = response.status == expected
+        error = response.error or f"status {response.status}, expected {expected}"
         self._fire(
             request_type=sent.method,
             name=sent.path,
-            response_time=(answer.done_ns - answer.sent_ns) / NS_PER_MS,
-            response_length=answer.bytes,
-            exception=None if good else RuntimeError(wrong),
+            response_time=(response.done_ns - response.sent_ns) / NS_PER_MS,
+            response_length=response.bytes,
+            exception=None if good else RuntimeError(error),
             context={},
         )
-        return good and answer.status != NO_ANSWER
+        return good and response.status != NO_RESPONSE
 
 
-class TwinUser(ClosedUser):
-    """A user of the chosen scenario."""
+class LocustUser(ClosedUser):
+    """User of the chosen scenario."""
 
     host = "http://127.0.0.1:8000"
     user_ids = itertools.count()
     slots = itertools.count()
-    go = Event()
-    there: ClassVar[list[ScenarioUser]] = []
-    # Until a scenario is chosen: nobody goes before that.
-    drawn: ClassVar[Sequence[PreparedRequest]] = ((0, 0, b""),)
+    start_event = Event()
+    active_users: ClassVar[list[ScenarioUser]] = []
+    # Replaced when a scenario is chosen, before `start_event` is set.
+    requests: ClassVar[Sequence[PreparedRequest]] = ((0, 0, b""),)
 
 
 @events.test_start.add_listener
 def choose_scenario(environment: Any, **_: Any) -> None:
+    """Send the setup of the chosen scenario, and let the users start."""
     options: Any = environment.parsed_options
     table = read_scenario(options.scenario)
     requests = [Request.model_validate(item) for item in table["requests"]]
-    before = [SetupRequest.model_validate(item) for item in table.get("setup", [])]
-    host = environment.host or TwinUser.host
+    setup = [SetupRequest.model_validate(item) for item in table.get("setup", [])]
+    host = environment.host or LocustUser.host
     parts = urlsplit(host)
     try:
-        captures = send_setup(before, parts.hostname or "", parts.port or 80, SETUP_S, SEED)
+        captures = send_setup(setup, parts.hostname or "", parts.port or 80, SETUP_TIMEOUT_S, SEED)
     except ExchangeError as error:
         logging.error("%s: %s", host, error)
         environment.process_exit_code = 1
-        TwinUser.go.clear()
-        # Not from within its own start.
+        LocustUser.start_event.clear()
+        # The runner cannot quit while it starts.
         gevent.spawn_later(0, environment.runner.quit)
         return
-    TwinUser.drawn = prepare_requests(requests, host, SEED, captures)
-    TwinUser.sink = LocustStatistics(environment, requests)
-    TwinUser.go.set()
+    LocustUser.requests = prepare_requests(requests, host, SEED, captures)
+    LocustUser.sink = LocustStatistics(environment, requests)
+    LocustUser.start_event.set()

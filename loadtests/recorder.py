@@ -1,4 +1,4 @@
-"""Every request of a cell, kept in memory while it is measured and written afterwards."""
+"""Recorder of a cell's requests: in memory during the load, written afterwards."""
 
 import io
 import struct
@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from loadtests.wire import NO_ANSWER, Answer
+from loadtests.connection import NO_RESPONSE, TimedResponse
 
-STAMPS = ("intended_ns", "sent_ns", "first_byte_ns", "done_ns")
+# Columns of requests.parquet (docs/results.md).
+TIMES = ("intended_ns", "sent_ns", "first_byte_ns", "done_ns")
 NUMBERS = ("request", "status", "bytes", "error")
 ROW = struct.Struct("=4q4i")
-ROWS = np.dtype([*((name, "<i8") for name in STAMPS), *((name, "<i4") for name in NUMBERS)])
-# Made at once, so that nothing is allocated while it is measured; the system gives the memory
-# only as it is used. Ten seconds of the fastest generator.
+ROW_TYPE = np.dtype([*((name, "<i8") for name in TIMES), *((name, "<i4") for name in NUMBERS)])
+# Ten seconds of the fastest generator, allocated at once: nothing is allocated during the window,
+# and the system provides the memory only as it is used.
 CHUNK_ROWS = 1 << 20
 NO_ERROR = 0
 
 
 class Recorder:
-    """Rows as `requests.parquet` has them (docs/results.md), and what the driver watches."""
+    """Rows of requests.parquet in memory, and what tells whether the server responds."""
 
     def __init__(self) -> None:
         self._full: list[bytearray] = []
@@ -30,15 +31,15 @@ class Recorder:
         self._end = 0
         self._errors = {"": NO_ERROR}
         self.in_flight = 0
-        # The newest answer, or the moment from which on one was waited for.
-        self.last_sign_ns = time.perf_counter_ns()
+        # The newest response, or the time since when one has been due.
+        self.last_activity_ns = time.perf_counter_ns()
 
-    def add(self, request: int, expected: int, intended_ns: int, answer: Answer) -> bool:
-        """Keep one answer; True if it was a good one."""
-        sent, first, done, status, size, error = answer
+    def add(self, request: int, expected: int, intended_ns: int, response: TimedResponse) -> bool:
+        """Record one response; return whether it is right."""
+        sent, first, done, status, size, error = response
         good = status == expected
-        if status != NO_ANSWER:
-            self.last_sign_ns = done
+        if status != NO_RESPONSE:
+            self.last_activity_ns = done
             if not good:
                 error = f"status {status}, expected {expected}"
         number = self._errors[error] if error in self._errors else self._number(error)
@@ -51,26 +52,25 @@ class Recorder:
         return good
 
     def good_between(self, begin_ns: int, end_ns: int) -> int:
-        """The right answers that arrived in that time."""
+        """Return the number of right responses that arrived in that time."""
         rows = self._rows()
         inside = (rows["done_ns"] >= begin_ns) & (rows["done_ns"] < end_ns)
         return int(np.count_nonzero(inside & (rows["error"] == NO_ERROR)))
 
     def write(self, path: Path) -> None:
-        """Write the rows as parquet, ordered as they were answered. Raises OSError."""
+        """Write requests.parquet, ordered by the end of each request. Raises OSError."""
         rows = self._rows()
         errors = pl.Series("error", list(self._errors), dtype=pl.String)
         frame = pl.DataFrame(
-            [pl.Series(name, np.ascontiguousarray(rows[name])) for name in STAMPS + NUMBERS[:-1]]
+            [pl.Series(name, np.ascontiguousarray(rows[name])) for name in TIMES + NUMBERS[:-1]]
         ).with_columns(error=errors.gather(np.ascontiguousarray(rows["error"])))
-        # In memory first: of a full disk polars would say something else than OSError.
-        whole = io.BytesIO()
-        frame.write_parquet(whole, compression="zstd")
-        path.write_bytes(whole.getbuffer())
+        buffer = io.BytesIO()  # polars raises something else than OSError for a full disk
+        frame.write_parquet(buffer, compression="zstd")
+        path.write_bytes(buffer.getbuffer())
 
     def _rows(self) -> Any:
         used = memoryview(self._chunk)[: self._end]
-        return np.frombuffer(b"".join([*self._full, used]), dtype=ROWS)
+        return np.frombuffer(b"".join([*self._full, used]), dtype=ROW_TYPE)
 
     def _number(self, error: str) -> int:
         return self._errors.setdefault(error, len(self._errors))

@@ -1,4 +1,4 @@
-"""Locust users that send a scenario's requests: each after its last answer, or when one is due."""
+"""Locust users that send a scenario's requests: in a closed loop, or when an arrival is due."""
 
 import contextlib
 import time
@@ -11,117 +11,124 @@ from gevent.event import Event
 from locust import User, task
 from locust.exception import StopUser
 
-from loadtests.draw import PreparedRequest
-from loadtests.wire import NO_ANSWER, Answer, Connection
+from loadtests.connection import NO_RESPONSE, Connection, TimedResponse
+from loadtests.requests import PreparedRequest
 from twinbench.plan import MAX_USERS
 
-# A refused connection comes back at once: without a pause, users would spin on it.
-PAUSE_AFTER_NO_ANSWER_S = 0.05
-# A prime: users do not start where others have just been.
-RING_STEP = 1009
+# A refused connection returns at once: without a pause, users would spin on it.
+PAUSE_AFTER_ERROR_S = 0.05
+# A prime, so that users do not start where others have just been.
+START_STEP = 1009
 # Servers with a short queue of connections (socketserver: 5, asyncio: 100) drop those that come
-# all at once, and the system tries again only after a second.
-NEXT_AFTER_S = 0.005
+# all at once, and the system retries only after a second.
+PRECONNECT_INTERVAL_S = 0.005
 
 
 class ResultSink(Protocol):
-    """Who is told of each answer: the recorder, or Locust's own statistics."""
+    """Receiver of responses: the recorder, or Locust's own statistics."""
 
     in_flight: int
-    last_sign_ns: int
+    last_activity_ns: int
 
-    def add(self, request: int, expected: int, intended_ns: int, answer: Answer) -> bool: ...
+    def add(self, request: int, expected: int, intended_ns: int, response: TimedResponse) -> bool:
+        """Take one response; return whether it is right."""
 
 
 class ScenarioUser(User):
-    """Has a connection of its own, and knows what it is waiting for."""
+    """User with a connection of its own."""
 
     abstract = True
-    drawn: ClassVar[Sequence[PreparedRequest]]
+    requests: ClassVar[Sequence[PreparedRequest]]
     sink: ClassVar[ResultSink]
     timeout_s: ClassVar[float] = 30.0
     stopping: ClassVar[bool] = False
-    # The number of each user; every `of`th is of this process.
+    # Ids are unique among all processes, slots count from 0 in each.
     user_ids: ClassVar[Iterator[int]]
-    # Their slots among those of this process, from 0 on.
     slots: ClassVar[Iterator[int]]
-    there: ClassVar[list["ScenarioUser"]]
-    connected: ClassVar[int] = MAX_USERS
-    at_once: ClassVar[int] = 64
+    active_users: ClassVar[list["ScenarioUser"]]
+    preconnect: ClassVar[int] = MAX_USERS
+    preconnect_batch: ClassVar[int] = 64
 
     def on_start(self) -> None:
+        """Connect, if the user is one of those that connect before the load."""
         parts = urlsplit(self.host or "")
         host, port = parts.hostname or "127.0.0.1", parts.port or 80
         self.connection = Connection(host, port, self.timeout_s)
-        self.number = next(self.user_ids)
+        self.user_id = next(self.user_ids)
         self.slot = next(self.slots)
         self.pending: tuple[int, int, int] | None = None  # request, intended_ns, sent_ns
-        self.answers = 0
-        if self.slot < self.connected:
-            gevent.sleep(self.slot // self.at_once * NEXT_AFTER_S)
+        self.responses = 0
+        if self.slot < self.preconnect:
+            gevent.sleep(self.slot // self.preconnect_batch * PRECONNECT_INTERVAL_S)
             self.connection.connect()
-        self.there.append(self)
+        self.active_users.append(self)
 
-    def send(self, drawn: PreparedRequest, intended_ns: int | None = None) -> bool:
-        """Send one request and keep its answer; False if there was none."""
-        request, expected, payload = drawn
+    def send(self, prepared: PreparedRequest, intended_ns: int | None = None) -> bool:
+        """Send one request and record its response; return False if there was none.
+
+        `intended_ns` is the time of sending by default, as in a closed load.
+        """
+        request, expected, payload = prepared
         sink = self.sink
         now_ns = time.perf_counter_ns()
-        if intended_ns is None:  # in a closed load it is meant to be sent when it is sent
+        if intended_ns is None:
             intended_ns = now_ns
         if not sink.in_flight:
-            sink.last_sign_ns = now_ns
+            sink.last_activity_ns = now_ns
         self.pending = (request, intended_ns, now_ns)
         sink.in_flight += 1
-        answer = self.connection.exchange(payload)
+        response = self.connection.exchange(payload)
         sink.in_flight -= 1
         self.pending = None
-        sink.add(request, expected, intended_ns, answer)
-        self.answers += 1
-        return answer.status != NO_ANSWER
+        sink.add(request, expected, intended_ns, response)
+        self.responses += 1
+        return response.status != NO_RESPONSE
 
     def on_stop(self) -> None:
+        """Close the connection."""
         self.connection.close()
 
 
 class ClosedUser(ScenarioUser):
-    """Sends, waits for the answer, and sends again without think time."""
+    """User that sends, waits for the response, and sends again without think time."""
 
     abstract = True
-    # All users begin at the same moment, connected: a load of N means N from the first request.
-    go: ClassVar[Event]
+    # All users begin at the same time, connected: a load of N means N from the first request.
+    start_event: ClassVar[Event]
 
     @task
     def loop(self) -> None:
-        # Each user walks the same ring of requests from a place of its own.
-        start = self.number * RING_STEP % len(self.drawn)
-        ring = (*self.drawn[start:], *self.drawn[:start])
-        self.go.wait()
+        """Send requests until the load stops."""
+        # Each user starts at another of the same requests.
+        start = self.user_id * START_STEP % len(self.requests)
+        requests = (*self.requests[start:], *self.requests[:start])
+        self.start_event.wait()
         while not self.stopping:
-            for drawn in ring:
-                answered = self.send(drawn)
+            for prepared in requests:
+                responded = self.send(prepared)
                 if self.stopping:
                     break
-                if not answered:
-                    gevent.sleep(PAUSE_AFTER_NO_ANSWER_S)
+                if not responded:
+                    gevent.sleep(PAUSE_AFTER_ERROR_S)
         raise StopUser
 
 
 class OpenUser(ScenarioUser):
-    """Sends what is due, once it is told so; the one that was answered last is told first."""
+    """User that sends an arrival when it is given one; the last to become idle is the next."""
 
     abstract = True
     idle: ClassVar[list[Callable[[tuple[PreparedRequest, int]], Any]]]
 
     @task
     def loop(self) -> None:
+        """Send arrivals until the load stops."""
         resume: Any = gevent.getcurrent().switch
-        if self.slot < self.connected:
-            with contextlib.suppress(OSError):  # the first exchange will say so
-                self.connection.wake()
+        if self.slot < self.preconnect:
+            with contextlib.suppress(OSError):  # the first exchange will report it
+                self.connection.watch()
         while not self.stopping:
             self.idle.append(resume)
-            # Woken without anything to send: the other side has ended an idle connection.
+            # Resumed without an arrival: the server has closed an idle connection.
             while not (due := self.connection.wait()):
                 self.connection.close()
             self.send(*due)

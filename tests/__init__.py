@@ -1,2 +1,2 @@
-"""Tests: `unit` needs no socket and no clock; `apps` runs the twins in process; `system` starts
+"""Tests: `unit` needs no socket and no clock; `apps` runs both apps in process; `system` starts
 real servers, real load and the real command on loopback."""

@@ -5,7 +5,7 @@ import signal
 from twinbench.interruption import EXIT_CODE, SIGNALS, exit_at_once
 
 # Before the imports, which take most of a second: until a command makes something that has to be
-# cleaned up (it calls `listen` then), a signal ends the process at once.
+# cleaned up (it calls `defer_signals` then), a signal ends the process at once.
 for number in SIGNALS:
     signal.signal(number, exit_at_once)
 

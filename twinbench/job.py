@@ -1,10 +1,10 @@
-"""What the harness and the generator say to each other: a line of JSON each way, in turn.
+"""Messages between the harness and the generator: a line of JSON each, in turn.
 
-    harness: Job               generator: GeneratorState, when all users exist
+    harness: Job               generator: GeneratorState, when all users are connected
     harness: StartAt (load)    generator: GeneratorState, when warmed up
     harness: StartAt (window)  generator: GeneratorSummary, when the records are written
 
-In steps, so that several processes begin and measure at the same moments.
+In steps, so that several processes start and measure at the same times.
 """
 
 from pathlib import Path
@@ -16,10 +16,13 @@ from twinbench.plan import Arrivals, Load, Request
 
 
 class Job(BaseModel):
-    """One process's share of one cell: of the users of a closed load, every `of`th beginning
-    with number `process`; of the arrivals of an open load likewise. `in_flight`: arrivals that
-    find so many requests of this process unanswered are dropped. `connected` of its users connect
-    ahead, `at_once` at a time; the others as they are needed."""
+    """The share of one generator process in one cell.
+
+    Process number `process` has every `processes`-th user of a closed load, or arrival of an open
+    one. Arrivals that find `in_flight` requests of this process unanswered are dropped.
+    `preconnect` users connect before the load, `preconnect_batch` at a time; the others when they
+    are needed.
+    """
 
     host: str
     requests: list[Request]
@@ -27,10 +30,10 @@ class Job(BaseModel):
     load: Load
     arrivals: Arrivals
     in_flight: int
-    connected: int
-    at_once: int
-    process: int
-    of: int
+    preconnect: int
+    preconnect_batch: int
+    process: int = 0
+    processes: int = 1
     warmup_s: float
     measure_s: float
     collapse_s: float
@@ -40,24 +43,25 @@ class Job(BaseModel):
 
 
 class StartAt(BaseModel):
-    """A moment on the monotonic clock."""
+    """A time on the monotonic clock."""
 
     at_ns: int
 
 
 class GeneratorState(BaseModel):
+    """What a generator process reports before the window."""
+
     state: Literal["ready", "warm", "collapsed"]
 
 
 class GeneratorSummary(BaseModel):
-    """What a generator says of its share; the records say the rest.
+    """What a generator process reports after the load, besides its records.
 
-    `good` are the right answers in the window, `generator_cpu_s` the CPU seconds that this process
-    spent in it, `generator_waited_s` those for which it was ready and had no core.
-    `users_unserved` had no answer yet when the window began; `unanswered` requests had none when
-    the load ended. `scheduled` arrivals were due in the window, `dropped` ones of these were not
-    sent. `unwritten` is the system's number of what kept the records from being written (a full
-    disk); 0 if they were.
+    `good`: right responses within the window. `users_unserved`: users without any response when
+    the window began. `unanswered`: requests without a response when the load ended.
+    `scheduled`: arrivals due in the window, of which `dropped` were not sent.
+    `generator_cpu_s`: CPU time of this process in the window; `generator_waited_s`: time for which
+    it was ready to run and had no core. `unwritten`: errno of a failure to write the records, or 0.
     """
 
     window_ns: tuple[int, int]
@@ -70,18 +74,3 @@ class GeneratorSummary(BaseModel):
     generator_cpu_s: float
     generator_waited_s: float
     unwritten: int = 0
-
-
-def merged(shares: list[GeneratorSummary]) -> GeneratorSummary:
-    """One summary of all processes' shares; the generator's CPU, and its wait for it, are those of
-    the process that had least to spare."""
-    first = max(shares, key=lambda share: share.generator_cpu_s + share.generator_waited_s)
-    return first.model_copy(
-        update={
-            "collapsed": any(share.collapsed for share in shares),
-            **{
-                name: sum(getattr(share, name) for share in shares)
-                for name in ("good", "users_unserved", "unanswered", "scheduled", "dropped")
-            },
-        }
-    )

@@ -1,7 +1,7 @@
 """Scratch folders, named after the process that owns them.
 
-A process that is killed cannot remove its own; the next start does, since the name says whose it
-was: `twinbench-PID-STARTED-...`, STARTED in seconds since the epoch.
+A killed process cannot remove its own; the next start does. Names are
+`twinbench-PID-STARTED-...`, with STARTED in seconds since the epoch.
 """
 
 import contextlib
@@ -15,19 +15,19 @@ from pathlib import Path
 import psutil
 
 NAME = re.compile(r"twinbench-(\d+)-(\d+)-")
-# The start of a process is derived from that of the machine, which moves when its clock is set.
+# A process's start is derived from the time of boot, which changes when the clock is set.
 SAME_START_S = 60
 
 
 def make_scratch() -> Path:
-    """Make an empty folder of this process. Raises OSError."""
+    """Return a new empty folder of this process. Raises OSError."""
     own = psutil.Process()
     return Path(tempfile.mkdtemp(prefix=f"twinbench-{own.pid}-{int(own.create_time())}-"))
 
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A scratch folder that is removed at the end."""
+    """Give a scratch folder that is removed at the end."""
     folder = make_scratch()
     try:
         yield folder
@@ -36,7 +36,7 @@ def scratch() -> Iterator[Path]:
 
 
 def remove_abandoned() -> None:
-    """Remove this user's scratch folders whose process is gone."""
+    """Remove this user's scratch folders whose process has ended."""
     for folder in Path(tempfile.gettempdir()).glob("twinbench-*"):
         found = NAME.match(folder.name)
         if found and _is_own(folder) and not _runs(int(found[1]), int(found[2])):

@@ -55,6 +55,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def figure(value: float) -> str:
+    """Return `value` with four significant digits, for a comparison with bounds."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
 def count(value: int, noun: str) -> str:
     """Return `value` and `noun`, in the plural unless `value` is 1."""
     return f"{value:,} {noun}{'' if value == 1 else 's'}"

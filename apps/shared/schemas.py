@@ -130,7 +130,7 @@ class UserUpdate(BaseModel):
 
 
 class UserPublic(BaseModel):
-    """A user as others see it."""
+    """A user without the email address."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -141,7 +141,7 @@ class UserPublic(BaseModel):
 
 
 class UserPrivate(UserPublic):
-    """A user as the user itself sees it."""
+    """A user with the email address, which only the user may read."""
 
     email: str
 

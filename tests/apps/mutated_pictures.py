@@ -226,7 +226,7 @@ def _foreign_png(exif: bytes) -> list[Part]:
 
 @cache
 def foreign(kind: str) -> list[Part]:
-    """Parts that somebody adds who knows what Pillow reads, and what it writes."""
+    """Return parts with metadata that Pillow reads or would write."""
     exif = b"MM\0*\0\0\0\x08" + struct.pack(">H", 2) + SECRET * 100
     if kind == "PNG":
         return _foreign_png(exif)

@@ -58,16 +58,16 @@ class Recording(ABC):
     def __init__(self, folder: Path) -> None:
         self._files = {str(path): str(path.relative_to(folder)) for path in folder.rglob("*.py")}
         # Appended to by several threads: that is atomic, and counting is not.
-        self._seen: list[tuple[types.CodeType, int, str]] = []
+        self._recorded: list[tuple[types.CodeType, int, str]] = []
         self._watches = ExitStack()
         # The names of SETTERS that recorded code called.
         self.tampered: list[str] = []
 
     def take(self) -> Counter[Step]:
         """Return how often each step ran since the last call."""
-        seen, self._seen = self._seen, []
+        recorded, self._recorded = self._recorded, []
         taken: Counter[Step] = Counter()
-        for entry, count in Counter(seen).items():
+        for entry, count in Counter(recorded).items():
             if step := self._step(*entry):
                 taken[step] += count
         return taken
@@ -176,7 +176,7 @@ class Tracing(Recording):
             # Generators and coroutines are entered again after each wait.
             and not code.co_flags & (COROUTINE | inspect.CO_GENERATOR)
         ):
-            self._seen.append((caller.f_code, caller.f_lasti, f"calls {code.co_name}"))
+            self._recorded.append((caller.f_code, caller.f_lasti, f"calls {code.co_name}"))
         if code.co_filename not in self._files:
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
@@ -185,17 +185,17 @@ class Tracing(Recording):
 
     def _ran(self, frame: types.FrameType, event: str, arg: object) -> Any:
         if event == "opcode":
-            self._seen.append((frame.f_code, frame.f_lasti, ""))
+            self._recorded.append((frame.f_code, frame.f_lasti, ""))
         elif event == "return":
             self._entered.append(False)
             if not frame.f_trace_opcodes:
                 self.tampered.append("f_trace_opcodes")
-            self._seen.append((frame.f_code, frame.f_lasti, values(frame, arg)))
+            self._recorded.append((frame.f_code, frame.f_lasti, values(frame, arg)))
         return self._ran
 
     def _called_c(self, frame: types.FrameType, event: str, arg: Any) -> None:
         if event == "c_call" and frame.f_code.co_filename in self._files:
-            self._seen.append((frame.f_code, frame.f_lasti, f"calls {arg.__name__}"))
+            self._recorded.append((frame.f_code, frame.f_lasti, f"calls {arg.__name__}"))
 
 
 if sys.version_info >= (3, 12):
@@ -234,15 +234,15 @@ if sys.version_info >= (3, 12):
             return None
 
         def _ran(self, code: types.CodeType, offset: int) -> None:
-            self._seen.append((code, offset, ""))
+            self._recorded.append((code, offset, ""))
 
         def _calls(self, code: types.CodeType, offset: int, called: object, _arg: object) -> None:
             named = called if isinstance(called, NAMED) else type(called)
             name = getattr(named, "__name__", type(called).__name__)
-            self._seen.append((code, offset, f"calls {name}"))
+            self._recorded.append((code, offset, f"calls {name}"))
 
         def _returned(self, code: types.CodeType, offset: int, returned: object) -> None:
-            self._seen.append((code, offset, values(sys._getframe(1), returned)))
+            self._recorded.append((code, offset, values(sys._getframe(1), returned)))
 
 
 def recording(folder: Path) -> Recording:

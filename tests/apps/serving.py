@@ -90,9 +90,11 @@ def credentials(user: str = "user1") -> dict[str, str]:
     return {"username": f"{user}@example.com", "password": DEMO_PASSWORD}
 
 
-def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30), mode: str = "RGB") -> bytes:
+def picture(
+    kind: str = "PNG", size: tuple[int, int] = (40, 30), mode: str = "RGB", **options: object
+) -> bytes:
     out = io.BytesIO()
-    Image.new(mode, size).save(out, kind)
+    Image.new(mode, size).save(out, kind, **options)
     return out.getvalue()
 
 

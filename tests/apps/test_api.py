@@ -53,12 +53,12 @@ def test_demo_data_are_the_same_at_every_start(client: TestClient) -> None:
 
 
 def test_pages_do_not_overlap_and_the_last_has_no_more(client: TestClient) -> None:
-    seen = []
+    ids = []
     for skip in range(1990, 2010, 5):
         page = client.get(f"/api/posts?skip={skip}&limit=5").json()
-        seen += [post["id"] for post in page["posts"]]
+        ids += [post["id"] for post in page["posts"]]
         assert page["has_more"] == (skip + 5 < POSTS)
-    assert seen == list(range(10, 0, -1))
+    assert ids == list(range(10, 0, -1))
 
 
 def test_data_survive_a_restart(name: str) -> None:

@@ -1,7 +1,6 @@
 """No upload takes more time or memory than the docstring of apps/shared/images.py says."""
 
 import base64
-import io
 import os
 import socket
 import struct
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from PIL import Image
 
 from apps.shared.images import MAX_PIXELS, MAX_SIDE
 from apps.shared.settings import settings
@@ -33,7 +31,7 @@ from tests.apps.mutated_pictures import (
     split_jpeg,
     split_png,
 )
-from tests.apps.serving import ME, PATH
+from tests.apps.serving import ME, PATH, picture
 from twinbench.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -64,15 +62,9 @@ def test_mutated_picture_is_made_or_refused(kind: str) -> None:
     assert 0.2 < list(outcomes.values()).count("made") / CASES < 0.8
 
 
-def _small(kind: str, **options: object) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(out, kind, **options)
-    return out.getvalue()
-
-
 def _png_with(part: Part, times: int | None = None) -> bytes:
     """Return a PNG with `part` as many times as fit into an upload, or `times`."""
-    first, *rest = split_png(_small("PNG"))
+    first, *rest = split_png(picture("PNG"))
     each = len(chunk(part.kind, part.body))
     return join_png([first, *[part] * (times or (MAX_BYTES - 500) // each), *rest])
 
@@ -83,7 +75,7 @@ def _pieces() -> bytes:
         Part(b"\xe1", b"Exif\0\0" + body) for body in (b"MM\0*\0\0\0\x08\0\0", b"x" * 10)
     )
     times = (MAX_BYTES - 1_000) // len(segment(0xE1, more.body))
-    return join_jpeg([first, *[more] * times, *split_jpeg(_small("JPEG"))])
+    return join_jpeg([first, *[more] * times, *split_jpeg(picture("JPEG"))])
 
 
 def _numbers() -> bytes:
@@ -96,9 +88,7 @@ def _numbers() -> bytes:
 
 def _scans() -> bytes:
     """Return a progressive JPEG of 25 million pixels that repeats its last scan."""
-    out = io.BytesIO()
-    Image.new("L", (5_000, 5_000)).save(out, "JPEG", progressive=True)
-    parts = list(split_jpeg(out.getvalue()))
+    parts = list(split_jpeg(picture("JPEG", (5_000, 5_000), "L", progressive=True)))
     return join_jpeg([*parts, *[parts[-1]] * 20_000])
 
 
@@ -131,12 +121,6 @@ def _gif(size: tuple[int, int]) -> bytes:
     comment = b"\2xy" * ((MAX_BYTES - 100) // 3) + b"\0"
     parts = [Part(b"GIF89a", screen), Part(b"!\xf9", b"\4\x08\0\0\0\0"), Part(b"!\xfe", comment)]
     return join_gif([*parts, Part(b",", image)])
-
-
-def _largest(kind: str, mode: str, size: tuple[int, int], **options: object) -> bytes:
-    out = io.BytesIO()
-    Image.new(mode, size).save(out, kind, **options)
-    return out.getvalue()
 
 
 def _webp_of_tables() -> bytes:
@@ -180,15 +164,15 @@ def _webp_of_tables() -> bytes:
 NARROW = (4 * 299, MAX_SIDE)
 SQUARE = (5_000, 5_000)
 WORST: dict[str, tuple[Callable[[], bytes], int]] = {
-    "jpeg": (lambda: _largest("JPEG", "CMYK", NARROW, progressive=True), 200),
-    "jpeg, square": (lambda: _largest("JPEG", "CMYK", SQUARE, progressive=True), 200),
+    "jpeg": (lambda: picture("JPEG", NARROW, "CMYK", progressive=True), 200),
+    "jpeg, square": (lambda: picture("JPEG", SQUARE, "CMYK", progressive=True), 200),
     "png": (lambda: png(NARROW, 16, 6, interlaced=True), 200),
     "png, square": (lambda: png(SQUARE, 16, 6, interlaced=True), 200),
     "png, too long": (lambda: png((1, 25_000_000), 8, 2), 400),
     "gif": (lambda: _gif((5_000, 5_000)), 400),
     "gif, too large": (lambda: _gif((65_535, 2_700)), 400),
-    "webp": (lambda: _largest("WEBP", "RGBA", (3_500, 3_570), method=0), 200),
-    "webp, too large": (lambda: _largest("WEBP", "RGBA", SQUARE, method=0), 400),
+    "webp": (lambda: picture("WEBP", (3_500, 3_570), "RGBA", method=0), 200),
+    "webp, too large": (lambda: picture("WEBP", SQUARE, "RGBA", method=0), 400),
     "webp of tables": (_webp_of_tables, 200),
 }
 
@@ -239,7 +223,7 @@ def test_two_concurrent_uploads_keep_the_memory_limit(
 ) -> None:
     taken_mb = {}
     with _server(name, tmp_path) as (client, pid):
-        assert _upload_two(client, _small("PNG")) == [200, 200]  # imports everything
+        assert _upload_two(client, picture("PNG")) == [200, 200]  # imports everything
         idle_mb = _memory_mb(pid, "VmRSS")
         for kind, (content, status) in worst.items():
             assert len(content) <= settings.upload_bytes

@@ -19,12 +19,13 @@ from rich.console import Console
 from tests.instrument import MissingDataError
 from tests.instrument.measure import WRK, WRK_S, has_wrk, read_wrk
 from tests.instrument.plans import USERS
+from twinbench.cli.console import out
 from twinbench.exchange import ExchangeError, exchange
 from twinbench.interruption import EXIT_CODE, interruptible
 from twinbench.job import Job
-from twinbench.measure.child import Child
-from twinbench.measure.driver import Driver, DriverFailedError
+from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.measure.machine import Cores, share_cores
+from twinbench.measure.processes import Child
 from twinbench.measure.server import HOST
 from twinbench.plan import Load, Request
 from twinbench.run import machine_lock
@@ -84,13 +85,13 @@ def compare_generators(console: Console) -> None:
     with scratch() as folder, _serving(nginx, folder, cores) as port:
         try:
             found = _measure(console, folder, cores, f"http://{HOST}:{port}")
-        except (MissingDataError, SelfCheckError, DriverFailedError) as error:
+        except (MissingDataError, SelfCheckError, GeneratorFailedError) as error:
             raise UserError(str(error)) from None
     _show(console, found)
 
 
 def _measure(console: Console, folder: Path, cores: Cores, url: str) -> dict[str, list[Speed]]:
-    driver = Driver(folder / "driver.log", cores.generator)
+    driver = LoadGenerator(folder / "driver.log", cores.generator)
     generators: dict[str, Callable[[], Speed]] = {
         "twinbench": lambda: _ours(driver, url, folder),
         "FastHttpUser": lambda: _fast_http(url, cores.generator, folder),
@@ -130,7 +131,7 @@ def _print_ratio(console: Console, what: str, value: float, least: float) -> Non
     console.print(f"  {value:,.{digits}f} {what} (at least {least:,g}: {verdict})")
 
 
-def _ours(driver: Driver, url: str, folder: Path) -> Speed:
+def _ours(driver: LoadGenerator, url: str, folder: Path) -> Speed:
     summary = driver.run(
         Job(
             host=url,
@@ -139,10 +140,8 @@ def _ours(driver: Driver, url: str, folder: Path) -> Speed:
             load=Load("closed", USERS),
             arrivals="poisson",
             in_flight=USERS,
-            connected=USERS,
-            at_once=USERS,
-            process=0,
-            of=1,
+            preconnect=USERS,
+            preconnect_batch=USERS,
             warmup_s=0.5,
             measure_s=SECONDS,
             collapse_s=2.0,
@@ -195,7 +194,7 @@ def _answers(port: int) -> bool:
 if __name__ == "__main__":
     try:
         with machine_lock():
-            compare_generators(Console(highlight=False, soft_wrap=True))
+            compare_generators(out)
     except UserError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Ctrl-C at random moments of a run: what it says, and what it leaves. `make test-interrupts`.
+"""Ctrl-C at random times of a run: its message, and what it leaves. `make test-interrupts`.
 
 Each run is interrupted once, between 0 and 6 s after its start. It must end with exit code 130 and
 one line on stderr, and leave no process and no temporary file. A signal before twinbench's
@@ -17,8 +17,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.system.processes import command, marked, marked_environment, none_left
-from tests.system.wedges import TINY
+from tests.support.faults import TINY
+from tests.support.processes import command, marked, marked_environment, none_left
 
 LATEST_S = 6.0
 TIMEOUT_S = 60
@@ -37,19 +37,19 @@ def main() -> int:
     print(f"{options.runs} runs, each interrupted once (seed {options.seed})")
     found: Counter[str] = Counter()
     for n in range(1, options.runs + 1):
-        moment_s = rng.uniform(0, LATEST_S)
+        delay_s = rng.uniform(0, LATEST_S)
         with tempfile.TemporaryDirectory(prefix="interrupts-") as folder:
-            outcome = interrupted(Path(folder), moment_s, f"interrupts-{os.getpid()}-{n}")
+            outcome = interrupted(Path(folder), delay_s, f"interrupts-{os.getpid()}-{n}")
         found[outcome if outcome in (BEFORE, ENDED, FINE) else "wrong"] += 1
         if outcome not in (BEFORE, ENDED, FINE):
-            print(f"{n}: after {moment_s:.3f} s: {outcome}", flush=True)
+            print(f"{n}: after {delay_s:.3f} s: {outcome}", flush=True)
         if n % 20 == 0:
             print(f"{n} of {options.runs}: {dict(found)}", flush=True)
     return 1 if found["wrong"] else 0
 
 
-def interrupted(folder: Path, moment_s: float, mark: str) -> str:
-    """Interrupt one run after `moment_s`; what came of it."""
+def interrupted(folder: Path, delay_s: float, mark: str) -> str:
+    """Interrupt one run after `delay_s`; return the outcome."""
     (folder / "tiny.toml").write_text(PLAN)
     temporary = folder / "temporary"
     temporary.mkdir()
@@ -62,7 +62,7 @@ def interrupted(folder: Path, moment_s: float, mark: str) -> str:
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(moment_s)
+    time.sleep(delay_s)
     begun = catches_sigterm(process.pid)
     process.send_signal(signal.SIGINT)
     try:
@@ -85,7 +85,7 @@ def interrupted(folder: Path, moment_s: float, mark: str) -> str:
 
 
 def catches_sigterm(pid: int) -> bool:
-    """Whether a process has a handler for SIGTERM, as twinbench has from its first instruction."""
+    """Return whether a process handles SIGTERM, as twinbench does from its first instruction."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", status, re.MULTILINE)
     return bool(caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)

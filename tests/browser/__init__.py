@@ -1,1 +1,1 @@
-"""A person at the pages, in a real browser, on both apps as real servers."""
+"""The pages of both apps and of the report in a real browser."""

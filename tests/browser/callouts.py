@@ -11,8 +11,8 @@ from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, sync_playwright
 
 from tests.browser.conftest import ARGS, PATIENCE_MS
+from tools.sample import SAMPLE
 from twinbench.paths import ROOT
-from twinbench.report.sample import SAMPLE
 
 CHROMIUM = "/usr/bin/chromium"
 DOCS = ROOT / "docs"

@@ -1,4 +1,4 @@
-"""Debian's chromium, a server for each app, and pages on which nothing may go wrong unnoticed."""
+"""Debian's chromium, a server for each app, and pages that record all errors."""
 
 import os
 import shutil
@@ -20,23 +20,23 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.system.processes import MARK, none_left
+from tests.support.processes import MARK, none_left
 from twinbench.measure.server import Server
 from twinbench.plan import Target
 
-# Root, as in most containers, cannot have the sandbox; no picture here needs a GPU.
+# The sandbox does not work as root, as in most containers. No page needs a GPU.
 ARGS = ["--no-sandbox", "--disable-gpu"]
 READY_S = 120.0
-# Until what is waited for counts as missing; for `expect` playwright has 5 s of its own.
+# Playwright's default of `expect` is 5 s, too short on a busy machine.
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
-PASSWORD = "correct horse"  # noqa: S105 - of people who live for one test
+PASSWORD = "correct horse"  # noqa: S105 - of users of one test
 
 numbers = count(1)
 
 
 class Person(NamedTuple):
-    """A registered user, and the token that the API gave."""
+    """A registered user with its token."""
 
     id: int
     name: str
@@ -49,21 +49,21 @@ class Person(NamedTuple):
 
 
 class Visit:
-    """One page, and what goes wrong on it, kept for `check`."""
+    """One page that records its errors for `check`."""
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.url = url
         self.context = context
         self.page: Page = context.new_page()
-        self.wrong: list[str] = []
-        self.refused: list[int] = []  # the statuses of 400 and more that came
+        self.errors: list[str] = []
+        self.rejected: list[int] = []  # statuses of 400 and more
         self.page.on("console", self._on_console)
-        self.page.on("pageerror", lambda error: self.wrong.append(f"exception: {error}"))
+        self.page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
         self.page.on("request", self._on_request)
         self.page.on("response", self._on_response)
 
     def register(self) -> Person:
-        """Somebody new, by way of the API."""
+        """Register a new user by the API."""
         name = f"person{next(numbers)}"
         email = f"{name}@example.com"
         new = {"username": name, "email": email, "password": PASSWORD}
@@ -73,44 +73,44 @@ class Visit:
         return Person(user["id"], name, email, token)
 
     def api(self, method: str, path: str, **options: Any) -> Any:
-        answer = self.context.request.fetch(path, method=method, **options)
-        assert answer.ok, (method, path, answer.status)
-        return answer.json() if answer.body() else None
+        response = self.context.request.fetch(path, method=method, **options)
+        assert response.ok, (method, path, response.status)
+        return response.json() if response.body() else None
 
     def write(self, author: Person, title: str, content: str) -> int:
-        """Somebody's new post, by way of the API; its id."""
+        """Create a post by the API and return its id."""
         post = {"title": title, "content": content}
         new: int = self.api("POST", "/api/posts", headers=author.headers, data=post)["id"]
         return new
 
     def enter_as(self, person: Person, token: str | None = None) -> None:
-        """Be logged in without having gone through the form; with another token if given."""
+        """Store a session without the login form."""
         session = {"token": token or person.token, "userId": person.id}
-        self.page.goto("/static/icon.svg")  # of the same origin, without scripts of its own
+        self.page.goto("/static/icon.svg")  # same origin, no scripts
         self.page.evaluate("s => localStorage.setItem('session', JSON.stringify(s))", session)
 
-    def check(self, *refused: int) -> None:
-        """Nothing went wrong, and only the expected requests were refused."""
-        assert self.wrong == []
-        assert Counter(self.refused) == Counter(refused)
+    def check(self, *rejected: int) -> None:
+        """Assert that there were no errors and only these rejected requests."""
+        assert self.errors == []
+        assert Counter(self.rejected) == Counter(rejected)
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        # A refused request is logged by the browser; `refused` has it.
+        # The browser also logs rejected requests, which `rejected` contains.
         if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
-            self.wrong.append(f"console: {message.text}")
+            self.errors.append(f"console: {message.text}")
 
     def _on_request(self, request: Request) -> None:
         if urlsplit(request.url).netloc != urlsplit(self.url).netloc:
-            self.wrong.append(f"request to another host: {request.url}")
+            self.errors.append(f"request to another host: {request.url}")
 
     def _on_response(self, response: Response) -> None:
         if response.status >= 400:
-            self.refused.append(response.status)
+            self.rejected.append(response.status)
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    # For this folder only: while it is open, an event loop runs in this thread.
+    # Of this package only, because an event loop runs in this thread while it is open.
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed (apt-get install chromium)")

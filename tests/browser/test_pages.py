@@ -1,4 +1,4 @@
-"""What pages are like: alike however rendered, safe, on a phone, by keyboard, without scripts."""
+"""Pages: appended posts, escaping, security policy, phones, keyboard, no scripts."""
 
 import re
 
@@ -10,11 +10,11 @@ from twinbench.measure.server import Server
 HOSTILE = (
     "<script>document.title = 'mine'</script><img src=/static/x onerror=\"document.title='mine'\">"
 )
-# As long as they may be, and without a place to break.
+# Of the maximal length, and without a place to break.
 LONGEST_TITLE = "W" * 100
 PHONE: ViewportSize = {"width": 360, "height": 740}
-# With everything shown that may come to be.
-UNFOLDED_WIDTH = """() => {
+# The width with all hidden elements shown.
+FULL_WIDTH = """() => {
     for (const one of document.querySelectorAll("main [hidden], details, dialog")) {
         one.hidden = false;
         one.open = true;
@@ -24,7 +24,7 @@ UNFOLDED_WIDTH = """() => {
 
 
 def load_more(page: Page, shown: int) -> Locator:
-    """The articles, of which there are `shown` once more are loaded."""
+    """Load more posts and return the articles, `shown` of them."""
     page.get_by_role("button", name="Load more").click()
     articles = page.locator("article")
     expect(articles).to_have_count(shown)
@@ -32,37 +32,37 @@ def load_more(page: Page, shown: int) -> Locator:
     return articles
 
 
-def numbers_of(articles: Locator) -> list[str]:
+def ids_of(articles: Locator) -> list[str]:
     found: list[str] = articles.evaluate_all("all => all.map(one => one.dataset.post)")
     return found
 
 
-def looks_of(article: Locator) -> str:
-    """Its markup, less blanks and how UTC is written."""
+def markup_of(article: Locator) -> str:
+    """Return its markup with normalized whitespace and UTC offset."""
     html: str = article.evaluate("one => one.outerHTML")
     return re.sub(r"\s+", " ", html).replace("+00:00", "Z")
 
 
-def test_more_posts_come_each_once_and_look_the_same(visit: Visit) -> None:
+def test_loaded_posts_are_not_repeated_and_look_alike(visit: Visit) -> None:
     page = visit.page
     author = visit.register()
     page.goto("/")
-    # Moves all others by one: without care the last post shown would come again.
+    # Moves all others down by one: the last post shown is sent again.
     visit.write(author, "Meanwhile", "Somebody writes.")
-    numbers = numbers_of(load_more(page, 19))
+    numbers = ids_of(load_more(page, 19))
     assert len(set(numbers)) == 19
-    numbers = numbers_of(load_more(page, 29))
+    numbers = ids_of(load_more(page, 29))
     assert len(set(numbers)) == 29
     assert numbers == sorted(numbers, key=int, reverse=True)
 
     appended = page.locator("article").nth(12)
-    looks, number = looks_of(appended), numbers[12]
+    markup, number = markup_of(appended), numbers[12]
     appended.locator(".byline a").click()
-    assert looks_of(page.locator(f'article[data-post="{number}"]')) == looks
+    assert markup_of(page.locator(f'article[data-post="{number}"]')) == markup
     visit.check()
 
 
-def test_a_list_ends(visit: Visit) -> None:
+def test_last_page_hides_the_button(visit: Visit) -> None:
     page = visit.page
     author = visit.register()
     page.goto(f"/users/{author.id}/posts")
@@ -76,7 +76,7 @@ def test_a_list_ends(visit: Visit) -> None:
     visit.check()
 
 
-def test_text_is_never_markup(visit: Visit) -> None:
+def test_text_of_users_is_never_markup(visit: Visit) -> None:
     page = visit.page
     author = visit.register()
     hostile = visit.write(author, HOSTILE[:100], HOSTILE)
@@ -87,7 +87,7 @@ def test_text_is_never_markup(visit: Visit) -> None:
     expect(page.locator("article h2")).to_have_text(HOSTILE[:100])
     expect(page.locator(".excerpt")).to_have_text(HOSTILE)
 
-    for n in range(10):  # now it is on the second page
+    for n in range(10):  # moves it to the second page
         visit.write(author, f"Harmless {n}", "Text.")
     page.reload()
     appended = load_more(page, 11).last
@@ -113,7 +113,7 @@ def test_every_page_fits_a_phone_and_keeps_the_policy(visit: Visit) -> None:
         for path in paths:
             page.goto(path)
             expect(page.locator("h1:visible")).to_have_count(1)
-            width = page.evaluate(UNFOLDED_WIDTH)
+            width = page.evaluate(FULL_WIDTH)
             if width > PHONE["width"]:
                 too_wide.append((path, width))
     assert too_wide == []
@@ -121,7 +121,7 @@ def test_every_page_fits_a_phone_and_keeps_the_policy(visit: Visit) -> None:
     visit.check(404, 404)
 
 
-def test_what_breaks_the_policy_is_refused_and_seen(visit: Visit) -> None:
+def test_violation_of_the_policy_is_recorded(visit: Visit) -> None:
     page = visit.page
     page.goto("/login")
     page.evaluate(
@@ -133,10 +133,10 @@ def test_what_breaks_the_policy_is_refused_and_seen(visit: Visit) -> None:
         }"""
     )
     expect(page).to_have_title("Log in")
-    assert ["Content Security Policy" in one for one in visit.wrong] == [True, True]
+    assert ["Content Security Policy" in one for one in visit.errors] == [True, True]
 
 
-def test_the_demo_says_how_to_log_in(visit: Visit) -> None:
+def test_login_page_of_the_demo_shows_the_password(visit: Visit) -> None:
     page = visit.page
     page.goto("/login")
     note = page.get_by_text("This is a demo")
@@ -159,7 +159,7 @@ def test_pages_can_be_used_by_keyboard(visit: Visit) -> None:
     keys.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     keys.press("Enter")
-    for _ in range(2):  # past the author's name
+    for _ in range(2):  # skips the link of the author
         keys.press("Tab")
     expect(page.get_by_role("button", name="Edit")).to_be_focused()
     keys.press("Enter")
@@ -176,7 +176,7 @@ def test_pages_can_be_used_by_keyboard(visit: Visit) -> None:
     visit.check()
 
 
-def test_everything_can_be_read_without_scripts(browser: Browser, server: Server) -> None:
+def test_pages_can_be_read_without_scripts(browser: Browser, server: Server) -> None:
     with browser.new_context(base_url=server.url, java_script_enabled=False) as context:
         page = context.new_page()
         page.goto("/")

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from tests.instrument import LOGS
 from tests.instrument.measure import has_wrk, measure
 from tests.instrument.plans import Setting, plans
-from twinbench.findings import figure
+from twinbench.cli.console import out
 from twinbench.measure.machine import has_timerfd
 from twinbench.measure.rig import Rig
 from twinbench.paths import PLANS, RUNS
@@ -25,7 +23,7 @@ from twinbench.progress import RunProgress
 from twinbench.run import machine_lock, read_plan_here
 from twinbench.scratch import scratch
 from twinbench.selfcheck.check import highest_rate
-from twinbench.text import UserError
+from twinbench.text import UserError, figure
 
 if TYPE_CHECKING:
     from tests.instrument.checks import Outcome
@@ -39,17 +37,16 @@ def main() -> int:
     arguments.add_argument("plan", nargs="?", type=Path, default=PLANS / "bench.toml")
     arguments.add_argument("--keep", type=Path, help="an empty folder for all that is measured")
     options = arguments.parse_args()
-    console = Console(highlight=False)
     try:
         if not has_timerfd():
             raise UserError("calibration sends open loads, which need Linux (timerfd)")
         with machine_lock(), _folder(options.keep) as folder:
-            return calibrate(read_plan_here(options.plan), folder, console)
+            return calibrate(read_plan_here(options.plan), folder)
     except UserError as error:
-        console.print(str(error), markup=False)
+        out.print(str(error), markup=False)
         return 2
     except KeyboardInterrupt:
-        console.print("Interrupted.")
+        out.print("Interrupted.")
         return 130
 
 
@@ -60,31 +57,33 @@ def _folder(keep: Path | None) -> Iterator[Path]:
             yield folder
     else:
         keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise UserError(f"{keep}: not empty; name another folder")
         yield keep.resolve()
         print(f"Measured data: {keep}")  # noqa: T201
 
 
-def calibrate(plan: Plan, folder: Path, console: Console) -> int:
+def calibrate(plan: Plan, folder: Path) -> int:
     """Measure, print a table, and return the exit code."""
     began = time.monotonic()
     wrk = has_wrk()
     highest = highest_rate(plan, RUNS)
     setting = Setting(folder / LOGS, int(time.time()) % SEEDS, highest, plan.processes)
     todo = plans(setting, wrk=wrk)
-    progress = RunProgress(console, sum(len(cells(one)) for one in todo), 0)
+    progress = RunProgress(out, sum(len(cells(one)) for one in todo), 0)
     with scratch() as logs, Rig(plan, logs) as rig, progress:
         measure(todo, rig, folder, progress.update)
     # Not before: the process that measures must not hold scipy.
     from tests.instrument.answers import evaluate_all
     from tests.instrument.recording import Recording
 
-    with console.status("checking"):
+    with out.status("checking"):
         outcomes = list(evaluate_all(Recording(folder), wrk=wrk))
     for line in table(outcomes):
-        console.print(line, markup=False, soft_wrap=True)
+        out.print(line, markup=False)
     failed = [outcome for outcome in outcomes if outcome.verdict == "FAIL"]
     took_s = time.monotonic() - began
-    console.print(f"{len(failed)} of {len(outcomes)} items failed ({took_s:.0f} s)")
+    out.print(f"{len(failed)} of {len(outcomes)} items failed ({took_s:.0f} s)")
     return 1 if failed else 0
 
 

@@ -19,7 +19,7 @@ from twinbench.analyse.run import analyse_cell
 from twinbench.analyse.statistics import CONFIDENCE
 from twinbench.findings import Check
 from twinbench.plan import Load, Plan
-from twinbench.selfcheck.judge import MOST_FLOOR_MS, Measurement, ms
+from twinbench.selfcheck.evaluate import MOST_FLOOR_MS, Measurement, ms
 from twinbench.store import CellRecord
 
 # Item 1. Latencies are 0.01, 0.02, ... 40 ms, each once: every percentile, and the mean, is a

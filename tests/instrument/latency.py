@@ -13,7 +13,7 @@ from tests.instrument.plans import SERIAL, SLOTS
 from tests.instrument.recording import Recording
 from tests.instrument.theory import Mean, Values
 from twinbench.findings import Check
-from twinbench.selfcheck.judge import MOST_FLOOR_MS, NS_PER_MS, Measurement, ms
+from twinbench.selfcheck.evaluate import MOST_FLOOR_MS, NS_PER_MS, Measurement, ms
 
 SLOPE_OFF = 0.005  # at 100 ms half a millisecond
 WAIT_OFF = 0.05

@@ -11,7 +11,7 @@ from tests.instrument.plans import RATE, STALL_RATE, STALL_USERS
 from tests.instrument.recording import Recording
 from tests.instrument.theory import Values
 from twinbench.findings import Check
-from twinbench.selfcheck.judge import (
+from twinbench.selfcheck.evaluate import (
     HEADROOM_ADVICE,
     LAG_ADVICE,
     NS_PER_MS,

@@ -11,7 +11,7 @@ import polars as pl
 from tests.instrument import LOGS, RUNS, MissingDataError
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
-from twinbench.selfcheck.judge import Measurement, measurements
+from twinbench.selfcheck.evaluate import Measurement, measurements
 from twinbench.store import CellRecord, Store
 
 Mutation = Callable[[pl.DataFrame], pl.DataFrame]

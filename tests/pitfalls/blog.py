@@ -1,7 +1,4 @@
-"""The smallest blog that has the traps: two tables, a session dependency, a response model.
-
-It is not `apps`: those have no traps, and grow; this one stays as short as what it explains.
-"""
+"""A minimal blog for the pitfalls: two tables, a session dependency, response models."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -16,11 +13,11 @@ from sqlalchemy import ForeignKey, NullPool, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-# "2.0" or "2.1": they answer a lazy load differently.
+# "2.0" or "2.1": their errors of a lazy load differ.
 SQLALCHEMY = sqlalchemy.__version__.rpartition(".")[0]
 
-# SQLAlchemy 2.1 drops the coroutine that it could not await; Python says so, and it means nothing.
-cursor_left_behind = pytest.mark.filterwarnings(
+# SQLAlchemy 2.1 drops the coroutine that it could not await.
+ignore_dropped_cursor = pytest.mark.filterwarnings(
     "ignore:coroutine 'Connection.cursor' was never awaited:RuntimeWarning"
 )
 
@@ -61,7 +58,7 @@ class PostResponse(BaseModel):
 FOLDER = tempfile.TemporaryDirectory(prefix="twinbench-pitfalls-")
 DATABASE = Path(FOLDER.name) / "blog.db"
 
-# No pool: nothing of one test's event loop is left for the next.
+# No pool, because each test has an event loop of its own.
 engine = create_async_engine(f"sqlite+aiosqlite:///{DATABASE}", poolclass=NullPool)
 new_session = async_sessionmaker(engine, expire_on_commit=False)
 
@@ -73,12 +70,12 @@ async def get_session() -> AsyncIterator[AsyncSession]:
 
 SessionDep = Annotated[AsyncSession, Depends(get_session)]
 
-# The same file for whoever looks from outside: fills it, and sees what was saved.
+# A synchronous engine of the same file, which fills it and reads what was committed.
 outside = create_engine(f"sqlite+pysqlite:///{DATABASE}", poolclass=NullPool)
 
 
-def start_afresh() -> None:
-    """Ada (1) and Bob (2), with a post each: 1 is Ada's, 2 is Bob's."""
+def reset_database() -> None:
+    """Create the users Ada (1) and Bob (2), and a post of each (1 and 2)."""
     Base.metadata.drop_all(outside)
     Base.metadata.create_all(outside)
     with Session(outside) as session:

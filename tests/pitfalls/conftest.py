@@ -1,21 +1,21 @@
-"""Every trap starts with the same data, and clears up before the next."""
+"""Each test starts with the same data and leaves no coroutine behind."""
 
 import gc
 from collections.abc import Iterator
 
 import pytest
 
-from tests.pitfalls.blog import start_afresh
+from tests.pitfalls.blog import reset_database
 
 
 @pytest.fixture(autouse=True)
 def fresh_blog(request: pytest.FixtureRequest) -> Iterator[None]:
-    start_afresh()
+    reset_database()
     if not request.node.get_closest_marker("filterwarnings"):
         yield
         return
-    gc.freeze()  # so that only what came since is looked through: half a second less
+    gc.freeze()  # limits the collection below to new objects, which saves half a second
     yield
-    # What a trap leaves behind is reported here, while its warnings are expected.
+    # Dropped coroutines are reported here, while their warning is ignored.
     gc.collect()
     gc.unfreeze()

@@ -1,4 +1,4 @@
-"""A task that takes every turn it can get: while something blocks the event loop, it gets none."""
+"""A task that runs at each turn of the event loop: it stops while something blocks the loop."""
 
 import asyncio
 import threading
@@ -7,45 +7,44 @@ from contextlib import suppress
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient, Response
 
-# What blocks the loop gives up after this long. Elsewhere the next beat comes, on a busy machine
-# as well: only somebody who waits for nothing waits so long.
-GIVE_UP_S = 0.3
-PATIENT_S = 60.0
+# How long a call waits for a beat: on the event loop, which it blocks, and in a thread.
+BLOCKED_S = 0.3
+PATIENCE_S = 60.0
 
 
 class Heartbeat:
-    """Stands for every other request of the worker."""
+    """Stand-in for the other requests of a worker process."""
 
     def __init__(self) -> None:
         self.beats = 0
         self._beaten = threading.Event()
 
-    async def beat(self) -> None:
+    async def run(self) -> None:
         while True:
             self.beats += 1
             self._beaten.set()
-            await asyncio.sleep(0)  # let everybody else have a turn
+            await asyncio.sleep(0)
 
-    def beats_meanwhile(self) -> bool:
-        """Hold this thread until the next beat, or give up: the loop was not running."""
+    def wait_for_beat(self) -> bool:
+        """Block this thread until the next beat; return False if there was none."""
         self._beaten.clear()
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self._beaten.wait(PATIENT_S)
-        return self._beaten.wait(GIVE_UP_S)
+            return self._beaten.wait(PATIENCE_S)
+        return self._beaten.wait(BLOCKED_S)
 
 
 def get(app: FastAPI, path: str, heart: Heartbeat) -> Response:
-    """The answer of `app`, with `heart` beating on the same event loop."""
+    """Send a request to `app` while `heart` runs on the same event loop."""
 
-    async def ask() -> Response:
-        beating = asyncio.create_task(heart.beat())
+    async def request() -> Response:
+        beating = asyncio.create_task(heart.run())
         async with AsyncClient(transport=ASGITransport(app), base_url="http://app") as client:
-            answer = await client.get(path)
+            response = await client.get(path)
         beating.cancel()
         with suppress(asyncio.CancelledError):
             await beating
-        return answer
+        return response
 
-    return asyncio.run(ask())
+    return asyncio.run(request())

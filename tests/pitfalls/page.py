@@ -1,4 +1,4 @@
-"""Reads docs/pitfalls.md: its code must stand in the tests, its messages are what they expect."""
+"""Code, messages and links of docs/pitfalls.md, for the tests that check them."""
 
 import re
 from pathlib import Path
@@ -21,14 +21,16 @@ class Block(NamedTuple):
 
 class Section(NamedTuple):
     title: str
+    text: str
     blocks: list[Block]
-    files: list[Path]  # of tests/pitfalls, linked from here
+    files: list[Path]  # linked files of tests/pitfalls
 
 
 def sections() -> list[Section]:
     return [
         Section(
             title,
+            text,
             [Block(*found) for found in _BLOCK.findall(text)],
             [(PAGE.parent / link).resolve() for link in _LINK.findall(text)],
         )
@@ -37,11 +39,6 @@ def sections() -> list[Section]:
 
 
 def quoted(name: str) -> str:
-    """The message that the page gives under this name."""
+    """Return the message with this name."""
     named = {block.name: block.text for section in sections() for block in section.blocks}
     return named[name]
-
-
-def trimmed(message: str) -> str:
-    """Without the spaces that SQL leaves at the ends of lines; an editor would take them away."""
-    return "\n".join(line.rstrip() for line in message.splitlines())

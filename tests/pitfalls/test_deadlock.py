@@ -1,11 +1,13 @@
-"""Trap 7: `def` routes with a session dependency and a response model stop under load."""
+"""Pitfall 7: `def` routes with a session dependency and a response model deadlock under load."""
 
 import asyncio
 import inspect
 import threading
 from collections.abc import AsyncIterator, Iterator
+from itertools import cycle, islice
 from typing import Annotated, Any
 
+import pytest
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
@@ -16,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, joinedload
 
 from tests.pitfalls.blog import DATABASE, Post, PostResponse, User
-from tests.pitfalls.crowd import (
+from tests.pitfalls.concurrency import (
     CONNECTIONS,
-    CROWD,
-    PATIENT_S,
-    SOON_S,
+    LONG_S,
+    REQUESTS,
+    SHORT_S,
     THREADS,
     new_session,
     pool,
@@ -46,91 +48,6 @@ def read_post(session: SessionDep) -> Post:
     return session.execute(first_post).scalar_one()
 
 
-def test_a_crowd_gets_errors_from_the_pool() -> None:
-    failures = []
-
-    async def note(_request: object, error: Exception) -> HTMLResponse:
-        failures.append(str(error))
-        return HTMLResponse(status_code=500)
-
-    noted = FastAPI(exception_handlers={PoolTimeoutError: note})
-    noted.include_router(app.router)
-    with pool(SOON_S):
-        answered = statuses(noted, *["/post"] * CROWD)
-    assert answered.count(500) == len(failures) >= THREADS
-    assert all(quoted("pool-timeout") in failure for failure in failures)
-
-
-def test_one_request_fewer_than_threads_and_connections_is_no_crowd() -> None:
-    with pool(PATIENT_S):
-        assert statuses(app, *["/post"] * (THREADS + CONNECTIONS - 1)) == [200, 200]
-
-
-def test_the_defaults_are_40_threads_and_15_connections() -> None:
-    async def threads() -> float:
-        return current_default_thread_limiter().total_tokens
-
-    defaults = inspect.signature(QueuePool).parameters
-    assert asyncio.run(threads()) == 40
-    assert (defaults["pool_size"].default, defaults["max_overflow"].default) == (5, 10)
-    assert defaults["timeout"].default == PATIENT_S
-
-
-def test_as_many_as_threads_and_connections_are_enough_to_stop() -> None:
-    with pool(SOON_S):
-        assert 500 in statuses(app, *["/post"] * (THREADS + CONNECTIONS))
-
-
-class Places:
-    """Where the requests are, to tell for certain that none can go on."""
-
-    def __init__(self) -> None:
-        self.want_connection: set[int] = set()  # threads
-        self.returned = 0
-        self.validated = 0
-
-    @property
-    def stuck(self) -> bool:
-        """Every thread waits for the connection, whose holder waits for a thread."""
-        everyone_waits = len(self.want_connection) == THREADS
-        return everyone_waits and self.returned == CONNECTIONS and self.validated == 0
-
-
-def test_with_more_threads_the_stuck_requests_are_answered() -> None:
-    """Nothing was slow: whoever holds the connection waited for a thread, to be validated."""
-    places = Places()
-    watched = FastAPI()
-
-    class WatchedResponse(PostResponse):
-        @model_validator(mode="before")
-        @classmethod
-        def note(cls, data: Any) -> Any:
-            places.validated += 1
-            return data
-
-    @watched.get("/post", response_model=WatchedResponse)
-    def read_watched_post(session: SessionDep) -> Post:
-        places.want_connection.add(threading.get_ident())
-        post = session.execute(first_post).scalar_one()
-        places.want_connection.remove(threading.get_ident())
-        places.returned += 1
-        return post
-
-    async def wait_until_stuck_then_help() -> list[int]:
-        crowd = asyncio.create_task(send(watched, *["/post"] * CROWD))
-        while not places.stuck:
-            await asyncio.sleep(0.001)
-            assert not crowd.done(), "nothing was stuck"
-        current_default_thread_limiter().total_tokens = CROWD
-        return [answer.status_code for answer in await crowd]
-
-    with pool(PATIENT_S):
-        assert asyncio.run(wait_until_stuck_then_help()) == [200] * CROWD
-
-
-# What does not stop under the same conditions, and what does after all.
-
-
 @app.get("/page")
 def post_page(session: SessionDep) -> HTMLResponse:
     post = session.execute(first_post).scalar_one()
@@ -141,25 +58,198 @@ def get_current_user(session: SessionDep) -> User:
     return session.get_one(User, 1)
 
 
+CurrentUser = Annotated[User, Depends(get_current_user)]
+
+
 @app.get("/account")
-def account_page(user: Annotated[User, Depends(get_current_user)]) -> HTMLResponse:
+def account_page(user: CurrentUser) -> HTMLResponse:
     return HTMLResponse(f"<h1>{user.username}</h1>")
 
 
-def test_a_route_that_returns_a_response_goes_on() -> None:
-    """Nothing is validated, and leaving the dependency needs no thread of the crowd's."""
-    with pool(PATIENT_S):
-        assert statuses(app, *["/page"] * CROWD) == [200] * CROWD
+@app.get("/post/as-user", response_model=PostResponse)
+def read_as_user(session: SessionDep, current_user: CurrentUser) -> Post:
+    return session.execute(first_post).scalar_one()
 
 
-def test_with_a_def_dependency_that_queries_such_a_route_stops_too() -> None:
-    """The dependency returns with a connection, then waits for a thread for the route."""
-    with pool(SOON_S):
-        assert statuses(app, *["/account"] * CROWD).count(500) >= THREADS
+# Fix a: a limit on the dependency, in any order of the parameters.
+
+LimitedDep = Annotated[Session, Depends(get_session, max_concurrency=CONNECTIONS)]
 
 
-def test_async_routes_go_on() -> None:
-    """No thread to wait for: they wait for the connection on the loop, and validate there."""
+def get_limited_user(session: LimitedDep) -> User:
+    return session.get_one(User, 1)
+
+
+LimitedUser = Annotated[User, Depends(get_limited_user)]
+
+
+@app.get("/limited", response_model=PostResponse)
+def read_limited(session: LimitedDep) -> Post:
+    return session.execute(first_post).scalar_one()
+
+
+@app.get("/limited/session-first", response_model=PostResponse)
+def read_session_first(session: LimitedDep, current_user: LimitedUser) -> Post:
+    return session.execute(first_post).scalar_one()
+
+
+@app.get("/limited/user-first", response_model=PostResponse)
+def read_user_first(current_user: LimitedUser, session: LimitedDep) -> Post:
+    return session.execute(first_post).scalar_one()
+
+
+@app.get(
+    "/limited/by-decorator",
+    response_model=PostResponse,
+    dependencies=[Depends(get_limited_user)],
+)
+def read_by_decorator(session: LimitedDep) -> Post:
+    return session.execute(first_post).scalar_one()
+
+
+LIMITED = (
+    "/limited",
+    "/limited/session-first",
+    "/limited/user-first",
+    "/limited/by-decorator",
+)
+
+# Fix c: the connection is returned before the response is validated.
+
+
+@app.get("/closed", response_model=PostResponse)
+def read_and_close(session: SessionDep) -> Post:
+    post = session.execute(first_post).scalar_one()
+    session.close()
+    return post
+
+
+@app.get("/closed/as-user", response_model=PostResponse)
+def read_as_user_and_close(session: SessionDep, current_user: CurrentUser) -> Post:
+    return read_and_close(session)
+
+
+# No fix: the dependency ends after the response is validated.
+
+
+@app.get("/function", response_model=PostResponse)
+def read_in_function_scope(
+    session: Annotated[Session, Depends(get_session, scope="function")],
+) -> Post:
+    return session.execute(first_post).scalar_one()
+
+
+@pytest.mark.parametrize("path", ["/post", "/post/as-user", "/account", "/closed/as-user"])
+def test_route_deadlocks(path: str) -> None:
+    with pool(SHORT_S):
+        assert statuses(app, *[path] * REQUESTS).count(500) >= THREADS
+
+
+def test_function_scope_is_no_fix() -> None:
+    with pool(SHORT_S):
+        assert statuses(app, *["/function"] * REQUESTS).count(500) >= THREADS
+
+
+@pytest.mark.parametrize("path", ["/page", "/closed", *LIMITED])
+def test_route_does_not_deadlock(path: str) -> None:
+    with pool(LONG_S):
+        assert statuses(app, *[path] * REQUESTS) == [200] * REQUESTS
+
+
+def test_limit_is_shared_by_the_routes_with_the_same_alias() -> None:
+    paths = list(islice(cycle(LIMITED), 2 * REQUESTS))
+    with pool(LONG_S):
+        assert statuses(app, *paths) == [200] * len(paths)
+
+
+def test_limit_written_in_each_route_is_no_fix() -> None:
+    repeated = FastAPI()
+    for path in ("/1", "/2", "/3"):
+
+        @repeated.get(path, response_model=PostResponse)
+        def read(session: Annotated[Session, Depends(get_session, max_concurrency=1)]) -> Post:
+            return session.execute(first_post).scalar_one()
+
+    with pool(SHORT_S):
+        assert 500 in statuses(repeated, "/1", "/2", "/3")
+
+
+@pytest.mark.parametrize("path", ["/post", "/post/as-user"])
+def test_connection_for_each_request_is_a_fix(path: str) -> None:
+    with pool(LONG_S, connections=REQUESTS):
+        assert statuses(app, *[path] * REQUESTS) == [200] * REQUESTS
+
+
+def test_deadlock_ends_with_an_error_of_the_pool() -> None:
+    failures = []
+
+    async def note(_request: object, error: Exception) -> HTMLResponse:
+        failures.append(str(error))
+        return HTMLResponse(status_code=500)
+
+    noted = FastAPI(exception_handlers={PoolTimeoutError: note})
+    noted.include_router(app.router)
+    with pool(SHORT_S):
+        assert statuses(noted, *["/post"] * REQUESTS).count(500) == len(failures) >= THREADS
+    assert all(quoted("pool-timeout") in failure for failure in failures)
+
+
+def test_deadlock_needs_threads_plus_connections_requests() -> None:
+    enough = THREADS + CONNECTIONS
+    with pool(LONG_S):
+        assert statuses(app, *["/post"] * (enough - 1)) == [200] * (enough - 1)
+    with pool(SHORT_S):
+        assert 500 in statuses(app, *["/post"] * enough)
+
+
+def test_defaults_are_40_threads_and_15_connections() -> None:
+    async def threads() -> float:
+        return current_default_thread_limiter().total_tokens
+
+    defaults = inspect.signature(QueuePool).parameters
+    assert asyncio.run(threads()) == 40
+    assert (defaults["pool_size"].default, defaults["max_overflow"].default) == (5, 10)
+    assert defaults["timeout"].default == LONG_S
+
+
+def test_more_threads_end_the_deadlock() -> None:
+    """The request with the connection waits for a thread to validate its response."""
+    want_connection: set[int] = set()
+    returned, validated = [], []
+    watched = FastAPI()
+
+    class WatchedResponse(PostResponse):
+        @model_validator(mode="before")
+        @classmethod
+        def note(cls, data: Any) -> Any:
+            validated.append(data)
+            return data
+
+    @watched.get("/post", response_model=WatchedResponse)
+    def read_watched_post(session: SessionDep) -> Post:
+        want_connection.add(threading.get_ident())
+        post = session.execute(first_post).scalar_one()
+        want_connection.remove(threading.get_ident())
+        returned.append(post)
+        return post
+
+    def deadlocked() -> bool:
+        threads_wait = len(want_connection) == THREADS
+        return threads_wait and len(returned) == CONNECTIONS and not validated
+
+    async def add_threads_in_the_deadlock() -> list[int]:
+        responses = asyncio.create_task(send(watched, *["/post"] * REQUESTS))
+        while not deadlocked():
+            await asyncio.sleep(0.001)
+            assert not responses.done(), "there was no deadlock"
+        current_default_thread_limiter().total_tokens = REQUESTS
+        return [response.status_code for response in await responses]
+
+    with pool(LONG_S):
+        assert asyncio.run(add_threads_in_the_deadlock()) == [200] * REQUESTS
+
+
+def test_async_def_routes_do_not_deadlock() -> None:
     converted = FastAPI()
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{DATABASE}", pool_size=CONNECTIONS, max_overflow=0
@@ -175,9 +265,9 @@ def test_async_routes_go_on() -> None:
     ) -> Post:
         return (await session.execute(first_post)).scalar_one()
 
-    async def crowd() -> list[int]:
-        answers = await send(converted, *["/post"] * CROWD)
+    async def send_and_dispose() -> list[int]:
+        responses = await send(converted, *["/post"] * REQUESTS)
         await engine.dispose()
-        return [answer.status_code for answer in answers]
+        return [response.status_code for response in responses]
 
-    assert asyncio.run(crowd()) == [200] * CROWD
+    assert asyncio.run(send_and_dispose()) == [200] * REQUESTS

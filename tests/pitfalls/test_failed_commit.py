@@ -1,4 +1,4 @@
-"""Trap 9: after a COMMIT that failed, closing the session leaves the transaction open."""
+"""Pitfall 9: after a failed COMMIT, closing the session leaves the transaction open."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ TITLE = text("SELECT title FROM posts WHERE id = 1")
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    """One pooled connection, and a constraint that is checked, and broken, by the COMMIT."""
+    """Engine with one connection, and a constraint that each COMMIT violates."""
     with outside.begin() as connection:
         connection.exec_driver_sql(
             "CREATE TABLE broken (post REFERENCES posts DEFERRABLE INITIALLY DEFERRED)"
@@ -51,7 +51,7 @@ def change_or_roll_back(engine: Engine) -> None:
             raise
 
 
-def test_closed_only_the_next_user_of_the_connection_sees_what_was_refused(engine: Engine) -> None:
+def test_next_session_reads_the_rejected_data(engine: Engine) -> None:
     with pytest.raises(IntegrityError):
         change_and_close(engine)
     with Session(engine) as session:
@@ -60,18 +60,18 @@ def test_closed_only_the_next_user_of_the_connection_sees_what_was_refused(engin
         assert session.scalar(TITLE) == "first"
 
 
-def test_closed_only_nobody_else_can_write(engine: Engine) -> None:
+def test_other_connections_cannot_write(engine: Engine) -> None:
     with pytest.raises(IntegrityError):
         change_and_close(engine)
-    options = {"timeout": 0}  # gives up at once
-    impatient = create_engine(outside.url, poolclass=NullPool, connect_args=options)
-    with Session(impatient) as session:
+    options = {"timeout": 0}
+    other = create_engine(outside.url, poolclass=NullPool, connect_args=options)
+    with Session(other) as session:
         session.add(Post(title="other", user_id=2))
         with pytest.raises(OperationalError, match="database is locked"):
             session.commit()
 
 
-def test_rolled_back_nothing_is_left(engine: Engine) -> None:
+def test_rollback_resets_the_connection(engine: Engine) -> None:
     with pytest.raises(IntegrityError):
         change_or_roll_back(engine)
     with Session(engine) as session:

@@ -1,4 +1,4 @@
-"""Trap 2: a lazy load that works, because the author happens to be in the session already."""
+"""Pitfall 2: a lazy load works while the author is in the session."""
 
 import asyncio
 from typing import Annotated
@@ -18,7 +18,7 @@ from tests.pitfalls.blog import (
     PostResponse,
     SessionDep,
     User,
-    cursor_left_behind,
+    ignore_dropped_cursor,
     new_session,
 )
 from tests.pitfalls.page import quoted
@@ -27,7 +27,7 @@ app = FastAPI()
 
 
 async def get_current_user(session: SessionDep, user_id: Annotated[int, Header()]) -> User:
-    return await session.get_one(User, user_id)  # stands for decoding a token
+    return await session.get_one(User, user_id)  # in place of decoding a token
 
 
 CurrentUser = Annotated[User, Depends(get_current_user)]
@@ -40,8 +40,6 @@ async def read_post(session: SessionDep, current_user: CurrentUser, post_id: int
 
 
 class StrictPost(Base):
-    """The same table; the author is never loaded behind one's back."""
-
     __table__ = Post.__table__
 
     author: Mapped[User] = relationship(lazy="raise", viewonly=True)
@@ -54,12 +52,12 @@ class HalfStrictPost(Base):
 
 
 @app.get("/strict/{post_id}", response_model=PostResponse)
-async def read_strictly(session: SessionDep, current_user: CurrentUser, post_id: int) -> StrictPost:
+async def read_strict(session: SessionDep, current_user: CurrentUser, post_id: int) -> StrictPost:
     return await session.get_one(StrictPost, post_id)
 
 
 @app.get("/half-strict/{post_id}", response_model=PostResponse)
-async def read_half_strictly(
+async def read_half_strict(
     session: SessionDep, current_user: CurrentUser, post_id: int
 ) -> HalfStrictPost:
     return await session.get_one(HalfStrictPost, post_id)
@@ -68,42 +66,41 @@ async def read_half_strictly(
 AS_ADA = TestClient(app, headers={"user-id": "1"})
 
 
-def test_ones_own_post_works() -> None:
+def error_of(path: str) -> str:
+    with pytest.raises(ResponseValidationError) as failure:
+        AS_ADA.get(path)
+    [error] = failure.value.errors()
+    return str(error["msg"])
+
+
+def test_own_post_works() -> None:
     assert AS_ADA.get("/posts/1").json() == {"title": "first", "author": {"username": "ada"}}
 
 
-@cursor_left_behind
-def test_the_post_of_another_fails() -> None:
-    with pytest.raises(ResponseValidationError) as failure:
-        AS_ADA.get("/posts/2")
-    [error] = failure.value.errors()
-    assert quoted(f"identity-{SQLALCHEMY}") in error["msg"]
+@ignore_dropped_cursor
+def test_post_of_another_user_fails() -> None:
+    assert quoted(f"identity-{SQLALCHEMY}") in error_of("/posts/2")
 
 
-def test_lazy_raise_fails_for_ones_own_post_too() -> None:
-    """So the first test that anybody writes finds it."""
-    with pytest.raises(ResponseValidationError) as failure:
-        AS_ADA.get("/strict/1")
-    [error] = failure.value.errors()
-    assert error["msg"] == "Error extracting attribute: " + quoted("lazy-raise")
+def test_lazy_raise_fails_for_the_own_post_too() -> None:
+    assert error_of("/strict/1") == "Error extracting attribute: " + quoted("lazy-raise")
 
 
-def test_lazy_raise_on_sql_hides_it_again() -> None:
+def test_lazy_raise_on_sql_hides_the_pitfall() -> None:
     assert AS_ADA.get("/half-strict/1").json()["author"] == {"username": "ada"}
 
 
-@cursor_left_behind
-def test_the_session_forgets_objects_that_nobody_holds() -> None:
-    """The identity map is weak: loading the author before is no cure, holding it is."""
+async def author_of_first_post(*, keep_reference: bool) -> str:
+    async with new_session() as session:
+        author = await session.get_one(User, 1)
+        if not keep_reference:
+            del author
+        post = await session.get_one(Post, 1)
+        return post.author.username
 
-    async def author_of_first_post(*, hold: bool) -> str:
-        async with new_session() as session:
-            author = await session.get_one(User, 1)
-            if not hold:
-                del author
-            post = await session.get_one(Post, 1)
-            return post.author.username
 
-    assert asyncio.run(author_of_first_post(hold=True)) == "ada"
+@ignore_dropped_cursor
+def test_session_drops_objects_without_a_reference() -> None:
+    assert asyncio.run(author_of_first_post(keep_reference=True)) == "ada"
     with pytest.raises((MissingGreenlet, StatementError)):
-        asyncio.run(author_of_first_post(hold=False))
+        asyncio.run(author_of_first_post(keep_reference=False))

@@ -1,4 +1,4 @@
-"""docs/pitfalls.md says what the tests run: its code, its messages, its links."""
+"""docs/pitfalls.md contains the code and the messages of the tests that it links to."""
 
 from textwrap import indent
 
@@ -6,27 +6,29 @@ import pytest
 
 from tests.pitfalls.page import Section, sections
 
-EVERY = pytest.mark.parametrize("section", sections(), ids=lambda section: section.title)
+each_section = pytest.mark.parametrize("section", sections(), ids=lambda section: section.title)
 
 
-@EVERY
-def test_every_trap_links_to_its_test(section: Section) -> None:
+@each_section
+def test_section_is_complete_and_links_to_its_test(section: Section) -> None:
+    for part in ("Symptom", "Cause", "Fix", "How to check"):
+        assert section.text.count(f"**{part}.**") == 1
     assert section.files, "no link to a file in tests/pitfalls"
     for file in section.files:
         assert file.is_file(), file
 
 
-@EVERY
-def test_code_on_the_page_is_code_that_runs(section: Section) -> None:
+@each_section
+def test_code_is_that_of_a_test(section: Section) -> None:
     code = "\n".join(file.read_text() for file in section.files)
-    code = code.replace("  # type: ignore[unused-coroutine]", "")  # the one planted mistake
+    code = code.replace("  # type: ignore[unused-coroutine]", "")  # of pitfall 4
     for block in section.blocks:
         if block.language == "python":
             assert any(indent(block.text, " " * n) + "\n" in code for n in (0, 4, 8)), block.text
 
 
-@EVERY
-def test_messages_on_the_page_are_expected_by_a_test(section: Section) -> None:
+@each_section
+def test_messages_are_expected_by_a_test(section: Section) -> None:
     code = "\n".join(file.read_text() for file in section.files)
     for block in section.blocks:
         if block.language == "text":

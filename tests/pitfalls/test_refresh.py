@@ -1,4 +1,4 @@
-"""Trap 3: what `refresh(post)` loads after a commit, and what it forgets."""
+"""Pitfall 3: what `refresh(post)` loads after a commit, and what it expires."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,13 +19,13 @@ from tests.pitfalls.blog import (
     PostResponse,
     SessionDep,
     User,
-    cursor_left_behind,
     engine,
+    ignore_dropped_cursor,
     new_session,
 )
 from tests.pitfalls.page import quoted
 
-pytestmark = cursor_left_behind
+pytestmark = ignore_dropped_cursor
 app = FastAPI()
 
 
@@ -47,18 +47,18 @@ async def create_post_with_author(session: SessionDep, title: str) -> Post:
     return post
 
 
-def test_after_a_plain_refresh_the_response_fails_though_the_post_is_saved() -> None:
+def test_response_fails_after_refresh_without_names() -> None:
     client = TestClient(app)
     with pytest.raises(ResponseValidationError) as failure:
-        client.post("/posts", params={"title": "saved all the same"})
+        client.post("/posts", params={"title": "saved"})
     [error] = failure.value.errors()
     assert quoted(f"refresh-{SQLALCHEMY}") in error["msg"]
-    assert asyncio.run(titles()) == ["first", "b", "saved all the same"]
+    assert asyncio.run(titles()) == ["first", "b", "saved"]
 
 
-def test_with_the_author_named_it_is_answered() -> None:
-    answer = TestClient(app).post("/fixed", params={"title": "new"})
-    assert answer.json() == {"title": "new", "author": {"username": "ada"}}
+def test_refresh_with_the_author_loads_it() -> None:
+    response = TestClient(app).post("/fixed", params={"title": "new"})
+    assert response.json() == {"title": "new", "author": {"username": "ada"}}
 
 
 async def titles() -> list[str]:
@@ -66,25 +66,22 @@ async def titles() -> list[str]:
         return list(await session.scalars(select(Post.title).order_by(Post.id)))
 
 
+ALL = {"id", "title", "user_id", "author"}
+
+
 @pytest.mark.parametrize(
     ("expire_on_commit", "names", "without_before", "selects", "without_after"),
     [
-        # After the commit everything is forgotten; refresh() reads the columns back.
-        (True, None, {"id", "title", "user_id", "author"}, ["posts"], {"author"}),
-        # Nothing was forgotten: refresh() reads again what was known, and nothing else.
+        # The commit expires everything; refresh() reads the columns.
+        (True, None, ALL, ["posts"], {"author"}),
+        # The commit expires nothing; refresh() reads the columns again.
         (False, None, {"author"}, ["posts"], {"author"}),
-        # By name: a check that the row is there, the forgotten columns, the author.
-        (
-            True,
-            ["author"],
-            {"id", "title", "user_id", "author"},
-            ["posts", "posts", "users"],
-            set(),
-        ),
+        # By name: a check of the row, the expired columns, the author.
+        (True, ["author"], ALL, ["posts", "posts", "users"], set()),
         (False, ["author"], {"author"}, ["posts", "users"], set()),
     ],
 )
-def test_what_refresh_reads_after_a_commit(
+def test_selects_of_refresh_after_a_commit(
     expire_on_commit: bool,
     names: list[str] | None,
     without_before: set[str],
@@ -97,9 +94,9 @@ def test_what_refresh_reads_after_a_commit(
             session.add(post)
             await session.commit()
             assert inspect(post).unloaded == without_before
-            with tables_read() as seen:
+            with tables_read() as read:
                 await session.refresh(post, attribute_names=names)
-            assert seen == selects
+            assert read == selects
             assert inspect(post).unloaded == without_after
 
     asyncio.run(commit_and_refresh())
@@ -126,14 +123,14 @@ async def by_assignment(session: AsyncSession) -> Post:
 @pytest.mark.parametrize(
     ("load", "selects", "without_after"),
     [
-        # The options of the query that loaded the post are used again ...
+        # The options of the query apply again.
         (by_selectinload, ["posts", "users"], set()),
-        # ... an author that came in any other way is forgotten.
+        # An author loaded in another way is expired.
         (by_refresh, ["posts"], {"author"}),
         (by_assignment, ["posts"], {"author"}),
     ],
 )
-def test_a_plain_refresh_forgets_an_author_that_no_query_option_loaded(
+def test_refresh_expires_an_author_that_no_option_loaded(
     load: Callable[[AsyncSession], Awaitable[Post]],
     selects: list[str],
     without_after: set[str],
@@ -142,9 +139,9 @@ def test_a_plain_refresh_forgets_an_author_that_no_query_option_loaded(
         async with new_session() as session:
             post = await load(session)
             assert inspect(post).unloaded == set()
-            with tables_read() as seen:
+            with tables_read() as read:
                 await session.refresh(post)
-            assert seen == selects
+            assert read == selects
             assert inspect(post).unloaded == without_after
             return post.author.username
 
@@ -157,14 +154,14 @@ def test_a_plain_refresh_forgets_an_author_that_no_query_option_loaded(
 
 @contextmanager
 def tables_read() -> Iterator[list[str]]:
-    """The table of every SELECT in between."""
-    seen: list[str] = []
+    """Record the table of each SELECT."""
+    read: list[str] = []
 
     def note(_connection: object, _cursor: object, sql: str, *_: object) -> None:
         words = sql.split()
         assert words[0] == "SELECT"
-        seen.append(words[words.index("FROM") + 1])
+        read.append(words[words.index("FROM") + 1])
 
     event.listen(engine.sync_engine, "before_cursor_execute", note)
-    yield seen
+    yield read
     event.remove(engine.sync_engine, "before_cursor_execute", note)

@@ -1,4 +1,4 @@
-"""Trap 11: one `AsyncSession` in two tasks at once."""
+"""Pitfall 11: two tasks use one `AsyncSession` at the same time."""
 
 import asyncio
 from typing import Any
@@ -29,31 +29,31 @@ def rows(found: tuple[Found, Found]) -> list[int]:
     return [len(result.all()) for result in found]
 
 
-def test_two_tasks_at_once_are_refused() -> None:
-    async def ask() -> str:
+def test_two_tasks_at_once_fail() -> None:
+    async def run() -> str:
         async with new_session() as session:
-            with pytest.raises(InvalidRequestError) as refused:
+            with pytest.raises(InvalidRequestError) as failure:
                 await both_at_once(session)
-            # The other goes on, unattended; a session that is closed meanwhile fails once more.
+            # The other task still runs; closing the session now would raise another error.
             await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
-        return str(refused.value)
+        return str(failure.value)
 
-    assert asyncio.run(ask()).startswith(quoted("two-tasks"))
+    assert asyncio.run(run()).startswith(quoted("two-tasks"))
 
 
-def test_one_by_one_they_are_answered() -> None:
-    async def ask() -> list[int]:
+def test_one_query_after_the_other_works() -> None:
+    async def run() -> list[int]:
         async with new_session() as session:
             return rows(await one_by_one(session))
 
-    assert asyncio.run(ask()) == [2, 2]
+    assert asyncio.run(run()) == [2, 2]
 
 
-def test_with_a_session_each_they_are_answered_at_once() -> None:
-    async def ask() -> list[int]:
+def test_session_for_each_query_works() -> None:
+    async def run() -> list[int]:
         async with new_session() as one, new_session() as other:
             return rows(
                 await asyncio.gather(one.execute(select(Post)), other.execute(select(User)))
             )
 
-    assert asyncio.run(ask()) == [2, 2]
+    assert asyncio.run(run()) == [2, 2]

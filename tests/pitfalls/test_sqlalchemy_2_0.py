@@ -1,4 +1,4 @@
-"""The traps that depend on SQLAlchemy, run once more with 2.0 in place of the version in use."""
+"""The pitfalls that depend on the version of SQLAlchemy, tested with 2.0."""
 
 import os
 import re
@@ -10,25 +10,25 @@ import pytest
 
 HERE = Path(__file__).parent
 OLDER = Path(sys.prefix) / "sqlalchemy-2.0"
-DEPENDING = ("test_lazy_load.py", "test_identity_map.py", "test_refresh.py")
+FILES = ("test_lazy_load.py", "test_identity_map.py", "test_refresh.py")
 
 
 @pytest.mark.slow
-def test_the_traps_are_the_same_on_2_0() -> None:
+def test_pitfalls_exist_in_2_0_too() -> None:
     assert (OLDER / ".ready").exists(), f"not in {OLDER}: `make test-rest` installs it"
     lock = (HERE / "sqlalchemy-2.0.lock").read_text()
     [pinned] = re.findall(r"^sqlalchemy==(\S+)", lock, re.MULTILINE)
     assert pinned.startswith("2.0.")
     assert _python("-c", "import sqlalchemy; print(sqlalchemy.__version__)").stdout == f"{pinned}\n"
 
-    # No cache, and none of the plugins that other tests need: they take longer than these tests.
+    # Without a cache and the plugins of other tests, which take longer than these tests.
     quiet = ("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:hypothesispytest")
-    done = _python("-m", "pytest", *quiet, *(str(HERE / name) for name in DEPENDING))
+    done = _python("-m", "pytest", *quiet, *(str(HERE / name) for name in FILES))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """This interpreter, with SQLAlchemy 2.0 before everything that is installed."""
+    """Run this interpreter with SQLAlchemy 2.0 first on its path."""
     return subprocess.run(
         [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": str(OLDER)},

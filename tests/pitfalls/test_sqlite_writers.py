@@ -1,4 +1,4 @@
-"""Trap 8: a transaction held open over an `await` keeps every other writer of SQLite out."""
+"""Pitfall 8: a write held open over an `await` blocks all other writers of SQLite."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from tests.pitfalls.blog import DATABASE, Post, engine
 from tests.pitfalls.page import quoted
 
-# Writers that give up at once, instead of after sqlite3's 5 s: the error is the same.
-impatient = create_async_engine(
+# No busy timeout instead of sqlite3's 5 s; the error is the same.
+no_timeout = create_async_engine(
     f"sqlite+aiosqlite:///{DATABASE}", poolclass=NullPool, connect_args={"timeout": 0}
 )
 
 
 class Api:
-    """An external API that answers when the test says so."""
+    """External API that answers when `answer` is set."""
 
     def __init__(self) -> None:
         self.asked, self.answer = asyncio.Event(), asyncio.Event()
@@ -44,9 +44,9 @@ async def ask_then_write(session: AsyncSession, api: Api) -> None:
 
 
 async def with_another_writer(write: Callable[[AsyncSession, Api], Awaitable[None]]) -> None:
-    """`write`, with somebody else's write while it waits for the API."""
+    """Run `write`, with another write while it waits for the API."""
     api = Api()
-    async with AsyncSession(impatient) as session, AsyncSession(impatient) as other:
+    async with AsyncSession(no_timeout) as session, AsyncSession(no_timeout) as other:
         writing = asyncio.ensure_future(write(session, api))
         await api.asked.wait()
         try:
@@ -57,13 +57,13 @@ async def with_another_writer(write: Callable[[AsyncSession, Api], Awaitable[Non
             await writing
 
 
-def test_written_before_the_await_it_locks_others_out() -> None:
+def test_write_before_the_await_locks_others_out() -> None:
     with pytest.raises(OperationalError) as failure:
         asyncio.run(with_another_writer(write_then_ask))
     assert str(failure.value).splitlines()[0] == quoted("locked")
 
 
-def test_by_default_a_writer_waits_5_s() -> None:
+def test_busy_timeout_is_5_s_by_default() -> None:
     async def busy_timeout_ms() -> int:
         async with engine.connect() as connection:
             result = await connection.exec_driver_sql("PRAGMA busy_timeout")
@@ -72,5 +72,5 @@ def test_by_default_a_writer_waits_5_s() -> None:
     assert asyncio.run(busy_timeout_ms()) == 5_000
 
 
-def test_written_after_the_await_both_are_saved() -> None:
+def test_write_after_the_await_saves_both() -> None:
     asyncio.run(with_another_writer(ask_then_write))

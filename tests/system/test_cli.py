@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.system.processes import (
+from tests.support.processes import (
     BEHAVING,
     LONG_S,
     command,

@@ -1,26 +1,32 @@
-"""A full disk: one sentence that says so, what was finished is kept, --resume goes on."""
+"""Full disk: one sentence says so, finished cells are kept, and --resume continues."""
 
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.system import wedges
-from tests.system.processes import LONG_S, command, marked_environment, none_left, twinbench
-from tests.system.wedges import TINY, TINY_CELLS, kept, number_kept
+from tests.support import faults
+from tests.support.faults import (
+    TINY,
+    TINY_CELLS,
+    kept,
+    number_kept,
+    start_run,
+    wait_until_kept,
+)
+from tests.support.processes import LONG_S, marked_environment, none_left, twinbench
 from twinbench.measure.rig import Rig
 
-FULL = Path("/dev/full")  # whoever writes there is told that the disk is full
+FULL = Path("/dev/full")  # every write there fails with ENOSPC
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A disk of 8 MiB; what is temporary is elsewhere."""
+    """Mount a disk of 8 MiB; temporary files are elsewhere."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -40,43 +46,35 @@ def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
 @pytest.mark.parametrize(
     ("processes", "names"), [(1, ["requests", "telemetry"]), (2, ["requests.1", "requests"])]
 )
-def test_the_generator_outlives_records_that_cannot_be_written(
+def test_the_generator_survives_unwritable_records(
     tmp_path: Path, processes: int, names: list[str]
 ) -> None:
     full = tmp_path / "full"
     full.mkdir()
-    with Rig(wedges.plan("ok", processes=processes), tmp_path) as rig:
-        wedges.assert_fine(rig, tmp_path)
+    with Rig(faults.plan("ok", processes=processes), tmp_path) as rig:
+        faults.assert_fine(rig, tmp_path)
         before = {child.pid for child in psutil.Process().children(recursive=True)}
         for name in names:
             unwritable = full / f"{name}.parquet"
             unwritable.symlink_to(FULL)
             with pytest.raises(OSError, match="No space left on device"):
-                wedges.measured(rig, "ok", full)
+                faults.measure(rig, "ok", full)
             unwritable.unlink()
-        wedges.assert_fine(rig, tmp_path)
+        faults.assert_fine(rig, tmp_path)
         assert {child.pid for child in psutil.Process().children(recursive=True)} == before
 
 
 def test_a_run_on_a_full_disk_stops_and_is_resumed(small_disk: Path) -> None:
     mark = f"full-{os.getpid()}"
     (small_disk / "tiny.toml").write_text(TINY)
-    process = subprocess.Popen(
-        command("run", "tiny.toml", self_check=False),
-        cwd=small_disk,
-        env=marked_environment(mark),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not kept(small_disk) and process.poll() is None:
-        time.sleep(0.02)
+    process = start_run(small_disk, mark)
+    wait_until_kept(small_disk, 1, process)
     ballast = small_disk / "ballast"
     fill(ballast)
-    _, said = process.communicate(timeout=LONG_S)
+    _, message = process.communicate(timeout=LONG_S)
     assert process.returncode == 2
-    assert said.count("\n") == 1
-    assert "cannot be written (No space left on device); what was finished is kept" in said
+    assert message.count("\n") == 1
+    assert "cannot be written (No space left on device); what was finished is kept" in message
     assert none_left(mark)
     finished = kept(small_disk)
     assert finished
@@ -94,7 +92,7 @@ def test_a_run_on_a_full_disk_stops_and_is_resumed(small_disk: Path) -> None:
     assert none_left(mark)
 
 
-def test_without_a_place_for_temporary_files_nothing_begins(small_disk: Path) -> None:
+def test_a_run_without_room_for_temporary_files_is_refused(small_disk: Path) -> None:
     (small_disk / "tiny.toml").write_text(TINY)
     fill(small_disk / "ballast")
     script = (

@@ -1,4 +1,4 @@
-"""A run that is interrupted again and again, also while it is being put in order."""
+"""Interrupted runs: finished cells are kept, and no process or temporary file is left."""
 
 import os
 import signal
@@ -11,23 +11,64 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.system.processes import (
-    LONG_S,
-    ROOT,
-    command,
-    marked_environment,
-    none_left,
-    twinbench,
+from tests.support.faults import (
+    TINY,
+    TINY_CELLS,
+    kept,
+    number_kept,
+    start_run,
+    wait_until_kept,
 )
-from tests.system.wedges import TINY, TINY_CELLS, kept, number_kept
+from tests.support.processes import LONG_S, marked_environment, none_left, twinbench
+from twinbench.paths import ROOT
 from twinbench.store import Store
 
 Stop = Callable[[subprocess.Popen[str]], None]
+# Signals from within, at points that a random interrupt seldom hits.
+INTERRUPTED = """
+import os, shutil, signal, sys
+import twinbench.__main__ as entry
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+{point}
+entry.main()
+"""
+IMPORTING = """
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            interrupt()
+
+sys.meta_path.insert(0, Finder())
+"""
+AFTER_MAKING_A_SCRATCH_FOLDER = """
+from twinbench.measure import server
+make = server.make_scratch
+server.make_scratch = lambda: (make(), interrupt())[0]
+"""
+BEFORE_STARTING_A_SERVER = """
+from twinbench.measure import server
+child = server.Child
+server.Child = lambda *args, **more: (interrupt(), child(*args, **more))[1]
+"""
+WHILE_REMOVING_A_FOLDER = """
+remove = shutil.rmtree
+shutil.rmtree = lambda *args, **more: (interrupt(), remove(*args, **more))[1]
+"""
+POINTS = {
+    "pydantic": IMPORTING.format(name="pydantic"),
+    "plan models": IMPORTING.format(name="twinbench.plan.models"),
+    "scratch folder made": AFTER_MAKING_A_SCRATCH_FOLDER,
+    "server starting": BEFORE_STARTING_A_SERVER,
+    "server stopping": WHILE_REMOVING_A_FOLDER,
+}
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where it runs, with a place of its own for temporary files."""
+    """Return the folder of a run with its own temporary folder."""
     (tmp_path / "tiny.toml").write_text(TINY)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
@@ -38,103 +79,59 @@ def once(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
 
 
-def impatiently(process: subprocess.Popen[str]) -> None:
-    """Ctrl-C and SIGTERM until it has gone."""
+def until_it_ends(process: subprocess.Popen[str]) -> None:
     while process.poll() is None:
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         time.sleep(0.001)
 
 
-def stopped_after(cells: int, folder: Path, mark: str, *options: str, stop: Stop) -> str:
-    """A run that is stopped once `cells` more are kept; what it said."""
-    process = subprocess.Popen(
-        command("run", "tiny.toml", *options, self_check=False),
-        cwd=folder,
-        env=marked_environment(mark),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def interrupt_after(cells: int, folder: Path, mark: str, *options: str, stop: Stop) -> str:
+    """Interrupt a run once `cells` more are kept; return its message of one line."""
     wanted = number_kept(folder) + cells
-    while number_kept(folder) < wanted and process.poll() is None:
-        time.sleep(0.02)
+    process = start_run(folder, mark, *options)
+    wait_until_kept(folder, wanted, process)
     stop(process)
-    _, said = process.communicate(timeout=LONG_S)
-    assert process.returncode == 130, said
-    return said
+    _, message = process.communicate(timeout=LONG_S)
+    assert process.returncode == 130, message
+    assert message.count("\n") == 1
+    return message
 
 
-def test_interrupted_again_and_again_it_loses_nothing_and_leaves_nothing(folder: Path) -> None:
+def assert_in_order(folder: Path, mark: str, sessions: int) -> None:
+    """Check that a run leaves its cells and sessions, and nothing else."""
+    store = Store.open(next(folder.glob("reports/runs/*")))
+    assert [bool(session.ended) for session in store.manifest().sessions] == [True] * sessions
+    assert list((folder / "temporary").iterdir()) == []
+    assert none_left(mark)
+
+
+def test_a_run_interrupted_repeatedly_keeps_its_cells(folder: Path) -> None:
     mark = f"again-{os.getpid()}"
-    said = stopped_after(1, folder, mark, stop=impatiently)
-    assert said.count("\n") == 1
-    assert f"of {TINY_CELLS} measurements are kept" in said
-    assert "--resume" in said
+    message = interrupt_after(1, folder, mark, stop=until_it_ends)
+    assert f"of {TINY_CELLS} measurements are kept" in message
+    assert "--resume" in message
     assert_in_order(folder, mark, sessions=1)
     first = kept(folder)
 
-    stopped_after(1, folder, mark, "--resume", stop=once)
+    interrupt_after(1, folder, mark, "--resume", stop=once)
     assert_in_order(folder, mark, sessions=2)
     second = kept(folder)
 
     left = TINY_CELLS - number_kept(folder)
-    said = stopped_after(left, folder, mark, "--resume", stop=once)  # in mid-report, then
-    assert said.endswith("'twinbench report' makes the report.\n")
-    assert said.count("\n") == 1
+    message = interrupt_after(left, folder, mark, "--resume", stop=once)  # during the report
+    assert message.endswith("'twinbench report' makes the report.\n")
     assert_in_order(folder, mark, sessions=3)
     assert twinbench("report", cwd=folder).returncode == 0
     assert first.items() <= second.items() <= kept(folder).items()
 
 
-# A signal that is sent from within, at a moment that an interrupt at random seldom meets.
-SIGNALLED = """
-import os, shutil, signal, sys
-import twinbench.__main__ as entry
-
-def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
-
-{moment}
-entry.main()
-"""
-DURING_THE_IMPORT_OF = """
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name == {name!r}:
-            interrupt()
-
-sys.meta_path.insert(0, Finder())
-"""
-AFTER_A_SCRATCH_FOLDER_IS_MADE = """
-from twinbench.measure import server
-make = server.make_scratch
-server.make_scratch = lambda: (make(), interrupt())[0]
-"""
-BEFORE_A_SERVER_IS_STARTED = """
-from twinbench.measure import server
-child = server.Child
-server.Child = lambda *args, **more: (interrupt(), child(*args, **more))[1]
-"""
-WHILE_A_FOLDER_IS_REMOVED = """
-remove = shutil.rmtree
-shutil.rmtree = lambda *args, **more: (interrupt(), remove(*args, **more))[1]
-"""
-MOMENTS = {
-    "pydantic": DURING_THE_IMPORT_OF.format(name="pydantic"),
-    "plan models": DURING_THE_IMPORT_OF.format(name="twinbench.plan.models"),
-    "scratch folder made": AFTER_A_SCRATCH_FOLDER_IS_MADE,
-    "server starting": BEFORE_A_SERVER_IS_STARTED,
-    "server stopping": WHILE_A_FOLDER_IS_REMOVED,
-}
-
-
 @pytest.mark.smoke
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_an_interrupt_at_a_bad_moment_leaves_nothing(folder: Path, moment: str) -> None:
-    mark = f"moment-{os.getpid()}"
+@pytest.mark.parametrize("point", POINTS)
+def test_an_interrupt_at_a_bad_point_leaves_nothing(folder: Path, point: str) -> None:
+    mark = f"point-{os.getpid()}"
     done = subprocess.run(
-        [sys.executable, "-c", SIGNALLED.format(moment=MOMENTS[moment]), "check", "tiny.toml"],
+        [sys.executable, "-c", INTERRUPTED.format(point=POINTS[point]), "check", "tiny.toml"],
         cwd=folder,
         env=marked_environment(mark) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -148,9 +145,10 @@ def test_an_interrupt_at_a_bad_moment_leaves_nothing(folder: Path, moment: str) 
 
 
 @pytest.mark.smoke
-def test_a_second_interrupt_after_patience_ends_at_once() -> None:
+def test_a_late_second_interrupt_ends_at_once() -> None:
     script = (
-        "import os, signal; from twinbench import interruption as i; i.PATIENCE_S = 0; i.listen()\n"
+        "import os, signal; from twinbench import interruption\n"
+        "interruption.CLEAN_UP_S = 0; interruption.defer_signals()\n"
         "for _ in range(3): os.kill(os.getpid(), signal.SIGTERM)\n"
         "print('still here')"
     )
@@ -161,16 +159,10 @@ def test_a_second_interrupt_after_patience_ends_at_once() -> None:
 
 
 def test_scratch_folders_of_a_killed_run_are_removed(folder: Path) -> None:
-    process = subprocess.Popen(
-        command("run", "tiny.toml", self_check=False),
-        cwd=folder,
-        env=marked_environment(mark := f"killed-{os.getpid()}"),
-        stdout=subprocess.DEVNULL,
-    )
-    while not number_kept(folder):
-        time.sleep(0.02)
+    process = start_run(folder, mark := f"killed-{os.getpid()}")
+    wait_until_kept(folder, 1, process)
     process.kill()
-    process.wait()
+    process.communicate()
     assert none_left(mark)
     temporary = folder / "temporary"
     mine = temporary / f"twinbench-{os.getpid()}-{int(psutil.Process().create_time())}-mine"
@@ -178,11 +170,3 @@ def test_scratch_folders_of_a_killed_run_are_removed(folder: Path) -> None:
     assert len(list(temporary.iterdir())) > 1
     assert twinbench("check", "tiny.toml", cwd=folder).returncode == 0
     assert list(temporary.iterdir()) == [mine]
-
-
-def assert_in_order(folder: Path, mark: str, sessions: int) -> None:
-    """All that a run leaves are its cells, and when it measured them."""
-    store = Store.open(next(folder.glob("reports/runs/*")))
-    assert [bool(session.ended) for session in store.manifest().sessions] == [True] * sessions
-    assert list((folder / "temporary").iterdir()) == []
-    assert none_left(mark)

@@ -1,4 +1,4 @@
-"""Real servers: how they start, what they are given, how they fail, and that none is left."""
+"""Real servers: how they start, what they get, how they fail, and that none is left."""
 
 import json
 import os
@@ -12,8 +12,10 @@ import psutil
 import pytest
 
 from apps.shared.security import create_token
-from tests.system.processes import (
+from tests.support.gated import serving
+from tests.support.processes import (
     BEHAVING,
+    LONG_S,
     MARK,
     marked,
     marked_environment,
@@ -23,20 +25,6 @@ from twinbench.measure.server import Server, ServerFailedError
 from twinbench.paths import ROOT
 from twinbench.plan import Target
 
-READY_S = 120.0
-
-
-def get(server: Server, path: str) -> bytes:
-    with urllib.request.urlopen(server.url + path, timeout=READY_S) as answer:
-        body: bytes = answer.read()
-        return body
-
-
-def written(folder: Path, text: str) -> Target:
-    (folder / "own.py").write_text(text)
-    return Target(name="own", app="own:app", cwd=folder)
-
-
 APP = """
 import os
 from fastapi import FastAPI
@@ -45,131 +33,112 @@ app = FastAPI()
 def where() -> dict[str, str]:
     return {"cwd": os.getcwd(), "value": os.environ.get("VALUE", "")}
 """
+FAILING_STARTUP = "\n@app.on_event('startup')\ndef bad(): raise RuntimeError('no database')\n"
+
+
+def get(server: Server, path: str) -> bytes:
+    with urllib.request.urlopen(server.url + path, timeout=LONG_S) as response:
+        body: bytes = response.read()
+        return body
+
+
+def written(folder: Path, text: str, **options: object) -> Target:
+    (folder / "own.py").write_text(text)
+    return Target.model_validate({"name": "own", "app": "own:app", "cwd": folder} | options)
+
+
+def command(*behaviour: str) -> Target:
+    return Target(name="x", command=[sys.executable, str(BEHAVING), "{port}", *behaviour])
+
+
+def failure(target: Target, timeout_s: float = LONG_S) -> ServerFailedError:
+    with pytest.raises(ServerFailedError) as failed, serving(target, timeout_s):
+        pass
+    return failed.value
 
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("name", [pytest.param("sync", marks=pytest.mark.slow), "async"])
-def test_an_app_is_served_on_fresh_data_each_time(name: str) -> None:
-    target = Target(name=name, app=f"apps.{name}_app.main:app", cwd=None)
+def test_an_app_has_fresh_data_at_each_start(name: str) -> None:
     for _ in range(2):
-        server = Server(target)
-        try:
-            server.wait_until_ready(READY_S)
+        with serving(Target(name=name, app=f"apps.{name}_app.main:app", cwd=None)) as server:
             newest = json.loads(get(server, "/api/posts?limit=1"))
             assert newest["total"] == 2000
             request = urllib.request.Request(server.url + "/api/posts/2000", method="DELETE")
             token = create_token(newest["posts"][0]["user_id"])
             request.add_header("Authorization", f"Bearer {token}")
-            with urllib.request.urlopen(request, timeout=READY_S) as answer:
-                assert answer.status == 204
+            with urllib.request.urlopen(request, timeout=LONG_S) as response:
+                assert response.status == 204
             assert b'"total":1999' in get(server, "/api/posts?limit=1")
-            assert server.drained(READY_S)
-        finally:
-            server.stop()
+            assert server.drained(LONG_S)
 
 
-def test_an_app_elsewhere_runs_where_it_is_and_gets_its_environment(tmp_path: Path) -> None:
-    target = written(tmp_path, APP).model_copy(update={"env": {"VALUE": "in {scratch}"}})
-    server = Server(target).wait_until_ready(READY_S)
-    try:
-        said = get(server, "/").decode()
-        assert f'"cwd":"{tmp_path}"' in said
-        assert '"value":"in /' in said
-    finally:
-        server.stop()
+def test_an_app_runs_in_its_folder_and_environment(tmp_path: Path) -> None:
+    with serving(written(tmp_path, APP, env={"VALUE": "in {scratch}"})) as server:
+        found = json.loads(get(server, "/"))
+    assert found["cwd"] == str(tmp_path)
+    assert found["value"].startswith("in /")
 
 
 def test_several_workers_share_the_socket(tmp_path: Path) -> None:
-    target = written(tmp_path, APP).model_copy(update={"workers": 2})
-    server = Server(target)
-    try:
-        server.wait_until_ready(READY_S)
+    with serving(written(tmp_path, APP, workers=2)) as server:
         assert b"cwd" in get(server, "/")
         assert server.drained(1)
-    finally:
-        server.stop()
 
 
 @pytest.mark.parametrize(
-    ("app", "said"),
+    ("app", "message"),
     [
         ("apps.nowhere.main:app", "there is no module 'apps.nowhere'"),
         ("apps.sync_app.main:nothing", "module 'apps.sync_app.main' has no 'nothing'"),
     ],
 )
-def test_an_app_that_is_not_there_is_named(app: str, said: str) -> None:
-    server = Server(Target(name="x", app=app, cwd=ROOT))
-    try:
-        with pytest.raises(ServerFailedError, match=said) as failed:
-            server.wait_until_ready(READY_S)
-        assert failed.value.names_nothing
-    finally:
-        server.stop()
+def test_an_app_that_does_not_exist_is_named(app: str, message: str) -> None:
+    error = failure(Target(name="x", app=app, cwd=ROOT))
+    assert message in str(error)
+    assert error.app_not_found
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("raise ValueError('no such thing')", "ValueError: no such thing"),
         ("import nonexistent_module", "No module named 'nonexistent_module'"),
         ("app = (", "SyntaxError"),
-        (
-            APP + "\n@app.on_event('startup')\ndef bad(): raise RuntimeError('no database')\n",
-            "Application startup failed",
-        ),
+        (APP + FAILING_STARTUP, "Application startup failed"),
     ],
 )
-def test_an_app_that_does_not_start_says_why(tmp_path: Path, text: str, said: str) -> None:
-    server = Server(written(tmp_path, text))
-    try:
-        with pytest.raises(ServerFailedError, match="exited with code") as failed:
-            server.wait_until_ready(READY_S)
-        assert said in str(failed.value)
-        assert not failed.value.names_nothing
-    finally:
-        server.stop()
+def test_an_app_that_does_not_start_is_quoted(tmp_path: Path, text: str, message: str) -> None:
+    error = failure(written(tmp_path, text))
+    assert "exited with code" in str(error)
+    assert message in str(error)
+    assert not error.app_not_found
 
 
-def test_a_server_that_never_answers_is_given_up() -> None:
-    target = Target(name="x", command=[sys.executable, str(BEHAVING), "{port}", "silent"])
-    server = Server(target)
-    try:
-        with pytest.raises(ServerFailedError, match="not ready within 1 s"):
-            server.wait_until_ready(1)
-    finally:
-        server.stop()
+def test_a_server_that_does_not_respond_is_given_up() -> None:
+    assert "not ready within 1 s" in str(failure(command("silent"), 1))
 
 
-def test_a_command_that_is_not_there_is_named() -> None:
-    server = Server(Target(name="x", command=["/nowhere/server", "{port}"]))
-    try:
-        with pytest.raises(ServerFailedError, match="/nowhere/server: No such file"):
-            server.wait_until_ready(READY_S)
-    finally:
-        server.stop()
+def test_a_command_that_does_not_exist_is_named() -> None:
+    target = Target(name="x", command=["/nowhere/server", "{port}"])
+    assert "/nowhere/server: No such file" in str(failure(target))
 
 
-def test_a_server_killed_from_outside_is_noticed() -> None:
-    target = Target(name="x", command=[sys.executable, str(BEHAVING), "{port}", "ok"])
-    server = Server(target).wait_until_ready(READY_S)
-    try:
+def test_a_killed_server_is_noticed() -> None:
+    with serving(command("ok")) as server:
         for process in psutil.Process(server.child.pid).children():
             process.send_signal(signal.SIGKILL)
-        server.child.ended(READY_S)
-        with pytest.raises(ServerFailedError, match="ended by signal 9"):
+        server.child.exit_reason(LONG_S)
+        with pytest.raises(ServerFailedError, match="killed by signal 9"):
             server.check_alive()
-    finally:
-        server.stop()
 
 
 def test_stopping_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
     mark = f"stop-{os.getpid()}"
-    target = written(tmp_path, APP).model_copy(update={"workers": 2, "env": {MARK: mark}})
-    server = Server(target).wait_until_ready(READY_S)
-    scratch = server.child.log.parent
-    assert len(marked(mark)) > 2
-    server.stop()
-    server.stop()
+    with serving(written(tmp_path, APP, workers=2, env={MARK: mark})) as server:
+        scratch = server.child.log.parent
+        assert len(marked(mark)) > 2
+        server.stop()
     assert none_left(mark)
     assert not scratch.exists()
 
@@ -177,25 +146,20 @@ def test_stopping_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
 def test_the_worker_processes_of_an_app_are_stopped_with_it() -> None:
     mark = f"offload-{os.getpid()}"
     env = {MARK: mark, "BLOG_CPU_OFFLOAD": "process"}
-    server = Server(Target(name="async", app="apps.async_app.main:app", env=env))
-    try:
-        server.wait_until_ready(READY_S)
+    with serving(Target(name="async", app="apps.async_app.main:app", env=env)) as server:
         before = len(marked(mark))
         assert b"digest" in get(server, "/workload/compute?n=10")
         assert len(marked(mark)) > before
-    finally:
-        server.stop()
     assert none_left(mark)
 
 
 def test_a_killed_harness_takes_its_servers_with_it(tmp_path: Path) -> None:
     mark = f"supervisor-{os.getpid()}"
+    env = {"BLOG_DATABASE": str(tmp_path / "blog.db"), "BLOG_MEDIA": str(tmp_path / "media")}
     script = (
-        "import sys, time; from pathlib import Path\n"
-        "from twinbench.measure.server import Server; from twinbench.plan import Target\n"
-        f"target = Target(name='x', app='apps.async_app.main:app', workers=2, cwd={str(ROOT)!r},"
-        f" env={{'BLOG_DATABASE': {str(tmp_path / 'blog.db')!r},"
-        f" 'BLOG_MEDIA': {str(tmp_path / 'media')!r}}})\n"
+        "import time; from twinbench.measure.server import Server\n"
+        "from twinbench.plan import Target\n"
+        f"target = Target(name='x', app='apps.async_app.main:app', workers=2, env={env!r})\n"
         "Server(target).wait_until_ready(120); print('ready', flush=True); time.sleep(600)\n"
     )
     harness = subprocess.Popen(
@@ -205,8 +169,8 @@ def test_a_killed_harness_takes_its_servers_with_it(tmp_path: Path) -> None:
         cwd=ROOT,
     )
     assert harness.stdout
-    with harness.stdout as said:
-        assert said.readline() == b"ready\n"
+    with harness.stdout as output:
+        assert output.readline() == b"ready\n"
         assert len(marked(mark)) >= 4  # harness, supervisor, uvicorn, workers
         harness.kill()
         harness.wait()

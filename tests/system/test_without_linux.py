@@ -1,41 +1,34 @@
-"""A closed load measured with the calls and files of Linux taken away, as on macOS."""
+"""Closed load without the calls and files of Linux, as on macOS."""
 
-import ctypes
-import io
 import os
-import signal
+import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from tests.system.processes import LONG_S
-from twinbench import run
+from tests.support.processes import LONG_S
 from twinbench.analyse.run import analyse
-from twinbench.interruption import SIGNALS
-from twinbench.measure import child, machine, tree
+from twinbench.measure import machine, processes
+from twinbench.paths import ROOT
 from twinbench.report.method import badges
+from twinbench.store import Store
 
-BUSY = machine.BusyProcess("yes", 77, 0.98)
-TAKEN = ("sched_getaffinity", "sched_setaffinity", "memfd_create", "timerfd_create", "waitid")
-SYMBOLS = ("prctl", "timerfd_create", "timerfd_settime")  # of the C library
-# In every process of the run: Python imports it at its start. sys.platform stays as it is there,
-# because packages choose their parts for the system by it.
-SITE = f"""
+# Every process of the run imports it at its start. sys.platform stays as it is, because packages
+# select their platform modules by it.
+SITE = """
 import ctypes, os
-for name in {TAKEN!r}:
+for name in ("sched_getaffinity", "sched_setaffinity", "memfd_create", "timerfd_create", "waitid"):
     if hasattr(os, name):
         delattr(os, name)
 find = ctypes.CDLL.__getattr__
 def find_other(library, name):
-    if name in {SYMBOLS!r}:
+    if name in ("prctl", "timerfd_create", "timerfd_settime"):
         raise AttributeError(name)
     return find(library, name)
 ctypes.CDLL.__getattr__ = find_other
 """
-# The supervisor starts without site: it meets what macOS does at its own start.
+# The supervisor starts without site: it gets what macOS does at its own start.
 SUPERVISOR = f"""
 import resource, runpy, sys
 {SITE}
@@ -46,7 +39,19 @@ def set_limit(kind, limits):
         raise ValueError("current limit exceeds maximum limit")
     allow(kind, limits)
 resource.setrlimit = set_limit
-runpy.run_path({str(child.SUPERVISOR)!r}, run_name="__main__")
+runpy.run_path({str(processes.SUPERVISOR)!r}, run_name="__main__")
+"""
+RUN = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from twinbench import run
+from twinbench.measure import machine, processes
+sys.platform = "darwin"
+machine.ROOT = processes.PROC = Path("none")
+machine.busy_processes = lambda: [machine.BusyProcess("yes", 77, 0.98)]
+processes.SUPERVISOR = Path("supervisor.py").absolute()
+run.run_plan(Path("plan.toml"), Path("runs"), resume=False, console=Console(soft_wrap=True))
 """
 APP = """
 from fastapi import FastAPI
@@ -64,63 +69,42 @@ scenarios = [{ name = "get", requests = [{ path = "/" }], closed = [2] }]
 """
 
 
-@pytest.fixture
-def without_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in TAKEN:
-        monkeypatch.delattr(os, name, raising=False)
-    for module, name in ((machine, "ROOT"), (tree, "PROC")):
-        monkeypatch.setattr(module, name, tmp_path / "none")
-    find = ctypes.CDLL.__getattr__
-
-    def find_other(library: ctypes.CDLL, name: str) -> object:
-        if name in SYMBOLS:
-            raise AttributeError(name)
-        return find(library, name)
-
-    monkeypatch.setattr(ctypes.CDLL, "__getattr__", find_other)
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(SITE)
-    (site / "supervisor.py").write_text(SUPERVISOR)
-    monkeypatch.setenv("PYTHONPATH", str(site))
-    monkeypatch.setattr(child, "SUPERVISOR", site / "supervisor.py")
-    monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(machine, "busy_processes", lambda: [BUSY])
-    monkeypatch.setenv("TWINBENCH_LOCK", str(tmp_path / "lock"))
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("without_linux")
 def test_closed_loads_are_measured_without_pinning(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(APP)
+    files = {"sitecustomize": SITE, "supervisor": SUPERVISOR, "own": APP}
+    for name, text in files.items():
+        (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "plan.toml").write_text(PLAN)
-    printed = io.StringIO()
-    console = Console(file=printed, soft_wrap=True)
-    store = run.run_plan(tmp_path / "plan.toml", tmp_path / "runs", resume=False, console=console)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONG_S,
+    )
+    assert done.returncode == 0, done.stderr
+    store = Store.open(next((tmp_path / "runs").iterdir()))
     remarks = store.manifest().remarks
     assert machine.SHARING["unpinned"] in remarks
     assert any("yes (process 77) with 98% of a core" in remark for remark in remarks)
-    assert [printed.getvalue().count(remark) for remark in remarks] == [1] * len(remarks)
+    assert [done.stdout.count(remark) for remark in remarks] == [1] * len(remarks)
+    assert "open loads, which need Linux" in done.stdout
     assert [(r.outcome, r.reason, r.good > 0) for r in store.records()] == [("done", "", True)]
-    results = analyse(store)
-    assert "nothing pinned to cores" in [badge.text for badge in badges(results, [])]
+    assert "nothing pinned to cores" in [badge.text for badge in badges(analyse(store), [])]
     samples = store.telemetry(store.records()[0])
     assert samples is not None
     assert int(str(samples["threads"].max())) >= 2
     assert samples["cores_busy_s"].is_null().all()
-    assert "it sends open loads, which need Linux" in printed.getvalue()
 
 
-def test_a_group_of_zombies_cannot_be_signalled_on_macos(
+def test_a_group_of_zombies_is_ended_on_macos(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: int) -> None:
         raise PermissionError
 
-    command = child.Child([sys.executable, "-c", "pass"], log=tmp_path / "log")
-    assert command.ended(LONG_S) == "exited with code 0"
+    command = processes.Child([sys.executable, "-c", "pass"], log=tmp_path / "log")
+    assert command.exit_reason(LONG_S) == "exited with code 0"
     monkeypatch.setattr(os, "killpg", refuse)
     command.stop(1.0)

@@ -1,11 +1,9 @@
-"""What fails beside a measurement ends no run: a remark says what is missing, and why."""
+"""Errors beside a measurement end no run: a remark says what is missing, and why."""
 
 import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
-from types import SimpleNamespace
 from typing import Any, cast
 
 import polars as pl
@@ -17,11 +15,9 @@ from tests.support import runs
 from twinbench import run
 from twinbench.analyse import run as analysis
 from twinbench.analyse.run import analyse, analyse_cell
-from twinbench.measure import rig, telemetry
-from twinbench.measure.server import Server, ServerFailedError
-from twinbench.measure.telemetry import MemoryLimit, ServerSampler
-from twinbench.measure.tree import Use
-from twinbench.plan import Cell, cells
+from twinbench.measure.rig import Rig
+from twinbench.measure.server import ServerFailedError
+from twinbench.plan import Cell
 from twinbench.remarks import reason
 from twinbench.report import write
 from twinbench.report.charts import figure_of
@@ -32,7 +28,6 @@ from twinbench.store import CellRecord, Store, StoreError
 
 BOOM = RuntimeError("boom\nsecond line")
 FULL = OSError(errno.ENOSPC, "No space left on device")
-SOON_S = 20.0  # for what comes at once
 
 
 def made(folder: Path) -> Store:
@@ -44,83 +39,6 @@ def raising(error: BaseException) -> Callable[..., Any]:
         raise error
 
     return fail
-
-
-# Telemetry: a server made up, whose tree of processes cannot be read for long.
-
-
-class Failing:
-    """A tree that is read twice, and not again."""
-
-    def __init__(self) -> None:
-        self.left = 2
-
-    def use(self) -> Use:
-        if not self.left:
-            raise BOOM
-        self.left -= 1
-        return Use(1, 0.1, 10.0)
-
-
-class Ended:
-    """A child of `mib`, which may be ended."""
-
-    pid = 1
-
-    def __init__(self, mib: float) -> None:
-        self.mib, self.looked_at, self.stopped = mib, Event(), Event()
-
-    def memory_bytes(self) -> int:
-        self.looked_at.set()
-        return int(self.mib * 2**20)
-
-    def stop(self) -> None:
-        self.stopped.set()
-
-
-def watched(child: Ended) -> Server:
-    made = SimpleNamespace(child=child, cores=(), inside=None, remarks=[])
-    made.why_unseen = lambda within_s: ""
-    return cast("Server", made)
-
-
-def test_a_reader_that_fails_keeps_what_it_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telemetry, "tree", lambda pid: Failing())
-    child = Ended(10)
-    with ServerSampler(watched(child), MemoryLimit(100, "memory_mib = 100")) as watch:
-        assert child.looked_at.wait(SOON_S)
-    assert watch.remarks == [f"{telemetry.UNSEEN}: RuntimeError: boom"]
-    assert watch.frame().height == 2
-    assert watch.cpu_s(0, 1) is None
-    assert not watch.ended
-
-
-@pytest.mark.parametrize("tree", [lambda pid: Failing(), raising(BOOM)])
-def test_a_big_server_is_ended_without_telemetry(
-    monkeypatch: pytest.MonkeyPatch, tree: Callable[[int], Failing]
-) -> None:
-    monkeypatch.setattr(telemetry, "tree", tree)
-    child = Ended(500)
-    with ServerSampler(watched(child), MemoryLimit(100, "memory_mib = 100")) as watch:
-        assert child.stopped.wait(SOON_S)
-    assert "used 500 MiB, more than memory_mib = 100" in watch.ended
-    assert len(watch.remarks) == 1
-
-
-@pytest.mark.parametrize("part", ["frame", "cpu_s", "write"])
-def test_telemetry_that_cannot_be_kept_costs_no_cell(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str
-) -> None:
-    record = runs.record(cells(runs.plan())[0], server_cpu_s=None)
-    server = watched(Ended(10))
-    watch = ServerSampler(server, MemoryLimit(100, ""))
-    monkeypatch.setattr(watch, part, raising(BOOM))
-    rig._keep_seen(watch, server, record, tmp_path)
-    assert record.remarks == [f"{telemetry.UNSEEN}: RuntimeError: boom"]
-    assert (record.outcome, record.server_cpu_s) == ("done", None)
-    monkeypatch.setattr(watch, part, raising(FULL))
-    with pytest.raises(OSError, match="No space left"):
-        rig._keep_seen(watch, server, record, tmp_path)
 
 
 def test_a_cell_without_telemetry_is_valid_and_remarked(tmp_path: Path) -> None:
@@ -151,7 +69,7 @@ def test_a_self_check_that_fails_is_a_remark(
 ) -> None:
     store = made(tmp_path / "runs")
     monkeypatch.setattr(run, "run_self_check", raising(error))
-    run._self_check(store, cast("rig.Rig", None), tmp_path / "runs", Console(soft_wrap=True))
+    run._self_check(store, cast("Rig", None), tmp_path / "runs", Console(soft_wrap=True))
     [remark] = store.manifest().remarks
     assert remark.startswith("no self-check")
     assert remark.endswith(reason(error))
@@ -166,7 +84,7 @@ def test_neither_an_interrupt_nor_a_full_disk_is_a_remark(
     store = made(tmp_path / "runs")
     monkeypatch.setattr(run, "run_self_check", raising(error))
     with pytest.raises(type(error)):
-        run._self_check(store, cast("rig.Rig", None), tmp_path / "runs", Console())
+        run._self_check(store, cast("Rig", None), tmp_path / "runs", Console())
     assert store.manifest().remarks == []
 
 

@@ -16,7 +16,7 @@ from twinbench.store import StoreError
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Path of a lock that is used by this test only; no signal handlers, pytest has its own."""
-    monkeypatch.setattr(run, "listen", lambda: None)
+    monkeypatch.setattr(run, "defer_signals", lambda: None)
     monkeypatch.setenv("TWINBENCH_LOCK", str(tmp_path / "lock"))
     return tmp_path / "lock"
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import runs
 from twinbench.analyse.run import analyse
-from twinbench.measure.driver import _join
+from twinbench.measure.generator import _join
 from twinbench.plan import Cell, cells
 from twinbench.report.markdown import markdown
 from twinbench.report.view import build_view

@@ -63,7 +63,7 @@ REWRITTEN = {
 SYNC, ASYNC = "sync_app", "async_app"
 
 
-class Conversion(ast.NodeTransformer):
+class _Conversion(ast.NodeTransformer):
     """Transformer of the tree of a sync file that records the rules it applies."""
 
     def __init__(self, own_functions: Iterable[str]) -> None:
@@ -122,7 +122,7 @@ def differences(sync: Mapping[str, str], asynchronous: Mapping[str, str]) -> lis
     own_functions = {name for source in sync.values() for name in _functions(source)}
     used: set[str] = set()
     for name in sorted(sync.keys() & asynchronous):
-        conversion = Conversion(own_functions)
+        conversion = _Conversion(own_functions)
         expected = _normalize(sync[name], conversion)
         found += _diff(name, expected, _normalize(asynchronous[name]))
         used |= conversion.used
@@ -130,7 +130,7 @@ def differences(sync: Mapping[str, str], asynchronous: Mapping[str, str]) -> lis
     return found + [f"unused rule: {rule}" for rule in sorted(rules - used)]
 
 
-def _normalize(source: str, conversion: Conversion | None = None) -> list[str]:
+def _normalize(source: str, conversion: _Conversion | None = None) -> list[str]:
     """Return the lines to compare: imports sorted, without comments and module docstring."""
     tree = ast.parse(source)
     if ast.get_docstring(tree) is not None:

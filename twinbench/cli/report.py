@@ -29,11 +29,11 @@ def make_report(store: "Store") -> Path:
 
     Raises StoreError and InterruptedRunError.
     """
-    from twinbench.interruption import interruptible, listen
+    from twinbench.interruption import defer_signals, interruptible
     from twinbench.progress import status
     from twinbench.run import InterruptedRunError
 
-    listen()
+    defer_signals()
     try:
         with status(out) as on_status:
             on_status("analysing")

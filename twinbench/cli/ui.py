@@ -14,7 +14,7 @@ LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
 def ui() -> None:
     """Serve both apps and Locust's web page, to try loads by hand, until Ctrl-C."""
     from twinbench.interruption import interruptible
-    from twinbench.measure.child import Child
+    from twinbench.measure.processes import Child
     from twinbench.measure.rig import Rig
     from twinbench.plan import read_plan
     from twinbench.run import machine_lock

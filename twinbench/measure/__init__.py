@@ -1,1 +1,1 @@
-"""One cell, start to finish: processes, cores, server, driver."""
+"""One measurement from start to end: machine, processes, server, generator, telemetry."""

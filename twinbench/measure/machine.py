@@ -1,12 +1,13 @@
-"""What machine this is, and which cores the server and the generator get.
+"""The machine: its description, cores for server and generator, busy processes, limits.
 
-Readers of /proc, /sys and cgroups never raise: what is missing, or not as expected, is not known.
+Readers of /proc, /sys and cgroups never raise: what is missing or malformed is unknown.
 """
 
 import contextlib
 import ctypes
 import os
 import platform
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,19 +20,24 @@ import psutil
 from twinbench.interruption import interruptible
 from twinbench.store import Machine, Sharing
 
-# /proc, /sys and the marks of containers are read below it.
+# Of /proc, /sys and the marker files of containers.
 ROOT = Path("/")
 CPUS = "sys/devices/system/cpu"
-# What decides how fast the apps and the harness are.
+# Whose versions affect the speed of apps and harness.
 PACKAGES = (
     *("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "anyio", "pydantic"),
     *("sqlalchemy", "aiosqlite", "greenlet", "httpx2", "locust", "gevent"),
 )
-# cgroup v1 says "no limit" with the highest multiple of a page that a signed number holds.
+# cgroup v1 writes the highest multiple of a page that a signed number holds for "no limit".
 NO_LIMIT_BYTES = 2**62
-MOST_DIGITS = 20
-MOST_CPUS = 8192  # of Linux
-# Why server and generator are not apart, as the report shows it.
+# Limit, usage, and the line of memory.stat for files that can be dropped, of v2 and v1.
+MEMORY_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+MAX_DIGITS = 20
+MAX_CPUS = 8192  # of Linux
+# Why server and generator share cores, as the report shows it.
 SHARING: dict[Sharing, str] = {
     "unpinned": "Nothing was pinned: this system does not let processes be kept on cores."
     " Server and generator shared all of them.",
@@ -41,16 +47,18 @@ SHARING: dict[Sharing, str] = {
     "quota": "Server and generator shared a CPU quota of {quota:g} CPUs: while one runs, the other"
     " may be kept waiting.",
 }
-# Of a core: what another process uses beyond it is seen in the figures.
+# Of a core: what another process uses beyond it affects the figures.
 BUSY_SHARE = 0.05
 # CPU time is counted in ticks of 10 ms: BUSY_SHARE is five of them.
-BUSY_WATCH_S = 1.0
-MOST_NAMED = 3
+BUSY_INTERVAL_S = 1.0
+MAX_NAMED = 3
 
 
 class Cores(NamedTuple):
-    """CPU numbers; both empty where nothing is pinned. `sharing`: why server and generator are
-    not on physical cores of their own; None if they are."""
+    """CPU numbers; both empty where nothing is pinned.
+
+    `sharing`: why server and generator are not on physical cores of their own, if they are not.
+    """
 
     server: tuple[int, ...]
     generator: tuple[int, ...]
@@ -58,7 +66,7 @@ class Cores(NamedTuple):
 
 
 class BusyProcess(NamedTuple):
-    """Another process, and the share of a core that it used."""
+    """Another process, and the share of a core that it uses."""
 
     name: str
     pid: int
@@ -66,8 +74,11 @@ class BusyProcess(NamedTuple):
 
 
 def share_cores(workers: int = 1) -> Cores:
-    """The last physical cores for the server, one hardware thread for each of its workers; their
-    other hardware threads stay idle. All other CPUs are for the generator and the harness."""
+    """Divide the usable CPUs between a server with `workers` and the generator.
+
+    The server gets the last physical cores, one hardware thread per worker; their other hardware
+    threads stay idle. All other CPUs are for the generator and the harness.
+    """
     usable = _usable_cpus()
     if not usable:
         return Cores((), (), "unpinned")
@@ -75,15 +86,15 @@ def share_cores(workers: int = 1) -> Cores:
         return Cores((), (), "one core")
     groups = _physical_cores(usable)
     if len(groups) == 1:
-        most = min(workers, len(usable) - 1)
-        return Cores(usable[-most:], usable[:-most], "hardware threads")
-    most = min(workers, len(groups) - 1)
+        count = min(workers, len(usable) - 1)
+        return Cores(usable[-count:], usable[:-count], "hardware threads")
+    count = min(workers, len(groups) - 1)
     quota = cpu_quota()
     return Cores(
         # The last ones: CPU 0, which handles most interrupts, is on the first.
-        server=tuple(group[0] for group in groups[-most:]),
-        generator=tuple(sorted(cpu for group in groups[:-most] for cpu in group)),
-        sharing="quota" if quota is not None and quota < most + 1 else None,
+        server=tuple(group[0] for group in groups[-count:]),
+        generator=tuple(sorted(cpu for group in groups[:-count] for cpu in group)),
+        sharing="quota" if quota is not None and quota < count + 1 else None,
     )
 
 
@@ -94,8 +105,8 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def stay_on(cores: tuple[int, ...]) -> tuple[int, ...]:
-    """Keep this process on `cores`, and say where it was; nothing where they are unknown."""
+def pin_to(cores: tuple[int, ...]) -> tuple[int, ...]:
+    """Pin this process to `cores`, if any; return the cores that it had."""
     if not cores:
         return ()
     before = tuple(os.sched_getaffinity(0))
@@ -104,6 +115,7 @@ def stay_on(cores: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def describe(cores: Cores, load_average: float | None = None) -> Machine:
+    """Return the machine as the manifest records it."""
     limit = memory_limit_bytes()
     return Machine(
         cpu=_cpu_name(),
@@ -126,8 +138,10 @@ def describe(cores: Cores, load_average: float | None = None) -> Machine:
 
 
 def remarks(machine: Machine, workers: int, busy: Sequence[BusyProcess] = ()) -> list[str]:
-    """What a reader must know of `machine`, on which servers with up to `workers` workers were
-    measured, and `busy` processes ran before."""
+    """Return what limits measurements on `machine`, as sentences.
+
+    `workers`: the most that a server has; `busy`: processes before the run.
+    """
     found = []
     if machine.sharing:
         found.append(SHARING[machine.sharing].format(quota=machine.cpu_quota))
@@ -136,35 +150,34 @@ def remarks(machine: Machine, workers: int, busy: Sequence[BusyProcess] = ()) ->
     if busy:
         named = ", ".join(
             f"{process.name} (process {process.pid}) with {process.share:.0%} of a core"
-            for process in busy[:MOST_NAMED]
+            for process in busy[:MAX_NAMED]
         )
-        more = f", and {len(busy) - MOST_NAMED} more" if len(busy) > MOST_NAMED else ""
+        more = f", and {len(busy) - MAX_NAMED} more" if len(busy) > MAX_NAMED else ""
         found.append(f"The machine was busy before the run: {named}{more}.")
     return found
 
 
 def versions() -> dict[str, str]:
-    import sqlite3
-
+    """Return the versions of Python, SQLite and PACKAGES."""
     found = {name: version(name) for name in PACKAGES}
     return {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version} | found
 
 
 def has_timerfd() -> bool:
-    """Whether this system can time the arrivals of open loads (timerfd, which Linux has)."""
+    """Return whether the system has timerfd (Linux), which times the arrivals of open loads."""
     return hasattr(ctypes.CDLL(None), "timerfd_create")
 
 
 def load_average() -> float | None:
-    """Processes that ran or waited for a CPU, on average over the last minute."""
+    """Return the system's load average over the last minute; None where there is none."""
     try:
         return round(os.getloadavg()[0], 2)
     except OSError:
         return None
 
 
-def busy_processes(watch_s: float = BUSY_WATCH_S) -> list[BusyProcess]:
-    """Processes that use more than BUSY_SHARE of a core while watched, the busiest first.
+def busy_processes(interval_s: float = BUSY_INTERVAL_S) -> list[BusyProcess]:
+    """Return the processes that use more than BUSY_SHARE of a core, the busiest first.
 
     Kernel threads count, since a machine that swaps is busy; this process and its ancestors,
     such as a terminal, do not.
@@ -174,7 +187,7 @@ def busy_processes(watch_s: float = BUSY_WATCH_S) -> list[BusyProcess]:
         own |= {parent.pid for parent in psutil.Process().parents()}
     before, began_s = _cpu_seconds(), time.monotonic()
     with interruptible():
-        time.sleep(watch_s)
+        time.sleep(interval_s)
     after, took_s = _cpu_seconds(), time.monotonic() - began_s
     found = [
         BusyProcess(name, pid, (cpu_s - before.get((pid, created), ("", 0.0))[1]) / took_s)
@@ -185,24 +198,24 @@ def busy_processes(watch_s: float = BUSY_WATCH_S) -> list[BusyProcess]:
 
 
 def cpu_quota() -> float | None:
-    """How many CPUs' time this process's cgroups allow; None without a limit."""
+    """Return how many CPUs this process's cgroups allow; None without a limit."""
     quotas = [_v2_quota(folder) or _v1_quota(folder) for folder in _cgroups("cpu")]
     return min((quota for quota in quotas if quota), default=None)
 
 
 def memory_limit_bytes() -> int | None:
-    """The lowest memory limit of this process's cgroups; None without one."""
+    """Return the lowest memory limit of this process's cgroups; None without one."""
     return min((limit for limit, _ in _memory_limits()), default=None)
 
 
 def memory_free_bytes() -> int:
-    """What this process and those it starts can still use, within the limits of its cgroups."""
+    """Return the free memory, within the limits of this process's cgroups."""
     available: int = psutil.virtual_memory().available
     return max(0, min([available, *(limit - used for limit, used in _memory_limits())]))
 
 
 def _usable_cpus() -> tuple[int, ...]:
-    """CPUs that this process may be pinned to; empty where the system cannot pin."""
+    """Return the CPUs that this process may be pinned to; empty where it cannot be pinned."""
     try:
         usable = os.sched_getaffinity(0)
         os.sched_setaffinity(0, usable)  # a sandbox may refuse it
@@ -212,7 +225,7 @@ def _usable_cpus() -> tuple[int, ...]:
 
 
 def _physical_cores(usable: Sequence[int]) -> list[tuple[int, ...]]:
-    """`usable` CPUs by physical core; a CPU whose siblings are not known is a core of its own."""
+    """Group CPUs by physical core; one with unknown siblings is a core of its own."""
     groups: list[tuple[int, ...]] = []
     left = set(usable)
     for cpu in usable:
@@ -224,12 +237,12 @@ def _physical_cores(usable: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def _siblings(cpu: int) -> list[int]:
-    """The hardware threads of a CPU's core, from "0,4" or "0-1"; empty where not known."""
+    """Return the hardware threads of a CPU's core, from "0,4" or "0-1"; empty if unknown."""
     found: list[int] = []
     for part in _text(f"{CPUS}/cpu{cpu}/topology/thread_siblings_list").split(","):
         first, _, last = part.partition("-")
         try:
-            found += range(int(first), min(int(last or first), MOST_CPUS) + 1)
+            found += range(int(first), min(int(last or first), MAX_CPUS) + 1)
         except ValueError:
             continue
     return found
@@ -242,7 +255,7 @@ def _threads_per_core() -> int | None:
 
 def _governor() -> str | None:
     files = (ROOT / CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")
-    found = {_text(str(file.relative_to(ROOT))) for file in files}
+    found = {_text(file) for file in files}
     return ", ".join(sorted(found - {""})) or None
 
 
@@ -252,7 +265,7 @@ def _turbo() -> bool | None:
 
 
 def _virtualization() -> str | None:
-    """What the virtual machine calls itself; "none" on bare metal; None where not known."""
+    """Return the name of the virtual machine; "none" on bare metal; None if unknown."""
     flags = _cpuinfo("flags")  # x86 only
     if flags is None:
         return None
@@ -264,10 +277,10 @@ def _virtualization() -> str | None:
 
 
 def _container() -> str | None:
-    """Which kind of container this is; None if nothing says so."""
-    marks = {"docker": ".dockerenv", "podman": "run/.containerenv"}
-    found = next((name for name, path in marks.items() if (ROOT / path).exists()), None)
-    # As systemd, and what follows its conventions, tells a program of its container.
+    """Return the kind of container; None outside one."""
+    markers = {"docker": ".dockerenv", "podman": "run/.containerenv"}
+    found = next((name for name, path in markers.items() if (ROOT / path).exists()), None)
+    # By systemd's convention.
     return found or _text("run/systemd/container") or None
 
 
@@ -276,7 +289,7 @@ def _cpu_name() -> str:
 
 
 def _cpuinfo(name: str) -> str | None:
-    """What /proc/cpuinfo says of the first CPU under `name`."""
+    """Return the value of `name` for the first CPU of /proc/cpuinfo."""
     for line in _text("proc/cpuinfo").splitlines():
         key, _, value = line.partition(":")
         if key.strip() == name:
@@ -285,7 +298,7 @@ def _cpuinfo(name: str) -> str | None:
 
 
 def _cpu_seconds() -> dict[tuple[int, float], tuple[str, float]]:
-    """Name and CPU seconds of each process, by its id and the time of its start."""
+    """Return name and CPU seconds of each process, by its id and start time."""
     found = {}
     for process in psutil.process_iter(["name", "cpu_times", "create_time"]):
         times, created = process.info["cpu_times"], process.info["create_time"]
@@ -295,8 +308,11 @@ def _cpu_seconds() -> dict[tuple[int, float], tuple[str, float]]:
 
 
 def _cgroups(controller: str) -> Iterator[Path]:
-    """Where the files of `controller` may be: for this process's cgroup and each above it, v2
-    and v1. In a container, its own cgroup is at the root, whatever its path outside is."""
+    """Yield folders that may hold the files of `controller`, for cgroup v2 and v1.
+
+    Those of this process's cgroup and each above it. In a container, its own cgroup is at the
+    root, whatever its path outside is.
+    """
     for line in _text("proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
         names, _, path = rest.partition(":")
@@ -310,50 +326,41 @@ def _cgroups(controller: str) -> Iterator[Path]:
 
 
 def _v2_quota(folder: Path) -> float | None:
-    quota, _, period = _text_of(folder / "cpu.max").partition(" ")
+    quota, _, period = _text(folder / "cpu.max").partition(" ")
     return _ratio(quota, period)
 
 
 def _v1_quota(folder: Path) -> float | None:
-    return _ratio(_text_of(folder / "cpu.cfs_quota_us"), _text_of(folder / "cpu.cfs_period_us"))
+    return _ratio(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us"))
 
 
 def _ratio(quota: str, period: str) -> float | None:
-    """CPUs; None where there is no limit, which is "max" or -1."""
+    """Return CPUs; None without a limit, which is written as "max" or -1."""
     microseconds, of = _number(quota), _number(period)
     return microseconds / of if microseconds and of else None
 
 
 def _memory_limits() -> Iterator[tuple[int, int]]:
-    """Limit and usage of each cgroup with a limit, in bytes. Files that were read and can be
-    dropped again do not count as used."""
+    """Yield limit and usage in bytes of each cgroup with a limit, without droppable files."""
     for folder in _cgroups("memory"):
-        limit = _number(_text_of(folder / "memory.max"))
-        usage = _number(_text_of(folder / "memory.current"))
-        cached = "inactive_file"
-        if limit is None:
-            limit = _number(_text_of(folder / "memory.limit_in_bytes"))
-            usage = _number(_text_of(folder / "memory.usage_in_bytes"))
-            cached = "total_inactive_file"
-        if limit is not None and limit < NO_LIMIT_BYTES:
-            lines = (line.split() for line in _text_of(folder / "memory.stat").splitlines())
-            found = [_number(line[1]) for line in lines if len(line) > 1 and line[0] == cached]
-            yield limit, max(0, (usage or 0) - (found[0] or 0 if found else 0))
+        for limit_file, usage_file, droppable in MEMORY_FILES:
+            limit = _number(_text(folder / limit_file))
+            if limit is not None and limit < NO_LIMIT_BYTES:
+                usage = _number(_text(folder / usage_file)) or 0
+                lines = _text(folder / "memory.stat").splitlines()
+                counts = dict(pair for line in lines if len(pair := line.split()) == 2)
+                yield limit, max(0, usage - (_number(counts.get(droppable, "")) or 0))
 
 
 def _number(text: str) -> int | None:
-    """A number from a file of the kernel; None for anything else, and below zero."""
-    # Longer ones are no number of the kernel, and int() refuses those of 4,300 digits.
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
+    """Return a number from a kernel file; None for anything else, and below zero."""
+    # Longer ones are not the kernel's, and int() refuses those of 4,300 digits.
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
 
 
-def _text(path: str) -> str:
-    """A file below ROOT as one would read it; empty where that cannot be."""
-    return _text_of(ROOT / path)
-
-
-def _text_of(path: Path) -> str:
+def _text(path: str | Path) -> str:
+    """Return the text of a file below ROOT; empty if it cannot be read."""
     try:
-        return path.read_text(errors="replace").strip()
+        return (ROOT / path).read_text(errors="replace").strip()
     except OSError:
         return ""

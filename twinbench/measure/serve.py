@@ -1,11 +1,11 @@
-"""The server under test: one self-contained file, run by the interpreter of the app's own
-environment. It needs only what the app has itself: uvicorn and anyio.
+"""The server under test, run by the interpreter of the app's own environment.
+
+One self-contained file that needs only what the app has: uvicorn and anyio.
 
 `python serve.py OPTIONS`, where OPTIONS is JSON: `app` (import string), `folder` (imported
-from), `fd` (the listening socket), `control_fd` (where questions are answered), `workers`,
-`limit_concurrency`, `observe` (tell what is done in the database: slower, so never while
-measuring), `telemetry_fd` (where a probe writes what it sees; null: no probe). Exits with 2,
-and one sentence, if `app` names nothing.
+from), `fd` (listening socket), `control_fd` (control socket), `workers`, `limit_concurrency`,
+`observe` (record database work and files: slower, so never while measuring), `telemetry_fd`
+(memory for a probe; null: no probe). Exits with 2, and one sentence, if there is no such app.
 """
 
 import asyncio
@@ -22,33 +22,36 @@ from typing import Any
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
 
-NAMES_NOTHING = 2
+APP_NOT_FOUND = 2
 OWN_FOLDER = str(Path(__file__).parent)
 
 
 class Server(uvicorn.Server):
-    """Answers each line on the control socket: `work` with what it did since the last time,
-    `running` with what works since then, `answered` with how many requests it has answered,
-    `telemetry` with why the probe failed, anything else with its state; all as JSON."""
+    """Uvicorn with a control socket that answers each line with JSON.
+
+    `work`: what it did since the last time; `running`: what still runs of that; `answered`: the
+    number of requests answered; `telemetry`: why the probe failed; anything else: its state.
+    """
 
     def __init__(
         self, config: uvicorn.Config, control_fd: int, observer: Any, telemetry_fd: int | None
     ) -> None:
         super().__init__(config)
-        self._probe, self._unseen = probe(telemetry_fd)
+        self._probe, self._telemetry_error = make_probe(telemetry_fd)
         self._control = socket.socket(fileno=control_fd)
         self._observer = observer
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start uvicorn, then the probe and the control socket."""
         await super().startup(sockets)
         if self._observer:
             self._observer.listen()  # an app may import SQLAlchemy as late as in its lifespan
         if self._probe:
             try:
-                self._probe.begin(asyncio.get_running_loop(), current_default_thread_limiter())
+                self._probe.start(asyncio.get_running_loop(), current_default_thread_limiter())
             except Exception as error:  # noqa: BLE001  # the app is served without telemetry
-                self._probe, self._unseen = None, described(error)
-        self._answering = asyncio.create_task(self._answer())
+                self._probe, self._telemetry_error = None, describe(error)
+        self._control_task = asyncio.create_task(self._answer())
 
     async def _answer(self) -> None:
         reader, writer = await asyncio.open_connection(sock=self._control)
@@ -68,7 +71,7 @@ class Server(uvicorn.Server):
             return {}
         opened = self._observer.opened()
         config = self.config
-        found = beside("conditions").conditions(
+        found = load_sibling("conditions").conditions(
             config.http_protocol_class, config.loaded_app, opened
         )
         return {**self._observer.work(), "conditions": found}
@@ -80,7 +83,7 @@ class Server(uvicorn.Server):
         return {"answered": self.server_state.total_requests}
 
     def _telemetry(self) -> dict[str, Any]:
-        return {"failed": self._probe.failed if self._probe else self._unseen}
+        return {"error": self._probe.error if self._probe else self._telemetry_error}
 
     def _state(self) -> dict[str, int]:
         threads = current_default_thread_limiter().statistics()
@@ -95,37 +98,37 @@ class Server(uvicorn.Server):
 
 
 def check(app: str) -> None:
-    """Exit with a sentence if `app` names nothing; a module that fails raises as it is."""
+    """Exit with a sentence if there is no `app`; a module that fails raises as it does."""
     module_name, _, attribute = app.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         # A module that the app itself lacks is the app's failure, not the plan's.
         if error.name and (module_name + ".").startswith(error.name + "."):
-            _refuse(f"there is no module '{error.name}'")
+            _exit_not_found(f"there is no module '{error.name}'")
         raise
-    found: Any = module
     for name in attribute.split("."):
         if not hasattr(found, name):
-            _refuse(f"module '{module_name}' has no '{attribute}'")
+            _exit_not_found(f"module '{module_name}' has no '{attribute}'")
         found = getattr(found, name)
 
 
-def probe(fd: int | None) -> tuple[Any, str]:
-    """A probe that writes to `fd`, if that is asked for, and why there is none if it failed."""
+def make_probe(fd: int | None) -> tuple[Any, str]:
+    """Return a probe that writes to `fd`, if there is one, and why it could not be made."""
     try:
-        return (None if fd is None else beside("probe").Probe(fd)), ""
+        return (None if fd is None else load_sibling("probe").Probe(fd)), ""
     except Exception as error:  # noqa: BLE001  # the app is served without telemetry
-        return None, described(error)
+        return None, describe(error)
 
 
-def described(error: Exception) -> str:
+def describe(error: Exception) -> str:
+    """Return type and text of `error`."""
     return f"{type(error).__name__}: {error}"
 
 
 @functools.cache
-def beside(name: str) -> Any:
-    """The file `name` beside this one, as a module: under a name that no app has."""
+def load_sibling(name: str) -> Any:
+    """Return the file `name` beside this one as a module, under a name that no app uses."""
     path = Path(__file__).with_name(f"{name}.py")
     spec: Any = importlib.util.spec_from_file_location(f"twinbench_{name}", path)
     module = importlib.util.module_from_spec(spec)
@@ -133,14 +136,15 @@ def beside(name: str) -> Any:
     return module
 
 
-def _refuse(sentence: str) -> None:
+def _exit_not_found(sentence: str) -> None:
     sys.stderr.write(sentence + "\n")
-    sys.exit(NAMES_NOTHING)
+    sys.exit(APP_NOT_FOUND)
 
 
 def main() -> None:
+    """Serve the app until the process is ended."""
     options = json.loads(sys.argv[1])
-    # Not this file's own folder, whose modules are none of the app's business.
+    # The app must not import modules of this file's own folder.
     sys.path[:] = [path for path in sys.path if path != OWN_FOLDER]
     sys.path.insert(0, options["folder"])
     # Workers are fresh interpreters: they find the app in the same place.
@@ -148,20 +152,20 @@ def main() -> None:
         filter(None, (options["folder"], os.environ.get("PYTHONPATH")))
     )
     # Before the app is imported: what it opens then counts as well.
-    seen = beside("observe").Observer() if options["observe"] else None
+    observer = load_sibling("observe").Observer() if options["observe"] else None
     check(options["app"])
-    told = {
+    settings = {
         "log_level": "warning",
         "access_log": False,
         "limit_concurrency": options["limit_concurrency"],
     }
     if options["workers"] > 1:
-        uvicorn.run(options["app"], fd=options["fd"], workers=options["workers"], **told)
+        uvicorn.run(options["app"], fd=options["fd"], workers=options["workers"], **settings)
         return
-    if seen:
-        seen.listen()
-    config = uvicorn.Config(options["app"], **told)
-    server = Server(config, options["control_fd"], seen, options["telemetry_fd"])
+    if observer:
+        observer.listen()
+    config = uvicorn.Config(options["app"], **settings)
+    server = Server(config, options["control_fd"], observer, options["telemetry_fd"])
     server.run([socket.socket(fileno=options["fd"])])
     if not server.started:
         sys.exit(1)

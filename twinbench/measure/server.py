@@ -1,8 +1,7 @@
-"""A server under test, from its socket to its end."""
+"""Server under test, from its socket to its end."""
 
 import contextlib
 import json
-import math
 import shutil
 import socket
 import sys
@@ -14,10 +13,10 @@ from typing import Self
 import psutil
 
 from twinbench.interruption import interruptible
-from twinbench.measure.child import Child
 from twinbench.measure.control import POLL_S, Control, Work
-from twinbench.measure.inside import TelemetryBuffer
-from twinbench.measure.serve import NAMES_NOTHING
+from twinbench.measure.processes import Child
+from twinbench.measure.serve import APP_NOT_FOUND
+from twinbench.measure.telemetry import NO_INSIDE_TELEMETRY, TelemetryBuffer
 from twinbench.plan import MAX_USERS, Target
 from twinbench.remarks import remarked
 from twinbench.scratch import make_scratch
@@ -26,28 +25,28 @@ SERVE = Path(__file__).with_name("serve.py")
 HOST = "127.0.0.1"
 BACKLOG = 2048  # uvicorn's own
 STOP_GRACE_S = 2.0
-# A task or thread after an answer is waited for as long as it does something, and no longer than
-# this; an app may well start one that stays. What a start-up leaves running costs a second.
+# A task or thread that outlives a response is waited for while it does something, and at most
+# this long, since an app may start one that stays. What a start-up leaves running costs a second.
 QUIET_S, LASTING_S = 1.0, 5.0
-UNSEEN_INSIDE = "telemetry from inside the server is missing"
-PROBE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+READY_REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 class ServerFailedError(Exception):
-    """The server did not start, never became ready, or died: a sentence about "it".
-    `names_nothing`: the plan's import string is wrong."""
+    """Server that did not start, was never ready, or died: a sentence about "it".
 
-    def __init__(self, sentence: str, *, names_nothing: bool = False) -> None:
+    `app_not_found`: the plan's import string is wrong.
+    """
+
+    def __init__(self, sentence: str, *, app_not_found: bool = False) -> None:
         super().__init__(sentence)
-        self.names_nothing = names_nothing
+        self.app_not_found = app_not_found
 
 
 class Server:
-    """Started on creation; `wait_until_ready` before use; `stop` at the end.
+    """Server process: starts when created; call `wait_until_ready` before use, `stop` at the end.
 
-    `observe`: it can be asked for its `work`; slower, so never to be measured. `inside`: what
-    its probe sees; None without one, which is so where it cannot be asked, or is observed, or
-    where `remarks` say why.
+    `observe` makes `work` available; that is slower, so never while measuring. `telemetry` is
+    what its probe writes; None without control socket, with `observe`, or as `remarks` say.
     """
 
     def __init__(
@@ -57,23 +56,20 @@ class Server:
         cores: Sequence[int] = (),
         env: Mapping[str, str] | None = None,
         observe: bool = False,
-        stopped_s: float = math.inf,
     ) -> None:
         self.target = target
-        self._stopped_s = stopped_s
         self.cores = tuple(cores)
         self._observe = observe
-        self._at_rest: dict[str, int] = {}
-        probed = target.telemetry and self.can_be_asked and not observe
+        self._initial_state: dict[str, int] = {}
         self.remarks: list[str] = []
-        self.inside: TelemetryBuffer | None = None
-        if probed:
-            with remarked(self.remarks, UNSEEN_INSIDE):
-                self.inside = TelemetryBuffer()
+        self.telemetry: TelemetryBuffer | None = None
+        if target.telemetry and self.has_control and not observe:
+            with remarked(self.remarks, NO_INSIDE_TELEMETRY):
+                self.telemetry = TelemetryBuffer()
         self._scratch = make_scratch()
         try:
             self._start(env or {})
-        except BaseException:  # a full disk
+        except BaseException:  # such as a full disk
             shutil.rmtree(self._scratch, ignore_errors=True)
             raise
 
@@ -86,31 +82,27 @@ class Server:
         listener = socket.create_server((HOST, 0), backlog=BACKLOG)
         self.port: int = listener.getsockname()[1]
         ours, control = socket.socketpair()
-        command, fds = self._command(listener, control)
+        if target.command:
+            # Another program opens its own socket: the port is free for it now.
+            listener.close()
+            command = [part.replace("{port}", str(self.port)) for part in target.command]
+            pass_fds = []
+        else:
+            pass_fds = [listener.fileno(), control.fileno()]
+            command = self._serve_command(*pass_fds)
+            if self.telemetry:
+                pass_fds.append(self.telemetry.fd)
         self.child = Child(
             command,
             log=self._scratch / "server.log",
             cores=self.cores,
             cwd=target.cwd or self.folder,
             env={**env, **own},
-            pass_fds=fds,
-            stopped_s=self._stopped_s,
+            pass_fds=pass_fds,
         )
         self._control = Control(ours, lambda: self.child.exit_code() is None)
         listener.close()
         control.close()
-
-    def _command(
-        self, listener: socket.socket, control: socket.socket
-    ) -> tuple[list[str], list[int]]:
-        """What starts it, and the sockets that it is handed."""
-        if self.target.command:
-            # Another program opens its own socket: the port is free now, and told to it.
-            listener.close()
-            return [part.replace("{port}", str(self.port)) for part in self.target.command], []
-        fds = [listener.fileno(), control.fileno()]
-        command = self._serve_command(*fds)
-        return command, [*fds, self.inside.fd] if self.inside else fds
 
     def _serve_command(self, fd: int, control_fd: int) -> list[str]:
         target = self.target
@@ -122,7 +114,7 @@ class Server:
             "workers": target.workers,
             "limit_concurrency": target.limit_concurrency,
             "observe": self._observe,
-            "telemetry_fd": self.inside.fd if self.inside else None,
+            "telemetry_fd": self.telemetry.fd if self.telemetry else None,
         }
         return [str(target.python or sys.executable), str(SERVE), json.dumps(options)]
 
@@ -133,99 +125,101 @@ class Server:
 
     @property
     def url(self) -> str:
+        """The address without a path."""
         return f"http://{HOST}:{self.port}"
 
     @property
-    def can_be_asked(self) -> bool:
-        """Of a command, or of several workers, nothing is known but its answers."""
+    def has_control(self) -> bool:
+        """Whether it answers on a control socket: an app with one worker does."""
         return self.target.command is None and self.target.workers == 1
 
     @property
-    def most_connections(self) -> int:
-        """How many connections may stay open without being refused for that alone: uvicorn counts
-        idle ones towards its limit."""
+    def max_connections(self) -> int:
+        """Connections that may stay open: uvicorn counts idle ones towards its limit."""
         limit = self.target.limit_concurrency
         return MAX_USERS if limit is None else max(0, limit - 1)
 
-    def wait_until_ready(self, seconds: float) -> Self:
+    def wait_until_ready(self, timeout_s: float) -> Self:
         """Return once it has started. Raises ServerFailedError.
 
-        A server that can be asked is asked; only another is sent a request (GET /), because
-        the first request warms a server up, and how it fares cold is part of the result.
+        Only a server without control socket is sent a request (GET /): the first request warms
+        a server up, and how it performs cold is part of the result.
         """
-        end = time.monotonic() + seconds
-        while not (self._started(end) if self.can_be_asked else self._answers(end)):
+        end = time.monotonic() + timeout_s
+        while not (self._started(end) if self.has_control else self._responds(end)):
             self.check_alive()
             if time.monotonic() > end:
                 raise ServerFailedError(
-                    f"it was not ready within {seconds:g} s (ready_s);"
+                    f"it was not ready within {timeout_s:g} s (ready_s);"
                     f" its last output: {self.child.last_output()}"
                 )
             _pause()
         return self
 
     def check_alive(self) -> None:
-        """Raises ServerFailedError if the server has exited."""
+        """Raise ServerFailedError if the server has exited."""
         code = self.child.exit_code()
         if code is None:
             return
-        last = self.child.last_output()
-        if code == NAMES_NOTHING and self.target.app:
-            raise ServerFailedError(last, names_nothing=True)
-        raise ServerFailedError(f"it {self.child.ended()}; its last output: {last}")
+        output = self.child.last_output()
+        if code == APP_NOT_FOUND and self.target.app:
+            raise ServerFailedError(output, app_not_found=True)
+        raise ServerFailedError(f"it {self.child.exit_reason()}; its last output: {output}")
 
-    def drained(self, within_s: float) -> bool:
-        """True once no request is open, no thread busy or waited for, no connection in use.
+    def drained(self, timeout_s: float) -> bool:
+        """Return whether no request is open, no thread busy or waited for, no connection in use.
 
-        Asked of the server itself; one that cannot be asked (a command, several workers)
-        counts as drained, since the driver had an answer to everything it sent. What it held
-        when it became ready, before any request, is its own: a connection that listens for
-        notifications is no leak. One that was taken since is.
+        A server without control socket counts as drained: the generator had a response to each
+        of its requests. What it held before the first request, such as a connection that listens
+        for notifications, is no leak.
         """
-        if not self.can_be_asked:
+        if not self.has_control:
             return True
-        end = time.monotonic() + within_s
+        end = time.monotonic() + timeout_s
         while (state := self.state(end)) and any(
-            held > self._at_rest.get(what, 0) for what, held in state.items()
+            count > self._initial_state.get(name, 0) for name, count in state.items()
         ):
             _pause()
         return bool(state)
 
-    def state(self, until: float) -> dict[str, int]:
-        """What the server says of itself; empty if it is gone or does not answer in time."""
-        return self._control.ask("state", until)
+    def state(self, end: float) -> dict[str, int]:
+        """Return the server's counts of what is in use; empty if it does not answer until `end`."""
+        return self._control.ask("state", end)
 
-    def why_unseen(self, within_s: float) -> str:
+    def telemetry_error(self, timeout_s: float) -> str:
         """Return why its probe failed; empty if it did not, or if the server does not answer."""
-        answer = self._control.ask("telemetry", time.monotonic() + within_s) if self.inside else {}
-        return str(answer.get("failed", ""))
+        if not self.telemetry:
+            return ""
+        answer = self._control.ask("telemetry", time.monotonic() + timeout_s)
+        return str(answer.get("error", ""))
 
-    def work(self, within_s: float) -> Work | None:
-        """What it did since it was asked last, background tasks included: it is asked once no
-        request is open, and what it started has ended, or is seen to last. None if a request is
-        open for too long, or if it was not started to be observed."""
-        end = time.monotonic() + within_s
+    def work(self, timeout_s: float) -> Work | None:
+        """Return what it did since the last call, background tasks included.
+
+        Asks once no request is open, and what it started has ended or does not end. None if a
+        request stays open, or without `observe`.
+        """
+        end = time.monotonic() + timeout_s
         while (state := self.state(end)) and state["open_requests"]:
             _pause()
-        self._wait_for_started(end)
-        said = self._control.ask("work", time.monotonic() + within_s) if state else {}
-        return Work.model_validate(said) if said else None
+        self._wait_for_background(end)
+        answer = self._control.ask("work", time.monotonic() + timeout_s) if state else {}
+        return Work.model_validate(answer) if answer else None
 
-    def _wait_for_started(self, end: float) -> None:
-        """Return once the tasks and threads that it started since it was asked for its work have
-        ended, or do nothing that is seen, or go on and on."""
+    def _wait_for_background(self, end: float) -> None:
+        """Return once tasks and threads started since the last `work` have ended, idle or last."""
         began = changed = time.monotonic()
         done = -1
-        while (said := self._control.ask("running", end)).get("running"):
+        while (answer := self._control.ask("running", end)).get("running"):
             now = time.monotonic()
-            if said["done"] != done:
-                done, changed = said["done"], now
+            if answer["done"] != done:
+                done, changed = answer["done"], now
             if now > min(changed + QUIET_S, began + LASTING_S, end):
                 return
             _pause()
 
     def connected_to(self) -> set[str]:
-        """The addresses of the connections that it has opened and not closed."""
+        """Return the addresses of connections that it has opened and not closed."""
         with contextlib.suppress(psutil.Error):
             found = psutil.Process(self.child.pid).children(recursive=True)
             opened = [each for process in found for each in process.net_connections("inet")]
@@ -236,32 +230,32 @@ class Server:
             }
         return set()
 
-    def answered(self, within_s: float) -> int:
-        """How many requests it has answered since its start; 0 if it does not say so in time."""
-        return int(self._control.ask("answered", time.monotonic() + within_s).get("answered", 0))
+    def answered(self, timeout_s: float) -> int:
+        """Return the number of requests answered since its start; 0 if it does not report it."""
+        return int(self._control.ask("answered", time.monotonic() + timeout_s).get("answered", 0))
 
     def stop(self, *, at_once: bool = False) -> None:
-        """End it with all it started, and remove its scratch folder.
+        """End it with its descendants, and remove its scratch folder.
 
-        Ours has nothing to put in order; a command of somebody else's may.
+        Only a command of others gets time to clean up.
         """
         self.child.stop(0.0 if at_once or not self.target.command else STOP_GRACE_S)
         self._control.close()
-        if self.inside:
-            self.inside.close()
+        if self.telemetry:
+            self.telemetry.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _started(self, end: float) -> bool:
-        self._at_rest = self.state(end)
-        return bool(self._at_rest)
+        self._initial_state = self.state(end)
+        return bool(self._initial_state)
 
-    def _answers(self, end: float) -> bool:
+    def _responds(self, end: float) -> bool:
         try:
-            with socket.create_connection((HOST, self.port), timeout=POLL_S) as probe:
-                probe.sendall(PROBE)
+            with socket.create_connection((HOST, self.port), timeout=POLL_S) as connection:
+                connection.sendall(READY_REQUEST)
                 while time.monotonic() < end and self.child.exit_code() is None:
                     try:
-                        return bool(probe.recv(1))
+                        return bool(connection.recv(1))
                     except TimeoutError:
                         continue
         except OSError:

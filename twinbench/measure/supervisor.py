@@ -1,13 +1,13 @@
 """Runs a command, and ends it with everything it started when the harness closes a pipe or dies.
 
-`python supervisor.py FD CORES STOPPED_S COMMAND...`: FD is the reading end of the pipe, which even
-a SIGKILL of the harness closes; CORES are numbers with commas, or - for all. Standard library only.
-Exits as the command did. A command that was stopped (SIGSTOP) for STOPPED_S is ended, since it
-would answer nobody and never end; a supervisor that is stopped goes on when the harness dies.
+`python supervisor.py OPTIONS COMMAND...`, where OPTIONS is JSON: `fd` (the reading end of a pipe
+that the kernel closes however the harness ends), `cores` (empty: all), `pass_fds` (inherited by
+the command). Standard library only. Exits as the command did; 128 + N if signal N killed it.
 """
 
 import contextlib
 import ctypes
+import json
 import os
 import resource
 import select
@@ -17,34 +17,33 @@ import sys
 import time
 
 SET_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
-MACOS_MOST_FILES = 10_240  # OPEN_MAX: macOS names no limit, and refuses to be asked for more
+MACOS_MAX_FILES = 10_240  # OPEN_MAX: macOS reports no limit, and refuses a higher one
 KILLED = 128 + signal.SIGKILL
-AGAIN_S = 0.001
+RETRY_S = 0.001
 
 
 def main() -> int:
-    fd, cores, stopped_s, command = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]
+    """Run the command to its end, or to that of the harness; return its exit code."""
+    options, command = json.loads(sys.argv[1]), sys.argv[2:]
     # The group's signals are for the command; a handler, unlike SIG_IGN, is not inherited.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    if cores != "-":
-        os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+    if options["cores"]:
+        os.sched_setaffinity(0, options["cores"])
     raise_file_limit()
-    inherited = [int(number) for number in os.environ.pop("INHERITED_FDS", "").split(",") if number]
-    prctl(SET_DEATH_SIGNAL, signal.SIGCONT)
     prctl(SET_CHILD_SUBREAPER, 1)
-    children = _told_of_children()
+    wakeups = _signal_wakeups()
     try:
         process = subprocess.Popen(
             command,
-            pass_fds=inherited,
+            pass_fds=options["pass_fds"],
             # No thread runs yet.
             preexec_fn=lambda: prctl(SET_DEATH_SIGNAL, signal.SIGKILL),  # noqa: PLW1509
         )
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{command[0]}: {getattr(error, 'strerror', None) or error}\n")
         return 127
-    code = _watch(process.pid, fd, children, float(stopped_s))
+    code = _wait(process.pid, options["fd"], wakeups)
     if sys.platform == "linux" or code == KILLED:
         end_descendants()
     return code
@@ -52,39 +51,41 @@ def main() -> int:
 
 def raise_file_limit() -> None:
     """Allow a socket for every user; the default soft limit is often 1024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for limit in (most, MACOS_MOST_FILES):
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for soft in (hard, MACOS_MAX_FILES):
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         except (OSError, ValueError):
             continue
         return
 
 
 def prctl(option: int, value: int) -> None:
-    """Set an attribute of this process, where the system can."""
+    """Set an attribute of this process, on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, int(value), 0, 0, 0)
 
 
 def end_descendants() -> None:
-    """Kill all that this process has started, daemons too: orphans come back to a subreaper. Where
-    there are none, kill the process group, this process included."""
+    """Kill all processes below this one, daemons too: orphans return to a subreaper.
+
+    Without subreapers, kill the process group, this process included.
+    """
     if sys.platform != "linux":
         os.killpg(0, signal.SIGKILL)
-    not_ours: set[int] = set()  # another user's, as under sudo
-    while below := set(descendants(os.getpid())) - not_ours:
+    not_permitted: set[int] = set()  # another user's, as under sudo
+    while below := set(descendants(os.getpid())) - not_permitted:
         for pid in below:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
             except PermissionError:
-                not_ours.add(pid)
+                not_permitted.add(pid)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        time.sleep(AGAIN_S)
+        time.sleep(RETRY_S)
 
 
 def descendants(pid: int) -> list[int]:
@@ -93,7 +94,7 @@ def descendants(pid: int) -> list[int]:
     for name in os.listdir("/proc"):  # noqa: PTH208
         with contextlib.suppress(OSError, ValueError, IndexError):
             with open(f"/proc/{int(name)}/stat", "rb") as file:  # noqa: PTH123
-                # The name of a process may hold blanks and brackets: count from the last one.
+                # A process name may hold blanks and brackets: count fields from the last bracket.
                 parent = int(file.read().rpartition(b")")[2].split()[1])
             children.setdefault(parent, []).append(int(name))
     found, todo = [], [pid]
@@ -104,45 +105,27 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def _told_of_children() -> int:
-    """A file descriptor that can be read when a child has ended, stopped or gone on."""
+def _signal_wakeups() -> int:
+    """Return a file descriptor that is readable after SIGCHLD."""
     reading, writing = os.pipe()
-    os.set_blocking(reading, False)
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     return reading
 
 
-def _watch(pid: int, fd: int, children: int, stopped_s: float) -> int:
-    """Wait until the command has ended, was stopped for too long, or the harness is gone."""
-    stopped_by, since = 0, 0.0
+def _wait(pid: int, fd: int, wakeups: int) -> int:
+    """Return the exit code of the command, or KILLED once the harness has closed `fd`."""
     while True:
-        left_s = max(0.0, since + stopped_s - time.monotonic()) if stopped_by else None
-        ready = select.select([fd, children], [], [], None if left_s == float("inf") else left_s)[0]
+        ready = select.select([fd, wakeups], [], [])[0]
         if fd in ready:
             return KILLED
-        if not ready:
-            return 128 + stopped_by
-        with contextlib.suppress(BlockingIOError):
-            os.read(children, 4096)
-        for ended, status in _changes():
-            if ended == pid and os.WIFSTOPPED(status):
-                stopped_by, since = os.WSTOPSIG(status), time.monotonic()
-            elif ended == pid and os.WIFCONTINUED(status):
-                stopped_by = 0
-            elif ended == pid:
-                code = os.waitstatus_to_exitcode(status)
-                return code if code >= 0 else 128 - code  # as a shell says it: 137 for SIGKILL
-
-
-def _changes() -> list[tuple[int, int]]:
-    """The children that have ended, stopped or gone on; orphans among them."""
-    found = []
-    with contextlib.suppress(ChildProcessError):
-        while (change := os.waitpid(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED))[0]:
-            found.append(change)
-    return found
+        os.read(wakeups, 4096)
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:  # orphans among them
+                if ended[0] == pid:
+                    code = os.waitstatus_to_exitcode(ended[1])
+                    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":

@@ -1,28 +1,40 @@
-"""A server while it is measured, 20 times a second: from outside, and what its probe saw inside.
+"""Telemetry of a server under load, 20 times a second: from outside, and from its probe inside.
 
-From outside works for every server, those of other programs among them, and needs no answer from
-it. It runs in a thread of the harness, which has nothing else to do then, on the clock of the
-requests. It is also who ends a server that uses more memory than it may.
+A thread of the harness samples the server's processes, on the clock of the requests; it needs no
+answer from the server. It also ends a server that uses more memory than it may.
 """
 
 import io
+import os
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
 
-from twinbench.measure.inside import SCHEMA as INSIDE
-from twinbench.measure.inside import no_rows
 from twinbench.measure.machine import memory_free_bytes
-from twinbench.measure.probe import PERIOD_NS
-from twinbench.measure.server import UNSEEN_INSIDE, Server
-from twinbench.measure.tree import cores_s, tree
+from twinbench.measure.probe import COLUMNS as PROBE_COLUMNS
+from twinbench.measure.probe import PERIOD_NS, ROW, UNKNOWN, next_due_ns
+from twinbench.measure.processes import Child, core_seconds, process_tree
 from twinbench.remarks import remarked
 
+# An hour of rows, 4 MiB, of which only what is written takes up memory. Of a longer cell the
+# newest hour is kept.
+BUFFER_ROWS = 3600 * 1_000_000_000 // PERIOD_NS
+BUFFER_BYTES = BUFFER_ROWS * ROW.size
+INSIDE: dict[str, type[pl.DataType]] = {
+    "t_ns": pl.Int64,
+    "loop_lag_ms": pl.Float64,
+    "threads_used": pl.Int64,
+    "threads_waiting": pl.Int64,
+    "connections_used": pl.Int64,
+    "connections_waiting": pl.Int64,
+    "telemetry_cpu_s": pl.Float64,
+}
 OUTSIDE: dict[str, type[pl.DataType]] = {
     "t_ns": pl.Int64,
     "threads": pl.Int64,
@@ -31,22 +43,46 @@ OUTSIDE: dict[str, type[pl.DataType]] = {
     "cores_busy_s": pl.Float64,
     "cores_stolen_s": pl.Float64,
 }
-# telemetry.parquet, in this order (docs/results.md): what is from inside in the middle.
+# Of telemetry.parquet (docs/results.md).
 COLUMNS = ["t_ns", *list(INSIDE)[1:-1], *list(OUTSIDE)[1:], "telemetry_cpu_s"]
 
-UNSEEN = "telemetry and the server's CPU time are missing"
-# Where telemetry has failed the system's list of processes is read, which takes milliseconds.
+NO_TELEMETRY = "telemetry and the server's CPU time are missing"
+NO_INSIDE_TELEMETRY = "telemetry from inside the server is missing"
+# Where sampling has failed, psutil scans the machine's processes, which takes milliseconds.
 MEMORY_PERIOD_NS = 10 * PERIOD_NS
 
 
+class TelemetryBuffer:
+    """Memory shared with a server's probe, which gets `fd`; readable after a SIGKILL of it."""
+
+    def __init__(self) -> None:
+        self.fd = _shared_memory(BUFFER_BYTES)
+
+    def rows(self) -> pl.DataFrame:
+        """Return what the probe has written, ordered by time (columns: INSIDE)."""
+        data = os.pread(self.fd, BUFFER_BYTES, 0)
+        return probe_rows(np.frombuffer(data, dtype=np.int64).reshape(-1, len(PROBE_COLUMNS)))
+
+    def close(self) -> None:
+        """Free the memory."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
 class MemoryLimit(NamedTuple):
+    """Memory that a server may use, and how messages describe it."""
+
     mib: float
-    said: str
+    description: str
 
     @classmethod
     def of(cls, memory_mib: int | None) -> Self:
-        """Of a plan; by default half of what is free, within the limit of a container, so that
-        the harness itself survives."""
+        """Return the limit of a plan.
+
+        By default half of what is free, within the limit of a container, so that the harness
+        itself survives.
+        """
         if memory_mib is not None:
             return cls(memory_mib, f"memory_mib = {memory_mib}")
         half = memory_free_bytes() / 2**21
@@ -54,22 +90,30 @@ class MemoryLimit(NamedTuple):
 
 
 class ServerSampler:
-    """Use it as a context, around the load. Afterwards `frame`, and `ended`: why it ended the
-    server, as what is said of it; empty if it did not. `remarks`: what it could not see, and why;
-    it goes on to watch the memory then."""
+    """Context around the load that samples the server `child` on its `cores`.
 
-    def __init__(self, server: Server, limit: MemoryLimit) -> None:
-        self._server, self._limit = server, limit
+    Afterwards `ended_reason` says why it ended the server (empty: it did not), and `remarks` what
+    it could not sample; it watches the memory all the same then.
+    """
+
+    def __init__(
+        self,
+        child: Child,
+        cores: Sequence[int],
+        buffer: TelemetryBuffer | None,
+        limit: MemoryLimit,
+    ) -> None:
+        self._child, self._cores, self._buffer, self._limit = child, tuple(cores), buffer, limit
         self._rows: list[tuple[float | None, ...]] = []
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look_on, name="twinbench-watch", daemon=True)
-        self.ended = ""
+        self._thread = threading.Thread(target=self._run, name="twinbench-sampler", daemon=True)
+        self.ended_reason = ""
         self.remarks: list[str] = []
 
     def __enter__(self) -> Self:
-        with remarked(self.remarks, UNSEEN):
-            self._tree = tree(self._server.child.pid)
-        with remarked(self.remarks, UNSEEN):
+        with remarked(self.remarks, NO_TELEMETRY):
+            self._tree = process_tree(self._child.pid)
+        with remarked(self.remarks, NO_TELEMETRY):
             self._thread.start()
         return self
 
@@ -79,64 +123,90 @@ class ServerSampler:
             self._thread.join()
 
     def frame(self) -> pl.DataFrame:
-        """The rows of telemetry.parquet."""
+        """Return the rows of telemetry.parquet."""
         outside = pl.DataFrame(self._rows, schema=OUTSIDE, orient="row")
-        inside = no_rows()
-        if self._server.inside:
-            with remarked(self.remarks, UNSEEN_INSIDE):
-                inside = self._server.inside.rows()
-        return joined(outside, inside)
+        inside = pl.DataFrame(schema=INSIDE)
+        if self._buffer:
+            with remarked(self.remarks, NO_INSIDE_TELEMETRY):
+                inside = self._buffer.rows()
+        return join(outside, inside)
 
     def cpu_s(self, begin_ns: int, end_ns: int) -> float | None:
-        """CPU seconds of the server in that time, between looks by linear interpolation; None
-        where it was not looked at all the time."""
+        """Return the server's CPU seconds in that time, interpolated between samples.
+
+        None if some samples are missing.
+        """
         if self.remarks or not self._rows:
             return None
-        looks = np.array(self._rows, dtype=float)
-        begin, end = np.interp([begin_ns, end_ns], looks[:, 0], looks[:, 2])
+        samples = np.array(self._rows, dtype=float)
+        begin, end = np.interp([begin_ns, end_ns], samples[:, 0], samples[:, 2])
         return float(end - begin)
 
     def write(self, path: Path) -> None:
-        """Raises OSError: a full disk is one, which polars would call something else."""
-        whole = io.BytesIO()
-        self.frame().write_parquet(whole)
-        path.write_bytes(whole.getvalue())
+        """Write telemetry.parquet. Raises OSError."""
+        buffer = io.BytesIO()  # polars raises something else than OSError for a full disk
+        self.frame().write_parquet(buffer)
+        path.write_bytes(buffer.getvalue())
 
-    def _look_on(self) -> None:
+    def _run(self) -> None:
         if not self.remarks:
-            with remarked(self.remarks, UNSEEN):
-                self._repeat(self._look, PERIOD_NS)
+            with remarked(self.remarks, NO_TELEMETRY):
+                self._repeat(self._sample, PERIOD_NS)
         if self.remarks:
             with remarked(self.remarks, "memory_mib was not watched"):
-                self._repeat(self._look_at_memory, MEMORY_PERIOD_NS)
+                self._repeat(self._check_memory, MEMORY_PERIOD_NS)
 
-    def _repeat(self, look: Callable[[], None], period_ns: int) -> None:
-        """Until it is over, or the server was ended."""
+    def _repeat(self, sample: Callable[[], None], period_ns: int) -> None:
+        """Call `sample` once a period, until the load is over or the server was ended."""
         due_ns = time.perf_counter_ns()
-        while not self.ended:
-            look()
-            # Whole periods after the first look: one that was missed is not made up for.
-            missed = (time.perf_counter_ns() - due_ns) // period_ns
-            due_ns += period_ns * (1 + max(0, missed))
+        while not self.ended_reason:
+            sample()
+            due_ns = next_due_ns(due_ns, period_ns)
             if self._over.wait(max(0, due_ns - time.perf_counter_ns()) / 1e9):
                 return
 
-    def _look(self) -> None:
-        use = self._tree.use()
-        self._rows.append((time.perf_counter_ns(), *use, *cores_s(self._server.cores)))
-        self._end_if_too_big(use.memory_mib)
+    def _sample(self) -> None:
+        use = self._tree.sample()
+        self._rows.append((time.perf_counter_ns(), *use, *core_seconds(self._cores)))
+        self._enforce_limit(use.memory_mib)
 
-    def _look_at_memory(self) -> None:
-        self._end_if_too_big(self._server.child.memory_bytes() / 2**20)
+    def _check_memory(self) -> None:
+        self._enforce_limit(self._child.memory_bytes() / 2**20)
 
-    def _end_if_too_big(self, memory_mib: float) -> None:
+    def _enforce_limit(self, memory_mib: float) -> None:
         if memory_mib > self._limit.mib:
-            self.ended = f"used {memory_mib:,.0f} MiB, more than {self._limit.said}; it was ended"
-            self._server.child.stop()
+            self.ended_reason = (
+                f"used {memory_mib:,.0f} MiB, more than {self._limit.description}; it was ended"
+            )
+            self._child.stop()
 
 
-def joined(outside: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
-    """To each look from outside the nearest from inside: no other than its own, which is at most
-    a period away. Null where the probe did not look: no probe, or a process that did not run."""
+def join(outside: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
+    """Return the outside samples, each with the nearest inside sample at most a period away.
+
+    Null where there is none: without a probe, or while the process did not run.
+    """
     found = outside.join_asof(inside, on="t_ns", strategy="nearest", tolerance=PERIOD_NS)
     return found.select(COLUMNS)
+
+
+def probe_rows(numbers: np.ndarray) -> pl.DataFrame:
+    """Return the probe's numbers (columns: PROBE_COLUMNS) in units of the run folder."""
+    found = pl.DataFrame(numbers, schema=dict.fromkeys(PROBE_COLUMNS, pl.Int64))
+    complete = found.filter(pl.col.t_ns > 0, pl.col.t_ns == pl.col.t_again_ns)
+    found = complete.with_columns(pl.all().replace(UNKNOWN, None)).with_columns(
+        loop_lag_ms=pl.col.loop_lag_ns / 1e6, telemetry_cpu_s=pl.col.telemetry_cpu_ns / 1e9
+    )
+    return found.sort("t_ns").select(*INSIDE)
+
+
+def _shared_memory(size: int) -> int:
+    """Return a file that is on no disk: writing to a full one would kill the server."""
+    if hasattr(os, "memfd_create"):  # Linux, unless Python was built for a very old one
+        fd = os.memfd_create("twinbench-telemetry")
+        os.ftruncate(fd, size)
+        return fd
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(size))  # all of it now, while a full disk is only an error
+        file.flush()
+        return os.dup(file.fileno())

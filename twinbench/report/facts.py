@@ -8,8 +8,9 @@ from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, CellStatus, Curve, Results
 from twinbench.plan import LoadKind
 from twinbench.report.elements import Table
-from twinbench.report.format import MISSING, count, load_range, loads_text, number
+from twinbench.report.format import MISSING, load_range, loads_text, number
 from twinbench.report.pairs import title
+from twinbench.text import count
 
 CAPTIONS: dict[LoadKind, str] = {
     "closed": "Closed loads: users who each wait for their response",

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+from twinbench import text
 from twinbench.analyse.results import Estimate
 from twinbench.plan import Load, LoadKind
 
@@ -13,15 +14,8 @@ MOST_LOADS = 3  # listed one by one if they are no range; more are counted
 
 
 def number(value: float | None) -> str:
-    """Return `value` with three digits, or with all before the point."""
-    if value is None:
-        return MISSING
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def count(value: int, noun: str) -> str:
-    """Return `value` and the noun, in the plural unless it is 1."""
-    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+    """Return `value` with three significant digits; a dash if it is missing."""
+    return MISSING if value is None else text.number(value)
 
 
 def factor(ratio: float) -> str:
@@ -41,12 +35,6 @@ def share(difference: float) -> str:
     if difference > 1:
         return f"{1 + difference:.1f}×"
     return f"{math.ceil(round(100 * difference, 2))} %"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def load_text(load: Load) -> str:

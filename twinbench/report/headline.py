@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from twinbench.analyse.results import Results
 from twinbench.report.elements import Advantage, Span, VerdictTable
 from twinbench.report.facts import loads_of_most, status_cells
-from twinbench.report.format import count, loads_text, number
+from twinbench.report.format import loads_text, number
 from twinbench.report.pairs import title
+from twinbench.text import count
 
 MOST_WORDS = 25
 

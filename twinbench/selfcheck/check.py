@@ -1,6 +1,6 @@
 """Self-check before a run: floor, arrival lag and headroom of the load generator.
 
-It takes about four seconds and is measured by the processes that measure the run, on the same
+It takes eight seconds and is measured by the processes that measure the run, on the same
 cores, with a server that does nothing.
 """
 
@@ -16,7 +16,7 @@ from twinbench import campaign
 from twinbench.findings import SelfCheck
 from twinbench.interruption import interruptible
 from twinbench.measure import machine
-from twinbench.measure.child import Child
+from twinbench.measure.processes import Child
 from twinbench.measure.rig import Rig
 from twinbench.paths import ROOT
 from twinbench.plan import MAX_RATE, Plan, cells
@@ -46,7 +46,7 @@ LAG_RATE, LAG_S, ALTERNATIONS = 1000, 0.4, 2
 # Throughput of `noop` in the async app with many users, on the class of machine that this was
 # made on (`make bench` measures it): taken where nothing is known.
 USUAL_RPS = 6_000
-JUDGE_S = 5.0  # most of it to import scipy
+EVALUATE_S = 5.0  # most of it to import scipy
 SLACK_S = 20.0
 
 
@@ -55,7 +55,7 @@ class SelfCheckError(UserError):
 
 
 def run_self_check(rig: Rig, runs: Path) -> SelfCheck:
-    """Measure and judge, with the processes of `rig`. Raises SelfCheckError."""
+    """Measure and evaluate, with the processes of `rig`. Raises SelfCheckError."""
     if not machine.has_timerfd():
         raise SelfCheckError("it sends open loads, which need Linux (timerfd)")
     started = now()
@@ -67,7 +67,7 @@ def run_self_check(rig: Rig, runs: Path) -> SelfCheck:
             bare_timer(rig, LAG_RATE, LAG_S, folder, record.block)
 
         measure_plan(arrivals, rig, folder / "runs", alternate)
-        return _judged(rig, folder, started)
+        return _evaluated(rig, folder, started)
 
 
 def plans(plan: Plan, highest: int) -> tuple[Plan, Plan]:
@@ -145,10 +145,16 @@ def output(command: Sequence[str], cores: Sequence[int], folder: Path, seconds: 
     return text
 
 
-def _judged(rig: Rig, folder: Path, started: datetime) -> SelfCheck:
-    """Judge in another process: scipy must not use the memory of the one that measures."""
-    command = [sys.executable, "-m", "twinbench.selfcheck.judge", str(folder), started.isoformat()]
-    return SelfCheck.model_validate_json(output(command, rig.cores.generator, folder, JUDGE_S))
+def _evaluated(rig: Rig, folder: Path, started: datetime) -> SelfCheck:
+    """Evaluate in another process: scipy must not use the memory of the one that measures."""
+    command = [
+        sys.executable,
+        "-m",
+        "twinbench.selfcheck.evaluate",
+        str(folder),
+        started.isoformat(),
+    ]
+    return SelfCheck.model_validate_json(output(command, rig.cores.generator, folder, EVALUATE_S))
 
 
 def highest_rate(plan: Plan, runs: Path) -> int:

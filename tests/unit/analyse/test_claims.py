@@ -274,12 +274,12 @@ def changed(named: str, **update: object) -> Plan:
         (changed("async", env={"BLOG_POOL_SIZE": "1"}), False),
     ],
 )
-def test_only_scenarios_of_the_full_plan_are_judged(plan: Plan, judged: bool) -> None:
+def test_only_scenarios_of_the_full_plan_are_evaluated(plan: Plan, judged: bool) -> None:
     found = results(compared("faster"), plan=plan)
     assert len(claims(found, [claim(expecting("faster"))])) == judged
 
 
-def test_other_folders_and_target_names_are_judged() -> None:
+def test_other_folders_and_target_names_are_evaluated() -> None:
     """The files that a scenario sends lie in another folder in every checkout."""
     text = FULL.model_dump_json(exclude_none=True).replace("scenarios/picture", "elsewhere/picture")
     plan = Plan.model_validate_json(text.replace('"async_sized"', '"loop"'))

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import ValidationError
 
-from loadtests.draw import DRAWN_AHEAD, prepare_requests
+from loadtests.requests import PREPARED, prepare_requests
 from twinbench.plan import NO_CAPTURES, Captures, Request, render
 
 
@@ -143,5 +143,5 @@ def test_equal_requests_share_their_bytes(tmp_path: Path) -> None:
         Request(path="/", weight=3),
     ]
     drawn = prepare_requests(requests, "http://h:1", seed=1)
-    assert len(drawn) == DRAWN_AHEAD
+    assert len(drawn) == PREPARED
     assert len({id(payload) for _, _, payload in drawn}) == len({p for _, _, p in drawn}) == 4

@@ -16,7 +16,7 @@ from tests.support.pages import Parsed
 from twinbench.analyse.results import ClaimResult, Results
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell
-from twinbench.report import method
+from twinbench.report import method, verdicts
 from twinbench.report.markdown import MOST_LINES, markdown, plain
 from twinbench.report.terminal import show
 from twinbench.report.view import build_view
@@ -178,6 +178,17 @@ def test_text_from_outside_is_no_markup_in_markdown(results: Results) -> None:
         "&#64;octocat see https&#58;//evil.example or www&#46;evil.example"
         " &amp;lt;b&amp;gt; \\[31mred"
     )
+
+
+def test_a_column_of_verdicts_is_in_all_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column = ("blocks", "blocks of {targets}", lambda results, pair: f"{len(pair.loads)} loads")
+    monkeypatch.setattr(verdicts, "COLUMNS", (*verdicts.COLUMNS, column))
+    results = results_of(WAIT)
+    for text in (page_of(results, tmp_path), markdown(build_view(results)), terminal(results)):
+        assert "blocks of sync / async" in text
+        assert "3 loads" in text
 
 
 def terminal(results: Results) -> str:

@@ -1,4 +1,4 @@
-"""Self-check around its measurements: the highest rate of a plan, the judgement, its text."""
+"""Self-check around its measurements: the highest rate of a plan, its evaluation and text."""
 
 import json
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import runs
 from twinbench.plan import Cell, Plan
-from twinbench.selfcheck import check, judge
+from twinbench.selfcheck import check, evaluate
 from twinbench.store import CellRecord, Store
 
 HIGHEST = 200
@@ -67,7 +67,7 @@ def measured(
 
 def test_floor_and_capacity_are_those_of_the_null_server(tmp_path: Path) -> None:
     started = datetime.now(UTC)
-    found = judge.judge(measured(tmp_path), started)
+    found = evaluate.evaluate(measured(tmp_path), started)
     assert found.floor.model_dump() == {
         "latency_p50_ms": 0.5,
         "latency_p99_ms": 0.5,
@@ -96,7 +96,7 @@ def test_floor_and_capacity_are_those_of_the_null_server(tmp_path: Path) -> None
 def test_a_check_fails_for_what_is_wrong(
     tmp_path: Path, changes: dict[str, float], failed: list[str]
 ) -> None:
-    found = judge.judge(measured(tmp_path, **changes), datetime.now(UTC))
+    found = evaluate.evaluate(measured(tmp_path, **changes), datetime.now(UTC))
     assert len(found.failed) == len(failed)
     for one, name in zip(found.failed, failed, strict=True):
         assert name in one.name
@@ -107,4 +107,4 @@ def test_a_check_fails_for_what_is_wrong(
 def test_a_measurement_that_was_lost_is_named(tmp_path: Path) -> None:
     folder = measured(tmp_path, outcome="lost", reason="the server died")
     with pytest.raises(ValueError, match=r"limits, null, .*: the server died"):
-        judge.judge(folder, datetime.now(UTC))
+        evaluate.evaluate(folder, datetime.now(UTC))

@@ -1,0 +1,288 @@
+"""The load generator process: jobs on stdin, summaries on stdout (twinbench/job.py).
+
+Locust is used as a library to run the users. The records go to a file after the window.
+"""
+
+import errno
+import gc
+import itertools
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gevent
+from gevent.event import Event
+from gevent.fileobject import FileObjectThread
+from locust.env import Environment
+from locust.runners import LocalRunner
+from pydantic import BaseModel
+
+from loadtests.arrivals import ArrivalDispatcher
+from loadtests.connection import FINAL_STATUS, NO_RESPONSE, TimedResponse
+from loadtests.recorder import Recorder
+from loadtests.requests import prepare_requests
+from loadtests.users import ClosedUser, OpenUser, ScenarioUser
+from twinbench.job import GeneratorState, GeneratorSummary, Job, StartAt
+
+NS_PER_S = 1e9
+SCHEDSTAT = Path("/proc/thread-self/schedstat")
+# How often the generator checks whether the server still responds.
+CHECK_S = 0.05
+# Users may take so long to connect; then the load begins without the rest.
+MAX_SPAWN_S = 5.0
+# The warm-up of a closed load is prolonged by so much at most, until every user has had a
+# response: some apps never serve all of 256 users while the others keep them busy, which is
+# reported as it is.
+MAX_EXTRA_WARM_UP_S = 1.5
+# A server that stops responding as the load ends has collapsed if it had not responded for this
+# share of the limit while requests were still sent, or responds to none of so many; else what is
+# left are stragglers, reported as unanswered.
+SHARE_BEFORE_END = 0.25
+MANY = 10
+# What is due in the last instant of a window is sent a moment after it.
+LAST_ARRIVALS_S = 0.5
+UNANSWERED = "no response when the load ended"
+
+Message = TypeVar("Message", bound=BaseModel)
+
+
+class Harness:
+    """The harness's end of the pipes."""
+
+    def __init__(self) -> None:
+        self._lines: Iterator[bytes] = FileObjectThread(sys.stdin.buffer, "rb")
+
+    def recv(self, kind: type[Message]) -> Message | None:
+        """Return the next message; None after the last one."""
+        line = next(self._lines, None)
+        return None if line is None else kind.model_validate_json(line)
+
+    def send(self, message: BaseModel) -> None:
+        """Send `message` as a line of JSON."""
+        sys.stdout.write(message.model_dump_json() + "\n")
+        sys.stdout.flush()
+
+
+class CellLoad:
+    """Load of one cell; call `spawn_users`, `start`, `warm_up`, `run_until`, `drain`, `end`."""
+
+    def __init__(self, job: Job, recorder: Recorder) -> None:
+        self.job = job
+        self.recorder = recorder
+        self.collapsed = False
+        self._began_ns = 0
+        self._open = job.load.kind == "open"
+        requests = prepare_requests(job.requests, job.host, job.seed, job.captures)
+        self._class = _user_class(job, recorder, requests)
+        environment = Environment(user_classes=[self._class], host=job.host)
+        self._runner: LocalRunner | None = environment.create_local_runner()
+        self.arrivals = ArrivalDispatcher(job, self._class, requests) if self._open else None
+
+    @property
+    def users(self) -> list[ScenarioUser]:
+        """The users that have started."""
+        users: list[ScenarioUser] = self._class.active_users
+        return users
+
+    def spawn_users(self) -> None:
+        """Start the users, and wait until each has connected, or failed to."""
+        job = self.job
+        closed_users = len(range(job.process, job.load.value, job.processes))
+        count = job.in_flight if self._open else closed_users
+        assert self._runner  # noqa: S101  # until it quits
+        self._runner.start(count, spawn_rate=count, wait=False)
+        end_ns = time.perf_counter_ns() + MAX_SPAWN_S * NS_PER_S
+        while len(self.users) < count and time.perf_counter_ns() < end_ns:
+            gevent.sleep(CHECK_S / 10)
+
+    def start(self, at_ns: int) -> None:
+        """Begin to send at that time."""
+        gevent.sleep(max(0.0, (at_ns - time.perf_counter_ns()) / NS_PER_S))
+        self._began_ns = self.recorder.last_activity_ns = time.perf_counter_ns()
+        if self.arrivals:
+            # The first to connect were accepted first: some servers serve only so many.
+            self._class.idle.reverse()
+            self.arrivals.begin(at_ns)
+        else:
+            self._class.start_event.set()
+
+    def warm_up(self) -> None:
+        """Run for `warmup_s`; a closed load, until every user has had a response.
+
+        Until then a server may still be filling its pools (256 connections, 256 threads), and
+        requests that wait for that are not in the records yet.
+        """
+        self.run_until(self._began_ns + int(self.job.warmup_s * NS_PER_S))
+        if self._open:
+            return
+        end_ns = time.perf_counter_ns() + MAX_EXTRA_WARM_UP_S * NS_PER_S
+        while not self.collapsed and time.perf_counter_ns() < end_ns:
+            if not self.users_without_response():
+                return
+            self.run_until(time.perf_counter_ns() + int(CHECK_S * NS_PER_S))
+
+    def run_until(self, end_ns: int) -> None:
+        """Let the load run until then, or until the server has collapsed."""
+        while not self.collapsed and (left_ns := end_ns - time.perf_counter_ns()) > 0:
+            gevent.sleep(min(CHECK_S, left_ns / NS_PER_S))
+            self._check()
+
+    def drain(self) -> None:
+        """Send no more, and wait for the responses in flight, at most twice `collapse_s`."""
+        self._send_last()
+        self._class.stopping = True
+        began_ns = time.perf_counter_ns()
+        since_activity_ns = began_ns - self.recorder.last_activity_ns
+        stalled_before = since_activity_ns > SHARE_BEFORE_END * self.job.collapse_s * NS_PER_S
+        end_ns = began_ns + 2 * self.job.collapse_s * NS_PER_S
+        while self.recorder.in_flight and time.perf_counter_ns() < end_ns and not self.collapsed:
+            gevent.sleep(CHECK_S / 10)
+            if self._stalled():
+                none_since = self.recorder.last_activity_ns < began_ns
+                self.collapsed = stalled_before or (none_since and self.recorder.in_flight >= MANY)
+                return
+
+    def _send_last(self) -> None:
+        end_ns = time.perf_counter_ns() + LAST_ARRIVALS_S * NS_PER_S
+        while self.arrivals and self.arrivals.due() and time.perf_counter_ns() < end_ns:
+            gevent.sleep(CHECK_S / 50)
+
+    def end(self) -> int:
+        """Record the requests in flight as unanswered; return their number."""
+        now_ns = time.perf_counter_ns()
+        pending = [user.pending for user in self.users if user.pending]
+        for request, intended_ns, sent_ns in pending:
+            response = TimedResponse(sent_ns, 0, now_ns, NO_RESPONSE, 0, UNANSWERED)
+            self.recorder.add(request, FINAL_STATUS, intended_ns, response)
+        self.quit()
+        return len(pending)
+
+    def quit(self) -> None:
+        """Stop all users. May be called twice."""
+        if self._runner is None:
+            return
+        if self.arrivals:
+            self.arrivals.close()
+        self._runner.quit()
+        self._runner = None
+
+    def users_without_response(self) -> int:
+        """Return the number of users of a closed load without any response yet."""
+        return 0 if self._open else sum(not user.responses for user in self.users)
+
+    def _check(self) -> None:
+        self.collapsed = self.collapsed or self._stalled()
+        now_ns = time.perf_counter_ns()
+        # No request can have waited for so long before.
+        if now_ns - self._began_ns > self.job.timeout_s * NS_PER_S:
+            for user in self.users:
+                if user.pending and now_ns - user.pending[2] > self.job.timeout_s * NS_PER_S:
+                    user.connection.expire()
+
+    def _stalled(self) -> bool:
+        since_activity_ns = time.perf_counter_ns() - self.recorder.last_activity_ns
+        stalled = since_activity_ns > self.job.collapse_s * NS_PER_S
+        return bool(self.recorder.in_flight) and stalled
+
+
+def _user_class(job: Job, recorder: Recorder, requests: Any) -> Any:
+    attributes: dict[str, Any] = {
+        "requests": requests,
+        "sink": recorder,
+        "timeout_s": job.timeout_s,
+        "user_ids": itertools.count(job.process, job.processes),
+        "slots": itertools.count(),
+        "preconnect": job.preconnect,
+        "preconnect_batch": job.preconnect_batch,
+        "active_users": [],
+    }
+    if job.load.kind == "open":
+        return type("CellUser", (OpenUser,), attributes | {"idle": []})
+    return type("CellUser", (ClosedUser,), attributes | {"start_event": Event()})
+
+
+def run(job: Job, harness: Harness) -> GeneratorSummary | None:
+    """Run `job` and write its records; return None if the harness has ended."""
+    recorder = Recorder()
+    load = CellLoad(job, recorder)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        return _run_load(job, load, recorder, harness)
+    finally:
+        load.quit()
+        gc.enable()
+        gc.unfreeze()
+
+
+def _run_load(
+    job: Job, load: CellLoad, recorder: Recorder, harness: Harness
+) -> GeneratorSummary | None:
+    load.spawn_users()
+    harness.send(GeneratorState(state="ready"))
+    if not (start := harness.recv(StartAt)):
+        return None
+    load.start(start.at_ns)
+    load.warm_up()
+    unserved = load.users_without_response()
+    harness.send(GeneratorState(state="collapsed" if load.collapsed else "warm"))
+    if not (start := harness.recv(StartAt)):
+        return None
+    window_ns = (start.at_ns, start.at_ns + int(job.measure_s * NS_PER_S))
+    if load.arrivals:
+        load.arrivals.end_at(window_ns[1])
+    load.run_until(window_ns[0])
+    cpu_s, waited_s = time.process_time(), _waited_s()
+    load.run_until(window_ns[1])
+    cpu_s, waited_s = time.process_time() - cpu_s, _waited_s() - waited_s
+    load.drain()
+    unanswered = load.end()
+    unwritten = _write(recorder, job)
+    scheduled, dropped = load.arrivals.between(*window_ns) if load.arrivals else (0, 0)
+    return GeneratorSummary(
+        window_ns=window_ns,
+        good=recorder.good_between(*window_ns),
+        collapsed=load.collapsed,
+        users_unserved=unserved,
+        unanswered=unanswered,
+        scheduled=scheduled,
+        dropped=dropped,
+        generator_cpu_s=round(cpu_s, 4),
+        generator_waited_s=round(waited_s, 4),
+        unwritten=unwritten,
+    )
+
+
+def _waited_s() -> float:
+    """Return how long this thread was ready to run and had no core; 0 where that is unknown."""
+    try:
+        return int(SCHEDSTAT.read_text().split()[1]) / NS_PER_S
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+def _write(recorder: Recorder, job: Job) -> int:
+    """Write the records; return the errno of a failure, or 0."""
+    try:
+        recorder.write(job.records)
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
+
+
+def main() -> None:
+    """Run jobs until the harness closes stdin."""
+    # Locust's warning of a high spawn rate would hide the last output of a generator that dies.
+    logging.getLogger("locust").setLevel(logging.ERROR)
+    harness = Harness()
+    while job := harness.recv(Job):
+        if summary := run(job, harness):
+            harness.send(summary)
+
+
+if __name__ == "__main__":
+    main()

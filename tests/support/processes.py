@@ -1,0 +1,90 @@
+"""Commands as a user runs them, and the processes that they leave."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from twinbench.measure.rig import Rig
+from twinbench.plan import Plan
+
+MARK = "TWINBENCH_TEST_MARK"
+BEHAVING = Path(__file__).with_name("behaving.py")
+# Timeout of waits that are expected to succeed: a busy machine may take a hundred times as long
+# as an idle one.
+LONG_S = 300.0
+
+# `twinbench ARGS` without the self-check before a run, which takes ten seconds.
+WITHOUT_SELF_CHECK = """
+from twinbench.__main__ import main
+from twinbench import run
+from twinbench.selfcheck.check import SelfCheckError
+
+def leave_out(rig, runs):
+    raise SelfCheckError("left out by a test")
+
+run.run_self_check = leave_out
+main()
+"""
+
+
+def command(*args: str, self_check: bool = True) -> list[str]:
+    """Return the command line of `twinbench ARGS`."""
+    start = ["-m", "twinbench"] if self_check else ["-c", WITHOUT_SELF_CHECK]
+    return [sys.executable, *start, *args]
+
+
+def marked_environment(mark: str) -> dict[str, str]:
+    """Return an environment that marks every process started with it."""
+    return os.environ | {MARK: mark, "COLUMNS": "200"}
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return the running processes with `mark` in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def none_left(mark: str) -> bool:
+    """Return True once no process has `mark`; False if that takes too long."""
+    end = time.monotonic() + LONG_S
+    while marked(mark):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def twinbench(
+    *args: str, cwd: Path, mark: str = "", self_check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run `twinbench ARGS` to its end."""
+    return subprocess.run(
+        command(*args, self_check=self_check),
+        cwd=cwd,
+        env=marked_environment(mark),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONG_S,
+    )
+
+
+@contextmanager
+def clean_rig(plan: Plan, logs: Path) -> Iterator[Rig]:
+    """Give a rig, and check that it leaves no process."""
+    before = set(psutil.Process().children(recursive=True))
+    with Rig(plan, logs) as found:
+        yield found
+    assert set(psutil.Process().children(recursive=True)) == before

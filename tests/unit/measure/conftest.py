@@ -1,0 +1,3 @@
+from tests.support.machines import become
+
+__all__ = ["become"]

@@ -1,0 +1,134 @@
+"""Cores and description of recorded machines, and of none."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from tests.support.machines import Become
+from twinbench.measure import machine
+from twinbench.measure.machine import BusyProcess, Cores, describe, share_cores
+from twinbench.measure.telemetry import MemoryLimit
+from twinbench.store import Machine
+
+MIB = 2**20
+KNOWN: dict[str, dict[str, object]] = {
+    "kernel-5.10": {
+        "threads_per_core": 1,
+        "governor": "powersave",
+        "turbo": True,
+        "virtualization": "none",
+    },
+    "kernel-6.8": {
+        "threads_per_core": 1,
+        "turbo": False,
+        "virtualization": "QEMU Standard PC (Q35 + ICH9, 2009)",
+    },
+    "container-v2": {
+        "threads_per_core": 2,
+        "virtualization": "unknown kind",
+        "container": "docker",
+        "cpu_quota": 1.5,
+        "memory_limit_mib": 512,
+    },
+    "container-v1": {"container": "podman", "cpu_quota": 3.0, "memory_limit_mib": 1024},
+    "threads-apart": {"threads_per_core": 2, "virtualization": "none"},
+    "threads-adjacent": {"threads_per_core": 2, "virtualization": "Google Compute Engine"},
+    "no-task-children": {},
+    "none": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "cpus", "workers", "expected"),
+    [
+        ("kernel-5.10", None, 1, Cores((3,), (0, 1, 2))),
+        ("kernel-5.10", None, 2, Cores((2, 3), (0, 1))),
+        ("kernel-5.10", None, 9, Cores((1, 2, 3), (0,))),
+        ("kernel-6.8", None, 1, Cores((1,), (0,))),
+        # The other hardware thread of each of the server's cores stays idle.
+        ("threads-apart", None, 1, Cores((3,), (0, 1, 2, 4, 5, 6))),
+        ("threads-apart", None, 2, Cores((2, 3), (0, 1, 4, 5))),
+        ("threads-adjacent", None, 1, Cores((2,), (0, 1))),
+        # Only usable CPUs count.
+        ("threads-apart", {0, 1, 5}, 1, Cores((1,), (0,))),
+        ("none", {2, 3}, 1, Cores((3,), (2,))),
+        # Server and generator share cores.
+        ("threads-adjacent", {2, 3}, 1, Cores((3,), (2,), "hardware threads")),
+        ("threads-adjacent", {2, 3}, 2, Cores((3,), (2,), "hardware threads")),
+        ("threads-adjacent", {2}, 1, Cores((), (), "one core")),
+        ("container-v2", None, 1, Cores((2,), (0, 1), "quota")),
+        # Three CPUs: enough for two workers, not for three.
+        ("container-v1", {0, 1, 2, 3}, 2, Cores((2, 3), (0, 1))),
+        ("container-v1", {0, 1, 2, 3}, 3, Cores((1, 2, 3), (0,), "quota")),
+    ],
+)
+def test_cores_are_shared_by_physical_core(
+    become: Become, name: str, cpus: set[int] | None, workers: int, expected: Cores
+) -> None:
+    become(name, cpus)
+    assert share_cores(workers) == expected
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_nothing_is_pinned_where_that_fails(monkeypatch: pytest.MonkeyPatch, refused: bool) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    if refused:
+        monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
+    else:
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert share_cores(4) == Cores((), (), "unpinned")
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_machine_is_described_as_far_as_known(become: Become, name: str) -> None:
+    become(name, {0, 1})
+    found = describe(Cores((1,), (0,), "quota"), 0.5)
+    always = set(Machine.model_fields) - {*KNOWN["kernel-5.10"], *KNOWN["container-v2"]}
+    assert found.model_dump(exclude=always, exclude_none=True) == KNOWN[name]
+    assert (found.server_cores, found.sharing, found.load_average) == ((1,), "quota", 0.5)
+    assert found.cpu
+
+
+@pytest.mark.parametrize(
+    ("name", "free_mib"),
+    # Limit minus usage, without reclaimable files.
+    [("container-v2", 512 - 300 + 100), ("container-v1", 1024 - 900 + 400), ("kernel-5.10", 4096)],
+)
+def test_the_memory_limit_honours_a_container(
+    become: Become, monkeypatch: pytest.MonkeyPatch, name: str, free_mib: int
+) -> None:
+    become(name)
+    memory = SimpleNamespace(available=4096 * MIB)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    assert MemoryLimit.of(None).mib == free_mib / 2
+    memory.available = 100 * MIB
+    assert MemoryLimit.of(None).mib == 50
+
+
+def test_busy_processes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = 5_000_001, 5_000_002, 5_000_003  # beyond the ids of Linux
+    before = {
+        (first, 0.5): ("old", 7.0),
+        (second, 0.5): ("idle", 9.0),
+        (third, 0.5): ("ended, and its id reused", 4.0),
+    }
+    after = {
+        (third, 9.5): ("new", 0.4),
+        (first, 0.5): ("old", 8.0),
+        (second, 0.5): ("idle", 9.02),
+        (os.getpid(), 0.5): ("self", 99.0),
+        (os.getppid(), 0.5): ("parent", 99.0),
+    }
+    samples, times = iter([before, after]), iter([100.0, 102.0])
+    clock = SimpleNamespace(monotonic=lambda: next(times), sleep=lambda _: None)
+    monkeypatch.setattr(machine, "_cpu_seconds", lambda: next(samples))
+    monkeypatch.setattr(machine, "time", clock)
+    found = machine.busy_processes()
+    assert found == [BusyProcess("old", first, 0.5), BusyProcess("new", third, 0.2)]
+
+
+def test_cpu_seconds_of_processes_are_read() -> None:
+    assert {pid: cpu_s for (pid, _), (_, cpu_s) in machine._cpu_seconds().items()}[os.getpid()] > 0

@@ -1,0 +1,235 @@
+"""Telemetry without a server: the probe's rows, how they are joined, and a sampler that fails."""
+
+import errno
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+import pytest
+
+from twinbench.job import GeneratorSummary
+from twinbench.measure import rig, telemetry
+from twinbench.measure.probe import COLUMNS as PROBE_COLUMNS
+from twinbench.measure.probe import PERIOD_NS, ROW, LoopLag, Probe
+from twinbench.measure.processes import Child, ResourceUse
+from twinbench.measure.server import Server
+from twinbench.measure.telemetry import (
+    COLUMNS,
+    INSIDE,
+    NO_TELEMETRY,
+    OUTSIDE,
+    MemoryLimit,
+    ServerSampler,
+    join,
+    probe_rows,
+)
+
+SECOND_NS = 1_000_000_000
+SOON_S = 20.0  # for what comes at once
+BOOM = RuntimeError("boom\nsecond line")
+FULL = OSError(errno.ENOSPC, "No space left on device")
+LIMIT = MemoryLimit(100, "memory_mib = 100")
+
+
+class Loop:
+    """Event loop that runs one callback when asked to."""
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[], None]] = []
+
+    def call_soon_threadsafe(self, callback: Callable[[], None]) -> None:
+        self.callbacks.append(callback)
+
+    def run(self) -> None:
+        self.callbacks.pop(0)()
+
+
+class Limiter:
+    """AnyIO's limiter of threads."""
+
+    broken = False
+
+    def statistics(self) -> SimpleNamespace:
+        if self.broken:
+            raise RuntimeError("set changed size during iteration")
+        return SimpleNamespace(borrowed_tokens=3, tasks_waiting=2)
+
+
+@pytest.fixture
+def fd(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Memory for three rows, of a process that has not imported SQLAlchemy."""
+    monkeypatch.delitem(sys.modules, "sqlalchemy.pool", raising=False)
+    fd = os.memfd_create("test")
+    os.ftruncate(fd, 3 * ROW.size)
+    yield fd
+    os.close(fd)
+
+
+def read(fd: int) -> pl.DataFrame:
+    numbers = np.frombuffer(os.pread(fd, 1000, 0), np.int64)
+    return probe_rows(numbers.reshape(-1, len(PROBE_COLUMNS)))
+
+
+def outside(*t_ns: int) -> pl.DataFrame:
+    rows = [(t, 5, n / 10, 90.0, 0.1 * n, 0.0) for n, t in enumerate(t_ns)]
+    return pl.DataFrame(rows, schema=OUTSIDE, orient="row")
+
+
+def inside(*t_ns: int) -> pl.DataFrame:
+    return pl.DataFrame([(t, 0.1, 1, 0, 2, 1, 0.01) for t in t_ns], schema=INSIDE, orient="row")
+
+
+def test_the_lag_of_a_blocked_loop_grows() -> None:
+    loop = Loop()
+    began_ns = time.perf_counter_ns() - 9 * SECOND_NS
+    lag = LoopLag(loop, began_ns)
+    assert lag.read(began_ns + 2 * SECOND_NS) == 2 * SECOND_NS
+    assert lag.read(began_ns + 3 * SECOND_NS) == 3 * SECOND_NS
+    assert len(loop.callbacks) == 1
+    loop.run()
+    assert lag.read(began_ns + 99 * SECOND_NS) == pytest.approx(9 * SECOND_NS, rel=0.5)
+    # The next callback was posted only now.
+    assert len(loop.callbacks) == 1
+    assert lag.read(began_ns + 100 * SECOND_NS) == SECOND_NS
+
+
+def test_the_memory_of_the_probe_keeps_the_newest_rows(fd: int) -> None:
+    probe, loop = Probe(os.dup(fd)), Loop()
+    probe.attach(loop, Limiter())
+    times: list[int] = []
+    for _ in range(5):
+        loop.run()
+        probe.sample()
+        times.append(read(fd)["t_ns"][-1])
+    rows = read(fd)
+    assert rows["t_ns"].to_list() == sorted(times)[-3:]
+    assert rows["threads_used"].to_list() == [3, 3, 3]
+    assert rows["threads_waiting"].to_list() == [2, 2, 2]
+    assert rows["telemetry_cpu_s"].is_sorted()
+
+
+def test_unknown_values_are_null(fd: int) -> None:
+    probe, limiter = Probe(os.dup(fd)), Limiter()
+    limiter.broken = True
+    probe.attach(Loop(), limiter)
+    probe.sample()
+    (row,) = read(fd).to_dicts()
+    assert {name for name, value in row.items() if value is None} == {
+        *("threads_used", "threads_waiting", "connections_used", "connections_waiting")
+    }
+
+
+def test_a_row_that_was_being_written_is_left_out() -> None:
+    whole = [10, 2_000_000, 1, 0, -1, -1, 30_000_000, 10]
+    torn, never = [*whole[:-1], 9], [0] * len(PROBE_COLUMNS)
+    (row,) = probe_rows(np.array([torn, whole, never])).to_dicts()
+    assert (row["t_ns"], row["loop_lag_ms"], row["telemetry_cpu_s"]) == (10, 2.0, 0.03)
+    assert (row["connections_used"], row["connections_waiting"]) == (None, None)
+
+
+def test_outside_samples_get_the_nearest_inside_sample() -> None:
+    start = 1_000 * SECOND_NS
+    times = [start, start + PERIOD_NS, start + 10 * PERIOD_NS]
+    samples = inside(start - PERIOD_NS // 10, start + PERIOD_NS + 5, start + 12 * PERIOD_NS)
+    found = join(outside(*times), samples)
+    assert found.columns == COLUMNS
+    assert found["t_ns"].to_list() == times
+    # The last has none within a period: the process did not run.
+    assert found["connections_used"].to_list() == [2, 2, None]
+    assert found["threads"].to_list() == [5, 5, 5]
+
+
+@pytest.mark.parametrize("times", [[], [SECOND_NS]])
+def test_without_a_probe_all_columns_are_there(times: list[int]) -> None:
+    found = join(outside(*times), inside())
+    assert (found.columns, found.height) == (COLUMNS, len(times))
+    assert found.schema == join(outside(1), inside(1)).schema
+    assert found["loop_lag_ms"].null_count() == len(times)
+
+
+class FailingTree:
+    """Process tree that can be sampled twice."""
+
+    def __init__(self) -> None:
+        self.left = 2
+
+    def sample(self) -> ResourceUse:
+        if not self.left:
+            raise BOOM
+        self.left -= 1
+        return ResourceUse(1, 0.1, 10.0)
+
+
+class FakeChild:
+    """Child that uses `mib`, and may be stopped."""
+
+    pid = 1
+
+    def __init__(self, mib: float) -> None:
+        self.mib, self.memory_read, self.stopped = mib, Event(), Event()
+
+    def memory_bytes(self) -> int:
+        self.memory_read.set()
+        return int(self.mib * 2**20)
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+def sampler(child: FakeChild) -> ServerSampler:
+    return ServerSampler(cast("Child", child), (), None, LIMIT)
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_a_sampler_that_fails_keeps_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "process_tree", lambda pid: FailingTree())
+    child = FakeChild(10)
+    with sampler(child) as found:
+        assert child.memory_read.wait(SOON_S)
+    assert found.remarks == [f"{NO_TELEMETRY}: RuntimeError: boom"]
+    assert found.frame().height == 2
+    assert found.cpu_s(0, 1) is None
+    assert not found.ended_reason
+
+
+@pytest.mark.parametrize("tree", [lambda pid: FailingTree(), raising(BOOM)])
+def test_a_big_server_is_ended_without_telemetry(
+    monkeypatch: pytest.MonkeyPatch, tree: Callable[[int], FailingTree]
+) -> None:
+    monkeypatch.setattr(telemetry, "process_tree", tree)
+    child = FakeChild(500)
+    with sampler(child) as found:
+        assert child.stopped.wait(SOON_S)
+    assert "used 500 MiB, more than memory_mib = 100" in found.ended_reason
+    assert len(found.remarks) == 1
+
+
+@pytest.mark.parametrize("part", ["frame", "cpu_s", "write"])
+def test_telemetry_that_cannot_be_kept_is_a_remark(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str
+) -> None:
+    child = FakeChild(10)
+    server = SimpleNamespace(child=child, remarks=[], telemetry_error=lambda timeout_s: "")
+    summary = SimpleNamespace(window_ns=(0, 1), collapsed=False)
+    made_up = cast("Server", server), cast("GeneratorSummary", summary)
+    found = sampler(child)
+    monkeypatch.setattr(found, part, raising(BOOM))
+    fields = rig._keep_telemetry(found, *made_up, tmp_path)
+    assert fields["remarks"] == [f"{NO_TELEMETRY}: RuntimeError: boom"]
+    assert fields["server_cpu_s"] is None
+    monkeypatch.setattr(found, part, raising(FULL))
+    with pytest.raises(OSError, match="No space left"):
+        rig._keep_telemetry(found, *made_up, tmp_path)
