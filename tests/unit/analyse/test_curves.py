@@ -86,13 +86,14 @@ def test_figures_are_geometric_means_over_blocks() -> None:
     assert found.server_cpu_ms == pytest.approx((0.2 + 0.05) / 2)
 
 
-def test_p99_is_pooled_where_a_block_has_too_few_samples(tmp_path: Path) -> None:
-    # 8 samples beyond it in a block, 24 in all three.
-    found = runs.analysed(tmp_path, lambda cell: runs.steady(cell, 800)).curves[0].points[0]
+@pytest.mark.parametrize("rps", [(800, 800, 800), (4000, 800)])
+def test_p99_is_pooled_where_a_block_has_too_few_samples(rps: tuple[int, ...]) -> None:
+    # Of 800, 8 samples lie beyond it, of all blocks together 24 and more.
+    found = analysis.point(EIGHT_USERS, [analysed(each) for each in rps])
     assert found.p50_ms
     assert found.p50_ms.low is not None
     assert found.p99_ms
-    assert found.p99_ms.estimate == pytest.approx(1000 / 800, rel=1e-3)
+    assert found.p99_ms.estimate == pytest.approx(8e3 / 800, rel=1e-3)
     assert found.p99_ms.low is None
 
 
