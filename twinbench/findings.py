@@ -1,7 +1,6 @@
-"""What was found before a run: by the preflight, whether the targets do the same work; by the
-self-check, whether the load generator is fast and exact enough today, and the machine's floor.
+"""Findings before a run: of the preflight on the targets, of the self-check on the generator.
 
-Whoever found it writes it, a run folder keeps it, analysis and reports read it.
+A run folder keeps them; analysis and reports read them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,6 +21,8 @@ EXACTLY = 1e-5
 
 
 class Finding(BaseModel):
+    """Immutable model without unknown keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -37,6 +38,7 @@ class Check(Finding):
 
     @property
     def ok(self) -> bool:
+        """Whether the figure is within its bounds."""
         return self.low <= self.measured <= self.high
 
     @property
@@ -76,6 +78,7 @@ class SelfCheck(Finding):
 
     @property
     def failed(self) -> list[Check]:
+        """The checks whose figure is out of bounds."""
         return [check for check in self.checks if not check.ok]
 
 

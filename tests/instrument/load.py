@@ -105,7 +105,7 @@ def _slow(stall: Stall, measurement: Measurement) -> list[Check]:
 
 
 def _hidden(stall: Stall, measurement: Measurement) -> list[Check]:
-    """A closed load stalls with its server: one request of each user shows it."""
+    """Check that a closed load stalls with its server: one request of each user shows it."""
     response = ms(measurement.requests, "done_ns", "intended_ns")
     slow = int((response > stall.lasted_ms / 2).sum())
     p99 = float(np.percentile(response, 99))

@@ -198,6 +198,7 @@ def headroom(measurement: Measurement) -> list[Check]:
 
 
 def main() -> None:
+    """Print the result of a folder as JSON."""
     folder, started = sys.argv[1:]
     try:
         found = evaluate(Path(folder), datetime.fromisoformat(started))
