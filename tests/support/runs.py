@@ -13,8 +13,8 @@ from tests.support.factories import plan as plan
 from tests.support.factories import self_check as self_check
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.run import analyse
-from twinbench.findings import SelfCheck
 from twinbench.plan import Cell, Plan, cells
+from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import CellRecord, Store
 
 WINDOW_NS = (1_000_000_000, 2_000_000_000)
