@@ -93,7 +93,7 @@ def upload(authorization: str = Header()) -> dict[str, str]:
     return {"file": name + ".jpg", "at": datetime.now(UTC).isoformat(timespec="seconds")}
 """
 PLAN = """
-name = "twins"
+name = "pair"
 [[targets]]
 name = "one"
 app = "one:app"

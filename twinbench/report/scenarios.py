@@ -307,12 +307,12 @@ def _ratio_points(pair: TargetPair) -> Iterable[Point]:
 
 def _no_ratio(pair: TargetPair, comparison: Comparison) -> Annotation:
     """Return which target did not collapse, on the side of 1 where its points are."""
-    load, survivor = comparison.load.value, pair.faster(comparison)
-    if survivor is None:
+    load, remaining = comparison.load.value, pair.faster(comparison)
+    if remaining is None:
         return Annotation(load, "?", None, "below 1")
-    above = (survivor == pair.index) == (comparison.metric in HIGHER_IS_BETTER)
-    text = f"{pair.title_of(survivor)}\nonly"
-    return Annotation(load, text, survivor, "above 1" if above else "below 1")
+    above = (remaining == pair.index) == (comparison.metric in HIGHER_IS_BETTER)
+    text = f"{pair.title_of(remaining)}\nonly"
+    return Annotation(load, text, remaining, "above 1" if above else "below 1")
 
 
 def _compared(pair: TargetPair, load: int) -> list[str]:
