@@ -1,6 +1,6 @@
-"""Result of the self-check: load generator and floor of the machine, before a run.
+"""Result of a self-check: floor of the machine, capacity of the generator, checks.
 
-The self-check writes it, a run folder keeps it, analysis and reports read it.
+A run folder keeps it; analysis and reports read it.
 """
 
 from twinbench.models import Amount, Figure, FrozenModel
