@@ -14,8 +14,8 @@ from scipy import stats
 
 from twinbench.analyse.results import CellFigures, CellStatus
 from twinbench.analyse.window import Window
-from twinbench.findings import Floor
 from twinbench.plan import LoadKind, Plan
+from twinbench.selfcheck.result import Floor
 from twinbench.store import CellRecord
 
 MAX_ERRORS = 0.001  # share of wrong responses: fewer do not move a p99, nor a throughput visibly

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from tests.support.runs import Made
 from twinbench.analyse.results import Timeline
 from twinbench.analyse.run import analyse_cell
@@ -27,7 +27,7 @@ def timeline(
     **changes: object,
 ) -> Timeline:
     """Return that of one cell with these requests, taken as valid."""
-    plan = runs.plan(blocks=1, targets=ONE_TARGET, scenarios=[scenario])
+    plan = factories.plan(blocks=1, targets=ONE_TARGET, scenarios=[scenario])
     store = runs.write_run(
         tmp_path,
         plan,
