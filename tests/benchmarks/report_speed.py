@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import psutil
 
-from tests.support import runs
+from tests.support import factories, runs
 from twinbench.paths import PLANS
 from twinbench.plan import Cell, Plan, cells, read_plan
 from twinbench.store import CellRecord
@@ -59,7 +59,7 @@ def _write(folder: Path, plan: Plan, requests: int) -> Path:
         plan,
         make,
         telemetry=lambda _: runs.telemetry(loop_lag_ms=0.4, threads_used=8, threads_waiting=0),
-        self_check=runs.self_check(),
+        self_check=factories.self_check(),
     )
     return store.folder
 

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.browser.conftest import PATIENCE_MS
-from tests.support import runs
-from tests.unit.test_golden import GOLDEN
+from tests.support import factories
+from tests.support.runs import GOLDEN
 from twinbench.analyse.results import ClaimResult
 from twinbench.analyse.run import analyse
 from twinbench.report.view import build_view
@@ -19,7 +19,7 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 PAPER: ViewportSize = {"width": 733, "height": 1062}  # A4 less margins of 8 mm
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 HOSTILE = "<script>document.title = 'mine'</script><img src=x onerror=\"document.title='mine'\">"
-FAILED = runs.check("delays", ok=False, advice=HOSTILE)
+FAILED = factories.check("delays", ok=False, advice=HOSTILE)
 CLAIM = ClaimResult(
     id="io", text=HOSTILE, source=HOSTILE, verdict="refuted", evidence="0.5 at 8 users", cells=[1]
 )
@@ -34,7 +34,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("report") / "run"
     shutil.copytree(GOLDEN / "run", folder)
     store = Store.open(folder)
-    store.write_self_check(runs.self_check(FAILED))
+    store.write_self_check(factories.self_check(FAILED))
     results = analyse(store).model_copy(update={"claims": [CLAIM]})
     return write_report(build_view(results), folder, lambda _: None).as_uri()
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from tests.instrument import LOGS, RUNS, plans, theory
-from tests.support.runs import manifest
+from tests.support.factories import manifest
 from twinbench.plan import Cell, Plan, cells
 from twinbench.store import CellRecord, Store
 

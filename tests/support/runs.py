@@ -6,17 +6,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-# Also under `runs`, where most tests look for them.
-from tests.support.factories import check as check
-from tests.support.factories import manifest as manifest
-from tests.support.factories import plan as plan
-from tests.support.factories import self_check as self_check
+from tests.support import factories
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.run import analyse
-from twinbench.findings import SelfCheck
 from twinbench.plan import Cell, Plan, cells
+from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import CellRecord, Store
 
+GOLDEN = Path(__file__).parents[1] / "golden"  # a recorded run, and what comes of it
 WINDOW_NS = (1_000_000_000, 2_000_000_000)
 CUMULATIVE = ("cpu_s", "cores_busy_s", "cores_stolen_s", "telemetry_cpu_s")
 GAUGES = (
@@ -119,7 +116,7 @@ def write_run(
     self_check: SelfCheck | None = None,
 ) -> Store:
     """Write a whole run of `of`."""
-    store = Store.create(manifest(of), folder)
+    store = Store.create(factories.manifest(of), folder)
     for cell in cells(of):
         made, requests = make_cell(cell)
         requests.write_parquet(store.begin(cell) / "requests.parquet")
@@ -142,7 +139,9 @@ def analysed(
     **changes: object,
 ) -> Results:
     """Write a run of the plan with `changes`, and analyse it."""
-    run = write_run(folder, plan(**changes), make_cell, telemetry=telemetry, self_check=self_check)
+    run = write_run(
+        folder, factories.plan(**changes), make_cell, telemetry=telemetry, self_check=self_check
+    )
     return analyse(run)
 
 

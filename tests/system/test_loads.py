@@ -8,7 +8,7 @@ import polars as pl
 import psutil
 import pytest
 
-from tests.support import runs
+from tests.support import factories
 from tests.support.processes import BEHAVING, clean_rig
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
@@ -24,7 +24,7 @@ OPEN = {"open": [RATE], "in_flight": MORE_THAN_ARRIVE}
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with clean_rig(runs.plan(), tmp_path_factory.mktemp("logs")) as found:
+    with clean_rig(factories.plan(), tmp_path_factory.mktemp("logs")) as found:
         yield found
 
 
@@ -63,7 +63,7 @@ def test_a_wait_of_20_ms_limits_the_throughput(rig: Rig, tmp_path: Path) -> None
 
 
 def test_fewer_users_than_processes_are_measured(tmp_path: Path) -> None:
-    with clean_rig(runs.plan(processes=2), tmp_path) as rig:
+    with clean_rig(factories.plan(processes=2), tmp_path) as rig:
         for users in (1, 10, 1):
             record = measure(rig, tmp_path, "wait", closed=[users])
             assert (record.outcome, record.reason, record.users_unserved) == ("done", "", 0)
@@ -105,7 +105,7 @@ def test_several_processes_share_the_schedule_of_one(tmp_path: Path) -> None:
     found = []
     for processes in (1, 3):
         folder = tmp_path / str(processes)
-        with clean_rig(runs.plan(processes=processes), tmp_path) as rig:
+        with clean_rig(factories.plan(processes=processes), tmp_path) as rig:
             record = measure(rig, folder, "ok", **OPEN)
         everything = pl.read_parquet(folder / "requests.parquet")
         assert everything["done_ns"].is_sorted()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import runs
+from tests.support import factories
 from tests.support.processes import BEHAVING, LONG_S, twinbench
 from tests.system.planted import APP, CHANGING, OTHERS, PLAN, write_pair
 from twinbench.measure.rig import Rig
@@ -28,7 +28,7 @@ OWN_DATABASE = "sqlite3.connect(FILE.parent / 'x').execute('CREATE TABLE x (y)')
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with Rig(runs.plan(), tmp_path_factory.mktemp("logs")) as found:
+    with Rig(factories.plan(), tmp_path_factory.mktemp("logs")) as found:
         yield found
 
 

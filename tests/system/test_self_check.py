@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.factories import plan
 from tests.support.processes import clean_rig
-from tests.support.runs import plan
 from twinbench.selfcheck.check import run_self_check
 
 pytestmark = [pytest.mark.instrument, pytest.mark.serial]

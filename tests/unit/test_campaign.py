@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from tests.support.factories import preflight_pair
 from twinbench import campaign, run
 from twinbench.analyse.run import analyse
@@ -16,7 +16,7 @@ from twinbench.plan import Cell, cells
 from twinbench.report.view import build_view
 from twinbench.store import CellRecord, Session, Store, now
 
-CELLS = cells(runs.plan())
+CELLS = cells(factories.plan())
 
 
 class FakeMeasure:
@@ -37,7 +37,7 @@ class FakeMeasure:
 
 
 def new_run(folder: Path, started: datetime | None = None) -> Store:
-    manifest = runs.manifest(runs.plan())
+    manifest = factories.manifest(factories.plan())
     if started:
         manifest.sessions = [Session(started=started, ended=started)]
     return Store.create(manifest, folder)
@@ -157,7 +157,7 @@ def test_latest_link_moves_to_the_run(tmp_path: Path) -> None:
 
 
 def test_newest_preflight_is_kept_and_shown(tmp_path: Path) -> None:
-    store = runs.write_run(tmp_path, runs.plan(), lambda cell: runs.steady(cell, 1000))
+    store = runs.write_run(tmp_path, factories.plan(), lambda cell: runs.steady(cell, 1000))
     assert analyse(store).preflight == []
     for requests in (1, 2):
         pair = preflight_pair(requests=requests)

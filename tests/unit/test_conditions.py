@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import runs
+from tests.support import factories
 from tests.support.outcomes import Outcome, Outcomes, results_of
 from twinbench import run
 from twinbench.measure import machine
@@ -16,7 +16,7 @@ from twinbench.report.method import SHARING, badges, conditions
 from twinbench.selfcheck.check import SelfCheckError, run_self_check
 from twinbench.store import Machine, Sharing, Store, StoreError
 
-PLAIN = runs.manifest(runs.plan()).machine
+PLAIN = factories.manifest(factories.plan()).machine
 GOOD = Outcomes("wait", {8: Outcome(2.0)})
 PLAN = """
 name = "rates"
@@ -83,7 +83,7 @@ def test_only_what_is_known_of_a_machine_is_shown() -> None:
 def test_a_run_is_resumed_on_the_same_machine_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], same: bool
 ) -> None:
-    store = Store.create(runs.manifest(runs.plan()), tmp_path)
+    store = Store.create(factories.manifest(factories.plan()), tmp_path)
     monkeypatch.setattr(machine, "versions", lambda: store.manifest().versions)
     monkeypatch.setattr(machine, "describe", lambda _: of(**change))
     rig = Rig.__new__(Rig)

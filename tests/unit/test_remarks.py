@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from tests.support import runs
+from tests.support import factories, runs
 from twinbench import run
 from twinbench.analyse import run as analysis
 from twinbench.analyse.run import analyse, analyse_cell
@@ -31,7 +31,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
 def made(folder: Path) -> Store:
-    return runs.write_run(folder, runs.plan(), lambda cell: runs.steady(cell, 1000))
+    return runs.write_run(folder, factories.plan(), lambda cell: runs.steady(cell, 1000))
 
 
 def raising(error: BaseException) -> Callable[..., Any]:
@@ -48,7 +48,7 @@ def test_a_cell_without_telemetry_is_valid_and_remarked(tmp_path: Path) -> None:
             record.server_cpu_s, record.remarks = None, ["no telemetry"]
         return record, requests
 
-    results = analyse(runs.write_run(tmp_path, runs.plan(), make))
+    results = analyse(runs.write_run(tmp_path, factories.plan(), make))
     assert results.remarks == ["2 of 12 cells: no telemetry"]
     first = results.cells[0]
     assert (first.status, first.reasons) == ("valid", ["no telemetry"])
@@ -159,9 +159,9 @@ def test_a_chart_that_cannot_be_drawn_is_a_box(
         return figure_of(chart)
 
     monkeypatch.setattr(write, "figure_of", draw)
-    told: list[str] = []
-    page = write_report(view, tmp_path, lambda _: None, told.append).read_text()
-    [remark] = told
+    remarks: list[str] = []
+    page = write_report(view, tmp_path, lambda _: None, remarks.append).read_text()
+    [remark] = remarks
     assert remark.startswith(f"chart {broken} could not be drawn: RuntimeError: boom")
     assert page.count(f'<p class="missing">Chart {broken} could not be drawn: ') == 1
     assert page.count('class="missing"') == 1

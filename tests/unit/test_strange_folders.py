@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from twinbench.analyse.run import analyse
 from twinbench.measure.generator import _join
 from twinbench.plan import Cell, cells
@@ -37,7 +37,9 @@ def written(folder: Path) -> Store:
     def make(of: Cell) -> tuple[CellRecord, runs.Requests]:
         return runs.steady(of, 500)
 
-    store = runs.write_run(folder, runs.plan(), make, telemetry=lambda _: runs.telemetry(cpu_s=0.5))
+    store = runs.write_run(
+        folder, factories.plan(), make, telemetry=lambda _: runs.telemetry(cpu_s=0.5)
+    )
     assert not analyse(store).remarks
     return store
 
@@ -53,7 +55,7 @@ def column(run: Path, name: str, value: pl.Expr) -> None:
 
 def checks(run: Path, **values: object) -> None:
     """Write a self-check with one check and these `values`."""
-    found = json.loads(runs.self_check(runs.check()).model_dump_json())
+    found = json.loads(factories.self_check(factories.check()).model_dump_json())
     check = found["checks"][0] | values
     (run / "selfcheck.json").write_text(json.dumps(found | {"checks": [check]}))
 
@@ -64,7 +66,7 @@ def machine(run: Path, **values: object) -> None:
 
 
 def floor(run: Path, **values: object) -> None:
-    found = json.loads(runs.self_check().model_dump_json())
+    found = json.loads(factories.self_check().model_dump_json())
     (run / "selfcheck.json").write_text(json.dumps(found | {"floor": found["floor"] | values}))
 
 
@@ -185,7 +187,7 @@ def test_figures_of_another_run_are_not_read_through_a_link(tmp_path: Path, name
 
 def test_cells_are_in_the_order_of_measuring_beyond_9999(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    first = cells(runs.plan())[0]
+    first = cells(factories.plan())[0]
     for number in (10_000, 9_999):
         of = first._replace(number=number)
         store.begin(of)
@@ -231,7 +233,9 @@ def test_a_folder_with_marks_of_a_pattern_is_read(tmp_path: Path, name: str) -> 
         return runs.steady(of, 500)
 
     folder = tmp_path / name
-    store = runs.write_run(folder, runs.plan(), make, telemetry=lambda _: runs.telemetry(cpu_s=0.5))
+    store = runs.write_run(
+        folder, factories.plan(), make, telemetry=lambda _: runs.telemetry(cpu_s=0.5)
+    )
     assert analyse(store).cells
     (tmp_path / "ab").mkdir()  # which the names are patterns of
     shares = [folder / "0.parquet", folder / "1.parquet"]
@@ -250,7 +254,7 @@ def test_no_chart_is_written_through_a_link(tmp_path: Path) -> None:
     def make(of: Cell) -> tuple[CellRecord, runs.Requests]:
         return runs.steady(of, 500)
 
-    store = runs.write_run(tmp_path / "runs", runs.plan(), make)
+    store = runs.write_run(tmp_path / "runs", factories.plan(), make)
     elsewhere, precious = tmp_path / "elsewhere", tmp_path / "precious"
     elsewhere.mkdir()
     precious.write_text("mine")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.control import Control
 
-from tests.support import runs
+from tests.support import factories, runs
 from twinbench import cli
 from twinbench.cli.console import PrintableConsole
 from twinbench.plan import cells
@@ -54,7 +54,7 @@ def test_a_status_line_holds_no_control_characters() -> None:
 
 def test_a_progress_bar_holds_no_control_characters() -> None:
     console, file = terminal()
-    of = cells(runs.plan())[0]._replace(scenario=HOSTILE.replace("[", "\\["))
+    of = cells(factories.plan())[0]._replace(scenario=HOSTILE.replace("[", "\\["))
     with RunProgress(console, 12, 0) as progress:
         progress.update(runs.record(of))
     assert_harmless(file.getvalue())

@@ -306,7 +306,7 @@ def _ratio_points(pair: TargetPair) -> Iterable[Point]:
 
 
 def _no_ratio(pair: TargetPair, comparison: Comparison) -> Annotation:
-    """Return which target did not collapse, on the side of 1 where its points are."""
+    """Return which target did not collapse, above or below 1 as its points would be."""
     load, remaining = comparison.load.value, pair.faster(comparison)
     if remaining is None:
         return Annotation(load, "?", None, "below 1")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from tests.support.factories import cell_result
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.results import CellResult, CellStatus, Comparison, Metric
@@ -22,7 +22,7 @@ ALL_VALID: Mapping[str, CellStatus] = {}
 
 
 def plan_of(*scenarios: dict[str, object]) -> Plan:
-    return runs.plan(scenarios=[NOOP | scenario for scenario in scenarios])
+    return factories.plan(scenarios=[NOOP | scenario for scenario in scenarios])
 
 
 PLAN = plan_of({"closed": [8]})
@@ -117,7 +117,7 @@ def test_family_is_the_loads_of_one_kind_of_a_scenario() -> None:
 
 def test_each_candidate_is_a_family() -> None:
     targets = [{"name": name, "app": f"{name}:app"} for name in ("sync", "async", "third")]
-    plan = runs.plan(targets=targets, scenarios=[NOOP | {"closed": [8]}])
+    plan = factories.plan(targets=targets, scenarios=[NOOP | {"closed": [8]}])
     cells = pair(BARELY)
     cells += [c.model_copy(update={"target": "third"}) for c in cells if c.target == "async"]
     found = of(comparisons(plan, cells), "throughput")
@@ -152,7 +152,7 @@ def test_single_block_has_a_ratio_without_a_decision() -> None:
 )
 def test_aa_check_is_one_target_under_two_names(changes: dict[str, object], aa_check: bool) -> None:
     targets = [{"name": "sync", "app": "a:app"}, {"name": "async", "app": "a:app"} | changes]
-    plan = runs.plan(targets=targets, scenarios=[NOOP | {"closed": [8]}])
+    plan = factories.plan(targets=targets, scenarios=[NOOP | {"closed": [8]}])
     found = comparisons(plan, [])
     assert {comparison.aa_check for comparison in found} == {aa_check}
     assert found[0].expected_differences == changes.get("expected_differences")
@@ -238,7 +238,7 @@ def test_response_times_below_twice_the_floor(sync_ms: float, decision: str) -> 
     """One of the two above it is enough: that it is slower is certain then."""
     cells = [cell_result("sync", block, p50_ms=sync_ms) for block in (1, 2, 3)]
     cells += [cell_result("async", block, p50_ms=0.5) for block in (1, 2, 3)]
-    floor = runs.self_check(latency_p50_ms=1.0).floor
+    floor = factories.self_check(latency_p50_ms=1.0).floor
     [found] = of(comparisons(PLAN, cells, floor), "p50")
     assert found.decision == decision
     assert (found.ratio is None) == (decision == "not comparable")

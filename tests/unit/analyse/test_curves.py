@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from tests.support.factories import cell_result, collapsed_point, point
 from twinbench.analyse import curves as analysis
 from twinbench.analyse.curves import capacity, curves, objective, prediction
@@ -15,7 +15,7 @@ from twinbench.analyse.run import analyse_cell
 from twinbench.analyse.window import AnalysedCell
 from twinbench.plan import Cell, Load, cells
 
-PLAN = runs.plan()
+PLAN = factories.plan()
 EIGHT_USERS = Load("closed", 8)
 SLO_MS = 200.0
 SERVICE_MS = 50.0
@@ -120,7 +120,7 @@ def test_no_response_inside_the_window_is_no_throughput(tmp_path: Path) -> None:
 
 def test_curves_follow_the_plan() -> None:
     scenario = {"name": "noop", "requests": [{"path": "/"}], "closed": [1, 8], "open": [100]}
-    plan = runs.plan(scenarios=[scenario], slo_ms=123.0)
+    plan = factories.plan(scenarios=[scenario], slo_ms=123.0)
     found = curves(plan, [analysed(1000, 1), analysed(2000, 8), analysed(3000, 8, block=2)])
     assert [(c.target, c.load_kind, [(p.value, p.blocks) for p in c.points]) for c in found] == [
         ("sync", "closed", [(1, 1), (8, 2)]),

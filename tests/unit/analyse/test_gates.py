@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from tests.support.runs import Made, analysed_cell
 from twinbench.analyse.results import CellResult
 from twinbench.plan import Cell
@@ -249,7 +249,7 @@ def test_lag_at_p99_beyond_response_and_floor(
     tmp_path: Path, response_ms: float, floor_ms: float | None, status: str
 ) -> None:
     requests = late(runs.arrivals(4000, response_ms), lag_ms=5)
-    self_check = runs.self_check(lag_p99_ms=floor_ms) if floor_ms else None
+    self_check = factories.self_check(lag_p99_ms=floor_ms) if floor_ms else None
     found = analysed_cell(
         tmp_path, lambda c: (runs.record(c), requests), self_check=self_check, open=4000
     )
@@ -267,7 +267,7 @@ def test_background_requests_do_not_hide_a_late_generator(tmp_path: Path) -> Non
 
     requests = [{"path": "/"}, {"path": "/slow", "background": True}]
     scenario = {"name": "mix", "requests": requests, "open": [2000]}
-    self_check = runs.self_check(lag_p99_ms=0.2)
+    self_check = factories.self_check(lag_p99_ms=0.2)
     found = runs.analysed(tmp_path, make, self_check=self_check, scenarios=[scenario])
     assert found.cells[0].status == "invalid"
     assert "late" in found.cells[0].reasons[0]

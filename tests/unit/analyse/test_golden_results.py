@@ -9,7 +9,7 @@ import math
 import os
 from typing import Any
 
-from tests.unit.test_golden import GOLDEN
+from tests.support.runs import GOLDEN
 from twinbench.analyse.run import analyse
 from twinbench.store import Store
 

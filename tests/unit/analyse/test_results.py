@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from tests.support import runs
+from tests.support import factories, runs
 from tests.support.factories import cell_result
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse, write_results
@@ -22,7 +22,7 @@ def test_published_schema_is_current() -> None:
 
 
 def test_results_follow_the_schema_and_read_back(tmp_path: Path) -> None:
-    store = runs.write_run(tmp_path, runs.plan(), lambda cell: runs.steady(cell, 1000))
+    store = runs.write_run(tmp_path, factories.plan(), lambda cell: runs.steady(cell, 1000))
     results = analyse(store)
     write_results(store, results)
     text = (store.folder / "results.json").read_text()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
 from twinbench.plan import Cell
@@ -13,7 +13,7 @@ BOTH_KINDS = {"name": "noop", "requests": [{"path": "/"}], "closed": [1, 8], "op
 
 
 def test_unfinished_run_is_analysed(tmp_path: Path) -> None:
-    store = runs.write_run(tmp_path, runs.plan(), lambda cell: runs.steady(cell, 1000))
+    store = runs.write_run(tmp_path, factories.plan(), lambda cell: runs.steady(cell, 1000))
     for number in (11, 12):
         (store.folder / f"cells/{number:04d}/cell.json").unlink()
     results = analyse(store)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from tests.support.runs import Made
 from twinbench.analyse.results import Timeline
 from twinbench.analyse.run import analyse_cell
@@ -27,7 +27,7 @@ def timeline(
     **changes: object,
 ) -> Timeline:
     """Return that of one cell with these requests, taken as valid."""
-    plan = runs.plan(blocks=1, targets=ONE_TARGET, scenarios=[scenario])
+    plan = factories.plan(blocks=1, targets=ONE_TARGET, scenarios=[scenario])
     store = runs.write_run(
         tmp_path,
         plan,
@@ -184,7 +184,7 @@ def test_load_kinds_are_apart_and_invalid_cells_left_out(tmp_path: Path) -> None
 
 
 def test_only_the_columns_asked_for_are_read(tmp_path: Path) -> None:
-    plan = runs.plan(blocks=1, targets=ONE_TARGET, scenarios=[NOOP])
+    plan = factories.plan(blocks=1, targets=ONE_TARGET, scenarios=[NOOP])
     store = runs.write_run(tmp_path, plan, lambda cell: runs.steady(cell, 1000))
     [record] = store.records()
     assert store.requests(record, ["status", "done_ns"]).columns == ["status", "done_ns"]

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from twinbench.analyse.gates import MAX_TREND, SLICES, TREND_P, fitted_change
 from twinbench.analyse.run import analyse_cell
 from twinbench.plan import Cell, Load
@@ -96,5 +96,5 @@ def growing(count: int, factor: float) -> runs.Requests:
 def test_trend_of_a_cell(count: int, factor: float, found: bool) -> None:
     """A doubling; a change within the limit; and too few responses for five slices."""
     cell = Cell(1, 1, "noop", "sync", Load("closed", 8))
-    result = analyse_cell(runs.record(cell), growing(count, factor), runs.plan()).result
+    result = analyse_cell(runs.record(cell), growing(count, factor), factories.plan()).result
     assert ("throughput changed by a factor of" in "".join(result.reasons)) == found

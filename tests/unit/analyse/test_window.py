@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from twinbench.analyse.window import Window, percentiles
 from twinbench.plan import Cell, Load, LoadKind
 
@@ -75,7 +75,7 @@ def responses(users: int, response_s: float, offset_s: float, kind: LoadKind) ->
     sent = np.repeat(BEGIN + (1e9 * waves_s).astype(np.int64), users)
     record = runs.record(Cell(1, 1, "noop", "sync", Load(kind, users)))
     requests = runs.rows(sent, sent, sent + int(1e9 * response_s))
-    return Window.of(record, requests, runs.plan().scenario("noop")).responses
+    return Window.of(record, requests, factories.plan().scenario("noop")).responses
 
 
 @pytest.mark.parametrize("offset_s", [0.0, 0.1, 0.35, 0.69])

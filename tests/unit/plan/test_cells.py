@@ -1,6 +1,6 @@
 """Order of the cells of a plan."""
 
-from tests.support import runs
+from tests.support import factories
 from twinbench.paths import PLANS
 from twinbench.plan import cells, read_plan
 
@@ -8,8 +8,10 @@ BENCH = read_plan(PLANS / "bench.toml")
 
 
 def test_the_order_depends_on_the_seed() -> None:
-    assert cells(runs.plan(seed=1)) == cells(runs.plan(seed=1))
-    assert any(cells(runs.plan(seed=1)) != cells(runs.plan(seed=seed)) for seed in (2, 3, 4))
+    assert cells(factories.plan(seed=1)) == cells(factories.plan(seed=1))
+    assert any(
+        cells(factories.plan(seed=1)) != cells(factories.plan(seed=seed)) for seed in (2, 3, 4)
+    )
 
 
 def test_each_block_holds_every_cell_once() -> None:

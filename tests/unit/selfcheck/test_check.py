@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import runs
+from tests.support import factories, runs
 from twinbench.plan import Cell, Plan
 from twinbench.selfcheck import check, evaluate
 from twinbench.store import CellRecord, Store
@@ -16,7 +16,7 @@ HIGHEST = 200
 
 def plan_of(*rates: int, closed: tuple[int, ...] = ()) -> Plan:
     scenario = {"name": "noop", "requests": [{"path": "/"}]}
-    return runs.plan(scenarios=[scenario | {"open": list(rates), "closed": list(closed)}])
+    return factories.plan(scenarios=[scenario | {"open": list(rates), "closed": list(closed)}])
 
 
 def test_the_highest_rate_of_open_loads_is_declared(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_the_highest_rate_of_open_loads_is_declared(tmp_path: Path) -> None:
 
 
 def test_the_highest_rate_of_closed_loads_is_that_of_the_newest_run(tmp_path: Path) -> None:
-    plan = runs.plan()
+    plan = factories.plan()
     assert check.highest_rate(plan, tmp_path) == check.USUAL_RPS
 
     def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
@@ -38,8 +38,8 @@ def test_the_highest_rate_of_closed_loads_is_that_of_the_newest_run(tmp_path: Pa
 
 
 def test_the_summary_counts_and_a_failure_is_a_warning() -> None:
-    failed = runs.check("arrival lag", ok=False, advice="Look.")
-    found = runs.self_check(runs.check(), failed)
+    failed = factories.check("arrival lag", ok=False, advice="Look.")
+    found = factories.self_check(factories.check(), failed)
     assert check.summary(found).startswith("Self-check: 1 of 2 pass")
     assert check.warnings(found) == [
         "Self-check failed: arrival lag: 0.5 ms (at most 0.1). Look.",
@@ -58,7 +58,7 @@ def measured(
         changes = headroom if cell.scenario == "limits" else {}
         return runs.record(cell, **changes), runs.arrivals(cell.load.value, 1.0, lag_ms=lag_ms)
 
-    for plan in check.plans(runs.plan(), HIGHEST):
+    for plan in check.plans(factories.plan(), HIGHEST):
         runs.write_run(folder / "runs", plan, make)
     for number in (1, 2):
         (folder / f"timer-{number}.json").write_text(json.dumps([100_000] * 50))

@@ -12,9 +12,4 @@ def figure_of(chart: Chart) -> Figure:
     """Draw `chart`."""
     if isinstance(chart, HeatMap):
         return heat_map_figure(chart)
-    if isinstance(chart, LineChart):
-        return line_figure(chart)
-    return timeline_figure(chart)
-
-
-__all__ = ["figure_of"]
+    return line_figure(chart) if isinstance(chart, LineChart) else timeline_figure(chart)

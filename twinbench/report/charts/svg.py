@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from twinbench.report.charts.frame import EACH, INK, ONE, PALETTE, RC
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
+REMOVED = (f"{NAMESPACE}metadata", f"{NAMESPACE}style")
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 COORDINATES = ("d", "x", "y", "points")
 FRACTION = re.compile(r"-?\d+\.\d+")
@@ -51,12 +52,11 @@ def svg_of(figure: Figure) -> bytes:
 def inline(svg: bytes, label: str, described_by: str) -> str:
     """Return an SVG file as an element for a page, as wide as there is room."""
     root = ET.fromstring(svg)  # noqa: S314 - matplotlib wrote it
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag.removeprefix(NAMESPACE) in ("metadata", "style"):
-                parent.remove(child)
+    for element in list(root.iter()):
+        element[:] = [child for child in element if child.tag not in REMOVED]
     for element in list(root.iter()):
         _simplify(element)
+    for element in list(root.iter()):
         _add_titles(element)
     for group in root.iter("g"):
         group.attrib.pop("id", None)  # nothing refers to a group
@@ -110,10 +110,8 @@ def _add_titles(element: ET.Element) -> None:
         _add_title(element, gid.removeprefix(ONE))
     elif gid.startswith(EACH):
         texts = json.loads(gid.removeprefix(EACH))
-        # Markers are uses of a path that stands in the group's definitions.
-        uses = [e for e in element.iter() if e.tag.removeprefix(NAMESPACE) == "use"]
-        paths = [e for e in element.iter() if e.tag.removeprefix(NAMESPACE) == "path"]
-        marks = uses or paths
+        # Markers are uses of a path in the definitions of the group.
+        marks = list(element.iter("use")) or list(element.iter("path"))
         # Otherwise a text could be on the wrong mark.
         if len(marks) == len(texts):
             for mark, text in zip(marks, texts, strict=True):

@@ -1,8 +1,8 @@
-"""A real recorded run, and the structure of the page that it gives.
+"""A recorded run, and the structure of its page.
 
-Where a change of the page is meant: UPDATE_GOLDEN=1 .venv/bin/pytest tests/unit/test_golden.py,
-then read the difference. Where the format of runs changes: twinbench run tests/golden/plan.toml,
-and put what it wrote (manifest.json, cells/) in tests/golden/run.
+To accept a change of the page: UPDATE_GOLDEN=1 .venv/bin/pytest tests/unit/report/test_golden.py,
+then read the difference. After a change of the format of runs:
+twinbench run tests/golden/plan.toml, and copy manifest.json and cells/ to tests/golden/run.
 """
 
 import os
@@ -10,18 +10,18 @@ import shutil
 from pathlib import Path
 
 from tests.support.pages import Parsed
+from tests.support.runs import GOLDEN
 from twinbench.analyse.run import analyse
 from twinbench.report.view import build_view
 from twinbench.report.write import write_report
 from twinbench.store import Store
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 SHOWN = {"h1", "h2", "section", "table", "caption", "th", "svg", "details", "summary", "a", "ul"}
 KEPT = ("id", "class", "href", "role", "aria-label", "aria-describedby", "scope")
 
 
 def structure(html: str) -> str:
-    """Elements of a page that a reader meets, indented by their depth, with what names them."""
+    """Return the visible elements of a page by their depth, with what names them."""
     lines = []
     for element in Parsed(html).elements:
         if element.tag in SHOWN and "svg" not in element.inside:
@@ -32,7 +32,7 @@ def structure(html: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_recorded_run_gives_the_expected_page(tmp_path: Path) -> None:
+def test_the_page_of_the_recorded_run_is_as_expected(tmp_path: Path) -> None:
     shutil.copytree(GOLDEN / "run", tmp_path / "run")
     view = build_view(analyse(Store.open(tmp_path / "run")))
     found = structure(write_report(view, tmp_path, lambda _: None).read_text())
@@ -42,6 +42,5 @@ def test_the_recorded_run_gives_the_expected_page(tmp_path: Path) -> None:
     assert found == expected.read_text()
 
 
-def test_the_recorded_run_holds_a_collapse() -> None:
-    """So that the golden page shows one."""
+def test_the_recorded_run_has_a_collapse() -> None:
     assert "collapsed" in {record.outcome for record in Store.open(GOLDEN / "run").records()}
