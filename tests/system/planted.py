@@ -49,7 +49,7 @@ app = FastAPI(lifespan=lifespan)
 
 def finish() -> None:
     time.sleep(0.1)  # later than the answer
-    with sqlite3.connect(FILE) as connection:  # past SQLAlchemy
+    with sqlite3.connect(FILE) as connection:  # bypasses SQLAlchemy
         connection.execute("UPDATE rows SET name = 'finished' WHERE id = 9")
     connection.close()
 

@@ -82,7 +82,7 @@ def test_equal_targets_are_started_once(tmp_path: Path, rig: Rig) -> None:
     [pair] = check(read_plan(write_pair(tmp_path)), "plan.toml", rig, messages.append)
     assert messages == ["checking target 'one'", "checking target 'two'"]
     assert (pair.requests, pair.volatile) == (12, 0)
-    assert pair.not_compared == "SQL, commits (those of connections to SQLite past SQLAlchemy)"
+    assert pair.not_compared == "SQL, commits (those of SQLite connections that bypass SQLAlchemy)"
     assert pair.conditions["event loop"] == "uvloop.Loop"
 
 
@@ -187,7 +187,7 @@ def test_the_order_of_a_set_is_no_difference(tmp_path: Path, rig: Rig) -> None:
     assert checked(rig, write_pair(tmp_path, plan=PLAN + OTHERS)).volatile == 0
 
 
-PAST = "those of connections to SQLite past SQLAlchemy"
+PAST = "those of SQLite connections that bypass SQLAlchemy"
 IN_MEMORY = """
 from sqlalchemy import text
 from sqlalchemy.pool import StaticPool

@@ -132,7 +132,7 @@ class Observer:
 
     def _unobserved(self) -> dict[str, str]:
         counts = {
-            "those of connections to SQLite past SQLAlchemy": self._outside_pools,
+            "those of SQLite connections that bypass SQLAlchemy": self._outside_pools,
             "those of raw connections": self._outside_engines,
         }
         what = " and ".join(what for what, count in counts.items() if count > 0)
