@@ -42,7 +42,7 @@ MAX_EXTRA_WARM_UP_S = 1.5
 # left are stragglers, reported as unanswered.
 SHARE_BEFORE_END = 0.25
 MANY = 10
-# What is due in the last instant of a window is sent a moment after it.
+# Arrivals due at the very end of a window are sent shortly after it.
 LAST_ARRIVALS_S = 0.5
 UNANSWERED = "no response when the load ended"
 

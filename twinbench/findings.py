@@ -1,15 +1,12 @@
-"""What was found before a run: by the preflight, whether the targets do the same work; by the
-self-check, whether the load generator is fast and exact enough today, and the machine's floor.
+"""Result of the self-check: load generator and floor of the machine, before a run.
 
-Whoever found it writes it, a run folder keeps it, analysis and reports read it.
+The self-check writes it, a run folder keeps it, analysis and reports read it.
 """
 
-from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from twinbench.plan import ASPECTS, Aspect
 from twinbench.text import figure
 
 # Beyond what is measured, in any unit; sums and squares of such figures are finite.
@@ -77,56 +74,3 @@ class SelfCheck(Finding):
     @property
     def failed(self) -> list[Check]:
         return [check for check in self.checks if not check.ok]
-
-
-class PreflightPair(Finding):
-    """A target against its baseline, by their answers to `requests` of `scenarios`. They are equal
-    in the aspects `equal`, except for `volatile` values (a count), which change at every start.
-    `missing`: what could not be compared, and why; `declared`: in what they are meant to differ,
-    and why. With `expected_differences` nothing was compared: they differ altogether.
-    `conditions` decide the speed of both and are no work: name and value, two values where they
-    differ."""
-
-    baseline: str
-    candidate: str
-    scenarios: list[str] = []
-    requests: int
-    expected_differences: str = ""
-    missing: dict[Aspect, str] = {}
-    declared: dict[Aspect, str] = {}
-    volatile: int = 0
-    conditions: dict[str, str] = {}
-
-    @property
-    def equal(self) -> list[Aspect]:
-        if self.expected_differences:
-            return []
-        return [a for a in ASPECTS if a not in self.missing and a not in self.declared]
-
-    @property
-    def sentence(self) -> str:
-        who = f"{self.candidate} against {self.baseline}"
-        if self.expected_differences:
-            return f"{who}: not compared, meant to differ: {self.expected_differences}"
-        said = f"{who}: {_count(self.requests, 'request')}: {', '.join(self.equal)}: equal"
-        if self.volatile:
-            said += f" but for what changes at every start ({_count(self.volatile, 'value')})"
-        return ". Not compared: ".join([said, *grouped(self.not_compared)])
-
-    @property
-    def not_compared(self) -> dict[Aspect, str]:
-        meant = {aspect: f"meant to differ: {why}" for aspect, why in self.declared.items()}
-        return self.missing | meant
-
-
-def grouped(reasons: Mapping[Aspect, str]) -> Iterable[str]:
-    """The aspects that share a reason, together; nothing if there is none."""
-    by_reason: dict[str, list[str]] = {}
-    for aspect, reason in reasons.items():
-        by_reason.setdefault(reason, []).append(aspect)
-    if by_reason:
-        yield "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number > 1 else ''}"

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from twinbench import campaign, preflight
-from twinbench.findings import PreflightPair
+from twinbench import campaign
 from twinbench.interruption import defer_signals
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, PlanError, cells, read_plan
+from twinbench.preflight.check import check
+from twinbench.preflight.result import PreflightPair
 from twinbench.progress import RunProgress, status
 from twinbench.remarks import remarked
 from twinbench.scratch import remove_abandoned, scratch
@@ -52,7 +53,7 @@ def run_plan(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> 
             load = _machine_load(console)
             rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
             with status(console) as on_status:
-                pairs = preflight.check(plan, str(plan_file), rig, on_status)
+                pairs = check(plan, str(plan_file), rig, on_status)
             if store:
                 _check_same_machine(store, rig)
                 campaign.begin_session(store)
@@ -93,7 +94,7 @@ def check_only(plan_file: Path, console: Console) -> list[PreflightPair]:
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         with status(console) as on_status:
-            return preflight.check(plan, str(plan_file), rig, on_status)
+            return check(plan, str(plan_file), rig, on_status)
 
 
 @contextlib.contextmanager
@@ -178,7 +179,7 @@ def _print_unequal(pairs: Sequence[PreflightPair], console: Console) -> None:
     """Print the pairs that were not compared in every aspect."""
     for pair in pairs:
         if pair.expected_differences or pair.not_compared:
-            console.print(pair.sentence, markup=False)
+            console.print(pair.summary, markup=False)
 
 
 def _self_check(store: Store, rig: Rig, runs: Path, console: Console) -> None:

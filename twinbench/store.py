@@ -30,9 +30,10 @@ from pydantic import (
     model_validator,
 )
 
-from twinbench.findings import MOST_FIGURE, Amount, Figure, Number, PreflightPair, SelfCheck
+from twinbench.findings import MOST_FIGURE, Amount, Figure, Number, SelfCheck
 from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
+from twinbench.preflight.result import PreflightPair
 from twinbench.text import UserError, one_line
 
 # Ten times the manifest of the longest plan with a remark on every measurement.

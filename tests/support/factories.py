@@ -15,8 +15,10 @@ from twinbench.analyse.results import (
     Results,
     Timing,
 )
-from twinbench.findings import Check, Floor, PreflightPair, SelfCheck
+from twinbench.findings import Check, Floor, SelfCheck
+from twinbench.measure.control import Work
 from twinbench.plan import Load, LoadKind, Plan, cells
+from twinbench.preflight.result import PreflightPair
 from twinbench.store import Machine, Manifest, Session, now
 
 STARTED = "2026-01-17T12:00:00+00:00"
@@ -77,6 +79,20 @@ def self_check(*checks: Check, **floor: float) -> SelfCheck:
         capacity_rps=41_000,
         checks=checks,
     )
+
+
+def work(**changes: object) -> Work:
+    """Return the work of a server that used SQLAlchemy and one SQLite file."""
+    values: dict[str, object] = {
+        **dict.fromkeys(("statements", "other_databases", "opened_databases", "settings"), ()),
+        **dict.fromkeys(("written_files", "connections"), ()),
+        **{name: {} for name in ("conditions", "failed", "unobserved")},
+        **dict.fromkeys(("commits", "rollbacks"), 0),
+        "uses_sqlalchemy": True,
+        "param_styles": ["qmark"],
+        "sqlite_files": ["own.db"],
+    }
+    return Work.model_validate(values | changes)
 
 
 def preflight_pair(**changes: object) -> PreflightPair:

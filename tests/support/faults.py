@@ -90,7 +90,8 @@ def assert_fine(rig: Rig, folder: Path) -> None:
     """Check that a right server is measured, whatever happened before."""
     record, _ = measure(rig, "ok", folder)
     assert (record.outcome, record.reason, record.unanswered) == ("done", "", 0)
-    assert record.good > 0
+    # Also of the warm-up: a busy machine may stop the server for the whole window.
+    assert set(pl.read_parquet(folder / "requests.parquet")["error"]) == {""}
 
 
 def kill(name: str, which: int = 0) -> None:

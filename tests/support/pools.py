@@ -8,9 +8,10 @@ import json
 import sqlite3
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sqlalchemy.pool import NullPool, Pool, PoolProxiedConnection, QueuePool, StaticPool
+from sqlalchemy.pool import NullPool, Pool, QueuePool, StaticPool
 
 sys.path.insert(0, sys.argv[1])
 from probe import Connections  # type: ignore[import-not-found]
@@ -22,26 +23,16 @@ def connect() -> Any:
     return sqlite3.connect(":memory:", check_same_thread=False)
 
 
-def crowd(pool: Pool) -> None:
-    """Each thread takes a connection and gives it back, many times."""
+def use_in_threads(pool: Pool) -> None:
     together = threading.Barrier(THREADS)
 
-    def visit() -> None:
+    def take_turns(_: int) -> None:
         together.wait()
         for _ in range(TURNS):
             pool.connect().close()
 
-    threads = [threading.Thread(target=visit) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def left(way: str, held: PoolProxiedConnection) -> None:
-    if way == "dropped":
-        return  # the caller holds the last reference
-    {"closed": held.close, "detached": held.detach, "invalidated": held.invalidate}[way]()
+    with ThreadPoolExecutor(THREADS) as executor:
+        list(executor.map(take_turns, range(THREADS)))
 
 
 def main() -> None:
@@ -52,20 +43,22 @@ def main() -> None:
         "null": NullPool(connect),
         "static": StaticPool(connect),
     }
-    said: dict[str, list[int]] = {}
+    counts: dict[str, list[int]] = {}
     for name, pool in pools.items():
         held = pool.connect()
-        said[f"{name} held"] = counted.counts()
+        counts[f"{name} held"] = counted.counts()
         held.close()
-        if name != "static":  # one connection for all is not for a crowd
-            crowd(pool)
-        said[f"{name} after"] = counted.counts()
-    for way in ("closed", "detached", "invalidated", "dropped"):
-        mine = [pools["queue"].connect(), pools["queue"].connect()]
-        left(way, mine.pop())
-        said[way] = counted.counts()
-        mine.pop().close()
-    print(json.dumps(said))  # noqa: T201
+        if name != "static":  # one connection for all is not for several threads
+            use_in_threads(pool)
+        counts[f"{name} after"] = counted.counts()
+    for way in ("close", "detach", "invalidate", "drop"):
+        kept, left = pools["queue"].connect(), pools["queue"].connect()
+        if way != "drop":
+            getattr(left, way)()
+        del left
+        counts[way] = counted.counts()
+        kept.close()
+    print(json.dumps(counts))  # noqa: T201
 
 
 if __name__ == "__main__":

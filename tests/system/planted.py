@@ -1,12 +1,16 @@
-"""An app, and its copy with one drift planted in it, as a plan compares them."""
+"""App, and its copy with one drift planted in it, as a plan compares them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 APP = """
+import asyncio
 import functools
 import os
 import secrets
+import socket
 import sqlite3
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -14,6 +18,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import BackgroundTasks, FastAPI, Header, HTTPException, Response
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert, select
 
@@ -29,8 +34,17 @@ with engine.begin() as connection:
 KEPT: dict[int, str] = {}
 COUNT: Counter[int] = Counter()
 TOKEN = secrets.token_urlsafe(24)
+LOOPS: list[asyncio.AbstractEventLoop] = []
 
-app = FastAPI()
+
+@asynccontextmanager
+async def lifespan(_):
+    LOOPS.append(asyncio.get_running_loop())
+    # at startup
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
 
 
 def finish() -> None:
@@ -43,9 +57,9 @@ def finish() -> None:
 @app.get("/rows/{n}")
 def read(n: int, response: Response) -> dict[str, int | str | None]:
     with engine.connect() as connection:
-        # a SELECT more
+        # one more SELECT
         name = connection.scalar(select(rows.c.name).where(rows.c.id == n))
-    # a header more
+    # one more header
     return {"id": n, "name": name}
 
 
@@ -64,14 +78,14 @@ def fetch() -> int:
 def save(body: dict[str, str]) -> None:
     name = secrets.token_hex(8)
     (FILE.parent / f"{name}.bin").write_bytes(b"\\xff" + body["text"].encode())
-    # a file more
+    # one more file
 
 
 @app.post("/rows", status_code=201)
 def write(tasks: BackgroundTasks) -> dict[str, bool]:
     with engine.connect() as connection:
         connection.execute(insert(rows).values(name="one"))
-        # a COMMIT more
+        # one more COMMIT
         connection.execute(insert(rows).values(name="two"))
         connection.commit()
     tasks.add_task(finish)
@@ -134,10 +148,17 @@ headers = { Authorization = "Bearer {token}" }
 """
 
 
-def written(folder: Path, old: str, new: str, plan: str = PLAN) -> Path:
-    """The plan file for the app, and for its copy in which `new` stands for `old`."""
+def write_pair(
+    folder: Path,
+    old: str = "",
+    new: str = "",
+    plan: str = PLAN,
+    targets: Sequence[str] = ("two",),
+) -> Path:
+    """Write a plan with two apps, in which `new` replaces `old` in `targets`; return its path."""
     assert old in APP
-    (folder / "one.py").write_text(APP)
-    (folder / "two.py").write_text(APP.replace(old, new) if old else APP)
+    for name in ("one", "two"):
+        planted = APP.replace(old, new) if old and name in targets else APP
+        (folder / f"{name}.py").write_text(planted)
     (folder / "plan.toml").write_text(plan)
     return folder / "plan.toml"

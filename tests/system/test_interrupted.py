@@ -120,7 +120,7 @@ def test_a_run_interrupted_repeatedly_keeps_its_cells(folder: Path) -> None:
 
     left = TINY_CELLS - number_kept(folder)
     message = interrupt_after(left, folder, mark, "--resume", stop=once)  # during the report
-    assert message.endswith("'twinbench report' makes the report.\n")
+    assert "twinbench report" in message
     assert_in_order(folder, mark, sessions=3)
     assert twinbench("report", cwd=folder).returncode == 0
     assert first.items() <= second.items() <= kept(folder).items()

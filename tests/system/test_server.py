@@ -2,13 +2,11 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
-import psutil
 import pytest
 
 from apps.shared.security import create_token
@@ -122,15 +120,6 @@ def test_a_server_that_does_not_respond_is_given_up() -> None:
 def test_a_command_that_does_not_exist_is_named() -> None:
     target = Target(name="x", command=["/nowhere/server", "{port}"])
     assert "/nowhere/server: No such file" in str(failure(target))
-
-
-def test_a_killed_server_is_noticed() -> None:
-    with serving(command("ok")) as server:
-        for process in psutil.Process(server.child.pid).children():
-            process.send_signal(signal.SIGKILL)
-        server.child.exit_reason(LONG_S)
-        with pytest.raises(ServerFailedError, match="killed by signal 9"):
-            server.check_alive()
 
 
 def test_stopping_leaves_no_process_and_no_folder(tmp_path: Path) -> None:

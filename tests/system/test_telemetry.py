@@ -87,7 +87,7 @@ def test_connections_of_40_threads_are_counted() -> None:
     assert json.loads(done.stdout) == {
         **{f"{name} held": [1, 0] for name in ("queue", "null", "static")},
         **{f"{name} after": [0, 0] for name in ("queue", "null", "static")},
-        **{way: [1, 0] for way in ("closed", "detached", "invalidated", "dropped")},
+        **{way: [1, 0] for way in ("close", "detach", "invalidate", "drop")},
     }
 
 

@@ -1,4 +1,4 @@
-"""Questions and answers over a socket pair, both ends in hand."""
+"""Requests to a server and its responses over a socket pair."""
 
 import json
 import socket
@@ -10,6 +10,7 @@ import pytest
 from twinbench.measure.control import Control
 
 Ends = tuple[Control, socket.socket]
+FOREVER = float("inf")
 
 
 @pytest.fixture
@@ -22,34 +23,28 @@ def ends() -> Iterator[Ends]:
     theirs.close()
 
 
-def soon() -> float:
-    return time.monotonic() + 10
-
-
-def test_an_answer_longer_than_one_read_is_read_to_its_end(ends: Ends) -> None:
+def test_a_response_longer_than_one_read_is_complete(ends: Ends) -> None:
     control, theirs = ends
-    said = {"statements": ["x" * 20_000] * 3}
-    theirs.sendall(json.dumps(said).encode() + b"\n")
-    assert control.ask("work", soon()) == said
+    response = {"statements": ["x" * 20_000] * 3}
+    theirs.sendall(json.dumps(response).encode() + b"\n")
+    assert control.ask("work", FOREVER) == response
     assert theirs.recv(100) == b"work\n"
 
 
-def test_an_answer_that_came_too_late_is_not_the_next_ones(ends: Ends) -> None:
+def test_a_late_response_is_not_taken_for_the_next(ends: Ends) -> None:
     control, theirs = ends
     assert control.ask("state", time.monotonic()) == {}
     theirs.sendall(b'{"n": 1}\n{"n": 2}\n')
-    assert control.ask("work", soon()) == {"n": 2}
+    assert control.ask("work", FOREVER) == {"n": 2}
 
 
-def test_an_empty_answer_is_an_answer(ends: Ends) -> None:
+def test_an_empty_response_is_a_response(ends: Ends) -> None:
     control, theirs = ends
     theirs.sendall(b"{}\n")
-    began = time.monotonic()
-    assert control.ask("work", began + 60) == {}
-    assert time.monotonic() < began + 60
+    assert control.ask("work", FOREVER) == {}
 
 
-def test_a_server_that_is_gone_says_nothing(ends: Ends) -> None:
+def test_a_server_that_has_ended_gives_no_response(ends: Ends) -> None:
     control, theirs = ends
     theirs.close()
-    assert control.ask("state", soon()) == {}
+    assert control.ask("state", FOREVER) == {}

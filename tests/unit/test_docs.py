@@ -1,5 +1,6 @@
-"""Links of the docs lead somewhere, and the README names every key of a plan."""
+"""Docs: links, the tour of the code, and the keys of plans in the README."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -31,6 +32,16 @@ def test_links_lead_somewhere(page: Path) -> None:
         if fragment:
             headings = map(anchor, HEADING.findall(text_of(linked)))
             assert fragment in headings, f"{path}#{fragment}"
+
+
+def test_names_in_the_tour_are_defined_in_linked_files() -> None:
+    tour = ROOT / "docs" / "tour.md"
+    links = re.findall(r"\[`(\w+)`\]\(([^)]+\.py)\)", tour.read_text(encoding="utf-8"))
+    assert len(links) >= 10
+    for name, path in links:
+        module = ast.parse((tour.parent / path).read_text(encoding="utf-8"))
+        defined = {getattr(statement, "name", "") for statement in module.body}
+        assert name in defined, f"{path} defines no {name}"
 
 
 @pytest.mark.parametrize("model", [Plan, Target, Scenario, Request])

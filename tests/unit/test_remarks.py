@@ -159,9 +159,9 @@ def test_a_chart_that_cannot_be_drawn_is_a_box(
         return figure_of(chart)
 
     monkeypatch.setattr(write, "figure_of", draw)
-    told: list[str] = []
-    page = write_report(view, tmp_path, lambda _: None, told.append).read_text()
-    [remark] = told
+    remarks: list[str] = []
+    page = write_report(view, tmp_path, lambda _: None, remarks.append).read_text()
+    [remark] = remarks
     assert remark.startswith(f"chart {broken} could not be drawn: RuntimeError: boom")
     assert page.count(f'<p class="missing">Chart {broken} could not be drawn: ') == 1
     assert page.count('class="missing"') == 1

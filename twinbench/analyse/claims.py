@@ -28,6 +28,7 @@ from twinbench.paths import PLANS, ROOT
 from twinbench.plan import Load, Plan, read_plan
 from twinbench.plan.models import Name
 from twinbench.plan.requests import Count, Strict
+from twinbench.text import number
 
 CLAIMS = ROOT / "twinbench" / "claims.toml"
 # If half of all blocks lay beyond a bound, all of five would do so in 1 of 32 runs: below 5 %.
@@ -95,7 +96,7 @@ class Condition(Strict):
     def bounds(self) -> str:
         """Bounds as text."""
         bounds = {"at least": self.at_least, "at most": self.at_most}
-        return ", ".join(f"{k} {_number(v)}" for k, v in bounds.items() if math.isfinite(v))
+        return ", ".join(f"{k} {number(v)}" for k, v in bounds.items() if math.isfinite(v))
 
     def compare_with_bounds(self, low: float, high: float) -> Outcome:
         """Return on which side of the bounds everything from `low` to `high` lies."""
@@ -136,7 +137,7 @@ class ComparisonCondition(Condition):
             return LoadOutcome("open", "not measured", [])
         decision, low, high, text = _decision(found)
         if self.bounds and 0 < low < math.inf:
-            text += f" ({_number(low)} to {_number(high)})"
+            text += f" ({number(low)} to {number(high)})"
         return LoadOutcome(self._outcome(decision, low, high), text, [cell.id for cell in cells])
 
     def _outcome(self, decision: Decision, low: float, high: float) -> Outcome:
@@ -182,7 +183,7 @@ class FigureCondition(Condition):
         if not known or len(known) < len(values):
             return LoadOutcome("open", "not known" if cells else "not measured", ids)
         low, high = min(known), max(known)
-        text = _number(low) if low == high else f"{_number(low)} to {_number(high)}"
+        text = number(low) if low == high else f"{number(low)} to {number(high)}"
         if len(known) < MIN_BLOCKS:
             return LoadOutcome("open", f"{text} (only {len(known)} blocks)", ids)
         return LoadOutcome(self.compare_with_bounds(low, high), text, ids)
@@ -290,12 +291,7 @@ def _decision(found: Comparison) -> tuple[Decision, float, float, str]:
     if ratio is None or ratio.low is None or ratio.high is None:
         return "not comparable", 0.0, math.inf, "not comparable"
     mark = " (~)" if found.decision == "no difference shown" else ""
-    return found.decision, ratio.low, ratio.high, f"{_number(ratio.estimate)}{mark}"
-
-
-def _number(value: float) -> str:
-    """Three digits, or all before the point."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return found.decision, ratio.low, ratio.high, f"{number(ratio.estimate)}{mark}"
 
 
 def _cells(results: Results, scenario: str, load: Load, targets: Sequence[str]) -> list[CellResult]:

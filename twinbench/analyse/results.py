@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from twinbench.findings import PreflightPair, SelfCheck
+from twinbench.findings import SelfCheck
 from twinbench.plan import Load, LoadKind, Plan
+from twinbench.preflight.result import PreflightPair
 from twinbench.store import Machine
 
 # `per_cpu_s`: correct responses per CPU second of the server.

@@ -50,7 +50,7 @@ def _exit_code(error: Exception) -> int | None:
     """Return the exit code of an expected error, None for any other."""
     from twinbench.measure.server import ServerFailedError
     from twinbench.plan import PlanError
-    from twinbench.preflight import PreflightError
+    from twinbench.preflight.result import PreflightError
     from twinbench.run import InterruptedRunError
     from twinbench.store import StoreError
 

@@ -9,7 +9,7 @@ def check(plan: PlanFile) -> None:
 
     printed: dict[str, str] = {}
     for pair in check_only(plan, out):
-        out.print(pair.sentence, markup=False)
+        out.print(pair.summary, markup=False)
         if pair.conditions not in ({}, printed):
             printed = pair.conditions
             out.print("Settings of both (two values where they differ):")

@@ -1,6 +1,6 @@
-"""What decides the speed of a server and is no work: for the preflight, never while measuring.
+"""Conditions that decide the speed of a server and are not work, for the preflight.
 
-Self-contained like serve.py, which loads it.
+Self-contained like serve.py, which loads it; a server that is measured does not.
 """
 
 import asyncio
@@ -10,45 +10,69 @@ import platform
 import sys
 import threading
 import tracemalloc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
 
-# Around an app: uvicorn's, and those of the app's author.
-MOST_WRAPPERS = 10
-MOUNTS = Path("/proc/self/mountinfo")
+MAX_WRAPPERS = 10  # middleware around an app: uvicorn's, and that of the app's author
+MOUNT_TABLE = Path("/proc/self/mountinfo")
 
 
 def conditions(http: type, app: Any, opened: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return what decides the speed of this process and is no work: name and value.
+    """Return the conditions of this process by name.
 
     Call it on the event loop; `http` is the server's HTTP implementation, `opened` the paths of
-    files by what they are.
+    files by their kind.
     """
-    mounts = MOUNTS.read_text(errors="replace") if MOUNTS.exists() else ""
-    places = {
-        f"file system of {what}": ", ".join(sorted(file_systems(paths, mounts)))
-        for what, paths in opened.items()
+    mounts = MOUNT_TABLE.read_text(errors="replace") if MOUNT_TABLE.exists() else ""
+    types = {
+        f"file system of {kind}": ", ".join(sorted(file_systems(paths, mounts)))
+        for kind, paths in opened.items()
         if paths
     }
-    return {**_of_process(http), **dict(_of_app(app)), **places}
+    return {**_process_conditions(http), "app debug": _on(_is_debug(app)), **types}
 
 
-def _of_process(http: type) -> dict[str, str]:
+def file_systems(paths: Iterable[str], mounts: str) -> set[str]:
+    """Return the types of the file systems that hold the files `paths`, or will hold them.
+
+    `mounts` is the text of /proc/self/mountinfo; where there is none, types are "unknown".
+    """
+    types: dict[str, str] = {}
+    for line in mounts.splitlines():
+        place, _, source = line.partition(" - ")
+        # Spaces and the like are written as octal numbers.
+        mount_point = place.split()[4].encode("latin-1", "replace").decode("unicode_escape")
+        types[mount_point.rstrip("/")] = source.split()[0]
+    found = set()
+    for path in paths:
+        real = Path(os.path.realpath(path))
+        if real.exists() and not real.is_file() and not real.is_dir():
+            continue  # a device or a pipe
+        folders = (str(folder).rstrip("/") for folder in (real, *real.parents))
+        found.add(next((types[folder] for folder in folders if folder in types), "unknown"))
+    return found
+
+
+def _process_conditions(http: type) -> dict[str, str]:
     loop = asyncio.get_running_loop()
     factory = loop.get_task_factory()
-    flags = {"-X dev": sys.flags.dev_mode, "-d": sys.flags.debug, "-O": sys.flags.optimize}
-    flags["debug build"] = hasattr(sys, "gettotalrefcount")
+    flags = {
+        "-X dev": sys.flags.dev_mode,
+        "-d": sys.flags.debug,
+        "-O": sys.flags.optimize,
+        "debug build": hasattr(sys, "gettotalrefcount"),
+    }
     return {
-        "event loop": _named(type(loop)),
-        "task factory": _named(factory) if factory else "default",
-        "HTTP implementation": _named(http),
+        "event loop": _qualified(type(loop)),
+        "task factory": _qualified(factory) if factory else "default",
+        "HTTP implementation": _qualified(http),
         "asyncio debug": _on(loop.get_debug()),
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
-        "Python debug": ", ".join(name for name, given in flags.items() if given) or "off",
+        "Python debug": ", ".join(name for name, is_set in flags.items() if is_set) or "off",
         "trace function": _on(sys.gettrace() or sys.getprofile()),
         "trace function of threads": _on(threading.gettrace() or threading.getprofile()),
         "tracemalloc": _on(tracemalloc.is_tracing()),
@@ -62,51 +86,30 @@ def _of_process(http: type) -> dict[str, str]:
     }
 
 
-def _of_app(app: Any) -> Iterator[tuple[str, str]]:
-    for _ in range(MOST_WRAPPERS):
+def _is_debug(app: Any) -> bool:
+    for _ in range(MAX_WRAPPERS):
         if not hasattr(app, "debug"):
             app = getattr(app, "app", app)
-    yield "app debug", _on(getattr(app, "debug", False))
+    return bool(getattr(app, "debug", False))
 
 
 def _executor(executor: Any) -> str:
-    """The loop's own, made at first use, is as good as none; uvloop does not show it."""
-    threads = getattr(executor, "_max_workers", None)
-    if executor is None or (type(executor), threads) == (ThreadPoolExecutor, _default_threads()):
+    # asyncio's own, made at first use, counts as none; uvloop does not show it.
+    workers = getattr(executor, "_max_workers", None)
+    if executor is None or (type(executor), workers) == (ThreadPoolExecutor, _default_workers()):
         return "default"
-    return f"{_named(type(executor))}, {threads} threads"
+    return f"{_qualified(type(executor))}, {workers} threads"
 
 
-def _default_threads() -> int:
+def _default_workers() -> int:
     with ThreadPoolExecutor() as executor:
         return executor._max_workers
 
 
-def _named(thing: Any) -> str:
+def _qualified(thing: Any) -> str:
     name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
     return f"{getattr(thing, '__module__', None) or type(thing).__module__}.{name}"
 
 
 def _on(state: object) -> str:
     return "on" if state else "off"
-
-
-def file_systems(paths: Iterable[str], mounts: str) -> set[str]:
-    """Return the types of the file systems that hold the files `paths`, or will hold them.
-
-    `mounts` is the text of /proc/self/mountinfo; where there is none, types are "unknown".
-    """
-    types: dict[str, str] = {}
-    for line in mounts.splitlines():
-        place, _, kind = line.partition(" - ")
-        # Spaces and the like are written as octal numbers.
-        mounted = place.split()[4].encode("latin-1", "replace").decode("unicode_escape")
-        types[mounted.rstrip("/")] = kind.split()[0]
-    found = set()
-    for path in paths:
-        real = Path(os.path.realpath(path))
-        if real.exists() and not real.is_file() and not real.is_dir():
-            continue  # a device or a pipe
-        above = (str(folder).rstrip("/") for folder in (real, *real.parents))
-        found.add(next((types[folder] for folder in above if folder in types), "unknown"))
-    return found

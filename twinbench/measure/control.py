@@ -1,4 +1,4 @@
-"""Questions to a server of ours, and its answers: a line each, JSON, over a socket pair."""
+"""Requests to a server under test and its responses, one line of JSON each, on a socket pair."""
 
 import json
 import select
@@ -17,73 +17,71 @@ RECV_BYTES = 65_536
 
 
 class Work(BaseModel):
-    """What a server did since it was asked last (twinbench/measure/observe.py fills it in).
+    """Work of a server since the last request for it, as measure/observe.py collects it.
 
-    `observed` is False where the app does not use SQLAlchemy. `statements` are pairs of SQL and
-    parameters; `styles` the ways in which its drivers write parameters into SQL. `files` are the
-    SQLite files since its start, in the order of first use, `others` the databases that are none;
-    `databases` are the SQLite files that anything in it has opened.
-    `settings` are those of its engines, pools and sessions, a line each; `conditions` what else
-    decides its speed and is no work (the event loop, debug modes, ...): name and value. `written`
-    are the files that it has opened to write, SQLite files apart, and that are still there;
-    `connected` the addresses that it has connected to, but for what uvloop connects.
-    `unseen` is in what the observer has failed, and why; `partly` in what something was done that
-    it does not see.
+    `statements`: SQL and parameters; `param_styles`: how the drivers write parameters in SQL.
+    Since the start of the server, in the order of first use: `sqlite_files` and
+    `other_databases` that SQLAlchemy used, `opened_databases` (SQLite files that anything
+    opened), `settings` of engines, pools and sessions, `written_files` without databases,
+    `connections` (addresses; not those that uvloop made). `conditions` decide its speed and are
+    not work. `failed`: aspects that the observer failed to observe, and why; `unobserved`: what
+    was done that it cannot observe.
     """
 
-    observed: bool
+    uses_sqlalchemy: bool
     statements: list[tuple[str, str]]
     commits: int
     rollbacks: int
-    styles: list[str]
-    files: list[str]
-    databases: list[str]
-    others: list[str]
+    param_styles: list[str]
+    sqlite_files: list[str]
+    other_databases: list[str]
+    opened_databases: list[str]
     settings: list[str]
     conditions: dict[str, str]
-    written: list[str]
-    connected: list[str]
-    unseen: dict[Aspect, str]
-    partly: dict[Aspect, str]
+    written_files: list[str]
+    connections: list[str]
+    failed: dict[Aspect, str]
+    unobserved: dict[Aspect, str]
 
 
 class Control:
-    """The harness's end of the socket pair."""
+    """Harness's end of the socket pair."""
 
     def __init__(self, end: socket.socket, alive: Callable[[], bool]) -> None:
         self._socket = end
         self._alive = alive
-        self._unanswered = 0  # questions; an answer that came too late is not the next one's
-        self._read = bytearray()
+        self._pending = 0  # a late response must not be taken for that to the next request
+        self._received = bytearray()
 
-    def ask(self, question: str, until: float) -> dict[str, Any]:
-        """The answer; empty if the server is gone or does not answer in time."""
+    def ask(self, request: str, until: float) -> dict[str, Any]:
+        """Return the response; empty if the server has ended or does not respond in time."""
         try:
-            self._socket.sendall(question.encode() + b"\n")
-            self._unanswered += 1
+            self._socket.sendall(request.encode() + b"\n")
+            self._pending += 1
             while self._alive() and time.monotonic() < until:
-                if (answer := self._newest()) is not None:
-                    return answer
+                if (response := self._newest()) is not None:
+                    return response
                 with interruptible():
                     ready = select.select([self._socket], [], [], POLL_S)[0]
                 if ready:
                     if not (data := self._socket.recv(RECV_BYTES)):
                         break
-                    self._read += data
+                    self._received += data
         except (OSError, ValueError):
             pass
         return {}
 
     def close(self) -> None:
+        """Close the socket."""
         self._socket.close()
 
     def _newest(self) -> dict[str, Any] | None:
-        """The answer to the newest question, once its whole line is here."""
-        lines = self._read.count(b"\n")
-        if not lines or lines < self._unanswered:
+        """Return the response to the newest request, once its line is complete."""
+        lines = self._received.count(b"\n")
+        if not lines or lines < self._pending:
             return None
-        line = bytes(self._read).splitlines()[-1]
-        self._unanswered = 0
-        self._read.clear()
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        line = bytes(self._received).splitlines()[-1]
+        self._pending = 0
+        self._received.clear()
+        response: dict[str, Any] = json.loads(line)
+        return response

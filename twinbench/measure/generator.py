@@ -22,7 +22,7 @@ from twinbench.paths import ROOT
 SLACK_S = 15.0
 # From the message that names a time to that time: long enough to reach every process.
 LEAD_NS = 3_000_000
-# A process whose pipe has ended may take a moment to exit.
+# A process whose pipe has ended may not have exited yet.
 EXIT_TIMEOUT_S = 1.0
 # A signal that arrives between the check for signals and the system call goes unnoticed until
 # the wait ends, so waits are short.

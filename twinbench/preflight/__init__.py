@@ -1,6 +1,1 @@
-"""Before anything is measured: the same work, or no measurement."""
-
-from twinbench.preflight.check import check
-from twinbench.preflight.collect import PreflightError
-
-__all__ = ["PreflightError", "check"]
+"""Preflight: all targets of a scenario must do the same work before anything is measured."""

@@ -1,31 +1,31 @@
-"""The same work, or no measurement: every target against the baseline of its scenarios.
+"""Preflight of a plan: every target against the baseline of its scenarios.
 
-Otherwise a ratio between two apps would say which of them does less.
+Unless they do the same work, a ratio between two apps says which of them does less.
 """
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 
-from twinbench.findings import PreflightPair
 from twinbench.interruption import interruptible
 from twinbench.measure.rig import Rig
 from twinbench.plan import Aspect, Plan, Scenario
-from twinbench.preflight.collect import PreflightError, collect
-from twinbench.preflight.facts import Seen
-from twinbench.preflight.pair import UnequalError, compare
+from twinbench.preflight.collect import Observation, collect
+from twinbench.preflight.compare import DifferenceError, Restart, compare
+from twinbench.preflight.result import PreflightError, PreflightPair
 
 OnStatus = Callable[[str], None]
 
-# Between the first starts and the second: times in whole seconds must have moved on.
-APART_S = 1.1
+# Between first and second starts: times in whole seconds must have changed.
+RESTART_PAUSE_S = 1.1
 
 
 def check(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> list[PreflightPair]:
     """Start each target, send it every request, and compare it with its baseline.
 
     Scenarios that are measured on the same targets share their servers. Raises PlanError where
-    the plan names what is not there, PreflightError where a target does not start, does not
-    answer as the plan expects, or does not do the same work as its baseline.
+    the plan names what does not exist, PreflightError where a target does not start, does not
+    respond as the plan expects, or does not do the same work as its baseline.
     """
     groups: dict[tuple[str, ...], list[Scenario]] = {}
     for scenario in plan.scenarios:
@@ -33,64 +33,59 @@ def check(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> list[Pre
     return [
         pair
         for targets, scenarios in groups.items()
-        for pair in _Group(plan, plan_file, rig, on_status, scenarios).pairs(targets)
+        for pair in _check_group(plan, plan_file, rig, on_status, targets, scenarios)
     ]
 
 
-class _Group:
-    """Scenarios that are measured on the same targets."""
+def _check_group(
+    plan: Plan,
+    plan_file: str,
+    rig: Rig,
+    on_status: OnStatus,
+    targets: Sequence[str],
+    scenarios: Sequence[Scenario],
+) -> list[PreflightPair]:
+    """Compare `targets` by all `scenarios`, which are measured on them."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        plan_file: str,
-        rig: Rig,
-        on_status: OnStatus,
-        scenarios: Sequence[Scenario],
-    ) -> None:
-        self._plan, self._plan_file, self._rig, self._on_status = plan, plan_file, rig, on_status
-        self._scenarios = scenarios
-        self._first_ended = 0.0
-        self._later: dict[tuple[str, int], Seen] = {}
+    def observe(name: str, status: str) -> Observation:
+        on_status(status)
+        return collect(plan, plan_file, scenarios, name, rig)
 
-    def pairs(self, targets: Sequence[str]) -> list[PreflightPair]:
-        seen = [self._collect(name, f"checking target '{name}'") for name in targets]
-        self._first_ended = time.monotonic()
-        names = [scenario.name for scenario in self._scenarios]
-        pairs = [self._compare(seen[0], other) for other in seen[1:]]
-        return [pair.model_copy(update={"scenarios": names}) for pair in pairs]
+    baseline, *others = [observe(name, f"checking target '{name}'") for name in targets]
+    restart_at = time.monotonic() + RESTART_PAUSE_S
 
-    def _compare(self, one: Seen, other: Seen) -> PreflightPair:
-        meant: dict[Aspect, str] = {}
-        # Also where the baseline is the one that is meant to differ from all others.
-        for target in (self._plan.target(other.target), self._plan.target(one.target)):
-            if isinstance(target.expected_differences, str):
-                return PreflightPair(
-                    baseline=one.target,
-                    candidate=other.target,
-                    requests=one.requests,
-                    expected_differences=target.expected_differences,
-                )
-            meant |= target.expected_differences or {}
-        try:
-            return compare(one, other, self._again, meant)
-        except UnequalError as error:
-            about = self._plan.target(error.unsteady or other.target)
-            # Below the diff: the sentence is cut to a length, and shall keep where they differ.
-            remedy = "Make them do the same, or say in the plan why they do not:"
-            raise PreflightError(
-                f"{self._plan_file}: targets[{self._plan.targets.index(about)}]: {error}\n"
-                f'{error.diff}\n{remedy} expected_differences = {{ "{error.aspect}" = "..." }}'
-            ) from None
+    @functools.cache
+    def restart(name: str, start: int) -> Observation:
+        with interruptible():
+            time.sleep(max(0.0, restart_at - time.monotonic()))
+        return observe(name, f"checking target '{name}', start {start}: what changes at each?")
 
-    def _again(self, name: str, start: int) -> Seen:
-        if (name, start) not in self._later:
-            with interruptible():
-                time.sleep(max(0.0, self._first_ended + APART_S - time.monotonic()))
-            what = f"checking target '{name}' again: what does it not do twice alike?"
-            self._later[name, start] = self._collect(name, what)
-        return self._later[name, start]
+    names = [scenario.name for scenario in scenarios]
+    pairs = [_compare(plan, plan_file, baseline, other, restart) for other in others]
+    return [pair.model_copy(update={"scenarios": names}) for pair in pairs]
 
-    def _collect(self, name: str, what: str) -> Seen:
-        self._on_status(what)
-        return collect(self._plan, self._plan_file, self._scenarios, name, self._rig)
+
+def _compare(
+    plan: Plan, plan_file: str, one: Observation, other: Observation, restart: Restart
+) -> PreflightPair:
+    expected: dict[Aspect, str] = {}
+    # Differences may be declared at the baseline: it is then the one that differs from all others.
+    for target in (other.target, one.target):
+        if isinstance(target.expected_differences, str):
+            return PreflightPair(
+                baseline=one.target.name,
+                candidate=other.target.name,
+                requests=one.requests,
+                expected_differences=target.expected_differences,
+            )
+        expected |= target.expected_differences or {}
+    try:
+        return compare(one, other, restart, expected)
+    except DifferenceError as error:
+        target = plan.target(error.unstable_target or other.target.name)
+        # What to do stands after the diff: the first line is cut to a length.
+        raise PreflightError(
+            f"{plan_file}: targets[{plan.targets.index(target)}]: {error}\n{error.diff}\n"
+            "Make them do the same, or declare it in the plan, with a reason:"
+            f' expected_differences = {{ "{error.aspect}" = "..." }}'
+        ) from None

@@ -1,9 +1,10 @@
-"""One target, started fresh and sent every request: what it answered, and what it did."""
+"""Observation of one target: started, sent every request, and all facts collected."""
 
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from twinbench.measure.server import HOST, Server, ServerFailedError
 from twinbench.plan import (
     Aspect,
     BaseRequest,
+    Captures,
     Plan,
     PlanError,
     Request,
@@ -22,43 +24,67 @@ from twinbench.plan import (
     Target,
     render,
 )
-from twinbench.preflight.database import DatabaseError, contents
-from twinbench.preflight.facts import Key, Seen
-from twinbench.preflight.files import Files
+from twinbench.preflight.database import DatabaseError, contents, file_changes, read_files
+from twinbench.preflight.result import PreflightError
 
-# The answer to one request, alone, must come within this share of collapse_s: otherwise an
-# honest but slow server would be taken for a collapsed one.
-SLOWEST_SHARE = 0.5
-# A request that holds a range is not one request: a lookup that fails, the first and the last
-# row, a page without a successor are different work. Three of them are a sample, no proof.
+# A single response must take less than this share of collapse_s: otherwise a server that is slow
+# would count as collapsed.
+MAX_SHARE_OF_COLLAPSE = 0.5
+# A response that takes longer than this many collapse_s is not waited for.
+PATIENCE = 5
+# A request with a range is several: a lookup that fails, the first row and the last, a page
+# without a successor are different work. Three of them are a sample, no proof.
 DRAWS = 3
-# When it was answered, which is not what it did.
-UNLIKE_HEADERS = {"date"}
-# Lists whose order means nothing (RFC 9110 for the first two, the Fetch standard): frameworks keep
-# them in sets, whose order changes with Python's hash seed. Names of headers are not
-# case-sensitive, names of methods are.
-LISTS_OF_METHODS = {"allow", "access-control-allow-methods"}
-LISTS_OF_HEADERS = {"vary", "access-control-allow-headers", "access-control-expose-headers"}
-# Where FastAPI describes the API, unless it is told otherwise.
-DESCRIPTION = "/openapi.json"
+# Each request is sent twice, and once more after all others: a cached response needs no SQL.
+REPEATS, LAST_REPEAT = ("", ", again"), ", after the others"
+IGNORED_HEADERS = {"date"}
+# Lists whose order means nothing (RFC 9110 and the Fetch standard): frameworks hold them in sets,
+# whose order changes with Python's hash seed. Only names of headers ignore case.
+METHOD_LISTS = {"allow", "access-control-allow-methods"}
+HEADER_LISTS = {"vary", "access-control-allow-headers", "access-control-expose-headers"}
+OPENAPI_PATH = "/openapi.json"  # FastAPI's default
 OK = 200
-# A server that does not answer because it is ending has ended by then.
-ENDS_S = 5.0
-AT_THE_START, AT_THE_END = "at its start", "after the last request"
-# Each request is sent so often, and once more after all others: an answer that is remembered
-# needs no SQL the second time.
-TIMES = ("", ", again")
+EXIT_S = 5.0  # a server that does not respond because it exits has exited by then
+AT_START, AT_END = "at its start", "after the last request"
 
 
-class PreflightError(Exception):
-    """Why nothing was measured: one sentence, and a diff where there is one."""
+class Key(NamedTuple):
+    """Place and aspect of a fact."""
+
+    where: str
+    aspect: Aspect
 
 
-def collect(plan: Plan, plan_file: str, scenarios: Sequence[Scenario], name: str, rig: Rig) -> Seen:
-    """All that is seen of target `name` when it is sent the requests of `scenarios`.
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Facts about one start of a target, in the order of time, each a text.
 
-    Raises PlanError where the plan names what is not there, PreflightError where the target does
-    not start or does not answer as the plan expects.
+    `work` is the last one, whose lists cover the time since the start, with every reason why an
+    aspect was not completely observed; None if the server cannot be observed.
+    """
+
+    target: Target
+    requests: int
+    facts: Mapping[Key, str]
+    work: Work | None
+
+
+class _Sending(NamedTuple):
+    """Request as it is sent, and how errors name it."""
+
+    request: BaseRequest
+    payload: bytes
+    label: str
+    place: str
+
+
+def collect(
+    plan: Plan, plan_file: str, scenarios: Sequence[Scenario], name: str, rig: Rig
+) -> Observation:
+    """Start target `name`, send it the requests of `scenarios`, and return what was observed.
+
+    Raises PlanError where the plan names what does not exist, PreflightError where the target
+    does not start or does not respond as the plan expects.
     """
     target = plan.target(name)
     where = f"{plan_file}: targets[{plan.targets.index(target)}]"
@@ -69,262 +95,218 @@ def collect(plan: Plan, plan_file: str, scenarios: Sequence[Scenario], name: str
             raise PlanError(f"{where}.app = '{target.app}': {error}") from None
         raise PreflightError(f"{where}: {error}") from None
     try:
-        return _Visit(plan, f"{where}: '{name}'", target, server, rig.upstream).all_of(scenarios)
-    except DatabaseError as error:
-        raise PreflightError(f"{where}: '{name}': {error}") from None
+        return _Collector(plan, f"{where}: '{name}'", server, rig.upstream).collect(scenarios)
+    except (DatabaseError, ExchangeError) as error:
+        raise PreflightError(f"{where}: '{name}', {error}") from None
     finally:
         server.stop(at_once=True)
 
 
-class _Sent(NamedTuple):
-    """A request as it is sent, and what errors call it."""
+class _Collector:
+    """Sends requests to one server, and collects the facts."""
 
-    request: BaseRequest
-    payload: bytes
-    what: str
-    place: str
-
-
-class _Visit:
-    """One server from its start to its last request."""
-
-    def __init__(
-        self, plan: Plan, who: str, target: Target, server: Server, upstream: Server
-    ) -> None:
-        self._plan, self._who, self._target, self._server = plan, who, target, server
-        self._upstream, self._upstream_answered = upstream, 0
-        self._files = Files(server.folder)
-        self._sent: list[_Sent] = []
-        # Every target draws the same.
-        self._rng = random.Random(plan.seed)
+    def __init__(self, plan: Plan, who: str, server: Server, upstream: Server) -> None:
+        self._plan, self._who, self._server, self._upstream = plan, who, server, upstream
+        self._rng = random.Random(plan.seed)  # the same draws for every target
         self._facts: dict[Key, str] = {}
         self._requests = 0
-        self._captures: dict[str, str] = {}
-        self._prepared: list[tuple[list[SetupRequest], dict[str, str]]] = []
+        self._captures: list[tuple[list[SetupRequest], Captures]] = []
+        self._files: dict[Path, str] = {}
+        self._upstream_requests = 0
 
-    def all_of(self, scenarios: Sequence[Scenario]) -> Seen:
-        # What it did to start is not compared; what that left is in files and final database.
-        if work := self._work("its start"):
-            self._facts[Key(AT_THE_START, "files")] = self._files.changes()
-            self._upstream_answered = self._upstream.answered(self._plan.ready_s)
-        for scenario in scenarios:
-            work = self._prepare(scenario) or work
-            for number, request in enumerate(scenario.requests):
-                work = self._send(scenario, request, f"requests[{number}]")
-        for sent in self._sent:
-            work = self._send_payload(sent, ", after the others")
-        if work:
-            files = self._databases(work)
-            self._facts[Key(AT_THE_END, "final database")] = contents(files)
-            limit = f"limit_concurrency: {self._target.limit_concurrency}"
-            conditions = [f"{name}: {value}" for name, value in work.conditions.items()]
-            settings = "\n".join([*conditions, limit, *work.settings])
-            self._facts[Key(AT_THE_END, "settings")] = settings
-        return Seen(
-            self._target.name,
-            self._requests,
-            self._description() | self._facts,
-            blind="" if work else _why_blind(self._target),
-            uses_sql=bool(work and work.observed),
-            styles=tuple(work.styles) if work else (),
-            files=len(files) if work else 0,
-            others=tuple(work.others) if work else (),
-            partly=self._partly(work) if work else {},
-            conditions=work.conditions if work else {},
-            env=self._target.env,
-            options=_options(self._target),
-            unseen=work.unseen if work else {},
-        )
+    def collect(self, scenarios: Sequence[Scenario]) -> Observation:
+        # Work of the start is compared by what it leaves in files and databases.
+        if self._work("its start"):
+            self._facts[Key(AT_START, "files")] = self._file_changes()
+            self._upstream_requests = self._upstream.answered(self._plan.ready_s)
+        for sending in [each for scenario in scenarios for each in self._send_all(scenario)]:
+            self._send(sending, LAST_REPEAT)
+        if work := self._work("the last request"):
+            work = self._with_limits(work)
+            self._facts[Key(AT_END, "final database")] = contents(work.sqlite_files)
+            limit = f"limit_concurrency: {self._server.target.limit_concurrency}"
+            conditions = (f"{name}: {value}" for name, value in work.conditions.items())
+            self._facts[Key(AT_END, "settings")] = "\n".join([*conditions, limit, *work.settings])
+        facts = self._api_description() | self._facts
+        return Observation(self._server.target, self._requests, facts, work)
 
-    def _databases(self, work: Work) -> list[str]:
-        """The SQLite files to compare: those used through SQLAlchemy, and others of this server."""
-        others = (file for file in work.databases if not self._outside([file]))
-        return list(dict.fromkeys([*work.files, *others]))
+    def _send_all(self, scenario: Scenario) -> Iterator[_Sending]:
+        """Send the requests of `scenario`, and yield those that are to be sent once more."""
+        captures = self._send_setup(scenario)
+        for number, request in enumerate(scenario.requests):
+            for draw, payload in enumerate(self._payloads(request, captures), 1):
+                place = f"requests[{number}]" + f", draw {draw}" * request.has_range
+                sending = _sending(scenario, request, payload, place)
+                for repeat in REPEATS:
+                    self._send(sending, repeat)
+                yield sending
 
-    def _partly(self, work: Work) -> dict[Aspect, str]:
-        """In what more was done than was seen, and what."""
-        unread = set(work.databases).difference(self._databases(work))
-        found = dict(work.partly)
-        if addresses := self._connected_to(work):
-            found["upstream requests"] = f"those to {', '.join(addresses)} are not counted"
-        opened: dict[Aspect, Iterable[str]] = {"files": work.written, "final database": unread}
-        for aspect, paths in opened.items():
-            if folders := self._outside(paths):
-                found[aspect] = f"those outside {{scratch}}, in {', '.join(folders)}"
-        return found
+    def _send_setup(self, scenario: Scenario) -> Captures:
+        """Send the setup requests, unless an earlier scenario has the same, and return captures.
 
-    def _connected_to(self, work: Work) -> list[str]:
-        """The addresses that the server has connected to, the upstream API's apart."""
-        open_ones = self._server.connected_to()
-        own = f"{HOST}:{self._upstream.port}"
-        return sorted({*work.connected, *open_ones} - {own})
-
-    def _outside(self, paths: Iterable[str]) -> list[str]:
-        """The folders of the files `paths` outside the folder that was made for them."""
-        own = self._server.folder.resolve()
-        folders = (Path(path).resolve().parent for path in paths)
-        return sorted({str(folder) for folder in folders if not folder.is_relative_to(own)})
-
-    def _description(self) -> dict[Key, str]:
-        """What the app says of its own API, if it does. Asked last: a server that answers every
-        path without end is refused at a request of the plan."""
-        get = render(Request(path=DESCRIPTION), HOST, self._rng).whole
-        try:
-            answer = exchange(get, HOST, self._server.port, self._plan.ready_s)
-        except ExchangeError:
-            return {}
-        if answer.status == OK and b'"openapi":' in answer.body:  # and not a page for every path
-            return {Key(DESCRIPTION, "OpenAPI"): answer.body.decode(errors="replace")}
-        return {}
-
-    def _prepare(self, scenario: Scenario) -> Work | None:
-        """Send what comes before; what another scenario has sent already (register, log in) is
-        not sent twice, as no server is when it is measured."""
-        for before, captures in self._prepared:
-            if before == scenario.setup:
-                self._captures = captures
-                return None
-        work, self._captures = None, {}
+        A server that is measured is sent them once, too.
+        """
+        for setup, captures in self._captures:
+            if setup == scenario.setup:
+                return captures
+        captures = {}
         for number, request in enumerate(scenario.setup):
-            work = self._send(scenario, request, f"before[{number}]")
-        self._prepared.append((scenario.setup, self._captures))
-        return work
+            [payload] = self._payloads(request, captures)
+            response = self._send(_sending(scenario, request, payload, f"setup[{number}]"))
+            captures = {**captures, **capture(request, response)}
+        self._captures.append((scenario.setup, captures))
+        return captures
 
-    def _send(self, scenario: Scenario, request: BaseRequest, place: str) -> Work | None:
-        """Send `request`, in different draws if it has a range; what the server did last."""
-        what = f"scenario '{scenario.name}': {request.label}"
-        for draw, payload in enumerate(self._payloads(request), 1):
-            number = f", draw {draw}" if request.has_range else ""
-            sent = _Sent(request, payload, what, f"{place}{number}")
-            if isinstance(request, SetupRequest):
-                return self._send_payload(sent)
-            self._sent.append(sent)
-            for time_sent in TIMES:
-                work = self._send_payload(sent, time_sent)
-        return work
+    def _payloads(self, request: BaseRequest, captures: Captures) -> list[bytes]:
+        """Return different draws of `request`: fewer where its range has fewer, one for setup."""
+        draws = DRAWS if request.has_range and isinstance(request, Request) else 1
+        # Without the port of this server, which an app may write into its links.
+        payloads = [render(request, HOST, self._rng, captures).whole for _ in range(draws)]
+        return list(dict.fromkeys(payloads))
 
-    def _send_payload(self, sent: _Sent, time_sent: str = "") -> Work | None:
-        """Send it, and keep what came of it. What is sent again (a name that is taken by then)
-        may be answered with another status than the plan expects, if all targets answer alike."""
-        answer = self._exchange(sent, again=bool(time_sent))
-        if isinstance(sent.request, SetupRequest):
-            self._captures |= self._values(sent.request, answer)
-        where = f"{sent.what} ({sent.place}{time_sent})"
-        work = self._work(where)
-        self._keep(where, answer, work)
-        return work
+    def _send(self, sending: _Sending, repeat: str = "") -> Response:
+        response = self._exchange(sending, is_repeat=bool(repeat))
+        where = f"{sending.label} ({sending.place}{repeat})"
+        facts: dict[Aspect, str] = {
+            "status": str(response.status),
+            "bytes": _body_text(response.body),
+            "headers": "\n".join(header_lines(response.headers, response.body)),
+        }
+        if work := self._work(where):
+            before = self._upstream_requests
+            self._upstream_requests = self._upstream.answered(self._plan.ready_s)
+            lines = (f"{sql}\n    with {parameters}" for sql, parameters in work.statements)
+            facts |= {
+                "SQL": "\n".join(lines),
+                "commits": f"{work.commits} commits, {work.rollbacks} rollbacks",
+                "upstream requests": f"{self._upstream_requests - before} upstream requests",
+                "files": self._file_changes(),
+            }
+        self._requests += 1
+        self._facts |= {Key(where, aspect): text for aspect, text in facts.items()}
+        return response
 
-    def _payloads(self, request: BaseRequest) -> list[bytes]:
-        """Different draws; fewer where the range has fewer, one of what is sent once."""
-        drawn: dict[bytes, None] = {}
-        for _ in range(DRAWS if request.has_range and isinstance(request, Request) else 1):
-            # Not with the port of this server, which an app may write into its links.
-            drawn[render(request, HOST, self._rng, self._captures).whole] = None
-        return list(drawn)
+    def _exchange(self, sending: _Sending, *, is_repeat: bool) -> Response:
+        """Send a request and return its response. Raises PreflightError.
 
-    def _exchange(self, sent: _Sent, *, again: bool) -> Response:
-        request, what = sent.request, f"{self._who}, {sent.what}"
-        collapse_s, under_load = self._plan.collapse_s, isinstance(request, Request)
-        patience_s = 5 * collapse_s if under_load else self._plan.ready_s
+        A repeat may be answered with another status than the plan expects (a name exists by
+        then), if all targets respond alike.
+        """
+        request, what = sending.request, f"{self._who}, {sending.label}"
+        collapse_s, is_load = self._plan.collapse_s, isinstance(request, Request)
+        timeout_s = PATIENCE * collapse_s if is_load else self._plan.ready_s
         began = time.monotonic()
         try:
-            answer = exchange(sent.payload, HOST, self._server.port, patience_s)
-            said: int | str = request.expect if again else answer.status
+            response = exchange(sending.payload, HOST, self._server.port, timeout_s)
         except EndlessError as error:
-            limit = "collapse_s" if under_load else "ready_s"
+            limit = "collapse_s" if is_load else "ready_s"
             longer = f" sooner, set a longer {limit}," * error.timed_out
             raise PreflightError(
                 f"{what} was answered with {error}: end it{longer} or leave this request out of"
                 " the plan"
             ) from None
         except ExchangeError as error:
-            said = str(error)
+            raise self._unexpected(what, request, str(error)) from None
         took_s = time.monotonic() - began
-        if said != request.expect:
-            raise PreflightError(
-                f"{what} was answered with {said}, the plan expects {request.expect};"
-                f" the server's last output: {self._server.child.last_output()}"
-            )
-        if under_load and took_s > SLOWEST_SHARE * collapse_s:
+        if response.status != request.expect and not is_repeat:
+            raise self._unexpected(what, request, str(response.status))
+        if is_load and took_s > MAX_SHARE_OF_COLLAPSE * collapse_s:
             raise PreflightError(
                 f"{what} took {took_s:.1f} s, too near to collapse_s = {collapse_s:g}:"
-                f" set collapse_s = {2 * took_s / SLOWEST_SHARE:.0f} in the plan"
+                f" set collapse_s = {2 * took_s / MAX_SHARE_OF_COLLAPSE:.0f} in the plan"
             )
-        return answer
+        return response
 
-    def _values(self, request: SetupRequest, answer: Response) -> dict[str, str]:
-        try:
-            return dict(capture(request, answer))
-        except ExchangeError as error:
-            raise PreflightError(f"{self._who}, {error}") from None
+    def _unexpected(self, what: str, request: BaseRequest, received: str) -> PreflightError:
+        return PreflightError(
+            f"{what} was answered with {received}, the plan expects {request.expect};"
+            f" the server's last output: {self._server.child.last_output()}"
+        )
 
     def _work(self, after: str) -> Work | None:
-        """What the server did; None if it is not one that can be asked."""
+        """Return the server's work since the last call, None if it cannot be observed."""
         if not self._server.has_control:
             return None
         if work := self._server.work(self._plan.ready_s):
             return work
         try:
-            self._server.child.exit_reason(ENDS_S)
+            self._server.child.exit_reason(EXIT_S)
             self._server.check_alive()
         except ServerFailedError as error:
             raise PreflightError(f"{self._who}, {after}: {error}") from None
         raise PreflightError(
-            f"{self._who} was still busy {self._plan.ready_s:g} s (ready_s) after {after}:"
-            " what it does cannot be compared; end its work sooner or set a longer ready_s"
+            f"{self._who} was still busy {self._plan.ready_s:g} s (ready_s) after {after}, so that"
+            " its work cannot be compared; end that work sooner or set a longer ready_s"
         )
 
-    def _keep(self, where: str, answer: Response, work: Work | None) -> None:
-        self._requests += 1
-        self._facts[Key(where, "status")] = str(answer.status)
-        self._facts[Key(where, "bytes")] = _text_of(answer.body)
-        self._facts[Key(where, "headers")] = "\n".join(header_lines(answer.headers, answer.body))
-        if work:
-            lines = (f"{sql}\n    with {parameters}" for sql, parameters in work.statements)
-            self._facts[Key(where, "SQL")] = "\n".join(lines)
-            ended = f"{work.commits} commits, {work.rollbacks} rollbacks"
-            self._facts[Key(where, "commits")] = ended
-            before, self._upstream_answered = (
-                self._upstream_answered,
-                self._upstream.answered(self._plan.ready_s),
-            )
-            asked = self._upstream_answered - before
-            self._facts[Key(where, "upstream requests")] = f"{asked} upstream requests"
-            self._facts[Key(where, "files")] = self._files.changes()
+    def _file_changes(self) -> str:
+        before, self._files = self._files, read_files(self._server.folder)
+        return file_changes(before, self._files)
+
+    def _with_limits(self, work: Work) -> Work:
+        """Return `work` with the databases to compare, and with what cannot be observed."""
+        own = [file for file in work.opened_databases if not self._foreign_folders([file])]
+        databases = list(dict.fromkeys([*work.sqlite_files, *own]))
+        unobserved = dict(work.unobserved)
+        upstream = f"{HOST}:{self._upstream.port}"
+        addresses = {*work.connections, *self._server.connected_to()} - {upstream}
+        if addresses:
+            names = ", ".join(sorted(addresses))
+            unobserved["upstream requests"] = f"those to {names} are not counted"
+        opened: dict[Aspect, Iterable[str]] = {
+            "files": work.written_files,
+            "final database": set(work.opened_databases).difference(databases),
+        }
+        for aspect, paths in opened.items():
+            if folders := self._foreign_folders(paths):
+                unobserved[aspect] = f"those outside {{scratch}}, in {', '.join(folders)}"
+        return work.model_copy(update={"sqlite_files": databases, "unobserved": unobserved})
+
+    def _foreign_folders(self, paths: Iterable[str]) -> list[str]:
+        """Return the folders of those `paths` that are outside the server's scratch folder."""
+        own = self._server.folder.resolve()
+        folders = (Path(path).resolve().parent for path in paths)
+        return sorted({str(folder) for folder in folders if not folder.is_relative_to(own)})
+
+    def _api_description(self) -> dict[Key, str]:
+        # Requested last: a server that never ends a response is refused at a request of the plan.
+        payload = render(Request(path=OPENAPI_PATH), HOST, self._rng).whole
+        try:
+            response = exchange(payload, HOST, self._server.port, self._plan.ready_s)
+        except ExchangeError:
+            return {}
+        # An app may serve one page for every path.
+        if response.status == OK and b'"openapi":' in response.body:
+            return {Key(OPENAPI_PATH, "OpenAPI"): response.body.decode(errors="replace")}
+        return {}
 
 
 def header_lines(headers: Sequence[tuple[str, str]], body: bytes = b"") -> list[str]:
-    """Return what is compared of `headers`, ordered by their names; lists without order as sets,
-    be they in one line or in several. A length is that of the `body`, or it is shown."""
+    """Return the lines that are compared of `headers`, ordered by name.
+
+    Lists without order are sorted, in whatever number of lines they are sent. A length that is
+    that of the `body` is not shown.
+    """
     sets: dict[str, set[str]] = {}
     named: list[tuple[str, str]] = []
     for name, value in ((name.lower(), value) for name, value in headers):
-        if name in LISTS_OF_METHODS | LISTS_OF_HEADERS:
-            members = value.lower() if name in LISTS_OF_HEADERS else value
+        if name in METHOD_LISTS | HEADER_LISTS:
+            members = value.lower() if name in HEADER_LISTS else value
             sets.setdefault(name, set()).update(part.strip() for part in members.split(","))
         elif (name, value) == ("content-length", str(len(body))):
             named.append((name, "that of the bytes"))
-        elif name not in UNLIKE_HEADERS:
+        elif name not in IGNORED_HEADERS:
             named.append((name, value))
     named += [(name, ", ".join(sorted(members))) for name, members in sets.items()]
     return [f"{name}: {value}" for name, value in sorted(named, key=lambda header: header[0])]
 
 
-def _text_of(body: bytes) -> str:
-    """A body as text; what is no text by its size and digest."""
+def _sending(scenario: Scenario, request: BaseRequest, payload: bytes, place: str) -> _Sending:
+    return _Sending(request, payload, f"scenario '{scenario.name}': {request.label}", place)
+
+
+def _body_text(body: bytes) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError:
         return f"<{len(body)} bytes, SHA-256 {hashlib.sha256(body).hexdigest()}>"
-
-
-def _options(target: Target) -> dict[str, int | None]:
-    if target.command:
-        return {}
-    return {"workers": target.workers, "limit_concurrency": target.limit_concurrency}
-
-
-def _why_blind(target: Target) -> str:
-    if target.command:
-        return f"'{target.name}' is a command, which cannot be asked"
-    return f"'{target.name}' has {target.workers} workers, which cannot be asked"

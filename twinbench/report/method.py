@@ -7,7 +7,7 @@ from datetime import datetime
 from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.statistics import MARGIN
-from twinbench.findings import SelfCheck, grouped
+from twinbench.findings import SelfCheck
 from twinbench.plan import ASPECTS
 from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import error_share
@@ -107,7 +107,7 @@ def _aa_check(pair: TargetPair) -> Badge:
 def _exceptions(results: Results) -> Iterable[Badge]:
     for target in results.plan.targets:
         if target.expected_differences:
-            yield Badge(f"{title(target)} is meant to differ", "plain", "method")
+            yield Badge(f"{title(target)} is expected to differ", "plain", "method")
     if sharing := results.machine.sharing:
         yield Badge(SHARING[sharing], "bad", "method")
     missing = {aspect for pair in results.preflight for aspect in pair.missing}
@@ -192,7 +192,7 @@ def targets_table(results: Results) -> Table:
         )
         for target in results.plan.targets
     )
-    header = ("target", "app", "settings", "workers", "meant to differ")
+    header = ("target", "app", "settings", "workers", "expected to differ")
     return _words("targets", "Targets", header, rows)
 
 
@@ -205,9 +205,9 @@ def preflight_table(results: Results) -> Table:
             ", ".join(pair.scenarios),
             str(pair.requests),
             ", ".join(pair.equal),
-            f"meant to differ: {pair.expected_differences}"
+            f"expected to differ: {pair.expected_differences}"
             if pair.expected_differences
-            else "".join(grouped(pair.not_compared)),
+            else pair.not_compared,
             count(pair.volatile, "value") if pair.volatile else "",
         )
         for pair in results.preflight

@@ -1,6 +1,6 @@
 """Self-check before a run: floor, arrival lag and headroom of the load generator.
 
-It takes about four seconds and is measured by the processes that measure the run, on the same
+It takes eight seconds and is measured by the processes that measure the run, on the same
 cores, with a server that does nothing.
 """
 

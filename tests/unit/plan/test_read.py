@@ -291,4 +291,4 @@ def test_shipped_scenarios_are_described(name: str) -> None:
     table = read_scenario(name)
     assert table["title"]
     assert table["group"]
-    assert table["about"].endswith((".", "ten."))
+    assert table["about"].endswith(".")

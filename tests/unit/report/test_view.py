@@ -289,7 +289,7 @@ def test_what_was_not_compared_is_a_badge_and_in_the_preflight_table() -> None:
     [row] = view.preflight.rows
     assert row[:3] == ("async / sync", "noop", "3")
     assert row[3].split(", ") == list(pair.equal)
-    assert row[4:] == ("commits, SQL (a command); settings (meant to differ: tuned)", "2 values")
+    assert row[4:] == ("commits, SQL (a command); settings (expected to differ: tuned)", "2 values")
 
 
 def test_a_shared_machine_and_remarks_are_badges() -> None:

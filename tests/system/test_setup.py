@@ -1,4 +1,4 @@
-"""A scenario with a login, measured: what its setup requests took arrives under load."""
+"""Scenario with a login: setup requests, and captured values under load."""
 
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def first_cell(folder: Path, text: str) -> tuple[Rig, Cell]:
     return Rig(plan, folder / "logs"), cells(plan)[0]
 
 
-def test_what_was_taken_arrives_under_load(folder: Path) -> None:
+def test_captured_values_are_sent_under_load(folder: Path) -> None:
     rig, cell = first_cell(folder, PLAN)
     with rig:
         record = rig.measure(cell, folder)
@@ -90,12 +90,12 @@ def test_what_was_taken_arrives_under_load(folder: Path) -> None:
     assert set(pl.read_parquet(folder / "requests.parquet")["status"]) == {200}
 
 
-def test_a_failed_before_request_loses_the_cell_and_stops_the_server(folder: Path) -> None:
+def test_a_failed_setup_loses_the_cell_and_stops_the_server(folder: Path) -> None:
     rig, cell = first_cell(folder, PLAN.replace("a b&c", "wrong"))
     with rig:
         record = rig.measure(cell, folder)
         assert rig._server is None
     assert record.outcome == "lost"
     assert record.reason == (
-        "'one': before: POST /token was answered with 400, the plan expects 200"
+        "'one': setup: POST /token was answered with 400, the plan expects 200"
     )

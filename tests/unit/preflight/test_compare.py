@@ -1,0 +1,355 @@
+"""Comparison of two targets by what was observed of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.factories import work
+from twinbench.plan import ASPECTS, Aspect, Target
+from twinbench.preflight.collect import Key, Observation, header_lines
+from twinbench.preflight.compare import (
+    MAX_LINES,
+    MAX_STARTS,
+    DifferenceError,
+    Restart,
+    compare,
+    unified_diff,
+)
+from twinbench.preflight.result import PreflightPair
+from twinbench.preflight.volatile import tokenize
+
+WHERE = "scenario 'write': POST /posts (requests[0])"
+HASH = "$argon2id$v=19$m={memory},t=3,p=4$c29tZXNhbHQ$" + "{salted}"
+FACTS: dict[Aspect, str] = {
+    "OpenAPI": '{"openapi":"3.1.0","info":{"title":"Blog"}}',
+    "status": "201",
+    "headers": "content-length: 40\ncontent-type: application/json",
+    "bytes": '{"id":1,"at":"2026-01-17T10:00:00.000001Z"}',
+    "SQL": "INSERT INTO posts (id, at) VALUES (?, ?)\n    with (1, '2026-01-17 10:00:00')",
+    "commits": "1 commits, 0 rollbacks",
+    "upstream requests": "1 upstream requests",
+    "files": "new .jpg: <4310 bytes, SHA-256 a1b2>",
+    "final database": "database 1\nposts: id=1, at='2026-01-17'\nposts: id=2, at='2026-01-17'",
+    "settings": "threads: 40\nengine 1: pool: size=5",
+}
+DIFFERENCES: list[tuple[Aspect, str, str]] = [
+    ("status", "201", "200"),
+    ("headers", "content-length: 40", "content-length: 41"),
+    ("headers", "\ncontent-type: application/json", ""),
+    ("bytes", '"id":1', '"id":2'),
+    ("bytes", "Z", ""),
+    ("bytes", ',"at"', ', "at"'),
+    ("SQL", "(1, ", "(2, "),
+    ("SQL", "INSERT", "SELECT 1\n    with ()\nINSERT"),
+    ("commits", "1 commits", "2 commits"),
+    ("commits", "0 rollbacks", "1 rollbacks"),
+    ("final database", "\nposts: id=2, at='2026-01-17'", ""),
+    ("final database", "id=2", "id=3"),
+    ("OpenAPI", "Blog", "Log"),
+    ("settings", "40", "41"),
+    ("upstream requests", "1", "0"),
+    ("files", "a1b2", "c3d4"),
+    ("files", "new .jpg", "gone .jpg"),
+]
+COMMAND: dict[str, Any] = {"app": None, "command": ["serve"]}
+
+
+def observed(
+    name: str, changes: Mapping[Aspect, str] | None = None, *, inside: bool = True, **target: Any
+) -> Observation:
+    facts = {Key(WHERE, aspect): text for aspect, text in {**FACTS, **(changes or {})}.items()}
+    of = Target.model_validate({"name": name, "app": "a:app"} | target)
+    return Observation(of, 1, facts, work() if inside else None)
+
+
+def with_work(name: str, **changes: object) -> Observation:
+    return replace(observed(name), work=work(**changes))
+
+
+def never(name: str, _: int) -> Observation:
+    raise AssertionError(f"{name} was started again, though nothing differs")
+
+
+def unchanged(*found: Observation) -> Restart:
+    """Restart targets that are the same at every start."""
+    by_name = {each.target.name: each for each in found}
+    return lambda name, _: by_name[name]
+
+
+def compared(aspect: Aspect, sync: Sequence[str], other: Sequence[str]) -> PreflightPair:
+    """Compare two targets by one aspect, with a text for each start; the last one is repeated."""
+    texts = {"sync": sync, "async": other}
+
+    def restart(name: str, start: int) -> Observation:
+        return observed(name, {aspect: texts[name][min(start, len(texts[name])) - 1]})
+
+    return compare(restart("sync", 1), restart("async", 1), restart)
+
+
+def refused(aspect: Aspect, sync: Sequence[str], other: Sequence[str]) -> DifferenceError:
+    with pytest.raises(DifferenceError) as error:
+        compared(aspect, sync, other)
+    return error.value
+
+
+def test_equal_targets_are_started_once() -> None:
+    pair = compare(observed("sync"), observed("async"), never)
+    assert (pair.equal, pair.not_compared, pair.volatile) == (list(ASPECTS), "", 0)
+
+
+@pytest.mark.parametrize(("aspect", "old", "new"), DIFFERENCES)
+def test_a_difference_is_refused_and_shown(aspect: Aspect, old: str, new: str) -> None:
+    one, other = FACTS[aspect], FACTS[aspect].replace(old, new, 1)
+    error = refused(aspect, (one, one), (other, other))
+    assert str(error) == (f"{WHERE}: unequal {aspect}: 'async' does not do the same work as 'sync'")
+    first, second, *rest = error.diff.splitlines()
+    assert (first, second) == (f"--- sync, {aspect}", f"+++ async, {aspect}")
+    assert any(line[0] in "+-" for line in rest)
+
+
+def test_every_aspect_is_among_the_differences() -> None:
+    # Variables are compared by the plan: test_variables_that_differ_are_named_not_shown.
+    assert {aspect for aspect, _, _ in DIFFERENCES} == set(ASPECTS) - {"environment"}
+
+
+def hashes(*salted: str, memory: int = 65536) -> list[str]:
+    return [HASH.format(memory=memory, salted=each) for each in salted]
+
+
+@pytest.mark.parametrize(
+    ("aspect", "sync", "other", "volatile"),
+    [
+        ("bytes", ("at 10:00Z, a1b2.jpg", "at 10:01Z, c3d4.jpg"), ("at 10:00Z, e5f6.jpg",) * 2, 1),
+        # A value whose length varies, and a number with one more digit.
+        ("headers", ("took: 9", "took: 10"), ("took: 110", "took: 7"), 1),
+        ("bytes", ("<99 bytes>", "<98 bytes>"), ("<101 bytes>", "<100 bytes>"), 1),
+        # Base64, in which + and / stand anywhere; a number with an exponent.
+        ("bytes", ('"q+w/AAAA=="', '"aaaaaaaa=="'), ('"////aaaa=="', '"a/aaaaa+=="'), 1),
+        ("bytes", ("took: 0.00012", "took: 9e-05"), ("took: 8.5e-05", "took: 0.0003"), 1),
+        ("SQL", hashes("AA", "BB"), hashes("CC", "AA"), 1),
+        # The same at two starts by chance: a truth value, numbers of one length.
+        ("bytes", ["on: true"] * 2, ["on: false"] * 2 + ["on: true"], 1),
+        ("bytes", ["0.12", "0.34"], ["0.567", "0.789", "0.98"], 1),
+        # Rows in the order of a random key, files in that of their contents.
+        (
+            "final database",
+            ("x: id='b1', n=1\nx: id='c2', n=2", "x: id='a3', n=2\nx: id='d4', n=1"),
+            [f"x: id='e{n}', n=1\nx: id='f{n}', n=2" for n in range(2)],
+            2,
+        ),
+        (
+            "files",
+            ("new .a: 'b'\nnew .a: 'fixed'", "new .a: 'fixed'\nnew .a: 'g'"),
+            ("new .a: 'fixed'\nnew .a: 'g'", "new .a: 'b'\nnew .a: 'fixed'"),
+            1,
+        ),
+    ],
+)
+def test_volatile_values_may_differ(
+    aspect: Aspect, sync: Sequence[str], other: Sequence[str], volatile: int
+) -> None:
+    assert compared(aspect, sync, other).volatile == volatile
+
+
+@pytest.mark.parametrize(
+    ("aspect", "sync", "other", "shown"),
+    [
+        # The cost and the length of a hash.
+        ("SQL", hashes("AA", "BB"), hashes("QQ", "RR", memory=8192), "m=8192"),
+        ("SQL", hashes("AA", "BB"), hashes("Q", "R"), "$~"),
+        ("headers", ("took: 8", "took: 9"), ("took: 110", "took: 111"), "took: 999"),
+        # Part of a path.
+        ("bytes", ("/posts/1/a1b2", "/posts/1/c3d4"), ("/posts/2/e5f6", "/posts/2/a7b8"), "/2/"),
+        (
+            "final database",
+            ("x: id='b1', n=1\nx: id='c2', n=2", "x: id='a3', n=2\nx: id='d4', n=1"),
+            [f"x: id='e{n}', n=3\nx: id='f{n}', n=2" for n in range(2)],
+            "n=3",
+        ),
+        (
+            "files",
+            ("new .a: 'b'\nnew .a: 'fixed'", "new .a: 'fixed'\nnew .a: 'g'"),
+            ("new .a: 'c'\nnew .a: 'fired'", "new .a: 'd'\nnew .a: 'fired'"),
+            "fired",
+        ),
+    ],
+)
+def test_other_values_may_not_differ_beside_volatile_ones(
+    aspect: Aspect, sync: Sequence[str], other: Sequence[str], shown: str
+) -> None:
+    error = refused(aspect, sync, other)
+    assert f"unequal {aspect}" in str(error)
+    assert shown in error.diff
+
+
+def test_a_diff_masks_volatile_values() -> None:
+    one, other = ("at=10:00:01 id=1", "at=10:00:04 id=1"), ("at=10:00:02 id=2", "at=10:00:05 id=2")
+    diff = refused("final database", one, other).diff
+    assert diff.splitlines()[-3:-1] == ["-at=10:00:99 id=1", "+at=10:00:99 id=2"]
+
+
+def test_a_difference_that_is_no_chance_ends_the_restarts() -> None:
+    starts: list[int] = []
+
+    def restart(name: str, start: int) -> Observation:
+        starts.append(start)
+        changes: dict[Aspect, str] = {"bytes": "id: 2", "commits": "2 commits, 0 rollbacks"}
+        return observed(name, changes if name == "sync" else {"bytes": "id: 3"})
+
+    with pytest.raises(DifferenceError, match="unequal commits"):
+        compare(restart("sync", 1), restart("async", 1), restart)
+    assert max(starts) < MAX_STARTS
+
+
+@pytest.mark.parametrize("unstable", ["sync", "async"])
+def test_a_target_that_changes_in_structure_is_refused(unstable: str) -> None:
+    stable, changing = ("a b", "a b"), ("a c", "a b c")
+    sync, other = (changing, stable) if unstable == "sync" else (stable, changing)
+    error = refused("bytes", sync, other)
+    assert str(error).startswith(f"{WHERE}: bytes of '{unstable}' differ in structure")
+    assert error.unstable_target == unstable
+    assert f"--- {unstable}, first start" in error.diff
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("2026-01-17T10:00:59.5Z", ["2026-01-17T10", "00", "59", "5Z"]),
+        ("eyJ0.eyJz-_.c2ln", ["eyJ0", "eyJz-_", "c2ln"]),
+        ("$argon2id$m=65536,t=3$c2/+A$a+/b", ["argon2id", "m", "65536", "t", "3", "c2/+A", "a+/b"]),
+        ("$2b$12$ab./cd", ["2b", "12", "ab./cd"]),
+        ("", []),
+    ],
+)
+def test_tokens_end_where_volatile_values_end(text: str, tokens: list[str]) -> None:
+    assert tokenize(text).tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "text"),
+    [
+        ({"uses_sqlalchemy": False}, {"uses_sqlalchemy": False}, "SQL, commits (neither app uses"),
+        ({"other_databases": ["postgresql"]}, {}, "final database (postgresql: only SQLite"),
+        ({"sqlite_files": []}, {"sqlite_files": []}, "final database (no SQLite file was used)"),
+        ({"failed": {"SQL": "a"}}, {"unobserved": {"SQL": "b"}}, "SQL (a)"),
+        ({}, {"param_styles": ["pyformat"]}, "SQL (their drivers write parameters"),
+        ({"unobserved": {"files": "a"}}, {"unobserved": {"files": "b"}}, "files (a; b)"),
+    ],
+)
+def test_what_is_not_compared_has_a_reason(
+    one: dict[str, object], other: dict[str, object], text: str
+) -> None:
+    pair = compare(with_work("sync", **one), with_work("async", **other), never)
+    assert pair.not_compared.startswith(text)
+    assert pair.summary.endswith(f"equal. Not compared: {pair.not_compared}")
+
+
+def test_a_command_is_compared_by_its_responses() -> None:
+    pair = compare(observed("sync", inside=False, **COMMAND), observed("async"), never)
+    assert pair.equal == ["OpenAPI", "status", "headers", "bytes", "environment"]
+    assert set(pair.missing.values()) == {"'sync' is a command, which cannot be observed"}
+
+
+def test_expected_differences_are_not_compared() -> None:
+    other = observed("async", {"settings": "threads: 80"})
+    pair = compare(observed("sync"), other, never, {"settings": "twice the threads"})
+    assert pair.not_compared == "settings (expected to differ: twice the threads)"
+    with pytest.raises(DifferenceError, match="unequal settings"):
+        compare(observed("sync"), other, unchanged(observed("sync"), other))
+
+
+def test_variables_that_differ_are_named_not_shown() -> None:
+    one = observed("sync", env={"SAME": "{scratch}/a", "KEY": "secret 1", "HERE": ""})
+    other = observed("async", env={"SAME": "{scratch}/a", "KEY": "secret 2"})
+    with pytest.raises(DifferenceError, match="unequal environment") as error:
+        compare(one, other, never)
+    assert error.value.diff.splitlines() == ["HERE is set differently", "KEY is set differently"]
+    for declared in ("environment", "settings"):
+        pair = compare(one, other, never, {declared: "two keys"})
+        assert pair.declared["environment"] == "HERE, KEY: two keys"
+
+
+def test_conditions_of_both_are_kept() -> None:
+    one = with_work("sync", conditions={"event loop": "uvloop.Loop", "asyncio debug": "off"})
+    other = with_work("async", conditions={"event loop": "uvloop.Loop", "asyncio debug": "on"})
+    pair = compare(one, other, never)
+    assert pair.conditions == {"event loop": "uvloop.Loop", "asyncio debug": "off | on"}
+    command = observed("async", inside=False, **COMMAND)
+    assert compare(one, command, never).conditions["event loop"] == "uvloop.Loop | not observed"
+
+
+def test_options_of_servers_with_workers_are_compared() -> None:
+    one = observed("sync", limit_concurrency=9)
+    other = observed("async", workers=2, limit_concurrency=9, inside=False)
+    with pytest.raises(DifferenceError, match="unequal settings") as error:
+        compare(one, other, never)
+    assert error.value.diff == "workers: 1 | 2"
+    assert compare(one, other, never, {"settings": "two workers"}).declared["settings"]
+    command = observed("async", inside=False, **COMMAND)
+    assert "settings" in compare(one, command, never).missing
+
+
+def test_an_api_description_of_only_one_is_a_difference() -> None:
+    facts = {key: text for key, text in observed("a").facts.items() if key.aspect != "OpenAPI"}
+    one, other = (replace(observed(name), facts=facts) for name in ("sync", "async"))
+    assert compare(one, other, never).missing["OpenAPI"] == "neither serves /openapi.json"
+    with pytest.raises(DifferenceError, match="unequal OpenAPI"):
+        compare(observed("sync"), other, unchanged(observed("sync"), other))
+
+
+def test_an_app_without_sql_differs_from_one_with_it() -> None:
+    changes: dict[Aspect, str] = {"SQL": "", "commits": "0 commits, 0 rollbacks"}
+    bare = work(uses_sqlalchemy=False, param_styles=[], sqlite_files=[])
+    other = replace(observed("async", changes), work=bare)
+    with pytest.raises(DifferenceError, match="unequal SQL"):
+        compare(observed("sync"), other, unchanged(observed("sync"), other))
+
+
+def test_a_diff_is_short_and_indents_json() -> None:
+    one = "\n".join(f"row {n}" for n in range(100_000))
+    shown = unified_diff(one, one.replace("row", "raw"), ("a", "b")).splitlines()
+    assert len(shown) == MAX_LINES + 1
+    assert "-row 5" in shown
+    assert shown[-1].endswith("lines more")
+    indented = unified_diff('{"a":1,"b":[2,3]}', '{"a":1,"b":[2,4]}', ("a", "b"))
+    assert indented.splitlines()[-4:] == ["-  3", "+  4", "  ]", " }"]
+    # Equal as JSON, unequal as bytes.
+    bytes_only = unified_diff('{"a": 1}', '{"a":1}', ("a", "b")).splitlines()
+    assert bytes_only[-2:] == ['-{"a": 1}', '+{"a":1}']
+    assert "+'a\\r'" in unified_diff("a\nb", "a\r\nb", ("a", "b")).splitlines()
+
+
+METHODS, HEADERS = "access-control-allow-methods", "access-control-allow-headers"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (["Allow: GET, HEAD"], ["allow: HEAD,GET"], True),
+        (["allow: GET, HEAD"], ["allow: GET"], False),
+        (["allow: GET"], ["allow: get"], False),
+        (["vary: Accept, Origin"], ["vary: origin", "vary: accept"], True),
+        ([f"{METHODS}: A, B"], [f"{METHODS.title()}: B, A"], True),
+        ([f"{HEADERS}: X, y"], [f"{HEADERS}: Y, x"], True),
+        (["vary: *"], [], False),
+        (["date: today"], ["Date: tomorrow"], True),
+        (["set-cookie: a", "set-cookie: b"], ["set-cookie: b", "set-cookie: a"], False),
+        (["accept-encoding: gzip, br"], ["accept-encoding: br, gzip"], False),
+        (["content-length: 3"], ["content-length: 4"], False),
+    ],
+)
+def test_only_lists_without_order_are_compared_as_sets(
+    one: list[str], other: list[str], equal: bool
+) -> None:
+    def compared_lines(lines: list[str]) -> list[str]:
+        pairs = (line.split(": ") for line in lines)
+        return header_lines([(name, value) for name, value in pairs])
+
+    assert (compared_lines(one) == compared_lines(other)) == equal
+
+
+def test_a_content_length_that_is_right_is_not_shown() -> None:
+    lengths = [header_lines([("Content-Length", str(n))], b"x" * 3) for n in (3, 4)]
+    assert lengths == [["content-length: that of the bytes"], ["content-length: 4"]]
