@@ -1,2 +1,1 @@
-"""Tests: `unit` needs no socket and no clock; `apps` runs both apps in process; `system` starts
-real servers, real load and the real command on loopback."""
+"""Tests, by folder: CONTRIBUTING.md lists what each needs."""

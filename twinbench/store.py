@@ -30,15 +30,16 @@ from pydantic import (
     model_validator,
 )
 
-from twinbench.findings import MOST_FIGURE, Amount, Figure, Number, SelfCheck
+from twinbench.models import MAX_FIGURE, Amount, Figure, Number
 from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
 from twinbench.preflight.result import PreflightPair
+from twinbench.selfcheck.result import SelfCheck
 from twinbench.text import UserError, one_line
 
 # Ten times the manifest of the longest plan with a remark on every measurement.
-MOST_JSON_BYTES = 1 << 26
-MOST_REASON = 150  # characters; half of an error message, which also names a path
+MAX_JSON_BYTES = 1 << 26
+MAX_REASON = 150  # characters; half of an error message, which also names a path
 FORMAT: Literal[3] = 3
 # Of run folders: local time with its zone.
 STAMP = "%Y%m%d-%H%M%S%z"
@@ -327,9 +328,9 @@ class Store:
         self._check_own(path)
         try:
             with path.open("rb") as file:
-                text = file.read(MOST_JSON_BYTES + 1)
-            if len(text) > MOST_JSON_BYTES:
-                raise StoreError(f"{path}: longer than {MOST_JSON_BYTES >> 20} MiB")
+                text = file.read(MAX_JSON_BYTES + 1)
+            if len(text) > MAX_JSON_BYTES:
+                raise StoreError(f"{path}: longer than {MAX_JSON_BYTES >> 20} MiB")
             return model.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
@@ -367,7 +368,7 @@ class Store:
 
 
 def _not_this_version(path: Path, what: str) -> StoreError:
-    reason = one_line(" ".join(what.split()), MOST_REASON)
+    reason = one_line(" ".join(what.split()), MAX_REASON)
     return StoreError(f"{path}: not of this version of twinbench ({reason})")
 
 
@@ -383,16 +384,14 @@ def _check_request_column(column: pl.Series, path: Path) -> None:
 
 
 def _check_telemetry_column(column: pl.Series, path: Path) -> None:
-    """Raise StoreError unless `column` holds numbers from 0 to MOST_FIGURE, or nulls."""
+    """Raise StoreError unless `column` holds numbers from 0 to MAX_FIGURE, or nulls."""
     if column.dtype == pl.Null:
         return
     if not column.dtype.is_numeric():
         raise _not_this_version(path, f"{column.name} is {column.dtype.base_type()}")
     values = column.drop_nulls().to_numpy()
-    if not ((values >= 0) & (values <= MOST_FIGURE)).all():  # NaN is not, either
-        raise _not_this_version(
-            path, f"{column.name} is not between 0 and {MOST_FIGURE:g} in a row"
-        )
+    if not ((values >= 0) & (values <= MAX_FIGURE)).all():  # NaN is not, either
+        raise _not_this_version(path, f"{column.name} is not between 0 and {MAX_FIGURE:g} in a row")
 
 
 def runs_of(

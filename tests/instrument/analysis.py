@@ -17,9 +17,9 @@ from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.results import CellResult, Comparison, Metric
 from twinbench.analyse.run import analyse_cell
 from twinbench.analyse.statistics import CONFIDENCE
-from twinbench.findings import Check
 from twinbench.plan import Load, Plan
 from twinbench.selfcheck.evaluate import MOST_FLOOR_MS, Measurement, ms
+from twinbench.selfcheck.result import Check
 from twinbench.store import CellRecord
 
 # Item 1. Latencies are 0.01, 0.02, ... 40 ms, each once: every percentile, and the mean, is a

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from tests.instrument import MissingDataError
 from tests.instrument.recording import Recording
-from twinbench.findings import Check
+from twinbench.selfcheck.result import Check
 
 
 class KnownAnswer(NamedTuple):

@@ -12,8 +12,8 @@ from tests.instrument.checks import KnownAnswer, at_most, between, within
 from tests.instrument.plans import SERIAL, SLOTS
 from tests.instrument.recording import Recording
 from tests.instrument.theory import Mean, Values
-from twinbench.findings import Check
 from twinbench.selfcheck.evaluate import MOST_FLOOR_MS, NS_PER_MS, Measurement, ms
+from twinbench.selfcheck.result import Check
 
 SLOPE_OFF = 0.005  # at 100 ms half a millisecond
 WAIT_OFF = 0.05

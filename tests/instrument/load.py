@@ -10,7 +10,6 @@ from tests.instrument.checks import KnownAnswer, at_most, between, within
 from tests.instrument.plans import RATE, STALL_RATE, STALL_USERS
 from tests.instrument.recording import Recording
 from tests.instrument.theory import Values
-from twinbench.findings import Check
 from twinbench.selfcheck.evaluate import (
     HEADROOM_ADVICE,
     LAG_ADVICE,
@@ -20,6 +19,7 @@ from twinbench.selfcheck.evaluate import (
     headroom,
     ms,
 )
+from twinbench.selfcheck.result import Check
 
 # After the stall the requests of a second are sent at once: some 200, at 0.05 ms each, and as
 # much again on a busy machine.
@@ -105,7 +105,7 @@ def _slow(stall: Stall, measurement: Measurement) -> list[Check]:
 
 
 def _hidden(stall: Stall, measurement: Measurement) -> list[Check]:
-    """A closed load stalls with its server: one request of each user shows it."""
+    """Check that a closed load stalls with its server: one request of each user shows it."""
     response = ms(measurement.requests, "done_ns", "intended_ns")
     slow = int((response > stall.lasted_ms / 2).sum())
     p99 = float(np.percentile(response, 99))

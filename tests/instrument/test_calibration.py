@@ -11,8 +11,8 @@ from tests.instrument.plans import USERS, WAIT_MS, Setting, plans
 from tests.instrument.recording import Recording
 from tests.support.factories import plan
 from tests.support.processes import clean_rig
-from twinbench.findings import Check
 from twinbench.measure.rig import Rig
+from twinbench.selfcheck.result import Check
 from twinbench.store import CellRecord
 
 pytestmark = pytest.mark.serial

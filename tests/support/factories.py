@@ -15,10 +15,10 @@ from twinbench.analyse.results import (
     Results,
     Timing,
 )
-from twinbench.findings import Check, Floor, SelfCheck
 from twinbench.measure.control import Work
 from twinbench.plan import Load, LoadKind, Plan, cells
 from twinbench.preflight.result import PreflightPair
+from twinbench.selfcheck.result import Check, Floor, SelfCheck
 from twinbench.store import Machine, Manifest, Session, now
 
 STARTED = "2026-01-17T12:00:00+00:00"

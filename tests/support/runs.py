@@ -9,8 +9,8 @@ import polars as pl
 from tests.support import factories
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.run import analyse
-from twinbench.findings import SelfCheck
 from twinbench.plan import Cell, Plan, cells
+from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import CellRecord, Store
 
 GOLDEN = Path(__file__).parents[1] / "golden"  # a recorded run, and what comes of it

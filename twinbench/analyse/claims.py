@@ -266,9 +266,10 @@ def _judge_condition(
 
 
 def _verdict(outcomes: set[Outcome]) -> Verdict:
-    """A decision against the claim refutes it at one load: Holm allows for all loads.
+    """Return the verdict on a claim.
 
-    A bound has no such correction, so it must be broken at all of them.
+    A decision against it refutes it at one load: decisions are adjusted for all loads (Holm). A
+    bound is not adjusted, so it must be broken at all of them.
     """
     if "contrary" in outcomes or outcomes == {"outside"}:
         return "refuted"

@@ -14,8 +14,8 @@ import numpy as np
 from twinbench.analyse.curves import loads_by_kind
 from twinbench.analyse.results import METRICS, CellResult, CellStatus, Comparison, Metric
 from twinbench.analyse.statistics import LoadDecision, decide, geometric_mean
-from twinbench.findings import Floor
 from twinbench.plan import Load, Plan, Scenario, Target
+from twinbench.selfcheck.result import Floor
 
 # Of the latency of a server that does nothing: below, more than half of a response time is the way
 # there and back, and a ratio says little about the servers.

@@ -14,8 +14,8 @@ from scipy import stats
 
 from twinbench.analyse.results import CellFigures, CellStatus
 from twinbench.analyse.window import Window
-from twinbench.findings import Floor
 from twinbench.plan import LoadKind, Plan
+from twinbench.selfcheck.result import Floor
 from twinbench.store import CellRecord
 
 MAX_ERRORS = 0.001  # share of wrong responses: fewer do not move a p99, nor a throughput visibly
@@ -154,7 +154,7 @@ def not_drained(cell: GateInput) -> str | None:
 
 
 def little(cell: GateInput) -> str | None:
-    """Closed loads: by Little's law, as many requests are in flight as there are users.
+    """Check Little's law: as many requests are in flight as there are users (closed loads).
 
     Exact at the edges of the window (`Window.mean_in_flight`). Throughput x latency misses the law
     by several percent where a latency is a quarter of the window.
@@ -174,7 +174,7 @@ def little(cell: GateInput) -> str | None:
 
 
 def trend(cell: GateInput) -> str | None:
-    """Closed loads: no trend in the logarithms of responses per slice of the window."""
+    """Check for a trend in the logarithms of responses per slice of the window (closed loads)."""
     window = cell.window
     arrived_ns = window.done_ns[window.counted] - window.begin_ns
     slices = min(SLICES, len(arrived_ns) // MIN_PER_SLICE)

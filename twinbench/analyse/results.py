@@ -5,11 +5,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from twinbench.findings import SelfCheck
+from twinbench.models import FrozenModel
 from twinbench.plan import Load, LoadKind, Plan
 from twinbench.preflight.result import PreflightPair
+from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import Machine
 
 # `per_cpu_s`: correct responses per CPU second of the server.
@@ -23,13 +24,7 @@ Verdict = Literal["supported", "refuted", "not shown"]
 PERCENTS = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.99)
 
 
-class Result(BaseModel):
-    """Base of all models: immutable, without unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Estimate(Result):
+class Estimate(FrozenModel):
     """Figure with its 95 % interval over blocks; no bounds with a single block."""
 
     estimate: float
@@ -37,7 +32,7 @@ class Estimate(Result):
     high: float | None = None
 
 
-class LatencySummary(Result):
+class LatencySummary(FrozenModel):
     """Milliseconds; None where fewer than 20 samples lie beyond the percentile."""
 
     mean: float | None = None
@@ -48,7 +43,7 @@ class LatencySummary(Result):
     max: float | None = None
 
 
-class Generator(Result):
+class Generator(FrozenModel):
     """Load generator during the window.
 
     `cpu` is the share of its core, 0 to 1; `waited` the share of the time in which it was ready to
@@ -61,7 +56,7 @@ class Generator(Result):
     lag_p99_ms: float | None
 
 
-class ServerTelemetry(Result):
+class ServerTelemetry(FrozenModel):
     """Telemetry inside the window; None where nothing was sampled.
 
     `stolen_cpu` and `other_cpu` are CPU seconds per second on the server's cores: taken by the
@@ -114,7 +109,7 @@ class CellResult(CellFigures):
     reasons: list[str]
 
 
-class Timeline(Result):
+class Timeline(FrozenModel):
     """One measurement over time, warm-up included; seconds since the start of its window.
 
     `counts[i][j]` are responses that arrived between `seconds[i]` and `seconds[i + 1]`, after a
@@ -137,7 +132,7 @@ class Timeline(Result):
     connections_waiting: list[float | None]
 
 
-class Point(Result):
+class Point(FrozenModel):
     """One load of a curve.
 
     `blocks` are the valid ones, `collapsed` those in which the server collapsed; one of these
@@ -161,7 +156,7 @@ class Point(Result):
     service_ms: list[float | None]
 
 
-class Capacity(Result):
+class Capacity(FrozenModel):
     """Highest throughput of a closed curve, and the number of users (`value`) at which it is.
 
     `at_edge`: no higher load has a result, so more may be possible.
@@ -172,7 +167,7 @@ class Capacity(Result):
     at_edge: bool
 
 
-class Objective(Result):
+class Objective(FrozenModel):
     """Highest load up to which every load meets p99 <= `slo_ms`; `value` is None where none does.
 
     `until` says why it ends there: `missed` (the next load has a higher p99), `collapsed` (at the
@@ -185,7 +180,7 @@ class Objective(Result):
     until: Literal["missed", "collapsed", "not known", "range"]
 
 
-class Prediction(Result):
+class Prediction(FrozenModel):
     """Throughput that `limit` threads or connections allow, each held for `held_ms`."""
 
     by: Literal["threads", "connections"]
@@ -194,7 +189,7 @@ class Prediction(Result):
     rps: float
 
 
-class Curve(Result):
+class Curve(FrozenModel):
     """One target and scenario over the loads of one kind.
 
     `capacity` and `prediction` are those of closed loads only.
@@ -209,7 +204,7 @@ class Curve(Result):
     prediction: Prediction | None = None
 
 
-class Comparison(Result):
+class Comparison(FrozenModel):
     """Candidate against baseline at one load, by one metric.
 
     `ratio` is candidate / baseline, paired by block, over the `blocks` in which both are valid.
@@ -240,7 +235,7 @@ class Comparison(Result):
     reasons: list[str]
 
 
-class ClaimResult(Result):
+class ClaimResult(FrozenModel):
     """Verdict on a public claim.
 
     `evidence` are the deciding figures in one line, with what each condition expects in brackets;
@@ -255,7 +250,7 @@ class ClaimResult(Result):
     cells: list[int]
 
 
-class Timing(Result):
+class Timing(FrozenModel):
     """Start of the run in local time, its duration, and the seconds inside measuring windows."""
 
     started: str
@@ -264,7 +259,7 @@ class Timing(Result):
     sessions: int
 
 
-class Results(Result):
+class Results(FrozenModel):
     """results.json. `remarks` are about the run as a whole: what is missing, and why."""
 
     format: Literal[5] = 5

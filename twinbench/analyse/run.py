@@ -23,10 +23,10 @@ from twinbench.analyse.results import (
 from twinbench.analyse.run_gates import judge_run
 from twinbench.analyse.timelines import timelines
 from twinbench.analyse.window import TELEMETRY_COLUMNS, AnalysedCell, Window, cell_figures
-from twinbench.findings import Floor
 from twinbench.plan import Plan
 from twinbench.plan import cells as plan_cells
 from twinbench.remarks import remarked
+from twinbench.selfcheck.result import Floor
 from twinbench.store import (
     CellRecord,
     Manifest,

@@ -1,7 +1,6 @@
 """Result of the preflight, as run folders hold it and reports show it."""
 
-from pydantic import BaseModel, ConfigDict
-
+from twinbench.models import FrozenModel
 from twinbench.plan import ASPECTS, Aspect
 from twinbench.text import count
 
@@ -10,7 +9,7 @@ class PreflightError(Exception):
     """Reason why nothing is measured: a message of one line, then a diff where there is one."""
 
 
-class PreflightPair(BaseModel):
+class PreflightPair(FrozenModel):
     """Comparison of a target with its baseline, by their responses to `requests` of `scenarios`.
 
     They are equal in the aspects `equal`, except for `volatile` values (a count), which change at
@@ -18,8 +17,6 @@ class PreflightPair(BaseModel):
     `declared`: expected differences, and why. With `expected_differences` nothing was compared.
     `conditions` decide the speed of both and are not work: one value, or two where they differ.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     baseline: str
     candidate: str

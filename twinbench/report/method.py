@@ -7,12 +7,12 @@ from datetime import datetime
 from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.statistics import MARGIN
-from twinbench.findings import SelfCheck
 from twinbench.plan import ASPECTS
 from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import error_share
 from twinbench.report.format import number
 from twinbench.report.pairs import TargetPair, title
+from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import Machine, Sharing
 from twinbench.text import count, duration, figure
 

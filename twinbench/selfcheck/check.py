@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from twinbench import campaign
-from twinbench.findings import SelfCheck
 from twinbench.interruption import interruptible
 from twinbench.measure import machine
 from twinbench.measure.processes import Child
@@ -21,6 +20,7 @@ from twinbench.measure.rig import Rig
 from twinbench.paths import ROOT
 from twinbench.plan import MAX_RATE, Plan, cells
 from twinbench.scratch import scratch
+from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import (
     CellRecord,
     Manifest,

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from twinbench.analyse.gates import MAX_GENERATOR_CPU
 from twinbench.analyse.results import CellResult, Results
 from twinbench.analyse.run import NO_REQUESTS, analyse
-from twinbench.findings import Check, Floor, SelfCheck
+from twinbench.selfcheck.result import Check, Floor, SelfCheck
 from twinbench.store import CellRecord, Store, now
 
 NS_PER_MS = 1e6
@@ -29,7 +30,6 @@ MOST_MORE_MS = 0.2
 # Two alternations are all there is. Where p99 moves between 1 and 8 ms (sd of its logarithm 0.5),
 # two exceed two others by this factor once in seventy times, by 1.5 in five.
 LAG_TIMES = 3.0
-MOST_CPU = 0.8  # like the gate
 # Of the requests that were due: the last ones of a window may be answered after it.
 RESPONSES_OFF = 0.001
 
@@ -180,7 +180,7 @@ def headroom(measurement: Measurement) -> list[Check]:
     invalid = result.status != "valid"
     reasons = f"{'; '.join(result.reasons)}. " if invalid else ""
     bounds = (
-        ("generator CPU", result.generator.cpu, 0.0, MOST_CPU),
+        ("generator CPU", result.generator.cpu, 0.0, MAX_GENERATOR_CPU),
         ("sent and answered", correct, record.scheduled - off, record.scheduled + off),
         ("invalid measurements", int(invalid), 0.0, 0.0),
     )
@@ -198,6 +198,7 @@ def headroom(measurement: Measurement) -> list[Check]:
 
 
 def main() -> None:
+    """Print the result of a folder as JSON."""
     folder, started = sys.argv[1:]
     try:
         found = evaluate(Path(folder), datetime.fromisoformat(started))

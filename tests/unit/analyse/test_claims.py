@@ -42,7 +42,7 @@ def compared(
     not_collapsed: str | None = None,
     scenario: str = "wait",
 ) -> Comparison:
-    """async / sync at one load; left out: an interval to which the decision fits."""
+    """Async / sync at one load; left out: an interval to which the decision fits."""
     low, high = interval or {"faster": (1.5, 2.0), "slower": (0.5, 0.6)}.get(decision, (0.9, 1.1))
     found = factories.comparison(
         at(users), 1.0, decision, scenario=scenario, metric=metric, not_collapsed=not_collapsed

@@ -1,28 +1,16 @@
-"""Result of the self-check: load generator and floor of the machine, before a run.
+"""Result of a self-check: floor of the machine, capacity of the generator, checks.
 
-The self-check writes it, a run folder keeps it, analysis and reports read it.
+A run folder keeps it; analysis and reports read it.
 """
 
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
-
+from twinbench.models import Amount, Figure, FrozenModel
 from twinbench.text import figure
 
-# Beyond what is measured, in any unit; sums and squares of such figures are finite.
-MOST_FIGURE = 1e15
-Figure = Annotated[float, Field(allow_inf_nan=False, ge=-MOST_FIGURE, le=MOST_FIGURE)]
-Amount = Annotated[float, Field(allow_inf_nan=False, ge=0, le=MOST_FIGURE)]
-Number = Annotated[int, Field(ge=0, le=int(MOST_FIGURE))]
 # Bounds that are no further apart than this share of the upper one: an exact figure.
 EXACTLY = 1e-5
 
 
-class Finding(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Check(Finding):
+class Check(FrozenModel):
     """A measured figure and its bounds; `advice` says what a failure means and what to do."""
 
     name: str
@@ -34,6 +22,7 @@ class Check(Finding):
 
     @property
     def ok(self) -> bool:
+        """Whether the figure is within its bounds."""
         return self.low <= self.measured <= self.high
 
     @property
@@ -46,7 +35,7 @@ class Check(Finding):
         return f"{figure(self.low)} to {figure(self.high)}"
 
 
-class Floor(Finding):
+class Floor(FrozenModel):
     """Times that this machine adds to every measurement.
 
     `latency_*`: response time of one user of a server that does nothing. `lag_*`: how late a bare
@@ -59,7 +48,7 @@ class Floor(Finding):
     lag_p99_ms: Amount
 
 
-class SelfCheck(Finding):
+class SelfCheck(FrozenModel):
     """Short check of the load generator before a run.
 
     `capacity_rps` is the throughput of the generator and a server that does nothing.
@@ -73,4 +62,5 @@ class SelfCheck(Finding):
 
     @property
     def failed(self) -> list[Check]:
+        """The checks whose figure is out of bounds."""
         return [check for check in self.checks if not check.ok]
