@@ -1,5 +1,6 @@
 """Children and their supervisors, whichever of them is killed."""
 
+import math
 import subprocess
 import sys
 import time
@@ -109,8 +110,13 @@ def test_the_cpu_time_of_an_ended_child_still_counts(tmp_path: Path) -> None:
 
 def test_psutil_reads_the_same_tree(tmp_path: Path) -> None:
     child = Child(SLEEP, log=tmp_path / "log")
-    command_of(psutil.Process(child.pid))
-    ours, other = process_tree(child.pid).sample(), PsutilTree(child.pid).sample()
-    child.stop()
-    assert other.threads == ours.threads == 1
-    assert other.memory_mib == pytest.approx(ours.memory_mib, rel=0.2)
+
+    def agree() -> bool:
+        ours, other = process_tree(child.pid).sample(), PsutilTree(child.pid).sample()
+        same_memory = math.isclose(other.memory_mib, ours.memory_mib, rel_tol=0.2)
+        return other.threads == ours.threads == 1 and same_memory
+
+    try:
+        assert wait_for(agree)  # not while the command is being loaded
+    finally:
+        child.stop()
