@@ -1,4 +1,4 @@
-# What one can type. Every target does its own set-up, in .venv; nothing else on the machine is touched.
+# Every target does its own set-up, in .venv; nothing else on the machine is changed.
 .DEFAULT_GOAL := help
 .PHONY: help install bench bench-quick bench-full map bench-generator bench-report report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
 
@@ -43,7 +43,7 @@ bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx:
 bench-report: $(READY)  ## how long ten million requests take to a finished report: a minute
 	@$(BIN)/python -m tests.benchmarks.report_speed
 
-report: $(READY)  ## make the newest run's report again, from disk
+report: $(READY)  ## write the newest run's report again, from disk
 	@$(BIN)/twinbench report
 
 sample: $(READY)  ## keep the newest run's report as reports/sample, and in the README; RUN=folder for another
@@ -53,13 +53,13 @@ sample: $(READY)  ## keep the newest run's report as reports/sample, and in the 
 calibrate: $(READY)  ## check the load generator against known answers: two minutes
 	@$(BIN)/python -m tests.instrument $(PLAN) $(if $(KEEP),--keep $(KEEP))
 
-check: $(READY)  ## lint, types, import rules
+check: $(READY)  ## lint, types, docstrings, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: $(READY)  ## the tests for after every change: three minutes
+test: $(READY)  ## run after every change: three minutes
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
 
 # In the order of the files: xdist would put those with few tests last, and some of these take longest.
@@ -69,7 +69,7 @@ test-rest: $(READY) $(SQLALCHEMY_2_0)  ## the other tests: real servers under lo
 
 test-all: test test-rest  ## all tests
 
-# An older SQLAlchemy beside the one in use: tests/pitfalls shows what each of them says.
+# An older SQLAlchemy beside the one in use, for tests/pitfalls.
 $(SQLALCHEMY_2_0): tests/pitfalls/sqlalchemy-2.0.lock $(READY)
 	@rm -rf $(@D)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: \
@@ -97,4 +97,4 @@ lock:  ## resolve the locks anew (needs uv on the PATH)
 
 clean:  ## remove .venv and caches; runs in reports/ stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	find apps loadtests twinbench tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find apps loadtests tools twinbench tests -name __pycache__ -type d -prune -exec rm -rf {} +
