@@ -58,11 +58,11 @@ def target(folder: Path, text: str = APP) -> Target:
 
 
 @contextmanager
-def serving(wanted: Target, timeout_s: float = LONG_S) -> Iterator[Server]:
+def serving(wanted: Target) -> Iterator[Server]:
     """Give a server of `wanted` that is ready."""
     server = Server(wanted)
     try:
-        yield server.wait_until_ready(timeout_s)
+        yield server.wait_until_ready(LONG_S)
     finally:
         server.stop()
 

@@ -81,11 +81,18 @@ def brief(response: TimedResponse) -> tuple[int, int, str]:
     return response.status, response.bytes, response.error
 
 
-def test_a_connection_is_kept_for_the_next_request() -> None:
-    with scripted(*[([FIXED], False)] * 3) as (script, connection):
-        responses = [connection.exchange(REQUEST) for _ in range(3)]
-    assert [brief(r) for r in responses] == [(200, 5, "")] * 3
-    assert script.connections == 1
+@pytest.mark.parametrize(
+    ("response", "closes", "connections"),
+    # The last one: a body without a length ends with its connection.
+    [(FIXED, False, 1), (CLOSING, True, 2), (UNTIL_THE_END, True, 2)],
+)
+def test_a_connection_is_kept_until_the_server_closes(
+    response: bytes, closes: bool, connections: int
+) -> None:
+    with scripted(([response], closes), ([FIXED], False)) as (script, connection):
+        responses = [connection.exchange(REQUEST) for _ in range(2)]
+    assert [brief(r) for r in responses] == [(200, 5, "")] * 2
+    assert script.connections == connections
 
 
 @pytest.mark.parametrize(
@@ -104,15 +111,6 @@ def test_a_response_in_pieces_is_read_whole(response: bytes, status: int, size: 
         found = connection.exchange(REQUEST)
     assert brief(found) == (status, size, "")
     assert found.sent_ns <= found.first_byte_ns <= found.done_ns
-
-
-# The last one: a body without a length ends with its connection.
-@pytest.mark.parametrize("closing", [CLOSING, UNTIL_THE_END])
-def test_a_server_that_closes_is_connected_to_again(closing: bytes) -> None:
-    with scripted(([closing], True), ([FIXED], False)) as (script, connection):
-        responses = [connection.exchange(REQUEST) for _ in range(2)]
-    assert [brief(r) for r in responses] == [(200, 5, "")] * 2
-    assert script.connections == 2
 
 
 @pytest.mark.parametrize(
