@@ -97,7 +97,6 @@ class ArrivalDispatcher:
         return _count(self._schedule, begin_ns, end_ns), _count(self._dropped, begin_ns, end_ns)
 
     def close(self) -> None:
-        """Stop the timer."""
         self._timer.close()
 
     def _send_due(self) -> None:
@@ -129,7 +128,6 @@ class TimerFd:
         _set_time(self._fd, max(at_ns, 1))
 
     def close(self) -> None:
-        """Close the timer."""
         self._watcher.stop()
         self._watcher.close()
         os.close(self._fd)

@@ -85,7 +85,6 @@ class ScenarioUser(User):
         return response.status != NO_RESPONSE
 
     def on_stop(self) -> None:
-        """Close the connection."""
         self.connection.close()
 
 
@@ -98,7 +97,6 @@ class ClosedUser(ScenarioUser):
 
     @task
     def loop(self) -> None:
-        """Send requests until the load stops."""
         # Each user starts at another of the same requests.
         start = self.user_id * START_STEP % len(self.requests)
         requests = (*self.requests[start:], *self.requests[:start])
@@ -121,7 +119,6 @@ class OpenUser(ScenarioUser):
 
     @task
     def loop(self) -> None:
-        """Send arrivals until the load stops."""
         resume: Any = gevent.getcurrent().switch
         if self.slot < self.preconnect:
             with contextlib.suppress(OSError):  # the first exchange will report it

@@ -45,11 +45,9 @@ class Probe:
         threading.Thread(target=self._run, name="twinbench-probe", daemon=True).start()
 
     def attach(self, loop: Any, limiter: Any) -> None:
-        """Set what `sample` reads."""
         self._lag, self._limiter = LoopLag(loop, time.perf_counter_ns()), limiter
 
     def sample(self) -> None:
-        """Write one row."""
         self.connections.attach()  # an app may import SQLAlchemy as late as in a request
         now_ns = time.perf_counter_ns()
         values = self._lag.read(now_ns), *self._threads(), *self.connections.counts()

@@ -6,7 +6,6 @@ collapsed, died or did not drain: what one cell leaves behind must not affect th
 
 import shutil
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 from twinbench.exchange import ExchangeError, send_setup
@@ -55,12 +54,7 @@ class Rig:
         self.upstream = self._start_upstream()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stop_server(at_once=kind is not None)
         self._generator.stop()
         self.upstream.stop()

@@ -125,7 +125,6 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address without a path."""
         return f"http://{HOST}:{self.port}"
 
     @property
@@ -157,7 +156,7 @@ class Server:
         return self
 
     def check_alive(self) -> None:
-        """Raise ServerFailedError if the server has exited."""
+        """Raise ServerFailedError if it has exited."""
         code = self.child.exit_code()
         if code is None:
             return

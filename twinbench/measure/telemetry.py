@@ -64,7 +64,6 @@ class TelemetryBuffer:
         return probe_rows(np.frombuffer(data, dtype=np.int64).reshape(-1, len(PROBE_COLUMNS)))
 
     def close(self) -> None:
-        """Free the memory."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
