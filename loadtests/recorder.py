@@ -23,7 +23,7 @@ NO_ERROR = 0
 
 
 class Recorder:
-    """Rows of requests.parquet in memory, and what tells whether the server responds."""
+    """Rows of requests.parquet in memory, and the time of the last activity."""
 
     def __init__(self) -> None:
         self._full: list[bytearray] = []

@@ -17,7 +17,7 @@ from twinbench.plan import MAX_USERS
 
 # A refused connection returns at once: without a pause, users would spin on it.
 PAUSE_AFTER_ERROR_S = 0.05
-# A prime, so that users do not start where others have just been.
+# A prime, so that users start at different requests.
 START_STEP = 1009
 # Servers with a short queue of connections (socketserver: 5, asyncio: 100) drop those that come
 # all at once, and the system retries only after a second.

@@ -105,7 +105,7 @@ def test_second_run_at_once_is_refused(folder: Path) -> None:
         ),
         ({'"wait"]': '"error"]'}, 3, "was answered with 500, the plan expects 200"),
         ({'"wait"]': '"die", "1"]'}, 3, "out of luck"),
-        ({'"wait"]': '"garbage"]'}, 3, "no HTTP answer"),
+        ({'"wait"]': '"garbage"]'}, 3, "no HTTP response"),
         (
             {'"wait"]': '"silent"]', "collapse_s = 20.0": "ready_s = 1"},
             3,

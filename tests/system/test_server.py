@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from apps.shared.security import create_token
-from tests.support.gated import serving
+from tests.support.gated import get, serving
 from tests.support.processes import LONG_S, MARK, marked, marked_environment, none_left
-from twinbench.measure.server import Server, ServerFailedError
+from twinbench.measure.server import ServerFailedError
 from twinbench.paths import ROOT
 from twinbench.plan import Target
 
@@ -25,12 +25,6 @@ def where() -> dict[str, str]:
     return {"cwd": os.getcwd(), "value": os.environ.get("VALUE", "")}
 """
 FAILING_STARTUP = "\n@app.on_event('startup')\ndef bad(): raise RuntimeError('no database')\n"
-
-
-def get(server: Server, path: str) -> bytes:
-    with urllib.request.urlopen(server.url + path, timeout=LONG_S) as response:
-        body: bytes = response.read()
-        return body
 
 
 def written(folder: Path, text: str, **options: object) -> Target:
@@ -49,20 +43,20 @@ def failure(target: Target) -> ServerFailedError:
 def test_an_app_has_fresh_data_at_each_start(name: str) -> None:
     for _ in range(2):
         with serving(Target(name=name, app=f"apps.{name}_app.main:app", cwd=None)) as server:
-            newest = json.loads(get(server, "/api/posts?limit=1"))
+            newest = json.loads(get(server.url + "/api/posts?limit=1"))
             assert newest["total"] == 2000
             request = urllib.request.Request(server.url + "/api/posts/2000", method="DELETE")
             token = create_token(newest["posts"][0]["user_id"])
             request.add_header("Authorization", f"Bearer {token}")
             with urllib.request.urlopen(request, timeout=LONG_S) as response:
                 assert response.status == 204
-            assert b'"total":1999' in get(server, "/api/posts?limit=1")
+            assert b'"total":1999' in get(server.url + "/api/posts?limit=1")
             assert server.drained(LONG_S)
 
 
 def test_an_app_runs_in_its_folder_and_environment(tmp_path: Path) -> None:
     with serving(written(tmp_path, APP, env={"VALUE": "in {scratch}"})) as server:
-        found = json.loads(get(server, "/"))
+        found = json.loads(get(server.url + "/"))
     assert found["cwd"] == str(tmp_path)
     assert found["value"].startswith("in /")
 
@@ -113,7 +107,7 @@ def test_the_worker_processes_of_an_app_are_stopped_with_it() -> None:
     env = {MARK: mark, "BLOG_CPU_OFFLOAD": "process"}
     with serving(Target(name="async", app="apps.async_app.main:app", env=env)) as server:
         before = len(marked(mark))
-        assert b"digest" in get(server, "/workload/compute?n=10")
+        assert b"digest" in get(server.url + "/workload/compute?n=10")
         assert len(marked(mark)) > before
     assert none_left(mark)
 

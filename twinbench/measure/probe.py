@@ -4,8 +4,8 @@ Self-contained like serve.py, which loads it: it runs under the interpreter of t
 environment, and uses the app's SQLAlchemy if there is one.
 
 A thread of its own samples the process, and writes into memory that it shares with the harness.
-Nothing passes through the event loop or a disk, so that the rows of a server whose loop is
-blocked, or that was killed, are there all the same: these matter most.
+Nothing passes through the event loop or a disk, so that the rows are kept of a server whose loop
+is blocked, or that was killed: these matter most.
 """
 
 import mmap

@@ -28,9 +28,9 @@ from twinbench.store import CellRecord
 UPSTREAM = Target(name="upstream", app="apps.upstream.main:app", cwd=ROOT)
 UPSTREAM_READY_S = 20.0
 DRAIN_S = 2.0
-# Bursts of a slow open load find this many connections all the same.
+# A slow open load has at least so many connections, for its bursts.
 MIN_IN_FLIGHT = 64
-# Connections made together: our servers have a queue of 2,048 for them, others one of 5 perhaps.
+# Connections opened at once. Our servers have a listen queue of 2,048; others may have one of 5.
 PRECONNECT_BATCH, PRECONNECT_BATCH_OF_COMMAND = 64, 4
 
 

@@ -32,7 +32,7 @@ READY_REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n
 
 
 class ServerFailedError(Exception):
-    """Server that did not start, was never ready, or died: a sentence about "it".
+    """Server that did not start, was never ready, or died; the message is about "it".
 
     `app_not_found`: the plan's import string is wrong.
     """

@@ -92,7 +92,7 @@ class ServerSampler:
     """Context around the load that samples the server `child` on its `cores`.
 
     Afterwards `ended_reason` says why it ended the server (empty: it did not), and `remarks` what
-    it could not sample; it watches the memory all the same then.
+    it could not sample. The memory limit is enforced even when sampling fails.
     """
 
     def __init__(
