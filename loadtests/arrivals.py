@@ -29,7 +29,7 @@ TFD_NONBLOCK, TFD_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
 TFD_TIMER_ABSTIME = 1
 # More than expected, by so many standard deviations of their number.
 SPARE = 6
-# From the end of the warm-up to the window: the harness names its start at once.
+# Longest pause between warm-up and window, whose start the harness sends at once.
 MAX_PAUSE_S = 5.0
 
 
@@ -59,7 +59,7 @@ def schedule_ns(
 
 
 class ArrivalDispatcher:
-    """Gives each request that is due to an idle user; drops it if there is none."""
+    """Dispatcher of due requests to idle users; without an idle user, a request is dropped."""
 
     def __init__(
         self, job: Job, users: "type[OpenUser]", requests: Sequence[PreparedRequest]
@@ -97,7 +97,6 @@ class ArrivalDispatcher:
         return _count(self._schedule, begin_ns, end_ns), _count(self._dropped, begin_ns, end_ns)
 
     def close(self) -> None:
-        """Stop the timer."""
         self._timer.close()
 
     def _send_due(self) -> None:
@@ -129,7 +128,6 @@ class TimerFd:
         _set_time(self._fd, max(at_ns, 1))
 
     def close(self) -> None:
-        """Close the timer."""
         self._watcher.stop()
         self._watcher.close()
         os.close(self._fd)

@@ -107,7 +107,9 @@ class Connection:
             if not first_byte_ns and self._never_acked(error):
                 self.close()
                 return self.exchange(request)._replace(sent_ns=sent_ns)
-            return self._failed(sent_ns, first_byte_ns, _reason(error))
+            self.close()
+            done_ns = time.perf_counter_ns()
+            return TimedResponse(sent_ns, first_byte_ns, done_ns, NO_RESPONSE, 0, _reason(error))
         done_ns = time.perf_counter_ns()
         self._acked_bytes += len(request)
         status = self._parser.get_status_code()
@@ -181,10 +183,6 @@ class Connection:
         info = self._socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
         (acked,) = struct.unpack_from("=Q", info, BYTES_ACKED_AT)
         return bool(acked <= 1 + self._acked_bytes)
-
-    def _failed(self, sent_ns: int, first_byte_ns: int, reason: str) -> TimedResponse:
-        self.close()
-        return TimedResponse(sent_ns, first_byte_ns, time.perf_counter_ns(), NO_RESPONSE, 0, reason)
 
     def _send_rest(self, rest: memoryview) -> None:
         """Send what did not fit into the socket's buffer: uploads."""

@@ -61,13 +61,15 @@ class Harness:
         return None if line is None else kind.model_validate_json(line)
 
     def send(self, message: BaseModel) -> None:
-        """Send `message` as a line of JSON."""
         sys.stdout.write(message.model_dump_json() + "\n")
         sys.stdout.flush()
 
 
 class CellLoad:
-    """Load of one cell; call `spawn_users`, `start`, `warm_up`, `run_until`, `drain`, `end`."""
+    """Load of one cell.
+
+    Call `spawn_users`, `start`, `warm_up`, `run_until`, `drain`, `end` and `quit`, in this order.
+    """
 
     def __init__(self, job: Job, recorder: Recorder) -> None:
         self.job = job
@@ -78,21 +80,15 @@ class CellLoad:
         requests = prepare_requests(job.requests, job.host, job.seed, job.captures)
         self._class = _user_class(job, recorder, requests)
         environment = Environment(user_classes=[self._class], host=job.host)
-        self._runner: LocalRunner | None = environment.create_local_runner()
+        self._runner: LocalRunner = environment.create_local_runner()
+        self.users: list[ScenarioUser] = self._class.active_users
         self.arrivals = ArrivalDispatcher(job, self._class, requests) if self._open else None
-
-    @property
-    def users(self) -> list[ScenarioUser]:
-        """The users that have started."""
-        users: list[ScenarioUser] = self._class.active_users
-        return users
 
     def spawn_users(self) -> None:
         """Start the users, and wait until each has connected, or failed to."""
         job = self.job
         closed_users = len(range(job.process, job.load.value, job.processes))
         count = job.in_flight if self._open else closed_users
-        assert self._runner  # noqa: S101  # until it quits
         self._runner.start(count, spawn_rate=count, wait=False)
         end_ns = time.perf_counter_ns() + MAX_SPAWN_S * NS_PER_S
         while len(self.users) < count and time.perf_counter_ns() < end_ns:
@@ -157,17 +153,13 @@ class CellLoad:
         for request, intended_ns, sent_ns in pending:
             response = TimedResponse(sent_ns, 0, now_ns, NO_RESPONSE, 0, UNANSWERED)
             self.recorder.add(request, FINAL_STATUS, intended_ns, response)
-        self.quit()
         return len(pending)
 
     def quit(self) -> None:
-        """Stop all users. May be called twice."""
-        if self._runner is None:
-            return
+        """Stop all users."""
         if self.arrivals:
             self.arrivals.close()
         self._runner.quit()
-        self._runner = None
 
     def users_without_response(self) -> int:
         """Return the number of users of a closed load without any response yet."""
@@ -229,7 +221,7 @@ def _run_load(
     load.start(start.at_ns)
     load.warm_up()
     unserved = load.users_without_response()
-    harness.send(GeneratorState(state="collapsed" if load.collapsed else "warm"))
+    harness.send(GeneratorState(state="warm"))
     if not (start := harness.recv(StartAt)):
         return None
     window_ns = (start.at_ns, start.at_ns + int(job.measure_s * NS_PER_S))

@@ -29,7 +29,6 @@ SETUP_TIMEOUT_S = 10.0  # for each setup request
 
 @events.init_command_line_parser.add_listener
 def add_scenario_option(parser: ArgumentParser) -> None:
-    """Add --scenario to Locust's options."""
     parser.add_argument(
         "--scenario",
         choices=scenario_names(),

@@ -23,7 +23,7 @@ NO_ERROR = 0
 
 
 class Recorder:
-    """Rows of requests.parquet in memory, and what tells whether the server responds."""
+    """Rows of requests.parquet in memory, and the time of the last activity."""
 
     def __init__(self) -> None:
         self._full: list[bytearray] = []
@@ -42,7 +42,7 @@ class Recorder:
             self.last_activity_ns = done
             if not good:
                 error = f"status {status}, expected {expected}"
-        number = self._errors[error] if error in self._errors else self._number(error)
+        number = self._errors.setdefault(error, len(self._errors))
         if self._end == len(self._chunk):
             self._begin_chunk()
         ROW.pack_into(
@@ -71,9 +71,6 @@ class Recorder:
     def _rows(self) -> Any:
         used = memoryview(self._chunk)[: self._end]
         return np.frombuffer(b"".join([*self._full, used]), dtype=ROW_TYPE)
-
-    def _number(self, error: str) -> int:
-        return self._errors.setdefault(error, len(self._errors))
 
     def _begin_chunk(self) -> None:
         self._full.append(self._chunk)

@@ -17,7 +17,7 @@ from twinbench.plan import MAX_USERS
 
 # A refused connection returns at once: without a pause, users would spin on it.
 PAUSE_AFTER_ERROR_S = 0.05
-# A prime, so that users do not start where others have just been.
+# A prime, so that users start at different requests.
 START_STEP = 1009
 # Servers with a short queue of connections (socketserver: 5, asyncio: 100) drop those that come
 # all at once, and the system retries only after a second.
@@ -85,7 +85,6 @@ class ScenarioUser(User):
         return response.status != NO_RESPONSE
 
     def on_stop(self) -> None:
-        """Close the connection."""
         self.connection.close()
 
 
@@ -98,7 +97,6 @@ class ClosedUser(ScenarioUser):
 
     @task
     def loop(self) -> None:
-        """Send requests until the load stops."""
         # Each user starts at another of the same requests.
         start = self.user_id * START_STEP % len(self.requests)
         requests = (*self.requests[start:], *self.requests[:start])
@@ -121,7 +119,6 @@ class OpenUser(ScenarioUser):
 
     @task
     def loop(self) -> None:
-        """Send arrivals until the load stops."""
         resume: Any = gevent.getcurrent().switch
         if self.slot < self.preconnect:
             with contextlib.suppress(OSError):  # the first exchange will report it

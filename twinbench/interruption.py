@@ -47,7 +47,7 @@ def check_interrupted() -> None:
         raise KeyboardInterrupt
 
 
-class interruptible:  # noqa: N801  # used as a function is
+class interruptible:  # noqa: N801  # used like a function
     """Context around a wait, in which a signal raises KeyboardInterrupt.
 
     Nothing that must be undone may be made inside. Without effect outside the main thread, where

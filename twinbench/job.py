@@ -51,7 +51,7 @@ class StartAt(BaseModel):
 class GeneratorState(BaseModel):
     """What a generator process reports before the window."""
 
-    state: Literal["ready", "warm", "collapsed"]
+    state: Literal["ready", "warm"]
 
 
 class GeneratorSummary(BaseModel):

@@ -17,8 +17,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.support.faults import TINY
-from tests.support.processes import command, marked, marked_environment, none_left
+from tests.support.faults import TINY, start_run
+from tests.support.processes import marked, none_left
 
 LATEST_S = 6.0
 TIMEOUT_S = 60
@@ -53,15 +53,8 @@ def interrupted(folder: Path, delay_s: float, mark: str) -> str:
     (folder / "tiny.toml").write_text(PLAN)
     temporary = folder / "temporary"
     temporary.mkdir()
-    own = {"TMPDIR": str(temporary), "TWINBENCH_LOCK": str(folder / "lock")}
-    process = subprocess.Popen(
-        command("run", "tiny.toml"),
-        cwd=folder,
-        env=marked_environment(mark) | own,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    os.environ |= {"TMPDIR": str(temporary), "TWINBENCH_LOCK": str(folder / "lock")}
+    process = start_run(folder, mark, self_check=True)
     time.sleep(delay_s)
     begun = catches_sigterm(process.pid)
     process.send_signal(signal.SIGINT)

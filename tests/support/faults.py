@@ -1,5 +1,6 @@
 """Rig whose servers misbehave, and whose processes are killed at given times."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import psutil
@@ -34,13 +36,9 @@ targets = [
     {{ name = "one", command = ["{sys.executable}", "{BEHAVING}", "{{port}}", "wait"] }},
     {{ name = "two", command = ["{sys.executable}", "{BEHAVING}", "{{port}}", "wait"] }},
 ]
-
-[[scenarios]]
-name = "get"
-requests = [{{ path = "/" }}]
-closed = [1, 4]
+scenarios = [{{ name = "get", requests = [{{ path = "/" }}], closed = [1, 8], open = [50] }}]
 """
-TINY_CELLS = 4
+TINY_CELLS = 6
 # Longer than a busy machine stops any process, so that a right server is not taken for another.
 COLLAPSE_S = 1.0
 # For a cell that ends because of what happens in it.
@@ -50,6 +48,17 @@ SERVER, GENERATOR, UPSTREAM = "behaving.py", "loadtests.generator", "apps.upstre
 # The starts that the generator is sent, in order.
 WARM_UP, WINDOW = 0, 1
 CLOSED, OPEN = Load("closed", 10), Load("open", 400)
+BOOM = RuntimeError("boom\nsecond line")
+FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    """Return a function that raises `error`, whatever its arguments."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
 
 
 def plan(*behaviours: str, processes: int = 1) -> Plan:
@@ -129,10 +138,12 @@ def at_start(patch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) ->
     patch.setattr(generator, "_send_start", send_and_act)
 
 
-def start_run(folder: Path, mark: str, *options: str) -> subprocess.Popen[str]:
+def start_run(
+    folder: Path, mark: str, *options: str, self_check: bool = False
+) -> subprocess.Popen[str]:
     """Start `twinbench run tiny.toml` in `folder`."""
     return subprocess.Popen(
-        command("run", "tiny.toml", *options, self_check=False),
+        command("run", "tiny.toml", *options, self_check=self_check),
         cwd=folder,
         env=marked_environment(mark),
         stdout=subprocess.DEVNULL,

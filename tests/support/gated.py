@@ -1,9 +1,8 @@
 """App whose routes block, wait, hold a connection or grow until a gate opens, and its server."""
 
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,11 +57,11 @@ def target(folder: Path, text: str = APP) -> Target:
 
 
 @contextmanager
-def serving(wanted: Target, timeout_s: float = LONG_S) -> Iterator[Server]:
+def serving(wanted: Target) -> Iterator[Server]:
     """Give a server of `wanted` that is ready."""
     server = Server(wanted)
     try:
-        yield server.wait_until_ready(timeout_s)
+        yield server.wait_until_ready(LONG_S)
     finally:
         server.stop()
 
@@ -83,16 +82,7 @@ def asking(server: Server, path: str, times: int, gate: Path) -> Iterator[None]:
         gate.unlink()
 
 
-def get(url: str) -> None:
-    with urllib.request.urlopen(url, timeout=LONG_S) as answer:
-        answer.read()
-
-
-def wait_for(condition: Callable[[], bool]) -> bool:
-    """Return True once `condition` holds; False if that takes too long."""
-    end = time.monotonic() + LONG_S
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=LONG_S) as response:
+        body: bytes = response.read()
+        return body

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,11 +58,16 @@ def marked(mark: str) -> list[psutil.Process]:
 
 def none_left(mark: str) -> bool:
     """Return True once no process has `mark`; False if that takes too long."""
+    return wait_for(lambda: not marked(mark))
+
+
+def wait_for(condition: Callable[[], bool]) -> bool:
+    """Return True once `condition` holds; False if that takes too long."""
     end = time.monotonic() + LONG_S
-    while marked(mark):
+    while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(0.05)
+        time.sleep(0.02)
     return True
 
 

@@ -32,8 +32,10 @@ INCOMPLETE = "closed before the response was complete"
 class Script:
     """Server that sends the n-th entry for the n-th request, and closes after it if so marked."""
 
-    def __init__(self, responses: list[tuple[list[bytes], bool]]) -> None:
+    def __init__(self, responses: list[tuple[list[bytes], bool]], request_bytes: int) -> None:
         self._responses = responses
+        self._request_bytes = request_bytes
+        self.resets = False  # closes with a reset
         self.connections = 0
         self.closed_one = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -51,11 +53,18 @@ class Script:
             return  # the listener was closed: the test is over
 
     def _serve_one(self, connection: socket.socket) -> None:
-        while self._responses and connection.recv(65536):
+        while self._responses:
+            left = self._request_bytes
+            while left and (data := connection.recv(left)):
+                left -= len(data)
+            if left:
+                return
             parts, close = self._responses.pop(0)
             for part in parts:
                 connection.sendall(part)
             if close:
+                linger = struct.pack("ii", self.resets, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 return
 
     def close(self) -> None:
@@ -64,8 +73,10 @@ class Script:
 
 
 @contextmanager
-def scripted(*responses: tuple[list[bytes], bool]) -> Iterator[tuple[Script, Connection]]:
-    script = Script(list(responses))
+def scripted(
+    *responses: tuple[list[bytes], bool], request_bytes: int = len(REQUEST)
+) -> Iterator[tuple[Script, Connection]]:
+    script = Script(list(responses), request_bytes)
     thread = threading.Thread(target=script.serve)
     thread.start()
     try:
@@ -81,11 +92,18 @@ def brief(response: TimedResponse) -> tuple[int, int, str]:
     return response.status, response.bytes, response.error
 
 
-def test_a_connection_is_kept_for_the_next_request() -> None:
-    with scripted(*[([FIXED], False)] * 3) as (script, connection):
-        responses = [connection.exchange(REQUEST) for _ in range(3)]
-    assert [brief(r) for r in responses] == [(200, 5, "")] * 3
-    assert script.connections == 1
+@pytest.mark.parametrize(
+    ("response", "closes", "connections"),
+    # The last one: a body without a length ends with its connection.
+    [(FIXED, False, 1), (CLOSING, True, 2), (UNTIL_THE_END, True, 2)],
+)
+def test_a_connection_is_kept_until_the_server_closes(
+    response: bytes, closes: bool, connections: int
+) -> None:
+    with scripted(([response], closes), ([FIXED], False)) as (script, connection):
+        responses = [connection.exchange(REQUEST) for _ in range(2)]
+    assert [brief(r) for r in responses] == [(200, 5, "")] * 2
+    assert script.connections == connections
 
 
 @pytest.mark.parametrize(
@@ -104,15 +122,6 @@ def test_a_response_in_pieces_is_read_whole(response: bytes, status: int, size: 
         found = connection.exchange(REQUEST)
     assert brief(found) == (status, size, "")
     assert found.sent_ns <= found.first_byte_ns <= found.done_ns
-
-
-# The last one: a body without a length ends with its connection.
-@pytest.mark.parametrize("closing", [CLOSING, UNTIL_THE_END])
-def test_a_server_that_closes_is_connected_to_again(closing: bytes) -> None:
-    with scripted(([closing], True), ([FIXED], False)) as (script, connection):
-        responses = [connection.exchange(REQUEST) for _ in range(2)]
-    assert [brief(r) for r in responses] == [(200, 5, "")] * 2
-    assert script.connections == 2
 
 
 @pytest.mark.parametrize(
@@ -141,22 +150,8 @@ def test_an_error_is_a_response_and_the_next_request_works(response: bytes, reas
 
 def test_a_big_request_is_sent_whole() -> None:
     whole = REQUEST + bytes(20_000_000)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        received = threading.Thread(target=_receive, args=[listener, len(whole)])
-        received.start()
-        connection = Connection("127.0.0.1", listener.getsockname()[1], TIMEOUT_S)
-        response = connection.exchange(whole)
-        connection.close()
-        received.join()
-    assert brief(response) == (200, 5, "")
-
-
-def _receive(listener: socket.socket, size: int) -> None:
-    connection, _ = listener.accept()
-    with connection:
-        while size > 0:
-            size -= len(connection.recv(65536))
-        connection.sendall(FIXED)
+    with scripted(([FIXED], False), request_bytes=len(whole)) as (_, connection):
+        assert brief(connection.exchange(whole)) == (200, 5, "")
 
 
 def test_an_exchange_can_be_aborted() -> None:
@@ -185,26 +180,11 @@ def test_a_request_on_a_closed_connection_is_sent_again() -> None:
 
 @pytest.mark.parametrize("reset", [False, True])
 def test_an_acknowledged_request_is_not_sent_again(reset: bool) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(TIMEOUT_S)
-        served = threading.Thread(target=_answer_one_of_two, args=[listener, reset])
-        served.start()
-        connection = Connection("127.0.0.1", listener.getsockname()[1], TIMEOUT_S)
+    with scripted(([FIXED], False), ([], True), ([FIXED], False)) as (script, connection):
+        script.resets = reset
         responses = [connection.exchange(REQUEST) for _ in range(2)]
-        connection.close()
-        served.join()
     assert [r.status for r in responses] == [200, NO_RESPONSE]
     assert responses[1].error in (INCOMPLETE, "Connection reset by peer")
-
-
-def _answer_one_of_two(listener: socket.socket, reset: bool) -> None:
-    connection, _ = listener.accept()
-    with connection:
-        connection.recv(65536)
-        connection.sendall(FIXED)
-        connection.recv(65536)
-        if reset:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 @st.composite

@@ -10,14 +10,7 @@ import psutil
 import pytest
 
 from tests.support import faults
-from tests.support.faults import (
-    TINY,
-    TINY_CELLS,
-    kept,
-    number_kept,
-    start_run,
-    wait_until_kept,
-)
+from tests.support.faults import TINY, TINY_CELLS, kept, number_kept, start_run, wait_until_kept
 from tests.support.processes import LONG_S, marked_environment, none_left, twinbench
 from twinbench.measure.rig import Rig
 

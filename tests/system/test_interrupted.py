@@ -11,14 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.faults import (
-    TINY,
-    TINY_CELLS,
-    kept,
-    number_kept,
-    start_run,
-    wait_until_kept,
-)
+from tests.support.faults import TINY, TINY_CELLS, kept, number_kept, start_run, wait_until_kept
 from tests.support.processes import LONG_S, marked_environment, none_left, twinbench
 from twinbench.paths import ROOT
 from twinbench.store import Store
@@ -76,7 +69,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def once(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
 
 
 def until_it_ends(process: subprocess.Popen[str]) -> None:
@@ -168,5 +161,7 @@ def test_scratch_folders_of_a_killed_run_are_removed(folder: Path) -> None:
     mine = temporary / f"twinbench-{os.getpid()}-{int(psutil.Process().create_time())}-mine"
     mine.mkdir()
     assert len(list(temporary.iterdir())) > 1
+    before = kept(folder)
     assert twinbench("check", "tiny.toml", cwd=folder).returncode == 0
     assert list(temporary.iterdir()) == [mine]
+    assert kept(folder) == before  # the check measures nothing

@@ -6,8 +6,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from tests.support.gated import serving, wait_for
-from tests.support.processes import LONG_S
+from tests.support.gated import serving
+from tests.support.processes import LONG_S, wait_for
 from twinbench.measure.processes import Child
 from twinbench.paths import ROOT
 from twinbench.plan import Target

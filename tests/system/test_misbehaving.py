@@ -9,10 +9,11 @@ import pytest
 
 from tests.support import faults
 from tests.support.faults import CLOSED, GENERATOR, OPEN, SERVER, UPSTREAM, WARM_UP, WINDOW
+from tests.support.gated import serving
 from tests.support.processes import BEHAVING, LONG_S, clean_rig
 from twinbench import exchange
 from twinbench.measure.rig import Rig
-from twinbench.measure.server import HOST, Server
+from twinbench.measure.server import HOST
 from twinbench.plan import Load, Target
 
 pytestmark = pytest.mark.serial
@@ -150,11 +151,6 @@ def test_setup_ends_after_too_many_bytes(monkeypatch: pytest.MonkeyPatch, target
 def exchange_error(target: str, timeout_s: float) -> str:
     """Return the error of an exchange with a server that misbehaves."""
     wanted = Target(name=target, command=[sys.executable, str(BEHAVING), "{port}", target, "1"])
-    server = Server(wanted)
-    try:
-        server.wait_until_ready(LONG_S)
-        with pytest.raises(exchange.ExchangeError) as found:
-            exchange.exchange(b"GET / HTTP/1.1\r\n\r\n", HOST, server.port, timeout_s)
-    finally:
-        server.stop()
+    with serving(wanted) as server, pytest.raises(exchange.ExchangeError) as found:
+        exchange.exchange(b"GET / HTTP/1.1\r\n\r\n", HOST, server.port, timeout_s)
     return str(found.value)

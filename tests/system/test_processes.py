@@ -9,8 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.gated import wait_for
-from tests.support.processes import LONG_S
+from tests.support.processes import LONG_S, wait_for
 from twinbench.measure.processes import Child, PsutilTree, adopt_orphans, process_tree
 
 pytestmark = pytest.mark.smoke

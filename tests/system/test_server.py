@@ -10,16 +10,9 @@ from pathlib import Path
 import pytest
 
 from apps.shared.security import create_token
-from tests.support.gated import serving
-from tests.support.processes import (
-    BEHAVING,
-    LONG_S,
-    MARK,
-    marked,
-    marked_environment,
-    none_left,
-)
-from twinbench.measure.server import Server, ServerFailedError
+from tests.support.gated import get, serving
+from tests.support.processes import LONG_S, MARK, marked, marked_environment, none_left
+from twinbench.measure.server import ServerFailedError
 from twinbench.paths import ROOT
 from twinbench.plan import Target
 
@@ -34,23 +27,13 @@ def where() -> dict[str, str]:
 FAILING_STARTUP = "\n@app.on_event('startup')\ndef bad(): raise RuntimeError('no database')\n"
 
 
-def get(server: Server, path: str) -> bytes:
-    with urllib.request.urlopen(server.url + path, timeout=LONG_S) as response:
-        body: bytes = response.read()
-        return body
-
-
 def written(folder: Path, text: str, **options: object) -> Target:
     (folder / "own.py").write_text(text)
     return Target.model_validate({"name": "own", "app": "own:app", "cwd": folder} | options)
 
 
-def command(*behaviour: str) -> Target:
-    return Target(name="x", command=[sys.executable, str(BEHAVING), "{port}", *behaviour])
-
-
-def failure(target: Target, timeout_s: float = LONG_S) -> ServerFailedError:
-    with pytest.raises(ServerFailedError) as failed, serving(target, timeout_s):
+def failure(target: Target) -> ServerFailedError:
+    with pytest.raises(ServerFailedError) as failed, serving(target):
         pass
     return failed.value
 
@@ -60,41 +43,36 @@ def failure(target: Target, timeout_s: float = LONG_S) -> ServerFailedError:
 def test_an_app_has_fresh_data_at_each_start(name: str) -> None:
     for _ in range(2):
         with serving(Target(name=name, app=f"apps.{name}_app.main:app", cwd=None)) as server:
-            newest = json.loads(get(server, "/api/posts?limit=1"))
+            newest = json.loads(get(server.url + "/api/posts?limit=1"))
             assert newest["total"] == 2000
             request = urllib.request.Request(server.url + "/api/posts/2000", method="DELETE")
             token = create_token(newest["posts"][0]["user_id"])
             request.add_header("Authorization", f"Bearer {token}")
             with urllib.request.urlopen(request, timeout=LONG_S) as response:
                 assert response.status == 204
-            assert b'"total":1999' in get(server, "/api/posts?limit=1")
+            assert b'"total":1999' in get(server.url + "/api/posts?limit=1")
             assert server.drained(LONG_S)
 
 
 def test_an_app_runs_in_its_folder_and_environment(tmp_path: Path) -> None:
     with serving(written(tmp_path, APP, env={"VALUE": "in {scratch}"})) as server:
-        found = json.loads(get(server, "/"))
+        found = json.loads(get(server.url + "/"))
     assert found["cwd"] == str(tmp_path)
     assert found["value"].startswith("in /")
 
 
-def test_several_workers_share_the_socket(tmp_path: Path) -> None:
-    with serving(written(tmp_path, APP, workers=2)) as server:
-        assert b"cwd" in get(server, "/")
-        assert server.drained(1)
-
-
 @pytest.mark.parametrize(
-    ("app", "message"),
+    ("target", "message"),
     [
-        ("apps.nowhere.main:app", "there is no module 'apps.nowhere'"),
-        ("apps.sync_app.main:nothing", "module 'apps.sync_app.main' has no 'nothing'"),
+        ({"app": "apps.nowhere.main:app"}, "there is no module 'apps.nowhere'"),
+        ({"app": "apps.sync_app.main:no"}, "module 'apps.sync_app.main' has no 'no'"),
+        ({"command": ["/nowhere/server", "{port}"]}, "/nowhere/server: No such file"),
     ],
 )
-def test_an_app_that_does_not_exist_is_named(app: str, message: str) -> None:
-    error = failure(Target(name="x", app=app, cwd=ROOT))
+def test_what_does_not_exist_is_named(target: dict[str, object], message: str) -> None:
+    error = failure(Target.model_validate({"name": "x", "cwd": ROOT} | target))
     assert message in str(error)
-    assert error.app_not_found
+    assert error.app_not_found == ("app" in target)
 
 
 @pytest.mark.parametrize(
@@ -113,20 +91,12 @@ def test_an_app_that_does_not_start_is_quoted(tmp_path: Path, text: str, message
     assert not error.app_not_found
 
 
-def test_a_server_that_does_not_respond_is_given_up() -> None:
-    assert "not ready within 1 s" in str(failure(command("silent"), 1))
-
-
-def test_a_command_that_does_not_exist_is_named() -> None:
-    target = Target(name="x", command=["/nowhere/server", "{port}"])
-    assert "/nowhere/server: No such file" in str(failure(target))
-
-
 def test_stopping_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
     mark = f"stop-{os.getpid()}"
     with serving(written(tmp_path, APP, workers=2, env={MARK: mark})) as server:
         scratch = server.child.log.parent
         assert len(marked(mark)) > 2
+        assert server.drained(LONG_S)  # several workers have no control socket
         server.stop()
     assert none_left(mark)
     assert not scratch.exists()
@@ -137,7 +107,7 @@ def test_the_worker_processes_of_an_app_are_stopped_with_it() -> None:
     env = {MARK: mark, "BLOG_CPU_OFFLOAD": "process"}
     with serving(Target(name="async", app="apps.async_app.main:app", env=env)) as server:
         before = len(marked(mark))
-        assert b"digest" in get(server, "/workload/compute?n=10")
+        assert b"digest" in get(server.url + "/workload/compute?n=10")
         assert len(marked(mark)) > before
     assert none_left(mark)
 

@@ -42,10 +42,7 @@ name = "login"
 blocks = 1
 warmup_s = 0.1
 measure_s = 0.3
-[[targets]]
-name = "one"
-app = "guarded:app"
-cwd = "."
+targets = [{ name = "one", app = "guarded:app", cwd = "." }]
 [[scenarios]]
 name = "upload"
 closed = [1, 4]

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.support.gated import APP, asking, get, serving, target, wait_for
-from tests.support.processes import BEHAVING, LONG_S
+from tests.support.gated import APP, asking, get, serving, target
+from tests.support.processes import BEHAVING, LONG_S, wait_for
 from twinbench.measure import probe
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import Server

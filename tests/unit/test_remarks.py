@@ -1,6 +1,5 @@
 """Errors beside a measurement end no run: a remark says what is missing, and why."""
 
-import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from tests.support import factories, runs
+from tests.support.faults import BOOM, FULL_DISK, raising
 from twinbench import run
 from twinbench.analyse import run as analysis
 from twinbench.analyse.run import analyse, analyse_cell
@@ -26,19 +26,9 @@ from twinbench.report.view import build_view
 from twinbench.report.write import write_report
 from twinbench.store import CellRecord, Store, StoreError
 
-BOOM = RuntimeError("boom\nsecond line")
-FULL = OSError(errno.ENOSPC, "No space left on device")
-
 
 def made(folder: Path) -> Store:
     return runs.write_run(folder, factories.plan(), lambda cell: runs.steady(cell, 1000))
-
-
-def raising(error: BaseException) -> Callable[..., Any]:
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    return fail
 
 
 def test_a_cell_without_telemetry_is_valid_and_remarked(tmp_path: Path) -> None:
@@ -53,9 +43,6 @@ def test_a_cell_without_telemetry_is_valid_and_remarked(tmp_path: Path) -> None:
     first = results.cells[0]
     assert (first.status, first.reasons) == ("valid", ["no telemetry"])
     assert (first.server_cpu, first.server_cpu_ms, first.per_cpu_s) == (None, None, None)
-
-
-# The self-check before a run.
 
 
 @pytest.mark.parametrize(
@@ -77,7 +64,7 @@ def test_a_self_check_that_fails_is_a_remark(
     assert remark in analyse(store).remarks
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), FULL])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), FULL_DISK])
 def test_neither_an_interrupt_nor_a_full_disk_is_a_remark(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException
 ) -> None:
@@ -86,9 +73,6 @@ def test_neither_an_interrupt_nor_a_full_disk_is_a_remark(
     with pytest.raises(type(error)):
         run._self_check(store, cast("Rig", None), tmp_path / "runs", Console())
     assert store.manifest().remarks == []
-
-
-# Analysis.
 
 
 def fail_third(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
@@ -108,7 +92,7 @@ def truncate_third(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
 
 
 @pytest.mark.parametrize("spoil", [fail_third, truncate_third])
-def test_a_cell_that_cannot_be_analysed_is_void(
+def test_a_cell_that_cannot_be_analysed_is_invalid(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     spoil: Callable[[pytest.MonkeyPatch, Store], None],
@@ -142,9 +126,6 @@ def test_a_part_that_cannot_be_made_is_left_out(
     assert results.remarks[0].endswith(": RuntimeError: boom")
     page = write_report(build_view(results), tmp_path, lambda _: None).read_text()
     assert results.remarks[0] in page
-
-
-# Drawing.
 
 
 def test_a_chart_that_cannot_be_drawn_is_a_box(

@@ -72,7 +72,6 @@ class Control:
         return {}
 
     def close(self) -> None:
-        """Close the socket."""
         self._socket.close()
 
     def _newest(self) -> dict[str, Any] | None:

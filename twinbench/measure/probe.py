@@ -4,8 +4,8 @@ Self-contained like serve.py, which loads it: it runs under the interpreter of t
 environment, and uses the app's SQLAlchemy if there is one.
 
 A thread of its own samples the process, and writes into memory that it shares with the harness.
-Nothing passes through the event loop or a disk, so that the rows of a server whose loop is
-blocked, or that was killed, are there all the same: these matter most.
+Nothing passes through the event loop or a disk, so that the rows are kept of a server whose loop
+is blocked, or that was killed: these matter most.
 """
 
 import mmap
@@ -45,11 +45,9 @@ class Probe:
         threading.Thread(target=self._run, name="twinbench-probe", daemon=True).start()
 
     def attach(self, loop: Any, limiter: Any) -> None:
-        """Set what `sample` reads."""
         self._lag, self._limiter = LoopLag(loop, time.perf_counter_ns()), limiter
 
     def sample(self) -> None:
-        """Write one row."""
         self.connections.attach()  # an app may import SQLAlchemy as late as in a request
         now_ns = time.perf_counter_ns()
         values = self._lag.read(now_ns), *self._threads(), *self.connections.counts()

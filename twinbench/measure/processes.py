@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol, cast
+from typing import IO, NamedTuple, cast
 
 import psutil
 
@@ -106,7 +106,6 @@ class Child:
         return self._process.pid
 
     def exit_code(self) -> int | None:
-        """Return the exit code; None while the command runs."""
         return self._process.poll()
 
     def exit_reason(self, timeout_s: float = 0.0) -> str:
@@ -184,15 +183,8 @@ class ResourceUse(NamedTuple):
     memory_mib: float
 
 
-class ProcessTree(Protocol):
-    """The descendants of a supervisor, without its own threads and memory."""
-
-    def sample(self) -> ResourceUse:
-        """Return what the processes use."""
-
-
-def process_tree(pid: int) -> ProcessTree:
-    """Return a reader of the processes below `pid`."""
+def process_tree(pid: int) -> "ProcTree | PsutilTree":
+    """Return a reader of the processes below `pid`, a supervisor."""
     # Missing where the kernel was built without CONFIG_PROC_CHILDREN.
     children = Path(PROC, str(pid), "task", str(pid), "children")
     return ProcTree(pid) if children.exists() else PsutilTree(pid)
@@ -212,7 +204,10 @@ class ProcTree:
                 pass
 
     def sample(self) -> ResourceUse:
-        """Return what the processes use, and look for children of some threads."""
+        """Return what the processes use, and look for children of some threads.
+
+        Of the root, which is the supervisor, only CPU time counts.
+        """
         for _ in range(THREADS_PER_SAMPLE):
             if next(self._scan):
                 break
@@ -257,7 +252,6 @@ class PsutilTree:
         self._cpu_s = 0.0
 
     def sample(self) -> ResourceUse:
-        """Return what the processes use."""
         if time.monotonic() - self._listed_s >= RELIST_S:
             self._listed_s = time.monotonic()
             with contextlib.suppress(psutil.Error):

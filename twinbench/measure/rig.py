@@ -6,7 +6,6 @@ collapsed, died or did not drain: what one cell leaves behind must not affect th
 
 import shutil
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 from twinbench.exchange import ExchangeError, send_setup
@@ -29,9 +28,9 @@ from twinbench.store import CellRecord
 UPSTREAM = Target(name="upstream", app="apps.upstream.main:app", cwd=ROOT)
 UPSTREAM_READY_S = 20.0
 DRAIN_S = 2.0
-# Bursts of a slow open load find this many connections all the same.
+# A slow open load has at least so many connections, for its bursts.
 MIN_IN_FLIGHT = 64
-# Connections made together: our servers have a queue of 2,048 for them, others one of 5 perhaps.
+# Connections opened at once. Our servers have a listen queue of 2,048; others may have one of 5.
 PRECONNECT_BATCH, PRECONNECT_BATCH_OF_COMMAND = 64, 4
 
 
@@ -55,12 +54,7 @@ class Rig:
         self.upstream = self._start_upstream()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stop_server(at_once=kind is not None)
         self._generator.stop()
         self.upstream.stop()

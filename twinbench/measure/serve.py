@@ -122,7 +122,6 @@ def make_probe(fd: int | None) -> tuple[Any, str]:
 
 
 def describe(error: Exception) -> str:
-    """Return type and text of `error`."""
     return f"{type(error).__name__}: {error}"
 
 

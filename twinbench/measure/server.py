@@ -32,7 +32,7 @@ READY_REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n
 
 
 class ServerFailedError(Exception):
-    """Server that did not start, was never ready, or died: a sentence about "it".
+    """Server that did not start, was never ready, or died; the message is about "it".
 
     `app_not_found`: the plan's import string is wrong.
     """
@@ -125,7 +125,6 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address without a path."""
         return f"http://{HOST}:{self.port}"
 
     @property
@@ -157,7 +156,7 @@ class Server:
         return self
 
     def check_alive(self) -> None:
-        """Raise ServerFailedError if the server has exited."""
+        """Raise ServerFailedError if it has exited."""
         code = self.child.exit_code()
         if code is None:
             return

@@ -61,9 +61,8 @@ def raise_file_limit() -> None:
 
 
 def prctl(option: int, value: int) -> None:
-    """Set an attribute of this process, on Linux."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, int(value), 0, 0, 0)
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def end_descendants() -> None:

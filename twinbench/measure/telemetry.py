@@ -64,7 +64,6 @@ class TelemetryBuffer:
         return probe_rows(np.frombuffer(data, dtype=np.int64).reshape(-1, len(PROBE_COLUMNS)))
 
     def close(self) -> None:
-        """Free the memory."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -93,7 +92,7 @@ class ServerSampler:
     """Context around the load that samples the server `child` on its `cores`.
 
     Afterwards `ended_reason` says why it ended the server (empty: it did not), and `remarks` what
-    it could not sample; it watches the memory all the same then.
+    it could not sample. The memory limit is enforced even when sampling fails.
     """
 
     def __init__(

@@ -1,6 +1,5 @@
 """Telemetry without a server: the probe's rows, how they are joined, and a sampler that fails."""
 
-import errno
 import os
 import sys
 import time
@@ -8,12 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
+from unittest.mock import Mock
 
 import numpy as np
 import polars as pl
 import pytest
 
+from tests.support.faults import BOOM, FULL_DISK, raising
 from twinbench.job import GeneratorSummary
 from twinbench.measure import rig, telemetry
 from twinbench.measure.probe import COLUMNS as PROBE_COLUMNS
@@ -33,8 +34,6 @@ from twinbench.measure.telemetry import (
 
 SECOND_NS = 1_000_000_000
 SOON_S = 20.0  # for what comes at once
-BOOM = RuntimeError("boom\nsecond line")
-FULL = OSError(errno.ENOSPC, "No space left on device")
 LIMIT = MemoryLimit(100, "memory_mib = 100")
 
 
@@ -49,17 +48,6 @@ class Loop:
 
     def run(self) -> None:
         self.callbacks.pop(0)()
-
-
-class Limiter:
-    """AnyIO's limiter of threads."""
-
-    broken = False
-
-    def statistics(self) -> SimpleNamespace:
-        if self.broken:
-            raise RuntimeError("set changed size during iteration")
-        return SimpleNamespace(borrowed_tokens=3, tasks_waiting=2)
 
 
 @pytest.fixture
@@ -102,7 +90,8 @@ def test_the_lag_of_a_blocked_loop_grows() -> None:
 
 def test_the_memory_of_the_probe_keeps_the_newest_rows(fd: int) -> None:
     probe, loop = Probe(os.dup(fd)), Loop()
-    probe.attach(loop, Limiter())
+    in_use = SimpleNamespace(borrowed_tokens=3, tasks_waiting=2)
+    probe.attach(loop, SimpleNamespace(statistics=lambda: in_use))
     times: list[int] = []
     for _ in range(5):
         loop.run()
@@ -110,14 +99,13 @@ def test_the_memory_of_the_probe_keeps_the_newest_rows(fd: int) -> None:
         times.append(read(fd)["t_ns"][-1])
     rows = read(fd)
     assert rows["t_ns"].to_list() == sorted(times)[-3:]
-    assert rows["threads_used"].to_list() == [3, 3, 3]
-    assert rows["threads_waiting"].to_list() == [2, 2, 2]
+    assert rows.select("threads_used", "threads_waiting").rows() == [(3, 2)] * 3
     assert rows["telemetry_cpu_s"].is_sorted()
 
 
 def test_unknown_values_are_null(fd: int) -> None:
-    probe, limiter = Probe(os.dup(fd)), Limiter()
-    limiter.broken = True
+    limiter = SimpleNamespace(statistics=raising(RuntimeError("set changed size")))
+    probe = Probe(os.dup(fd))
     probe.attach(Loop(), limiter)
     probe.sample()
     (row,) = read(fd).to_dicts()
@@ -129,9 +117,8 @@ def test_unknown_values_are_null(fd: int) -> None:
 def test_a_row_that_was_being_written_is_left_out() -> None:
     whole = [10, 2_000_000, 1, 0, -1, -1, 30_000_000, 10]
     torn, never = [*whole[:-1], 9], [0] * len(PROBE_COLUMNS)
-    (row,) = probe_rows(np.array([torn, whole, never])).to_dicts()
-    assert (row["t_ns"], row["loop_lag_ms"], row["telemetry_cpu_s"]) == (10, 2.0, 0.03)
-    assert (row["connections_used"], row["connections_waiting"]) == (None, None)
+    found = probe_rows(np.array([torn, whole, never]))
+    assert found.rows() == [(10, 2.0, 1, 0, None, None, 0.03)]
 
 
 def test_outside_samples_get_the_nearest_inside_sample() -> None:
@@ -154,17 +141,9 @@ def test_without_a_probe_all_columns_are_there(times: list[int]) -> None:
     assert found["loop_lag_ms"].null_count() == len(times)
 
 
-class FailingTree:
-    """Process tree that can be sampled twice."""
-
-    def __init__(self) -> None:
-        self.left = 2
-
-    def sample(self) -> ResourceUse:
-        if not self.left:
-            raise BOOM
-        self.left -= 1
-        return ResourceUse(1, 0.1, 10.0)
+def failing_tree(_: int) -> Mock:
+    """Return a process tree that can be sampled twice."""
+    return Mock(sample=Mock(side_effect=[ResourceUse(1, 0.1, 10.0)] * 2 + [BOOM]))
 
 
 class FakeChild:
@@ -187,15 +166,8 @@ def sampler(child: FakeChild) -> ServerSampler:
     return ServerSampler(cast("Child", child), (), None, LIMIT)
 
 
-def raising(error: BaseException) -> Callable[..., Any]:
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    return fail
-
-
 def test_a_sampler_that_fails_keeps_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telemetry, "process_tree", lambda pid: FailingTree())
+    monkeypatch.setattr(telemetry, "process_tree", failing_tree)
     child = FakeChild(10)
     with sampler(child) as found:
         assert child.memory_read.wait(SOON_S)
@@ -205,9 +177,9 @@ def test_a_sampler_that_fails_keeps_its_rows(monkeypatch: pytest.MonkeyPatch) ->
     assert not found.ended_reason
 
 
-@pytest.mark.parametrize("tree", [lambda pid: FailingTree(), raising(BOOM)])
+@pytest.mark.parametrize("tree", [failing_tree, raising(BOOM)])
 def test_a_big_server_is_ended_without_telemetry(
-    monkeypatch: pytest.MonkeyPatch, tree: Callable[[int], FailingTree]
+    monkeypatch: pytest.MonkeyPatch, tree: Callable[[int], object]
 ) -> None:
     monkeypatch.setattr(telemetry, "process_tree", tree)
     child = FakeChild(500)
@@ -230,6 +202,6 @@ def test_telemetry_that_cannot_be_kept_is_a_remark(
     fields = rig._keep_telemetry(found, *made_up, tmp_path)
     assert fields["remarks"] == [f"{NO_TELEMETRY}: RuntimeError: boom"]
     assert fields["server_cpu_s"] is None
-    monkeypatch.setattr(found, part, raising(FULL))
+    monkeypatch.setattr(found, part, raising(FULL_DISK))
     with pytest.raises(OSError, match="No space left"):
         rig._keep_telemetry(found, *made_up, tmp_path)
