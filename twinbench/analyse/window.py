@@ -24,10 +24,7 @@ SAMPLES_BEYOND = 20
 # Fewer telemetry samples, at 20 per second, are half a second: too little for a share of CPU time.
 MIN_SAMPLES = 10
 GAUGES = ("threads_used", "threads_waiting", "connections_used", "connections_waiting")
-TELEMETRY_COLUMNS = (
-    *("t_ns", "cores_busy_s", "cpu_s", "cores_stolen_s", "loop_lag_ms"),
-    *GAUGES,
-)
+TELEMETRY_COLUMNS = (*("t_ns", "cores_busy_s", "cpu_s", "cores_stolen_s", "loop_lag_ms"), *GAUGES)
 
 Timestamps = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -10,15 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from twinbench.analyse.results import Timeline
-from twinbench.report.charts.frame import (
-    GREY,
-    SMALL,
-    colour,
-    framed,
-    hover,
-    legend,
-    log_axis,
-)
+from twinbench.report.charts.frame import GREY, SMALL, colour, framed, hover, legend, log_axis
 from twinbench.report.elements import TimelineChart
 
 HEAT_MAP, PANEL = 150.0, 36.0
