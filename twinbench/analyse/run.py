@@ -70,7 +70,6 @@ def analyse(store: Store) -> Results:
 
 
 def write_results(store: Store, results: Results) -> None:
-    """Write results.json."""
     atomic_write(store.folder / "results.json", results.model_dump_json(indent=1))
 
 

@@ -48,7 +48,6 @@ class Window:
 
     @classmethod
     def of(cls, record: CellRecord, requests: pl.DataFrame, scenario: Scenario) -> Self:
-        """Return the window of a cell, with its `requests`."""
         begin_ns, end_ns = record.window_ns
         background = [n for n, request in enumerate(scenario.requests) if request.background]
         return cls(
@@ -63,7 +62,6 @@ class Window:
         )
 
     def contains(self, times_ns: Timestamps) -> Mask:
-        """Return which times lie inside the window."""
         return (times_ns >= self.begin_ns) & (times_ns < self.end_ns)
 
     @property
@@ -187,7 +185,6 @@ def cell_figures(
 
 
 def latency_summary(values_ms: NDArray[np.float64]) -> LatencySummary:
-    """Return mean, percentiles and maximum of latencies."""
     if not len(values_ms):
         return LatencySummary()
     p50, p90, p95, p99 = percentiles(values_ms, (50, 90, 95, 99))

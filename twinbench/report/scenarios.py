@@ -301,7 +301,6 @@ def _no_ratio(pair: TargetPair, comparison: Comparison) -> Annotation:
 
 
 def _compared(pair: TargetPair, load: int) -> list[str]:
-    """Return ratio, interval and result at one load."""
     for c in pair.comparisons:
         if c.load.value == load:
             ratio = factor(c.ratio.estimate) if c.ratio else MISSING

@@ -25,7 +25,6 @@ PANELS = {
 
 
 def timeline_figure(chart: TimelineChart) -> Figure:
-    """Draw `chart` on the scales of all timelines shown."""
     panels = [field for field in PANELS if _highest(chart.shown, field)]
     heights = [HEAT_MAP, *[PANEL] * len(panels)]
     figure, plots = framed(chart.title, heights, rows=1)
