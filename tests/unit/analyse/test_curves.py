@@ -1,7 +1,6 @@
 """Points, capacity, SLO and prediction of a curve."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from twinbench.analyse.curves import capacity, curves, objective, prediction
 from twinbench.analyse.results import PERCENTS, CellResult, Estimate, Objective, Point
 from twinbench.analyse.run import analyse_cell
 from twinbench.analyse.window import AnalysedCell
-from twinbench.plan import Cell, Load, cells
+from twinbench.plan import Cell, Load
 
 PLAN = factories.plan()
 SLO_MS = 200.0
@@ -24,8 +23,7 @@ SERVICE_MS = 50.0
 
 
 def analysed(rps: int, load: int = 8, block: int = 1, **changes: object) -> AnalysedCell:
-    wanted = (block, "sync", Load("closed", load))
-    cell = next(c for c in cells(PLAN) if (c.block, c.target, c.load) == wanted)
+    cell = Cell(1, block, "noop", "sync", Load("closed", load))
     return analyse_cell(*runs.steady(cell, rps, **changes), PLAN)
 
 
@@ -99,16 +97,12 @@ def test_latency_of_zero_has_no_interval() -> None:
     assert analysis.point(EIGHT_USERS, [cell, cell]).p50_ms == Estimate(estimate=0.0)
 
 
-def test_no_response_inside_the_window_is_no_throughput(tmp_path: Path) -> None:
+def test_no_response_inside_the_window_is_no_throughput() -> None:
     """A few arrivals per second, each with its response a second later."""
-
-    def make(cell: Cell) -> runs.Made:
-        requests = runs.arrivals(5, 1500)
-        return runs.record(cell), requests.filter(requests["intended_ns"] >= runs.WINDOW_NS[0])
-
-    found = runs.analysed(tmp_path, make, scenarios=[factories.scenario(open=[5])])
-    assert found.cells[0].status == "valid"
-    assert found.curves[0].points[0].throughput_rps is None
+    cell, requests = Cell(1, 1, "noop", "sync", Load("open", 5)), runs.arrivals(5, 1500)
+    requests = requests.filter(requests["intended_ns"] >= runs.WINDOW_NS[0])
+    found = analysis.point(cell.load, [analyse_cell(runs.record(cell), requests, PLAN)])
+    assert (found.status, found.throughput_rps) == ("valid", None)
 
 
 def test_curves_follow_the_plan() -> None:

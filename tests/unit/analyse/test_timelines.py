@@ -91,11 +91,13 @@ def test_background_requests_are_not_counted(tmp_path: Path) -> None:
     assert [latency for _, latency in counted(found)] == [10]
 
 
-def test_timeline_of_a_collapse_ends_with_the_load(tmp_path: Path) -> None:
-    """Half a second before the window would have ended."""
+@pytest.mark.parametrize(("outcome", "end_s"), [("done", 1.0), ("collapsed", 0.5)])
+def test_timeline_ends_with_the_window_or_a_collapse(
+    tmp_path: Path, outcome: str, end_s: float
+) -> None:
     requests = requests_at((0.9, 0.95, ""), (0.95, 1.5, "no answer when the load ended"))
-    found = timeline(tmp_path, requests, outcome="collapsed", unanswered=1)
-    assert found.seconds[-1] == pytest.approx(0.5)
+    found = timeline(tmp_path, requests, outcome=outcome, unanswered=1)
+    assert found.seconds[-1] == pytest.approx(end_s)
 
 
 def test_timeline_without_responses_has_no_latencies(tmp_path: Path) -> None:

@@ -249,12 +249,13 @@ def test_badges_count_measurements_by_their_status() -> None:
     assert tones(LOST)["0 of 10 measurements valid"] == "bad"
 
 
-def test_the_self_check_is_a_badge() -> None:
-    passed, failed = factories.check("one"), factories.check("two", ok=False)
-    found = tones(WAIT, self_check=factories.self_check(passed))
-    assert found["self-check 1 of 1"] == "good"
-    found = tones(WAIT, self_check=factories.self_check(passed, failed))
-    assert found["self-check failed: two"] == "bad"
+@pytest.mark.parametrize(
+    ("ok", "text", "tone"),
+    [(True, "self-check 1 of 1", "good"), (False, "self-check failed: floor", "bad")],
+)
+def test_the_self_check_is_a_badge(ok: bool, text: str, tone: str) -> None:
+    self_check = factories.self_check(factories.check(ok=ok))
+    assert tones(WAIT, self_check=self_check)[text] == tone
 
 
 @pytest.mark.parametrize(
