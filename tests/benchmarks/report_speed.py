@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -87,22 +88,11 @@ def _report(run: Path) -> tuple[float, float]:
 def _memory_mib(process: "subprocess.Popen[bytes]") -> Iterator[float]:
     """Yield the memory of the process and its children that is not shared, until it ends."""
     while process.poll() is None:
-        total = 0
-        for one in _tree(process.pid):
-            try:
-                total += one.memory_full_info().uss
-            except psutil.Error:
-                continue
-        yield total / 2**20
+        with suppress(psutil.Error):  # one has just ended
+            root = psutil.Process(process.pid)
+            tree = [root, *root.children(recursive=True)]
+            yield sum(each.memory_full_info().uss for each in tree) / 2**20
         time.sleep(SAMPLE_S)
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
-    except psutil.Error:
-        return []
 
 
 if __name__ == "__main__":

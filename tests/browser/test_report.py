@@ -154,18 +154,6 @@ def test_paper_shows_closed_details(page: Page) -> None:
     assert page.evaluate(OVERFLOW) <= 0
 
 
-def test_every_chart_has_a_name_a_table_and_hover_texts(page: Page) -> None:
-    charts = page.locator("svg.chart")
-    assert charts.count() >= 5
-    assert all(charts.evaluate_all("all => all.map(one => one.ariaLabel)"))
-    assert all(
-        charts.evaluate_all(
-            "all => all.map(one => document.getElementById(one.getAttribute('aria-describedby')))"
-        )
-    )
-    assert page.locator("#scenario-noop svg").first.locator("title").count() > 8
-
-
 def test_a_link_into_closed_details_opens_them(page: Page) -> None:
     page.evaluate("location.hash = '#cell-1'")
     expect(page.locator(":target")).to_be_in_viewport()
@@ -174,11 +162,6 @@ def test_a_link_into_closed_details_opens_them(page: Page) -> None:
     expect(page.locator(":target")).to_be_hidden()
     page.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
     expect(page.locator(":target")).to_be_in_viewport()
-
-
-def test_a_verdict_links_to_its_scenario(page: Page) -> None:
-    page.locator(".verdicts a").first.click()
-    expect(page.locator(":target h2")).to_be_in_viewport()
 
 
 def test_the_first_tab_stop_skips_to_the_content(page: Page) -> None:

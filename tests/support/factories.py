@@ -5,18 +5,16 @@ from twinbench.analyse.results import (
     CellResult,
     CellStatus,
     Comparison,
-    Curve,
     Decision,
     Estimate,
     Generator,
     LatencySummary,
-    Metric,
     Point,
     Results,
     Timing,
 )
 from twinbench.measure.control import Work
-from twinbench.plan import Load, LoadKind, Plan, cells
+from twinbench.plan import Load, Plan, cells
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import Check, Floor, SelfCheck
 from twinbench.store import Machine, Manifest, Session, now
@@ -25,13 +23,18 @@ STARTED = "2026-01-17T12:00:00+00:00"
 EIGHT_USERS = Load("closed", 8)
 
 
+def scenario(**changes: object) -> dict[str, object]:
+    """Return a scenario of a plan's table; it needs `closed` or `open` loads."""
+    return {"name": "noop", "requests": [{"path": "/"}]} | changes
+
+
 def plan(**changes: object) -> Plan:
     """Return two targets, one scenario, two loads, three blocks; `changes` to the table."""
     table: dict[str, object] = {
         "name": "made-up",
         "blocks": 3,
         "targets": [{"name": "sync", "app": "a:app"}, {"name": "async", "app": "b:app"}],
-        "scenarios": [{"name": "noop", "requests": [{"path": "/"}], "closed": [1, 8]}],
+        "scenarios": [scenario(closed=[1, 8])],
     }
     return Plan.model_validate(table | changes)
 
@@ -66,12 +69,7 @@ def check(name: str = "floor", *, ok: bool = True, advice: str = "") -> Check:
 
 def self_check(*checks: Check, **floor: float) -> SelfCheck:
     """Return a self-check with a floor of 0.2 ms (p99: 1 ms) and a lag of 0.1 ms (p99: 2 ms)."""
-    values = {
-        "latency_p50_ms": 0.2,
-        "latency_p99_ms": 1.0,
-        "lag_p50_ms": 0.1,
-        "lag_p99_ms": 2.0,
-    }
+    values = {"latency_p50_ms": 0.2, "latency_p99_ms": 1.0, "lag_p50_ms": 0.1, "lag_p99_ms": 2.0}
     return SelfCheck(
         started=STARTED,
         took_s=12.0,
@@ -153,35 +151,20 @@ def point(value: int, rps: float | None = None, **changes: object) -> Point:
     return Point.model_validate(values | changes)
 
 
-def collapsed_point(value: int, rps: float | None = None) -> Point:
-    """Return a point at which two blocks collapsed; `rps` is the throughput of the others."""
-    return point(value, rps, status="collapsed", collapsed=2)
-
-
-def curve(target: str, kind: LoadKind, *points: Point, scenario: str = "noop") -> Curve:
-    return Curve(target=target, scenario=scenario, load_kind=kind, points=list(points))
-
-
 def comparison(
-    load: Load,
-    ratio: float | None,
-    decision: Decision = "no difference shown",
-    *,
-    scenario: str = "noop",
-    metric: Metric = "throughput",
-    not_collapsed: str | None = None,
+    load: Load, interval: tuple[float, float] | None, decision: Decision, *, scenario: str = "noop"
 ) -> Comparison:
-    """Return a comparison of async with sync, its interval as narrow as can be."""
+    """Return a comparison of async with sync; no `interval`, no ratio."""
+    low, high = interval or (1, 1)
     return Comparison(
         scenario=scenario,
         load=load,
-        metric=metric,
+        metric="throughput",
         baseline="sync",
         candidate="async",
-        ratio=None if ratio is None else Estimate(estimate=ratio, low=ratio, high=ratio),
+        ratio=Estimate(estimate=(low * high) ** 0.5, low=low, high=high) if interval else None,
         blocks=3,
         decision=decision,
-        not_collapsed=not_collapsed,
         reasons=[],
     )
 

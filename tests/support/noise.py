@@ -19,10 +19,10 @@ CELL_S, BLOCK_S = 2.3, 220.0
 Logs = NDArray[np.float64]
 
 
-def log_throughputs(repeats: int, blocks: int, loads: int = 1) -> tuple[Logs, Logs]:
-    """Return logs of one target measured twice, each (repeats, loads, blocks).
+def log_ratios(repeats: int, blocks: int, loads: int = 1) -> Logs:
+    """Return ratios of one target measured twice, (repeats, loads, blocks); the truth is 0.
 
-    In each block all loads of the one, then all of the other.
+    Paired by block, each with all loads of the one, then all of the other.
     """
     rng = np.random.default_rng(20260117 + 100 * blocks + loads)
     order = itertools.product(range(blocks), range(2 * loads))
@@ -30,13 +30,7 @@ def log_throughputs(repeats: int, blocks: int, loads: int = 1) -> tuple[Logs, Lo
     logs = _level(starts_s, repeats, rng)
     logs += rng.normal(0, OWN_SD / math.sqrt(WINDOW_S), logs.shape)
     one, other = logs.reshape(repeats, blocks, 2, loads).transpose(2, 0, 3, 1)
-    return one, other
-
-
-def log_ratios(repeats: int, blocks: int, loads: int = 1) -> Logs:
-    """Return ratios paired by block, (repeats, loads, blocks); the truth is 0."""
-    one, other = log_throughputs(repeats, blocks, loads)
-    return other - one
+    return np.asarray(other - one)
 
 
 def _level(at_s: list[float], repeats: int, rng: np.random.Generator) -> Logs:

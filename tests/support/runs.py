@@ -8,9 +8,9 @@ import polars as pl
 
 from tests.support import factories
 from twinbench.analyse.results import CellResult, Results
-from twinbench.analyse.run import analyse
-from twinbench.plan import Cell, Plan, cells
-from twinbench.selfcheck.result import SelfCheck
+from twinbench.analyse.run import analyse, analyse_cell
+from twinbench.plan import Cell, Load, Plan, cells
+from twinbench.selfcheck.result import Floor, SelfCheck
 from twinbench.store import CellRecord, Store
 
 GOLDEN = Path(__file__).parents[1] / "golden"  # a recorded run, and what comes of it
@@ -130,26 +130,21 @@ def write_run(
     return store
 
 
-def analysed(
-    folder: Path,
-    make_cell: MakeCell,
-    *,
-    telemetry: MakeTelemetry = lambda _: None,
-    self_check: SelfCheck | None = None,
-    **changes: object,
-) -> Results:
+def analysed(folder: Path, make_cell: MakeCell, **changes: object) -> Results:
     """Write a run of the plan with `changes`, and analyse it."""
-    run = write_run(
-        folder, factories.plan(**changes), make_cell, telemetry=telemetry, self_check=self_check
-    )
-    return analyse(run)
+    return analyse(write_run(folder, factories.plan(**changes), make_cell))
 
 
 def analysed_cell(
-    folder: Path, make_cell: MakeCell, *, self_check: SelfCheck | None = None, **load: int
+    requests: Requests,
+    *,
+    load: Load = factories.EIGHT_USERS,
+    plan: Plan | None = None,
+    telemetry: pl.DataFrame | None = None,
+    floor: Floor | None = None,
+    **changes: object,
 ) -> CellResult:
-    """Return the first cell of a run with one load, `closed` or `open`; 8 users by default."""
-    loads = {kind: [value] for kind, value in (load or {"closed": 8}).items()}
-    scenario = {"name": "noop", "requests": [{"path": "/"}]} | loads
-    found = analysed(folder, make_cell, self_check=self_check, scenarios=[scenario], blocks=1)
-    return found.cells[0]
+    """Return the result of a cell of sync with these requests; `changes` are to its record."""
+    plan = plan or factories.plan()
+    cell = Cell(1, 1, plan.scenarios[0].name, "sync", load)
+    return analyse_cell(record(cell, **changes), requests, plan, telemetry, floor).result

@@ -89,12 +89,10 @@ class Condition(Strict):
 
     @property
     def loads(self) -> list[Load]:
-        """Loads at which it is judged."""
         return [Load("closed", n) for n in self.closed] + [Load("open", n) for n in self.open]
 
     @property
     def bounds(self) -> str:
-        """Bounds as text."""
         bounds = {"at least": self.at_least, "at most": self.at_most}
         return ", ".join(f"{k} {number(v)}" for k, v in bounds.items() if math.isfinite(v))
 
@@ -119,7 +117,6 @@ class ComparisonCondition(Condition):
 
     @property
     def expected(self) -> str:
-        """What is expected, as text."""
         return ", ".join(filter(None, [self.expect, self.bounds]))
 
     def label(self, names: TargetNames) -> str:
@@ -129,7 +126,6 @@ class ComparisonCondition(Condition):
         return f"{metric}{names['async']} / {names['sync']}"
 
     def at(self, results: Results, names: TargetNames, load: Load) -> LoadOutcome:
-        """Return what one load shows."""
         cells = _cells(results, self.scenario, load, list(names.values()))
         compared = results.compared(self.scenario, load.kind, self.metric, names["async"])
         found = next((each for each in compared if each.load == load), None)
@@ -167,15 +163,12 @@ class FigureCondition(Condition):
 
     @property
     def expected(self) -> str:
-        """What is expected, as text."""
         return self.bounds
 
     def label(self, names: TargetNames) -> str:
-        """Return the figure and its target."""
         return f"{FIGURES[self.figure]}, {names[self.target]}"
 
     def at(self, results: Results, names: TargetNames, load: Load) -> LoadOutcome:
-        """Return what one load shows."""
         cells = _cells(results, self.scenario, load, [names[self.target]])
         ids = [cell.id for cell in cells]
         values = [self._value(cell) for cell in cells if cell.status != "invalid"]
@@ -214,12 +207,10 @@ class Claim(Strict):
 
     @property
     def conditions(self) -> list[ComparisonCondition | FigureCondition]:
-        """All conditions."""
         return [*self.comparisons, *self.figures]
 
 
 def read_claims(path: Path = CLAIMS) -> list[Claim]:
-    """Return the claims of a file."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     return [Claim.model_validate(claim) for claim in table["claims"]]
 

@@ -125,7 +125,6 @@ class PairedCells:
         return [(of_baseline[block], of_candidate[block]) for block in blocks]
 
     def valid(self, name: str) -> list[CellResult]:
-        """Return the valid cells of one of the two."""
         return [c for c in self.cells if (c.target, c.status) == (name, "valid")]
 
 
@@ -139,7 +138,7 @@ def _family(
     metric: Metric, pairs: Sequence[PairedCells], floor: Floor | None
 ) -> Iterable[Comparison]:
     """Compare at several loads, which are one family of decisions."""
-    found = {pair.load: ratios(metric, pair, floor) for pair in pairs}
+    found = {pair.load: _ratios(metric, pair, floor) for pair in pairs}
     decisions = decide(
         metric, {load: np.log(by_block) for load, (by_block, _) in found.items() if by_block[1:]}
     )
@@ -175,8 +174,8 @@ def _comparison(
     )
 
 
-def ratios(
-    metric: Metric, pair: PairedCells, floor: Floor | None = None
+def _ratios(
+    metric: Metric, pair: PairedCells, floor: Floor | None
 ) -> tuple[list[float], list[str]]:
     """Return candidate / baseline in each block with both, and the reasons why none can be decided.
 

@@ -23,6 +23,8 @@ from twinbench.analyse.statistics import geometric_mean
 from twinbench.analyse.window import AnalysedCell, percentiles
 from twinbench.plan import Load, Plan, Scenario, loads_of
 
+Pool = Literal["threads", "connections"]
+POOLS: tuple[Pool, ...] = ("threads", "connections")
 # A prediction is known to some per cent: a limit that is exceeded by more than the one is none; of
 # one that is missed by more than the other, something else is the limit.
 EXCEEDED, REACHED = 1.1, 0.75
@@ -174,21 +176,17 @@ def prediction(points: Sequence[Point], cells: Sequence[CellResult]) -> Predicti
         return None
     lowest = min(load for load, _ in service)
     held_ms = fmean(mean_ms for load, mean_ms in service if load == lowest)
-    with_telemetry = [cell for cell in cells if cell.status != "invalid"]
-    limits: dict[Literal["threads", "connections"], int] = {
-        "threads": _exhausted((c.threads_used_max, c.threads_waiting_max) for c in with_telemetry),
-        "connections": _exhausted(
-            (c.connections_used_max, c.connections_waiting_max) for c in with_telemetry
-        ),
-    }
+    usable = [cell for cell in cells if cell.status != "invalid"]
     found = [
-        Prediction(by=by, limit=limit, held_ms=held_ms, rps=1e3 * limit / held_ms)
-        for by, limit in limits.items()
-        if limit and REACHED <= max_rps * held_ms / (1e3 * limit) <= EXCEEDED
+        Prediction(by=pool, limit=limit, held_ms=held_ms, rps=1e3 * limit / held_ms)
+        for pool in POOLS
+        if (limit := _exhausted(usable, pool))
+        and REACHED <= max_rps * held_ms / (1e3 * limit) <= EXCEEDED
     ]
     return min(found, key=lambda each: each.rps, default=None)
 
 
-def _exhausted(maxima: Iterable[tuple[int | None, int | None]]) -> int:
+def _exhausted(cells: Sequence[CellResult], pool: Pool) -> int:
     """Return the most in use, of cells in which a request waited for one; else 0."""
-    return max((used for used, waiting in maxima if used and waiting), default=0)
+    waited = [cell for cell in cells if getattr(cell, f"{pool}_waiting_max")]
+    return max((getattr(cell, f"{pool}_used_max") or 0 for cell in waited), default=0)

@@ -12,14 +12,7 @@ from twinbench.analyse.claims import claims
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.curves import curves
 from twinbench.analyse.gates import GateInput, judge_cell
-from twinbench.analyse.results import (
-    CellResult,
-    ClaimResult,
-    Comparison,
-    Results,
-    Timeline,
-    Timing,
-)
+from twinbench.analyse.results import CellResult, ClaimResult, Comparison, Results, Timeline, Timing
 from twinbench.analyse.run_gates import judge_run
 from twinbench.analyse.timelines import timelines
 from twinbench.analyse.window import TELEMETRY_COLUMNS, AnalysedCell, Window, cell_figures
@@ -27,14 +20,7 @@ from twinbench.plan import Plan
 from twinbench.plan import cells as plan_cells
 from twinbench.remarks import remarked
 from twinbench.selfcheck.result import Floor
-from twinbench.store import (
-    CellRecord,
-    Manifest,
-    Store,
-    StoreError,
-    UnreadableError,
-    atomic_write,
-)
+from twinbench.store import CellRecord, Manifest, Store, StoreError, UnreadableError, atomic_write
 
 # Reading and sorting release the GIL for a part of their time: two save a quarter, a third nothing.
 READERS = 2
@@ -84,7 +70,6 @@ def analyse(store: Store) -> Results:
 
 
 def write_results(store: Store, results: Results) -> None:
-    """Write results.json."""
     atomic_write(store.folder / "results.json", results.model_dump_json(indent=1))
 
 

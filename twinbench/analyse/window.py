@@ -24,10 +24,7 @@ SAMPLES_BEYOND = 20
 # Fewer telemetry samples, at 20 per second, are half a second: too little for a share of CPU time.
 MIN_SAMPLES = 10
 GAUGES = ("threads_used", "threads_waiting", "connections_used", "connections_waiting")
-TELEMETRY_COLUMNS = (
-    *("t_ns", "cores_busy_s", "cpu_s", "cores_stolen_s", "loop_lag_ms"),
-    *GAUGES,
-)
+TELEMETRY_COLUMNS = (*("t_ns", "cores_busy_s", "cpu_s", "cores_stolen_s", "loop_lag_ms"), *GAUGES)
 
 Timestamps = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -51,7 +48,6 @@ class Window:
 
     @classmethod
     def of(cls, record: CellRecord, requests: pl.DataFrame, scenario: Scenario) -> Self:
-        """Return the window of a cell, with its `requests`."""
         begin_ns, end_ns = record.window_ns
         background = [n for n, request in enumerate(scenario.requests) if request.background]
         return cls(
@@ -66,7 +62,6 @@ class Window:
         )
 
     def contains(self, times_ns: Timestamps) -> Mask:
-        """Return which times lie inside the window."""
         return (times_ns >= self.begin_ns) & (times_ns < self.end_ns)
 
     @property
@@ -190,7 +185,6 @@ def cell_figures(
 
 
 def latency_summary(values_ms: NDArray[np.float64]) -> LatencySummary:
-    """Return mean, percentiles and maximum of latencies."""
     if not len(values_ms):
         return LatencySummary()
     p50, p90, p95, p99 = percentiles(values_ms, (50, 90, 95, 99))

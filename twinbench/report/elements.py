@@ -26,7 +26,6 @@ class Badge:
 
     @property
     def marked(self) -> str:
-        """The text after the sign of its tone."""
         return SIGNS[self.tone] + self.text
 
 
@@ -67,7 +66,6 @@ class Advantage:
 
     @property
     def factor(self) -> str:
-        """The ratio as text."""
         return factor(self.ratio) if self.ratio else "only"
 
 
@@ -135,7 +133,6 @@ class VerdictTable:
 
     @property
     def rows(self) -> list[VerdictRow]:
-        """The rows of all groups."""
         return [row for _, rows in self.groups for row in rows]
 
 
@@ -151,7 +148,6 @@ class HeatMap:
 
     @property
     def described_by(self) -> str:
-        """The id of the table with the same figures."""
         return self.table.id
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from twinbench.analyse.curves import POOLS
 from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, CellStatus, Curve, Results
 from twinbench.plan import LoadKind
@@ -18,7 +19,6 @@ CAPTIONS: dict[LoadKind, str] = {
 }
 # Share of its cores above which a server is limited by CPU; all of them is never quite read.
 FULL_CPU = 0.9
-POOLS = ("threads", "connections")
 
 
 def key_facts(results: Results, table_id: str, curves: Sequence[Curve]) -> Table:
@@ -56,12 +56,10 @@ def _facts(results: Results, curve: Curve) -> dict[str, str]:
 
 
 def status_cells(cells: Sequence[CellResult], status: CellStatus) -> list[CellResult]:
-    """Return the cells with this status."""
     return [cell for cell in cells if cell.status == status]
 
 
 def blocks_by_load(cells: Sequence[CellResult]) -> Counter[int]:
-    """Return the number of cells at each load."""
     return Counter(cell.load.value for cell in cells)
 
 

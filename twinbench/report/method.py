@@ -48,10 +48,9 @@ LIMITS = (
     "One machine, one Python, one day: ratios carry over better than absolute figures.",
     "Of twenty scenarios with equal targets, one may show a difference by chance.",
     "A collapse later than the end of a measurement is not seen; a longer measure_s finds it.",
-    "SQLite has no asynchronous driver: aiosqlite runs one thread per connection.",
 )
-SQLITE = LIMITS[-1]
 OWN_APPS = "apps."  # the built-in pair, on SQLite
+LIMIT_OF_SQLITE = "SQLite has no asynchronous driver: aiosqlite runs one thread per connection."
 REMARKS = "remarks"
 # A row has about 200 bytes, and a page at most 2 MB.
 MOST_CELLS = 3000
@@ -117,7 +116,6 @@ def _exceptions(results: Results) -> Iterable[Badge]:
 
 
 def remarks_badge(remarks: int) -> tuple[Badge, ...]:
-    """Return a badge for so many remarks, none for 0."""
     return (Badge(count(remarks, "remark"), "bad", REMARKS),) if remarks else ()
 
 
@@ -136,7 +134,7 @@ def origin(results: Results) -> str:
 def limits(results: Results) -> tuple[str, ...]:
     """Return what the figures of this run cannot show."""
     own = any((target.app or "").startswith(OWN_APPS) for target in results.plan.targets)
-    return tuple(limit for limit in LIMITS if own or limit != SQLITE)
+    return (*LIMITS, LIMIT_OF_SQLITE) if own else LIMITS
 
 
 def setup_table(results: Results) -> Table:
@@ -181,7 +179,6 @@ def conditions(machine: Machine) -> list[str]:
 
 
 def targets_table(results: Results) -> Table:
-    """Return the targets as the plan has them."""
     rows = (
         (
             target.name,
@@ -246,7 +243,6 @@ def floor_text(found: SelfCheck) -> str:
 
 
 def claims_table(results: Results) -> Table:
-    """Return published claims with the verdict of this run."""
     rows = ((claim.text, claim.verdict, claim.evidence, claim.source) for claim in results.claims)
     header = ("published claim", "this run", "because", "source")
     return _words("claims", "Published claims, and whether this run shows them", header, rows)

@@ -31,7 +31,7 @@ class TargetPair:
     candidate: Target
     index: int
     comparisons: tuple[Comparison, ...]
-    curves: tuple[Curve, ...]
+    curves: tuple[Curve, Curve]
 
     @property
     def targets(self) -> tuple[Span, Span]:
@@ -40,16 +40,13 @@ class TargetPair:
 
     @property
     def loads(self) -> list[int]:
-        """The loads of the comparisons."""
         return [comparison.load.value for comparison in self.comparisons]
 
     @property
     def aa_check(self) -> bool:
-        """Whether the two are one target: an A/A check."""
         return self.comparisons[0].aa_check
 
     def title_of(self, index: int) -> str:
-        """Return the title of one of the two."""
         return title(self.candidate if index else self.baseline)
 
     def faster(self, comparison: Comparison) -> TargetIndex:
@@ -107,7 +104,7 @@ def _pairs_of(results: Results, scenario: Scenario, kind: LoadKind) -> list[Targ
             candidate=results.plan.target(name),
             index=index,
             comparisons=tuple(sorted(compared, key=lambda c: c.load.value)),
-            curves=tuple(curves[target] for target in (names[0], name) if target in curves),
+            curves=(curves[names[0]], curves[name]),
         )
         for index, name in enumerate(names[1:], start=1)
         if (compared := results.compared(scenario.name, kind, metric, name))

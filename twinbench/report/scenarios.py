@@ -5,14 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from twinbench.analyse.results import (
-    HIGHER_IS_BETTER,
-    PERCENTS,
-    Comparison,
-    Curve,
-    Metric,
-    Results,
-)
+from twinbench.analyse.results import HIGHER_IS_BETTER, PERCENTS, Comparison, Curve, Metric, Results
 from twinbench.analyse.results import Point as CurvePoint
 from twinbench.plan import LoadKind, Scenario
 from twinbench.report.elements import (
@@ -25,15 +18,7 @@ from twinbench.report.elements import (
     TimelineChart,
 )
 from twinbench.report.facts import collapse_shares, key_facts
-from twinbench.report.format import (
-    MISSING,
-    factor,
-    interval,
-    load_text,
-    loads_text,
-    number,
-    share,
-)
+from twinbench.report.format import MISSING, factor, interval, load_text, loads_text, number, share
 from twinbench.report.pairs import KINDS, METRICS, TargetPair, title
 
 AXIS: dict[LoadKind, str] = {"closed": "users", "open": "requests/s offered"}
@@ -316,7 +301,6 @@ def _no_ratio(pair: TargetPair, comparison: Comparison) -> Annotation:
 
 
 def _compared(pair: TargetPair, load: int) -> list[str]:
-    """Return ratio, interval and result at one load."""
     for c in pair.comparisons:
         if c.load.value == load:
             ratio = factor(c.ratio.estimate) if c.ratio else MISSING

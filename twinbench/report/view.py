@@ -47,21 +47,17 @@ class ReportView:
 
     @property
     def headline_text(self) -> str:
-        """The headline without colours."""
         return "".join(span.text for span in self.headline).strip()
 
     @property
     def badges(self) -> tuple[Badge, ...]:
-        """The badges on validity, and one for the remarks."""
         return (*self.validity, *method.remarks_badge(len(self.remarks)))
 
     def with_remarks(self, remarks: Sequence[str]) -> "ReportView":
-        """Return the same view with more remarks."""
         return replace(self, remarks=(*self.remarks, *remarks))
 
 
 def build_view(results: Results) -> ReportView:
-    """Return the view of `results`."""
     pairs = target_pairs(results)
     # An A/A check is a badge, not a verdict.
     by_kind = [

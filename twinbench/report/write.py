@@ -71,7 +71,6 @@ def _page(view: ReportView, charts: Mapping[str, str]) -> str:
 
 
 def _class_of(target: TargetIndex) -> str:
-    """Return the CSS class of a target."""
     return "quiet" if target is None else TARGET_CLASSES[target % len(TARGET_CLASSES)]
 
 

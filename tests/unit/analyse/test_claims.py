@@ -8,14 +8,20 @@ import pytest
 from pydantic import ValidationError
 
 from tests.support import factories
-from twinbench.analyse.claims import FIGURES, Claim, Expected, claims, read_claims
+from twinbench.analyse.claims import (
+    FIGURES,
+    Claim,
+    ComparisonCondition,
+    Expected,
+    claims,
+    read_claims,
+)
 from twinbench.analyse.results import (
     CellResult,
     CellStatus,
     ClaimResult,
     Comparison,
     Decision,
-    Estimate,
     Metric,
     Results,
 )
@@ -24,6 +30,7 @@ from twinbench.plan import Load, Plan, loads_of, read_plan
 
 FULL = read_plan(PLANS / "full.toml")
 CLAIMS = read_claims()
+WORDS: dict[str, object] = {"id": "made-up", "text": "A text.", "source": "A source"}
 NONE: Decision = "no difference shown"
 Interval = tuple[float, float]
 Condition = dict[str, object]
@@ -43,12 +50,10 @@ def compared(
     scenario: str = "wait",
 ) -> Comparison:
     """Return async / sync at one load, by default with an interval that fits the decision."""
-    low, high = interval or {"faster": (1.5, 2.0), "slower": (0.5, 0.6)}.get(decision, (0.9, 1.1))
-    found = factories.comparison(
-        at(users), 1.0, decision, scenario=scenario, metric=metric, not_collapsed=not_collapsed
-    )
-    ratio = Estimate(estimate=(low * high) ** 0.5, low=low, high=high)
-    return found.model_copy(update={"ratio": None if not_collapsed else ratio})
+    intervals = {"faster": (1.5, 2.0), "slower": (0.5, 0.6)}
+    fitting = None if not_collapsed else intervals.get(decision, (0.9, 1.1))
+    found = factories.comparison(at(users), interval or fitting, decision, scenario=scenario)
+    return found.model_copy(update={"metric": metric, "not_collapsed": not_collapsed})
 
 
 def results(
@@ -72,10 +77,7 @@ def expecting(expect: Expected, users: Sequence[int] = (128,), **changes: object
 
 
 def claim(*comparisons: Condition, figures: Sequence[Condition] = ()) -> Claim:
-    words = {"id": "made-up", "text": "A text.", "source": "A source"}
-    return Claim.model_validate(
-        words | {"comparisons": list(comparisons), "figures": list(figures)}
-    )
+    return Claim.model_validate(WORDS | {"comparisons": comparisons, "figures": figures})
 
 
 def verdict(of: Claim, found: Results) -> ClaimResult:
@@ -91,7 +93,6 @@ def verdict(of: Claim, found: Results) -> ClaimResult:
         ("faster", "faster", "not comparable", "not shown"),
         ("faster", "slower", "faster", "refuted"),
         ("slower", "slower", "slower", "supported"),
-        ("slower", NONE, "faster", "refuted"),
         ("not faster", "slower", "slower", "supported"),
         ("not faster", "slower", "faster", "refuted"),
         ("not faster", "slower", "not comparable", "not shown"),
@@ -110,11 +111,8 @@ def test_decisions_judge_a_comparison(
     [
         # Beyond the margin as a whole, but without a decision after Holm.
         ("faster", "throughput", (1.05, 1.1), "not shown"),
-        ("faster", "throughput", (0.9, 0.95), "not shown"),
-        ("slower", "throughput", (1.05, 1.1), "not shown"),
         ("not faster", "throughput", (1.05, 1.1), "not shown"),
         ("alike", "throughput", (1.05, 1.1), "not shown"),
-        ("alike", "throughput", (0.9, 0.95), "not shown"),
         # Within the margin, on one side or on both.
         ("not faster", "throughput", (0.80, 1.02), "supported"),
         ("not faster", "throughput", (0.99, 1.04), "not shown"),
@@ -292,27 +290,19 @@ def test_other_folders_and_target_names_are_evaluated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "error"),
+    ("conditions", "error"),
     [
-        (expecting("faster", atleast=2), "Extra inputs are not permitted"),
-        (expecting("alike", at_least=2), "takes neither at_least nor at_most"),
-        (expecting("faster", at_least=True), "valid number"),
-        (expecting("faster", at_least=2, at_most=1), "at_least is above at_most"),
-        (expecting("faster", open=[9]), "give either closed"),
-        (expecting("faster", users=()), "give either closed"),
-        (expecting("faster", users=[0]), "greater than or equal to 1"),
+        ({"comparisons": [expecting("alike", at_least=2)]}, "takes neither at_least nor at_most"),
+        ({"comparisons": [expecting("faster", at_least=2, at_most=1)]}, "at_least is above"),
+        ({"comparisons": [expecting("faster", open=[9])]}, "give either closed"),
+        ({"comparisons": [expecting("faster", users=())]}, "give either closed"),
+        ({"figures": [level()]}, "give at_least or at_most"),
+        ({}, "give comparisons or figures"),
     ],
 )
-def test_claim_with_a_mistake_is_refused(condition: Condition, error: str) -> None:
+def test_claim_with_a_mistake_is_refused(conditions: Condition, error: str) -> None:
     with pytest.raises(ValidationError, match=error):
-        claim(condition)
-
-
-def test_claim_needs_a_condition_and_a_figure_a_bound() -> None:
-    with pytest.raises(ValidationError, match="give comparisons or figures"):
-        claim()
-    with pytest.raises(ValidationError, match="give at_least or at_most"):
-        claim(figures=[level()])
+        Claim.model_validate(WORDS | conditions)
 
 
 def test_ids_of_claims_differ() -> None:
@@ -324,23 +314,20 @@ def test_full_plan_measures_what_a_claim_needs(published: Claim) -> None:
     for condition in published.conditions:
         scenario = FULL.scenario(condition.scenario)
         assert set(condition.loads) <= set(loads_of(scenario))
-        assert [FULL.target(name).app for name in FULL.targets_of(scenario)[:2]] == [
-            *("apps.sync_app.main:app", "apps.async_app.main:app"),
-        ]
+        apps = [FULL.target(name).app for name in FULL.targets_of(scenario)[:2]]
+        assert apps == ["apps.sync_app.main:app", "apps.async_app.main:app"]
 
 
-@pytest.mark.parametrize("published", CLAIMS, ids=lambda each: str(each.id))
-def test_p99_of_a_claim_has_enough_samples(published: Claim) -> None:
+@pytest.mark.parametrize(
+    "condition", [each for of in CLAIMS for each in of.comparisons if each.metric == "p99"]
+)
+def test_p99_of_a_claim_has_enough_samples(condition: ComparisonCondition) -> None:
     """2,000 timed requests, on average; of closed loads their number is not known ahead."""
-    for condition in published.comparisons:
-        if condition.metric != "p99":
-            continue
-        scenario = FULL.scenario(condition.scenario)
-        weights = [(request.weight, not request.background) for request in scenario.requests]
-        share = sum(w for w, timed in weights if timed) / sum(w for w, _ in weights)
-        assert not condition.closed
-        for rate in condition.open:
-            assert rate * share * FULL.measure_s_of(scenario.name) >= 2000
+    scenario = FULL.scenario(condition.scenario)
+    weights = [(request.weight, not request.background) for request in scenario.requests]
+    share = sum(w for w, timed in weights if timed) / sum(w for w, _ in weights)
+    assert not condition.closed
+    assert min(condition.open) * share * FULL.measure_s_of(scenario.name) >= 2000
 
 
 def test_page_names_all_values_and_has_an_example(tmp_path: Path) -> None:

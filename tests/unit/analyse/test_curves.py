@@ -1,22 +1,20 @@
 """Points, capacity, SLO and prediction of a curve."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.support import factories, runs
-from tests.support.factories import cell_result, collapsed_point, point
+from tests.support.factories import EIGHT_USERS, cell_result, point
 from twinbench.analyse import curves as analysis
 from twinbench.analyse.curves import capacity, curves, objective, prediction
 from twinbench.analyse.results import PERCENTS, CellResult, Estimate, Objective, Point
 from twinbench.analyse.run import analyse_cell
 from twinbench.analyse.window import AnalysedCell
-from twinbench.plan import Cell, Load, cells
+from twinbench.plan import Cell, Load
 
 PLAN = factories.plan()
-EIGHT_USERS = Load("closed", 8)
 SLO_MS = 200.0
 SERVICE_MS = 50.0
 
@@ -25,8 +23,7 @@ SERVICE_MS = 50.0
 
 
 def analysed(rps: int, load: int = 8, block: int = 1, **changes: object) -> AnalysedCell:
-    wanted = (block, "sync", Load("closed", load))
-    cell = next(c for c in cells(PLAN) if (c.block, c.target, c.load) == wanted)
+    cell = Cell(1, block, "noop", "sync", Load("closed", load))
     return analyse_cell(*runs.steady(cell, rps, **changes), PLAN)
 
 
@@ -71,12 +68,6 @@ def test_point_is_of_valid_blocks_only() -> None:
     assert found.max_ms == pytest.approx(8.0)
 
 
-def test_point_without_a_valid_block_is_empty() -> None:
-    found = analysis.point(EIGHT_USERS, [])
-    assert (found.status, found.throughput_rps, found.max_ms) == ("invalid", None, None)
-    assert known(found.response_ms) == {}
-
-
 def test_figures_are_geometric_means_over_blocks() -> None:
     # 1000 and 4000 responses of 0.2 s of CPU: 5000 and 20000 per CPU second.
     found = analysis.point(EIGHT_USERS, [analysed(1000), analysed(4000, block=2)])
@@ -106,21 +97,16 @@ def test_latency_of_zero_has_no_interval() -> None:
     assert analysis.point(EIGHT_USERS, [cell, cell]).p50_ms == Estimate(estimate=0.0)
 
 
-def test_no_response_inside_the_window_is_no_throughput(tmp_path: Path) -> None:
+def test_no_response_inside_the_window_is_no_throughput() -> None:
     """A few arrivals per second, each with its response a second later."""
-
-    def make(cell: Cell) -> runs.Made:
-        requests = runs.arrivals(5, 1500)
-        return runs.record(cell), requests.filter(requests["intended_ns"] >= runs.WINDOW_NS[0])
-
-    scenario = {"name": "noop", "requests": [{"path": "/"}], "open": [5]}
-    found = runs.analysed(tmp_path, make, scenarios=[scenario])
-    assert found.cells[0].status == "valid"
-    assert found.curves[0].points[0].throughput_rps is None
+    cell, requests = Cell(1, 1, "noop", "sync", Load("open", 5)), runs.arrivals(5, 1500)
+    requests = requests.filter(requests["intended_ns"] >= runs.WINDOW_NS[0])
+    found = analysis.point(cell.load, [analyse_cell(runs.record(cell), requests, PLAN)])
+    assert (found.status, found.throughput_rps) == ("valid", None)
 
 
 def test_curves_follow_the_plan() -> None:
-    scenario = {"name": "noop", "requests": [{"path": "/"}], "closed": [1, 8], "open": [100]}
+    scenario = factories.scenario(closed=[1, 8], open=[100])
     plan = factories.plan(scenarios=[scenario], slo_ms=123.0)
     found = curves(plan, [analysed(1000, 1), analysed(2000, 8), analysed(3000, 8, block=2)])
     assert [(c.target, c.load_kind, [(p.value, p.blocks) for p in c.points]) for c in found] == [
@@ -145,8 +131,8 @@ def test_curves_follow_the_plan() -> None:
         ([point(1, 100), point(8, 500)], 8, True),
         # Neither does an invalid load show a limit; one with a collapse does.
         ([point(1, 100), point(8, 500), point(64)], 8, True),
-        ([point(1, 100), point(8, 500), collapsed_point(64)], 8, False),
-        ([point(1, 100), point(8, 500), collapsed_point(64, 900)], 8, False),
+        ([point(1, 100), point(8, 500), point(64, status="collapsed")], 8, False),
+        ([point(1, 100), point(8, 500), point(64, 900, status="collapsed")], 8, False),
     ],
 )
 def test_capacity_is_the_highest_valid_throughput(
@@ -158,7 +144,7 @@ def test_capacity_is_the_highest_valid_throughput(
 
 
 def test_capacity_needs_a_valid_point() -> None:
-    assert capacity([collapsed_point(1, 900), point(8)]) is None
+    assert capacity([point(1, 900, status="collapsed"), point(8)]) is None
     assert capacity([]) is None
 
 
@@ -183,7 +169,7 @@ def without_p99(value: int, max_ms: float, **ms: float) -> Point:
         ([with_p99(1, 5), with_p99(8, 300), with_p99(64, 5)], (1, "missed")),
         ([with_p99(1, 201)], (None, "missed")),
         ([with_p99(1, 5), with_p99(8, 6)], (8, "range")),
-        ([with_p99(1, 5), collapsed_point(8, 100)], (1, "collapsed")),
+        ([with_p99(1, 5), point(8, 100, status="collapsed")], (1, "collapsed")),
         ([with_p99(1, 5), point(8), with_p99(64, 5)], (1, "not known")),
         ([point(1)], (None, "not known")),
         ([without_p99(1, max_ms=200.0)], (1, "range")),
@@ -208,16 +194,13 @@ def measured(users: int, threads: tuple[int, int], connections: tuple[int, int])
 
     Without waiting a request takes SERVICE_MS.
     """
-    load = Load("closed", users)
-    found = cell_result("sync", 1, load=load, mean_ms=SERVICE_MS * max(1, users / 40))
-    return found.model_copy(
-        update={
-            "threads_used_max": threads[0],
-            "threads_waiting_max": threads[1],
-            "connections_used_max": connections[0],
-            "connections_waiting_max": connections[1],
-        }
+    mean_ms = SERVICE_MS * max(1, users / 40)
+    gauges = dict(zip(("threads_used_max", "threads_waiting_max"), threads, strict=True))
+    gauges |= dict(
+        zip(("connections_used_max", "connections_waiting_max"), connections, strict=True)
     )
+    found = cell_result("sync", 1, load=Load("closed", users), mean_ms=mean_ms)
+    return found.model_copy(update=gauges)
 
 
 @pytest.mark.parametrize(
@@ -247,8 +230,3 @@ def test_prediction_takes_limits_from_collapsed_cells() -> None:
     found = prediction([point(1, 20), point(64, 780)], [measured(1, (1, 0), (0, 0)), collapsed])
     assert found
     assert (found.limit, found.held_ms) == (40, SERVICE_MS)
-
-
-def test_prediction_needs_a_valid_cell() -> None:
-    invalid = measured(1, (40, 60), (0, 0)).model_copy(update={"status": "invalid"})
-    assert prediction([point(1)], [invalid]) is None

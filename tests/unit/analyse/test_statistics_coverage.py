@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.support.noise import Logs, log_ratios, log_throughputs
+from tests.support.noise import Logs, log_ratios
 from twinbench.analyse.statistics import (
     ALPHA,
     MARGIN,
@@ -28,13 +28,6 @@ on_blocks = pytest.mark.parametrize("blocks", [3, 5, 10])
 def families_decided(logs: Logs) -> float:
     """Return the share of families in which a difference is shown at any load."""
     return float((holm(p_beyond_margin(logs)) < ALPHA).any(axis=1).mean())
-
-
-def test_pairing_takes_away_half_of_the_spread() -> None:
-    baseline, candidate = log_throughputs(REPEATS, 5, LOADS)
-    assert baseline.std() == pytest.approx(0.166, abs=0.003)
-    assert (candidate - baseline).std() == pytest.approx(0.11, abs=0.003)
-    assert (candidate - baseline).std() < 0.5 * math.hypot(baseline.std(), candidate.std())
 
 
 @on_blocks
@@ -110,5 +103,8 @@ def test_power_for_a_difference_of_20_percent(blocks: int, loads: int, found: fl
 def test_cost_of_adjusting(among: int, of_5: float, of_10: float) -> None:
     """Figures of the decision page: adjusted for nothing, for a row, for a run of `bench`."""
     for blocks, expected in ((5, of_5), (10, of_10)):
-        error = error_of(log_ratios(REPEATS, blocks, LOADS))
-        assert smallest_difference(error, blocks, among) == pytest.approx(expected, abs=0.01)
+        logs = log_ratios(REPEATS, blocks, LOADS)
+        assert logs.std() == pytest.approx(0.11, abs=0.003)
+        assert smallest_difference(error_of(logs), blocks, among) == pytest.approx(
+            expected, abs=0.01
+        )

@@ -15,8 +15,8 @@ from twinbench.plan import Cell
 
 SECOND_NS = 1_000_000_000
 ONE_TARGET = [{"name": "sync", "app": "a:app"}]
-NOOP: dict[str, object] = {"name": "noop", "requests": [{"path": "/"}], "closed": [8]}
-THREE_LOADS = NOOP | {"closed": [1, 8, 64]}
+NOOP = factories.scenario(closed=[8])
+THREE_LOADS = factories.scenario(closed=[1, 8, 64])
 
 
 def timeline(
@@ -91,17 +91,13 @@ def test_background_requests_are_not_counted(tmp_path: Path) -> None:
     assert [latency for _, latency in counted(found)] == [10]
 
 
-def test_timeline_reaches_to_the_end_of_the_window(tmp_path: Path) -> None:
-    found = timeline(tmp_path, requests_at((0.9, 0.95, "")))
-    assert found.seconds[-1] == pytest.approx(1.0)
-    assert sum(map(sum, found.counts)) == 1
-
-
-def test_timeline_of_a_collapse_ends_with_the_load(tmp_path: Path) -> None:
-    """Half a second before the window would have ended."""
+@pytest.mark.parametrize(("outcome", "end_s"), [("done", 1.0), ("collapsed", 0.5)])
+def test_timeline_ends_with_the_window_or_a_collapse(
+    tmp_path: Path, outcome: str, end_s: float
+) -> None:
     requests = requests_at((0.9, 0.95, ""), (0.95, 1.5, "no answer when the load ended"))
-    found = timeline(tmp_path, requests, outcome="collapsed", unanswered=1)
-    assert found.seconds[-1] == pytest.approx(0.5)
+    found = timeline(tmp_path, requests, outcome=outcome, unanswered=1)
+    assert found.seconds[-1] == pytest.approx(end_s)
 
 
 def test_timeline_without_responses_has_no_latencies(tmp_path: Path) -> None:
@@ -129,10 +125,6 @@ def test_telemetry_is_on_the_same_clock(tmp_path: Path) -> None:
 def steady(cell: Cell) -> Made:
     """The first block has the median latency."""
     return runs.steady(cell, {1: 2000, 2: 1000, 3: 4000}[cell.block])
-
-
-def invalid(cell: Cell) -> Made:
-    return runs.record(cell), runs.responses(1000, cell.load.value, wrong=500)
 
 
 def shown(
@@ -165,19 +157,12 @@ def test_load_with_a_collapse_is_shown_before_others(tmp_path: Path) -> None:
 
 
 def test_load_with_both_targets_is_shown_before_a_higher(tmp_path: Path) -> None:
+    """Of each kind of load; none where all are invalid."""
+
     def make(cell: Cell) -> Made:
-        return invalid(cell) if (cell.target, cell.load.value) == ("async", 64) else steady(cell)
+        if cell.load.kind == "open" or (cell.target, cell.load.value) == ("async", 64):
+            return runs.record(cell), runs.responses(1000, cell.load.value, wrong=500)
+        return steady(cell)
 
-    assert loads(shown(tmp_path, make)) == [("sync", 8), ("async", 8)]
-
-
-def test_load_kinds_are_apart_and_invalid_cells_left_out(tmp_path: Path) -> None:
-    def make(cell: Cell) -> Made:
-        if cell.load.kind == "open":
-            return runs.record(cell), runs.arrivals(cell.load.value, 5)
-        return invalid(cell)
-
-    assert loads(shown(tmp_path, make, THREE_LOADS | {"open": [500]})) == [
-        ("sync", 500),
-        ("async", 500),
-    ]
+    found = shown(tmp_path, make, THREE_LOADS | {"open": [500]})
+    assert loads(found) == [("sync", 8), ("async", 8)]

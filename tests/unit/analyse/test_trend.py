@@ -6,10 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from tests.support import factories, runs
+from tests.support import runs
 from twinbench.analyse.gates import MAX_TREND, SLICES, TREND_P, fitted_change
-from twinbench.analyse.run import analyse_cell
-from twinbench.plan import Cell, Load
 
 CELLS = 4000
 # Throughput of one steady cell on a shared machine: sd of the log over 0.25 s.
@@ -90,11 +88,9 @@ def growing(count: int, factor: float) -> runs.Requests:
 
 
 @pytest.mark.parametrize(
-    ("count", "factor", "found"),
-    [(2000, 2.0, True), (2000, 1.1, False), (99, 4.0, False)],
+    ("count", "factor", "found"), [(2000, 2.0, True), (2000, 1.1, False), (99, 4.0, False)]
 )
 def test_trend_of_a_cell(count: int, factor: float, found: bool) -> None:
     """A doubling; a change within the limit; and too few responses for five slices."""
-    cell = Cell(1, 1, "noop", "sync", Load("closed", 8))
-    result = analyse_cell(runs.record(cell), growing(count, factor), factories.plan()).result
-    assert ("throughput changed by a factor of" in "".join(result.reasons)) == found
+    reasons = runs.analysed_cell(growing(count, factor)).reasons
+    assert ("throughput changed by a factor of" in "".join(reasons)) == found

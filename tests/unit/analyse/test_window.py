@@ -1,18 +1,16 @@
 """Figures of one measurement: which requests count, and how."""
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
 
 from tests.support import factories, runs
+from tests.support.runs import analysed_cell
 from twinbench.analyse.window import Window, percentiles
 from twinbench.plan import Cell, Load, LoadKind
 
 BEGIN, END = runs.WINDOW_NS
-TIMED: dict[str, object] = {"path": "/"}
-BACKGROUND: dict[str, object] = {"path": "/slow", "background": True}
+OPEN = Load("open", 1000)
 
 
 @pytest.mark.parametrize(
@@ -25,46 +23,34 @@ def test_percentile_needs_twenty_samples_beyond(p: float, needed: int) -> None:
     assert percentiles(np.empty(0), [p]) == [None]
 
 
-def test_closed_load_counts_responses_inside_the_window(tmp_path: Path) -> None:
-    def make(cell: Cell) -> runs.Made:
-        return runs.steady(cell, 4000, window_ns=(BEGIN + (END - BEGIN) // 2, END))
-
-    cell = runs.analysed_cell(tmp_path, make)
+def test_closed_load_counts_responses_inside_the_window() -> None:
+    middle = (BEGIN + END) // 2
+    cell = analysed_cell(runs.responses(4000, 2), window_ns=(middle, END))
     assert cell.requests == 2000
     assert cell.throughput_rps == pytest.approx(4000)
-    assert cell.latency_ms.p50 == pytest.approx(2.0, rel=1e-3)
-    assert cell.latency_ms.p99 == pytest.approx(2.0, rel=1e-3)
+    assert (cell.latency_ms.p50, cell.latency_ms.p99) == pytest.approx((2, 2), rel=1e-3)
 
 
-def test_open_load_times_from_the_intended_send(tmp_path: Path) -> None:
-    found = runs.analysed_cell(
-        tmp_path, lambda c: (runs.record(c), runs.arrivals(1000, 5, lag_ms=0.25)), open=1000
-    )
+def test_open_load_times_from_the_intended_send() -> None:
+    found = analysed_cell(runs.arrivals(1000, 5, lag_ms=0.25), load=OPEN)
     assert found.latency_ms.p50 == pytest.approx(5.25)
     assert found.service_ms.p50 == pytest.approx(5)
     assert found.generator.lag_p50_ms == pytest.approx(0.25)
 
 
-def test_open_load_counts_late_responses_to_requests_due_inside(tmp_path: Path) -> None:
+def test_open_load_counts_late_responses_to_requests_due_inside() -> None:
     """The server stalls for the last 100 ms of the window, and 50 ms longer."""
-
-    def make(cell: Cell) -> runs.Made:
-        requests = runs.arrivals(1000, 5)
-        stalled = pl.col("intended_ns") >= END - 100_000_000
-        done = pl.when(stalled).then(END + 50_000_000).otherwise(pl.col("done_ns"))
-        return runs.record(cell), requests.with_columns(done_ns=done)
-
-    found = runs.analysed_cell(tmp_path, make, open=1000)
+    stalled = pl.col("intended_ns") >= END - 100_000_000
+    done = pl.when(stalled).then(END + 50_000_000).otherwise(pl.col("done_ns"))
+    found = analysed_cell(runs.arrivals(1000, 5).with_columns(done_ns=done), load=OPEN)
     assert (found.requests, found.errors) == (1000, 0)
     assert found.latency_ms.max == pytest.approx(150)
     assert found.throughput_rps == 905  # 900 arrivals in the window, and 5 before it
 
 
-def test_open_load_ignores_requests_due_before_the_window(tmp_path: Path) -> None:
+def test_open_load_ignores_requests_due_before_the_window() -> None:
     latency_ms = np.where(np.arange(2000) < 1000, 500, 5)
-    found = runs.analysed_cell(
-        tmp_path, lambda c: (runs.record(c), runs.arrivals(1000, latency_ms)), open=1000
-    )
+    found = analysed_cell(runs.arrivals(1000, latency_ms), load=OPEN)
     assert found.requests == 1000
     assert found.latency_ms.max == pytest.approx(5.05)
 
@@ -90,40 +76,34 @@ def test_open_load_counts_whole_responses() -> None:
     assert responses(4, 0.7, 0.1, "open") == 8  # after 0.1 and 0.8 s
 
 
-def test_background_requests_are_load_without_response_time(tmp_path: Path) -> None:
-    def make(cell: Cell) -> runs.Made:
-        timed, slow = runs.responses(500, 4), runs.responses(50, 120)
-        slow = slow.with_columns(request=pl.lit(np.int32(1)))
-        return runs.record(cell), pl.concat([timed, slow])
-
-    scenario = {"name": "mix", "requests": [TIMED, BACKGROUND], "closed": [8]}
-    [cell, *_] = runs.analysed(tmp_path, make, scenarios=[scenario]).cells
+def test_background_requests_are_load_without_response_time() -> None:
+    timed, slow = runs.responses(500, 4), runs.responses(50, 120)
+    requests = pl.concat([timed, slow.with_columns(request=pl.lit(np.int32(1)))])
+    mix = [{"path": "/"}, {"path": "/slow", "background": True}]
+    plan = factories.plan(scenarios=[factories.scenario(requests=mix, closed=[8])])
+    cell = analysed_cell(requests, plan=plan)
     assert (cell.status, cell.requests) == ("valid", 550)
     assert cell.throughput_rps == pytest.approx(550)
-    assert cell.latency_ms.max == pytest.approx(4)
-    assert cell.service_ms.max == pytest.approx(4)
+    assert (cell.latency_ms.max, cell.service_ms.max) == pytest.approx((4, 4))
 
 
-def test_telemetry_inside_the_window_counts(tmp_path: Path) -> None:
+def test_telemetry_inside_the_window_counts() -> None:
     samples = runs.telemetry(cores_stolen_s=0.02, loop_lag_ms=3, threads_used=40)
     later = runs.telemetry(cores_stolen_s=0.9, loop_lag_ms=50, threads_used=41)
     later = later.with_columns(t_ns=pl.col("t_ns") + END)
-    found = runs.analysed(
-        tmp_path,
-        lambda cell: runs.steady(cell, 1000),
-        telemetry=lambda _: pl.concat([samples, later]),
-    ).cells[0]
+    found = analysed_cell(runs.responses(1000, 8), telemetry=pl.concat([samples, later]))
     assert found.stolen_cpu == pytest.approx(0.02)
     assert (found.loop_lag_p99_ms, found.threads_used_max) == (3, 40)
     assert (found.other_cpu, found.connections_used_max) == (None, None)
 
 
-def test_telemetry_before_a_collapse_counts(tmp_path: Path) -> None:
+def test_telemetry_before_a_collapse_counts() -> None:
     """The window of a collapse may be short: without the time before it nothing is sampled."""
-
-    def make(cell: Cell) -> runs.Made:
-        return runs.steady(cell, 1000, outcome="collapsed", window_ns=(END - 1, END))
-
-    samples = runs.telemetry(threads_waiting=60)
-    found = runs.analysed(tmp_path, make, telemetry=lambda _: samples, collapse_s=0.5).cells[0]
+    found = analysed_cell(
+        runs.responses(1000, 8),
+        plan=factories.plan(collapse_s=0.5),
+        telemetry=runs.telemetry(threads_waiting=60),
+        outcome="collapsed",
+        window_ns=(END - 1, END),
+    )
     assert found.threads_waiting_max == 60

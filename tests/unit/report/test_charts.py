@@ -136,11 +136,6 @@ def test_colours_are_variables_of_the_page() -> None:
     assert root.attrib["aria-describedby"] == "table"
 
 
-def test_equal_charts_are_equal_bytes() -> None:
-    once, again = (ET.tostring(element_of(figure_of(LINE))) for _ in range(2))
-    assert once == again
-
-
 # Contrast.
 
 

@@ -11,7 +11,14 @@ import pytest
 from rich.console import Console
 
 from tests.support import factories, runs
-from tests.support.outcomes import Outcome, Outcomes, collapse, no_difference, results_of
+from tests.support.outcomes import (
+    Outcome,
+    Outcomes,
+    collapse,
+    no_difference,
+    results_of,
+    with_scenarios,
+)
 from tests.support.pages import Parsed
 from twinbench.analyse.results import ClaimResult, Results
 from twinbench.analyse.run import analyse
@@ -21,10 +28,11 @@ from twinbench.report.markdown import MOST_LINES, markdown, plain
 from twinbench.report.terminal import show
 from twinbench.report.view import build_view
 from twinbench.report.write import write_report
-from twinbench.store import CellRecord, Store
+from twinbench.store import Store
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'& *b* [x](y) `c` a|b"
 WAIT = Outcomes("wait", {1: no_difference(), 64: Outcome(2.0), 128: collapse("sync")})
+VERDICT = ["async 2.00×", "at 64 users", "20 / 20 at 64 users", "sync collapses from 128 users"]
 CLAIM = ClaimResult(
     id="io", text=HOSTILE, source=HOSTILE, verdict="supported", evidence=HOSTILE, cells=[3, 4]
 )
@@ -33,7 +41,7 @@ CLAIM = ClaimResult(
 def hostile(folder: Path) -> Results:
     """Return a run in which all text from outside is HOSTILE, with invalid and collapsed blocks."""
 
-    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+    def make(cell: Cell) -> runs.Made:
         record, requests = runs.steady(cell, 1000)
         if cell.load.value == 8 and cell.block == 1:
             record = record.model_copy(update={"outcome": "lost", "reason": HOSTILE})
@@ -134,11 +142,8 @@ def test_a_run_without_measurements_has_a_report(tmp_path: Path) -> None:
     "title", ["$\\frac{x$", "日本語 😀", "{{ 7 * 7 }}", "\u202egnp.exe", "a" * 60]
 )
 def test_any_title_is_drawn(tmp_path: Path, title: str, recwarn: pytest.WarningsRecorder) -> None:
-    results = results_of(WAIT)
-    scenario = results.plan.scenarios[0].model_copy(update={"title": title, "group": title})
-    plan = results.plan.model_copy(update={"scenarios": [scenario]})
     missing: list[str] = []
-    view = build_view(results.model_copy(update={"plan": plan}))
+    view = build_view(with_scenarios(results_of(WAIT), wait={"title": title, "group": title}))
     html = write_report(view, tmp_path, lambda _: None, missing.append).read_text()
     assert missing == []
     assert not recwarn.list
@@ -153,9 +158,8 @@ def test_markdown_has_the_verdicts_and_the_tiles() -> None:
     view = build_view(results_of(WAIT))
     lines = markdown(view).splitlines()
     assert plain(view.headline_text) in lines
-    [row] = [line for line in lines if line.startswith("| wait ")]
-    verdict = ["async 2.00×", "at 64 users", "", "sync collapses from 128 users"]
-    assert row.split(" | ")[1:] == [*verdict, "\\~", "2.00×", "only |"]
+    row = next(line for line in lines if line.startswith("| wait "))
+    assert row.split(" | ")[1:] == [*VERDICT, "\\~", "2.00×", "only |"]
 
 
 @pytest.mark.parametrize("count", [1, 25, 200])
@@ -200,9 +204,7 @@ def terminal(results: Results) -> str:
 def test_the_terminal_has_the_verdicts_and_the_headline_last() -> None:
     lines = terminal(results_of(WAIT)).splitlines()
     [row] = [line for line in lines if line.startswith("wait ")]
-    assert re.split(r" {2,}", row.strip()) == [
-        *("wait", "async 2.00×", "at 64 users", "sync collapses from 128 users"),
-    ]
+    assert re.split(r" {2,}", row.strip()) == ["wait", *VERDICT]
     assert lines[-1] == build_view(results_of(WAIT)).headline_text
 
 

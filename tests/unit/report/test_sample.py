@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support.outcomes import Outcome, Outcomes, results_of
+from tests.support.outcomes import Outcome, Outcomes, results_of, with_scenarios
 from tools import sample
 from twinbench.analyse.results import Results
 from twinbench.paths import ROOT
@@ -27,18 +27,16 @@ def test_the_readme_and_the_sample_are_current() -> None:
 
 
 def test_a_sample_has_no_paths_of_its_machine(tmp_path: Path) -> None:
-    results = results_of(Outcomes("wait", {1: Outcome(2.0)}))
     upload = Request(method="POST", path="/", upload={"file": ROOT / "loadtests" / "me.jpg"})
-    scenario = results.plan.scenarios[0].model_copy(update={"requests": [upload]})
-    plan = results.plan.model_copy(update={"scenarios": [scenario]})
+    results = results_of(Outcomes("wait", {1: Outcome(2.0)}))
+    results = with_scenarios(results, wait={"requests": [upload]})
     run, folder, readme = tmp_path / "run", tmp_path / "sample", tmp_path / "README.md"
     run.mkdir()
-    text = results.model_copy(update={"plan": plan}).model_dump_json()
-    (run / "results.json").write_text(text)
+    (run / "results.json").write_text(results.model_dump_json())
     readme.write_text(f"before\n{sample.BEGIN}old{sample.END}\nafter\n")
     sample.update(run, folder, readme)
     assert {path.name for path in folder.iterdir()} == {
-        *("results.json", "report.html", "report.md", "overview.png"),
+        *("results.json", "report.html", "report.md", "overview.png")
     }
     for path in folder.glob("re*"):
         assert str(ROOT) not in path.read_text()

@@ -6,33 +6,26 @@ from pathlib import Path
 import pytest
 
 from tests.support import factories, runs
-from twinbench.analyse.results import Results
-from twinbench.analyse.run import analyse
-from twinbench.plan import Cell, Plan
+from twinbench.plan import Cell
 from twinbench.report.elements import LineChart
 from twinbench.report.view import ReportView, build_view
-from twinbench.store import CellRecord
 
 
-def view_of(folder: Path, plan: Plan, make: runs.MakeCell) -> ReportView:
-    return build_view(analyse(runs.write_run(folder, plan, make)))
-
-
-def collapsing(folder: Path, **plan: object) -> Results:
+def collapsing(folder: Path, **plan: object) -> ReportView:
     """Return a run: sync twice as fast at 1 user; at 8 it collapses in two of three blocks."""
 
-    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+    def make(cell: Cell) -> runs.Made:
         record, requests = runs.steady(cell, 2000 if cell.target == "sync" else 1000)
         if cell.target == "sync" and cell.load.value == 8 and cell.block < 3:
             record = runs.record(cell, outcome="collapsed", unanswered=8)
         return record, requests
 
-    return analyse(runs.write_run(folder, factories.plan(**plan), make))
+    return build_view(runs.analysed(folder, make, **plan))
 
 
 @pytest.fixture(scope="module")
 def view(tmp_path_factory: pytest.TempPathFactory) -> ReportView:
-    return build_view(collapsing(tmp_path_factory.mktemp("run")))
+    return collapsing(tmp_path_factory.mktemp("run"))
 
 
 def names_of(view: ReportView) -> list[str]:
@@ -79,35 +72,32 @@ def test_the_figures_have_a_row_for_each_load(view: ReportView) -> None:
 
 
 def test_timelines_need_a_measurement_with_a_reason(tmp_path: Path) -> None:
-    view = view_of(tmp_path, factories.plan(), lambda cell: runs.steady(cell, 1000))
+    view = build_view(runs.analysed(tmp_path, lambda cell: runs.steady(cell, 1000)))
     assert names_of(view) == ["throughput", "latency", "ratio", "percentiles"]
 
 
 def test_one_target_has_no_ratio(tmp_path: Path) -> None:
-    scenario = factories.plan().scenarios[0].model_dump() | {"targets": ["async"]}
-    view = build_view(collapsing(tmp_path, scenarios=[scenario]))
+    view = collapsing(tmp_path, scenarios=[factories.scenario(closed=[1, 8], targets=["async"])])
     assert view.verdicts == ()
     assert names_of(view) == ["throughput", "latency", "percentiles"]
 
 
 def test_percentiles_are_of_the_highest_load_that_all_targets_have(tmp_path: Path) -> None:
-    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+    def make(cell: Cell) -> runs.Made:
         if cell.target == "sync" and cell.load.value == 8:
             return runs.record(cell, outcome="collapsed", unanswered=8), runs.responses(0, 1)
         return runs.steady(cell, 1000)
 
-    chart = chart_of(view_of(tmp_path, factories.plan(), make), "percentiles")
+    chart = chart_of(build_view(runs.analysed(tmp_path, make)), "percentiles")
     assert "at 1 user" in chart.title
     assert [series.label for series in chart.series] == ["sync", "async"]
 
 
 def test_open_loads_have_service_times_and_no_throughput(tmp_path: Path) -> None:
-    scenario = {"name": "noop", "requests": [{"path": "/"}], "open": [400]}
-
-    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+    def make(cell: Cell) -> runs.Made:
         return runs.record(cell), runs.arrivals(cell.load.value, 5.0)
 
-    view = view_of(tmp_path, factories.plan(scenarios=[scenario]), make)
+    view = build_view(runs.analysed(tmp_path, make, scenarios=[factories.scenario(open=[400])]))
     assert names_of(view) == ["latency", "ratio", "percentiles"]
     assert [(series.label, series.line) for series in chart_of(view, "percentiles").series] == [
         ("sync", "solid"),
@@ -118,9 +108,9 @@ def test_open_loads_have_service_times_and_no_throughput(tmp_path: Path) -> None
 
 
 def test_invalid_blocks_have_no_colour(tmp_path: Path) -> None:
-    def make(cell: Cell) -> tuple[CellRecord, runs.Requests]:
+    def make(cell: Cell) -> runs.Made:
         return runs.record(cell), runs.responses(1000, cell.load.value, wrong=500)
 
-    chart = chart_of(view_of(tmp_path, factories.plan(), make), "throughput")
+    chart = chart_of(build_view(runs.analysed(tmp_path, make)), "throughput")
     assert {point.target for dots in chart.dots for point in dots.points} == {None}
     assert [dots.target for dots in chart.dots] == [0, 1]

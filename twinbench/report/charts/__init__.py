@@ -9,7 +9,6 @@ from twinbench.report.elements import Chart, HeatMap, LineChart
 
 
 def figure_of(chart: Chart) -> Figure:
-    """Draw `chart`."""
     if isinstance(chart, HeatMap):
         return heat_map_figure(chart)
     return line_figure(chart) if isinstance(chart, LineChart) else timeline_figure(chart)

@@ -66,12 +66,10 @@ ONE, EACH = "hover:", "hover-each:"
 
 
 def colour(target: TargetIndex) -> str:
-    """Return the colour of a target, grey for none."""
     return GREY if target is None else COLOURS[target % len(COLOURS)]
 
 
 def marker(target: int) -> str:
-    """Return the marker of a target."""
     return MARKERS[target % len(MARKERS)]
 
 
@@ -127,7 +125,6 @@ def place_labels(axes: Axes, left: float, plot_height: float) -> None:
 
 
 def x_axis(axes: Axes, ticks: Sequence[tuple[float, str]], label: str) -> None:
-    """Set a logarithmic x axis with these ticks."""
     places = [place for place, _ in ticks]
     axes.set_xscale("log", base=2)
     axes.set_xticks(places, [text for _, text in ticks])
@@ -165,7 +162,6 @@ def _steps(span: float) -> tuple[float, ...]:
 
 
 def legend(figure: Figure, entries: Sequence[tuple[Artist, str]], columns: int = 2) -> None:
-    """Add a legend at the bottom: artists and their names."""
     figure.legend(
         [artist for artist, _ in entries],
         [text for _, text in entries],

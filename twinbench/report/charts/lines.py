@@ -34,7 +34,6 @@ BAND = (GREY, 0.25)
 
 
 def line_figure(chart: LineChart) -> Figure:
-    """Draw `chart`."""
     entries = _legend_entries(chart)
     figure, [axes] = framed(chart.title, [PLOT], rows=(len(entries) + 1) // 2)
     x_axis(axes, chart.ticks, chart.x_label)

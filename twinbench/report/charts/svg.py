@@ -43,7 +43,6 @@ def drawing(name: str) -> Iterator[None]:
 
 
 def svg_of(figure: Figure) -> bytes:
-    """Return `figure` as an SVG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -34,7 +34,6 @@ OPACITY = (1.0, 0.22, 0.5, 1.0)
 
 
 def heat_map_figure(chart: HeatMap) -> Figure:
-    """Draw `chart`: rows in groups under headings."""
     labels: list[tuple[float, str]] = []
     headings: list[tuple[float, str]] = []
     tiles: list[tuple[int, float, Tile]] = []

@@ -10,15 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from twinbench.analyse.results import Timeline
-from twinbench.report.charts.frame import (
-    GREY,
-    SMALL,
-    colour,
-    framed,
-    hover,
-    legend,
-    log_axis,
-)
+from twinbench.report.charts.frame import GREY, SMALL, colour, framed, hover, legend, log_axis
 from twinbench.report.elements import TimelineChart
 
 HEAT_MAP, PANEL = 150.0, 36.0
@@ -33,7 +25,6 @@ PANELS = {
 
 
 def timeline_figure(chart: TimelineChart) -> Figure:
-    """Draw `chart` on the scales of all timelines shown."""
     panels = [field for field in PANELS if _highest(chart.shown, field)]
     heights = [HEAT_MAP, *[PANEL] * len(panels)]
     figure, plots = framed(chart.title, heights, rows=1)
