@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.instrument import LOGS
 from tests.instrument.measure import has_wrk, measure
 from tests.instrument.plans import Setting, plans
 from twinbench.cli.console import out
@@ -26,7 +25,7 @@ from twinbench.selfcheck.check import highest_rate
 from twinbench.text import UserError, figure
 
 if TYPE_CHECKING:
-    from tests.instrument.checks import Outcome
+    from tests.instrument.answers import Outcome
 
 # For plan seeds: other random numbers in each calibration.
 SEEDS = 1_000_000_000
@@ -68,7 +67,7 @@ def calibrate(plan: Plan, folder: Path) -> int:
     began = time.monotonic()
     wrk = has_wrk()
     highest = highest_rate(plan, RUNS)
-    setting = Setting(folder / LOGS, int(time.time()) % SEEDS, highest, plan.processes)
+    setting = Setting(folder, int(time.time()) % SEEDS, highest, plan.processes)
     todo = plans(setting, wrk=wrk)
     progress = RunProgress(out, sum(len(cells(one)) for one in todo), 0)
     with scratch() as logs, Rig(plan, logs) as rig, progress:

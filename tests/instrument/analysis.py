@@ -7,12 +7,11 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from tests.instrument import MissingDataError, theory
-from tests.instrument.checks import KnownAnswer, at_most, within
-from tests.instrument.latency import recorded
+from tests.instrument import MissingDataError, checks
+from tests.instrument.checks import Values, at_most, within
 from tests.instrument.plans import PLANTED_MS
 from tests.instrument.recording import Recording
-from tests.instrument.theory import Values
+from tests.instrument.timing import recorded
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.results import CellResult, Comparison, Metric
 from twinbench.analyse.run import analyse_cell
@@ -34,6 +33,15 @@ EXACT = 1e-6
 T_2 = 4.302652730
 BASELINE, CANDIDATES = 1000, (1100, 1200, 1300)
 RATIO_USERS = 8
+PLAN = Plan.model_validate(
+    {
+        "name": "made-up",
+        "targets": [{"name": name, "command": ["none"]} for name in ("one", "other")],
+        "scenarios": [
+            {"name": "made_up", "requests": [{"path": "/"}], "closed": [RATIO_USERS]},
+        ],
+    }
+)
 
 # Item 6.
 RATIO_OFF = 0.005
@@ -50,7 +58,7 @@ THROUGHPUT_OFF = 0.03
 P50_OFF, P50_OFF_MS = 0.05, 0.1
 
 
-def made_up(_: Recording) -> list[Check]:
+def made_up() -> list[Check]:
     """Check the statistics of made-up requests against arithmetic."""
     closed = _analysed(_record(1, "one", Load("closed", 80)), _rows_of_series("done_ns"))
     opened = _analysed(_record(1, "one", Load("open", COUNT)), _rows_of_series("intended_ns"))
@@ -174,8 +182,8 @@ def _planted_ratio(recording: Recording, found: Comparison) -> Check:
 
 
 def _wider(blocks: int) -> float:
-    """Return the factor from the report's interval, wrong once in twenty, to theory.CONFIDENCE."""
-    wide = stats.t.ppf((1 + theory.CONFIDENCE) / 2, blocks - 1)
+    """Return the factor from the report's interval, wrong once in twenty, to checks.CONFIDENCE."""
+    wide = stats.t.ppf((1 + checks.CONFIDENCE) / 2, blocks - 1)
     return float(wide / stats.t.ppf((1 + CONFIDENCE) / 2, blocks - 1))
 
 
@@ -251,41 +259,3 @@ def beside_wrk(recording: Recording) -> list[Check]:
         within("throughput, ours to wrk's", "", ratio, 1.0, share=THROUGHPUT_OFF),
         within("p50, ours less wrk's", "ms", beyond, 0.0, reach=reach),
     ]
-
-
-PLAN = Plan.model_validate(
-    {
-        "name": "made-up",
-        "targets": [{"name": name, "command": ["none"]} for name in ("one", "other")],
-        "scenarios": [
-            {"name": "made_up", "requests": [{"path": "/"}], "closed": [RATIO_USERS]},
-        ],
-    }
-)
-MADE_UP = KnownAnswer(
-    1,
-    "made-up requests: statistics exact",
-    made_up,
-    "The statistics are wrong, whatever was measured: report this as an error of twinbench.",
-)
-PLANTED_DIFFERENCES = KnownAnswer(
-    6,
-    "A/A, +5 %, +20 %",
-    planted,
-    "Differences between two targets are not shown as they are: believe no verdict of a run now;"
-    " calibrate again on a quiet machine.",
-)
-RESPONSES = KnownAnswer(
-    9,
-    "Little's law; wrong responses",
-    responses,
-    "Throughput and latency contradict each other, or wrong responses pass for correct ones:"
-    " report this as an error of twinbench.",
-)
-WRK = KnownAnswer(
-    10,
-    "wrk measures the same",
-    beside_wrk,
-    "Two clients disagree about one server: calibrate again on a quiet machine; if they still"
-    " do, report this as an error of twinbench.",
-)
