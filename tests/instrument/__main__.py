@@ -34,7 +34,7 @@ SEEDS = 1_000_000_000
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m tests.instrument")
     arguments.add_argument("plan", nargs="?", type=Path, default=PLANS / "bench.toml")
-    arguments.add_argument("--keep", type=Path, help="an empty folder for all that is measured")
+    arguments.add_argument("--keep", type=Path, help="a new folder for all that is measured")
     options = arguments.parse_args()
     try:
         if not has_timerfd():
@@ -49,17 +49,14 @@ def main() -> int:
         return 130
 
 
-@contextlib.contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
+def _folder(keep: Path | None) -> contextlib.AbstractContextManager[Path]:
     if keep is None:
-        with scratch() as folder:
-            yield folder
-    else:
-        keep.mkdir(parents=True, exist_ok=True)
-        if any(keep.iterdir()):
-            raise UserError(f"{keep}: not empty; name another folder")
-        yield keep.resolve()
-        print(f"Measured data: {keep}")  # noqa: T201
+        return scratch()
+    try:
+        keep.mkdir(parents=True)
+    except FileExistsError:
+        raise UserError(f"{keep}: exists; name another folder") from None
+    return contextlib.nullcontext(keep.resolve())
 
 
 def calibrate(plan: Plan, folder: Path) -> int:

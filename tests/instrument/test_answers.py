@@ -1,6 +1,6 @@
 """Known answers on made-up data: perfect data pass, each error fails the item made for it."""
 
-import ast
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +21,6 @@ pytestmark = pytest.mark.smoke
 
 ANSWERS = {answer.number: answer for answer in (*answers.MEASURED, answers.WRK)}
 WRK = """
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency    10.17ms  183.50us  11.90ms   80.00%
   Latency Distribution
      50%  {p50}
      99%   11.02ms
@@ -46,9 +44,9 @@ def test_perfect_data_pass_all_items(recording: Recording, wrk: bool) -> None:
     assert all(outcome.checks for outcome in outcomes if outcome.verdict == "PASS")
 
 
-@pytest.mark.parametrize("number", [1, 6, 9])
+@pytest.mark.parametrize("number", range(1, 11))
 def test_perfect_data_pass_an_item(recording: Recording, number: int) -> None:
-    assert evaluate({1: MADE_UP, **ANSWERS}[number], recording).verdict == "PASS"
+    assert evaluate(ANSWERS.get(number, MADE_UP), recording).verdict == "PASS"
 
 
 def shifted(stamp: str, ms: float) -> Mutation:
@@ -176,16 +174,6 @@ def test_wrk_without_figures_is_missing_data() -> None:
 
 @pytest.mark.parametrize("module", [servers, null_server, bare_timer])
 def test_servers_share_no_code_with_what_they_check(module: ModuleType) -> None:
-    tree = ast.parse(Path(str(module.__file__)).read_text())
-    imported = {
-        name.split(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or "."]
-        )
-    }
-    assert imported
-    assert imported <= sys.stdlib_module_names
+    # -I and -S: neither the project nor installed packages can be imported.
+    code = f"import runpy; runpy.run_path({module.__file__!r})"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
