@@ -4,8 +4,8 @@
 and prints a table. docs/calibration.md explains the items and their bounds.
 """
 
-# Subfolders of the folder that a calibration is measured into.
-RUNS, LOGS = "runs", "logs"
+# Subfolder with the run folders. Beside it, `<name>-<number>.json`: whatever else was recorded.
+RUNS = "runs"
 
 
 class MissingDataError(Exception):

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.instrument import LOGS
 from tests.instrument.measure import has_wrk, measure
 from tests.instrument.plans import Setting, plans
 from twinbench.cli.console import out
@@ -26,7 +25,7 @@ from twinbench.selfcheck.check import highest_rate
 from twinbench.text import UserError, figure
 
 if TYPE_CHECKING:
-    from tests.instrument.checks import Outcome
+    from tests.instrument.answers import Outcome
 
 # For plan seeds: other random numbers in each calibration.
 SEEDS = 1_000_000_000
@@ -35,7 +34,7 @@ SEEDS = 1_000_000_000
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m tests.instrument")
     arguments.add_argument("plan", nargs="?", type=Path, default=PLANS / "bench.toml")
-    arguments.add_argument("--keep", type=Path, help="an empty folder for all that is measured")
+    arguments.add_argument("--keep", type=Path, help="a new folder for all that is measured")
     options = arguments.parse_args()
     try:
         if not has_timerfd():
@@ -50,17 +49,14 @@ def main() -> int:
         return 130
 
 
-@contextlib.contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
+def _folder(keep: Path | None) -> contextlib.AbstractContextManager[Path]:
     if keep is None:
-        with scratch() as folder:
-            yield folder
-    else:
-        keep.mkdir(parents=True, exist_ok=True)
-        if any(keep.iterdir()):
-            raise UserError(f"{keep}: not empty; name another folder")
-        yield keep.resolve()
-        print(f"Measured data: {keep}")  # noqa: T201
+        return scratch()
+    try:
+        keep.mkdir(parents=True)
+    except FileExistsError:
+        raise UserError(f"{keep}: exists; name another folder") from None
+    return contextlib.nullcontext(keep.resolve())
 
 
 def calibrate(plan: Plan, folder: Path) -> int:
@@ -68,7 +64,7 @@ def calibrate(plan: Plan, folder: Path) -> int:
     began = time.monotonic()
     wrk = has_wrk()
     highest = highest_rate(plan, RUNS)
-    setting = Setting(folder / LOGS, int(time.time()) % SEEDS, highest, plan.processes)
+    setting = Setting(folder, int(time.time()) % SEEDS, highest, plan.processes)
     todo = plans(setting, wrk=wrk)
     progress = RunProgress(out, sum(len(cells(one)) for one in todo), 0)
     with scratch() as logs, Rig(plan, logs) as rig, progress:

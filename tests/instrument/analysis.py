@@ -7,18 +7,19 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from tests.instrument import MissingDataError, theory
-from tests.instrument.checks import KnownAnswer, at_most, within
-from tests.instrument.latency import recorded
-from tests.instrument.plans import PLANTED_MS
+from tests.instrument import MissingDataError, checks
+from tests.instrument.checks import Values, at_most, within
+from tests.instrument.plans import MANY_USERS, PLANTED_MS, USERS
 from tests.instrument.recording import Recording
-from tests.instrument.theory import Values
+from tests.instrument.timing import recorded
+from tests.support import factories
+from tests.support.factories import EIGHT_USERS
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.results import CellResult, Comparison, Metric
 from twinbench.analyse.run import analyse_cell
 from twinbench.analyse.statistics import CONFIDENCE
-from twinbench.plan import Load, Plan
-from twinbench.selfcheck.evaluate import MOST_FLOOR_MS, Measurement, ms
+from twinbench.plan import Load
+from twinbench.selfcheck.evaluate import MOST_FLOOR_MS, ms
 from twinbench.selfcheck.result import Check
 from twinbench.store import CellRecord
 
@@ -33,7 +34,8 @@ EXACT = 1e-6
 # Student's t for two degrees of freedom at 95 %, from a printed table.
 T_2 = 4.302652730
 BASELINE, CANDIDATES = 1000, (1100, 1200, 1300)
-RATIO_USERS = 8
+SCENARIO = {"name": "noop", "requests": [{"path": "/"}], "closed": [EIGHT_USERS.value]}
+PLAN = factories.plan(scenarios=[SCENARIO])
 
 # Item 6.
 RATIO_OFF = 0.005
@@ -41,6 +43,8 @@ RATIO_OFF = 0.005
 # off, a difference of 20 % could pass for none.
 RATIO_MOST_OFF = 0.1
 PLANTED = {"same": "A/A", "plus5": "+5 %", "plus20": "+20 %"}
+# +5 % is too close to the margin of 3 % to be decided each time.
+DECISIONS = {"same": "no difference shown", "plus20": "slower"}
 METRICS: tuple[Metric, ...] = ("throughput", "p50")
 
 # Items 9 and 10.
@@ -50,13 +54,15 @@ THROUGHPUT_OFF = 0.03
 P50_OFF, P50_OFF_MS = 0.05, 0.1
 
 
-def made_up(_: Recording) -> list[Check]:
+def made_up() -> list[Check]:
     """Check the statistics of made-up requests against arithmetic."""
-    closed = _analysed(_record(1, "one", Load("closed", 80)), _rows_of_series("done_ns"))
-    opened = _analysed(_record(1, "one", Load("open", COUNT)), _rows_of_series("intended_ns"))
+    closed = _analysed(_rows_of_series("done_ns"), Load("closed", 80))
+    opened = _analysed(_rows_of_series("intended_ns"), Load("open", COUNT))
     return [
         *_percentiles("closed load", closed),
-        *_counts(closed),
+        _exact("correct responses/s", "", closed.throughput_rps, COUNT),
+        _exact("wrong responses", "", closed.errors, WRONG),
+        _exact("requests", "", closed.requests, COUNT + WRONG),
         *_ratio(),
         *_percentiles("open load", opened),
     ]
@@ -76,22 +82,14 @@ def _percentiles(load: str, result: CellResult) -> list[Check]:
     ]
 
 
-def _counts(result: CellResult) -> list[Check]:
-    return [
-        _exact("correct responses/s", "", result.throughput_rps, COUNT),
-        _exact("wrong responses", "", result.errors, WRONG),
-        _exact("requests", "", result.requests, COUNT + WRONG),
-    ]
-
-
 def _ratio() -> list[Check]:
     """Three blocks: geometric mean of the ratios, Student's t interval of their logarithms."""
     cells = []
     for block, candidate in enumerate(CANDIDATES, start=1):
-        for target, count in (("one", BASELINE), ("other", candidate)):
-            record = _record(block, target, Load("closed", RATIO_USERS))
-            latency_ns = np.full(count, RATIO_USERS * (END_NS - BEGIN_NS) // count)
-            cells.append(_analysed(record, _repeated(_rows(latency_ns, 0 * latency_ns))))
+        for target, count in (("sync", BASELINE), ("async", candidate)):
+            latency_ns = np.full(count, EIGHT_USERS.value * (END_NS - BEGIN_NS) // count)
+            rows = _repeated(_rows(latency_ns, 0 * latency_ns))
+            cells.append(_analysed(rows, EIGHT_USERS, block=block, target=target))
     found = comparisons(PLAN, cells)[0].ratio
     logs = [math.log(candidate / BASELINE) for candidate in CANDIDATES]
     middle, reach = statistics.mean(logs), T_2 * statistics.stdev(logs) / math.sqrt(len(logs))
@@ -129,19 +127,18 @@ def _rows(latency_ns: Values, lag_ns: Values, inside: str = "done_ns") -> pl.Dat
     return pl.DataFrame(columns).with_columns(error=pl.lit(""))
 
 
-def _record(block: int, target: str, load: Load) -> CellRecord:
-    return CellRecord(
+def _analysed(
+    rows: pl.DataFrame, load: Load, *, block: int = 1, target: str = "sync"
+) -> CellResult:
+    record = CellRecord(
         number=block,
         block=block,
-        scenario="made_up",
+        scenario="noop",
         target=target,
         load=load,
         outcome="done",
         window_ns=(BEGIN_NS, END_NS),
     )
-
-
-def _analysed(record: CellRecord, rows: pl.DataFrame) -> CellResult:
     return analyse_cell(record, rows, PLAN).result
 
 
@@ -154,8 +151,8 @@ def planted(recording: Recording) -> list[Check]:
     """Check that planted differences are measured and decided as planted, and A/A as none."""
     results = recording.results("planted")
     found = [one for metric in METRICS for one in results.compared("planted", "closed", metric)]
-    ratios = [_planted_ratio(recording, one) for one in found]
-    return ratios + [check for one in found for check in _decision(one)]
+    decided = [one for one in found if one.candidate in DECISIONS]
+    return [*(_planted_ratio(recording, one) for one in found), *map(_decision, decided)]
 
 
 def _planted_ratio(recording: Recording, found: Comparison) -> Check:
@@ -174,16 +171,14 @@ def _planted_ratio(recording: Recording, found: Comparison) -> Check:
 
 
 def _wider(blocks: int) -> float:
-    """Return the factor from the report's interval, wrong once in twenty, to theory.CONFIDENCE."""
-    wide = stats.t.ppf((1 + theory.CONFIDENCE) / 2, blocks - 1)
+    """Return the factor from the report's interval, wrong once in twenty, to checks.CONFIDENCE."""
+    wide = stats.t.ppf((1 + checks.CONFIDENCE) / 2, blocks - 1)
     return float(wide / stats.t.ppf((1 + CONFIDENCE) / 2, blocks - 1))
 
 
-def _decision(found: Comparison) -> list[Check]:
-    """A/A and +20 % must be decided; +5 % is too close to the margin of 3 %."""
-    right = {"same": "no difference shown", "plus20": "slower"}.get(found.candidate)
+def _decision(found: Comparison) -> Check:
     name = f"{PLANTED[found.candidate]} {found.metric}: decided '{found.decision}'"
-    return [within(name, "", int(found.decision == right), 1)] if right else []
+    return within(name, "", int(found.decision == DECISIONS[found.candidate]), 1)
 
 
 def _logged_ms(recording: Recording, metric: Metric, target: str) -> float:
@@ -197,25 +192,24 @@ def _logged_ms(recording: Recording, metric: Metric, target: str) -> float:
 
 def responses(recording: Recording) -> list[Check]:
     """Check Little's law, and that wrong responses are counted and not timed."""
-    measurements = [
-        *recording.measurements("planted", target="base"),
-        *recording.measurements("crowd"),
-    ]
-    products: dict[int, list[float]] = {}
-    for measurement in measurements:
-        result = measurement.result
-        in_flight = result.throughput_rps * (result.latency_ms.mean or 0.0) / 1e3
-        products.setdefault(measurement.record.load.value, []).append(in_flight)
-    little = [
-        within(f"{n} users: throughput x latency", "", float(np.mean(own)), n, share=LITTLE_OFF)
-        for n, own in sorted(products.items())
-    ]
+    loads = {
+        USERS: recording.measurements("planted", target="base"),
+        MANY_USERS: recording.measurements("crowd"),
+    }
+    little = []
+    for users, measurements in loads.items():
+        in_flight = [
+            one.result.throughput_rps * (one.result.latency_ms.mean or 0.0) / 1e3
+            for one in measurements
+        ]
+        name = f"{users} users: throughput x latency"
+        little.append(within(name, "", float(np.mean(in_flight)), users, share=LITTLE_OFF))
     return little + wrong_responses(recording)
 
 
 def wrong_responses(recording: Recording) -> list[Check]:
     """Check every tenth response, which is wrong: counted like the server, and in no figure."""
-    measurement: Measurement = recording.measurement("erring")
+    measurement = recording.measurement("erring")
     log = recording.log("erring", measurement)
     begin, end = measurement.record.window_ns
     inside = log.filter((log["ended_ns"] >= begin) & (log["ended_ns"] < end))
@@ -251,41 +245,3 @@ def beside_wrk(recording: Recording) -> list[Check]:
         within("throughput, ours to wrk's", "", ratio, 1.0, share=THROUGHPUT_OFF),
         within("p50, ours less wrk's", "ms", beyond, 0.0, reach=reach),
     ]
-
-
-PLAN = Plan.model_validate(
-    {
-        "name": "made-up",
-        "targets": [{"name": name, "command": ["none"]} for name in ("one", "other")],
-        "scenarios": [
-            {"name": "made_up", "requests": [{"path": "/"}], "closed": [RATIO_USERS]},
-        ],
-    }
-)
-MADE_UP = KnownAnswer(
-    1,
-    "made-up requests: statistics exact",
-    made_up,
-    "The statistics are wrong, whatever was measured: report this as an error of twinbench.",
-)
-PLANTED_DIFFERENCES = KnownAnswer(
-    6,
-    "A/A, +5 %, +20 %",
-    planted,
-    "Differences between two targets are not shown as they are: believe no verdict of a run now;"
-    " calibrate again on a quiet machine.",
-)
-RESPONSES = KnownAnswer(
-    9,
-    "Little's law; wrong responses",
-    responses,
-    "Throughput and latency contradict each other, or wrong responses pass for correct ones:"
-    " report this as an error of twinbench.",
-)
-WRK = KnownAnswer(
-    10,
-    "wrk measures the same",
-    beside_wrk,
-    "Two clients disagree about one server: calibrate again on a quiet machine; if they still"
-    " do, report this as an error of twinbench.",
-)

@@ -2,20 +2,18 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from tests.instrument import LOGS, RUNS, MissingDataError
-from tests.instrument.plans import FREEZE_AFTER_S, RATE, STOP_S, USERS
+from tests.instrument import RUNS, MissingDataError
+from tests.instrument.plans import ARRIVALS_S, FREEZE_AFTER_S, RATE, STOP_S, USERS, log_of
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, Target
 from twinbench.selfcheck.check import bare_timer, measure_plan, output
@@ -33,27 +31,18 @@ OnRecord = Callable[[CellRecord], None]
 
 def measure(plans: Sequence[Plan], rig: Rig, folder: Path, on_record: OnRecord) -> None:
     """Measure `plans` into `folder`, and in turns with their cells what belongs to them."""
-    for plan in plans:
-        with _disturbance(plan, folder):
-            measure_plan(plan, rig, folder / RUNS, _alternating(plan, rig, folder, on_record))
 
-
-def _alternating(plan: Plan, rig: Rig, folder: Path, on_record: OnRecord) -> OnRecord:
     def measured(record: CellRecord) -> None:
         on_record(record)
         if record.scenario == "poisson":
-            bare_timer(rig, RATE, plan.measure_s, folder, record.block)
+            bare_timer(rig, RATE, ARRIVALS_S, folder, record.block)
         if record.scenario == "beside_wrk":
             path = plan.scenario(record.scenario).requests[0].path
             run_wrk(rig, plan.target(record.target), path, folder, record.block)
 
-    return measured
-
-
-def _disturbance(plan: Plan, folder: Path) -> contextlib.AbstractContextManager[None]:
-    if any(scenario.name == "stopped" for scenario in plan.scenarios):
-        return stopping_generator(folder)
-    return contextlib.nullcontext()
+    with _stopping_generator(folder):
+        for plan in plans:
+            measure_plan(plan, rig, folder / RUNS, measured)
 
 
 def run_wrk(rig: Rig, target: Target, path: str, folder: Path, number: int) -> None:
@@ -79,8 +68,8 @@ def read_wrk(text: str) -> dict[str, float]:
     return {"rps": float(rps[1]), "p50_ms": float(p50[1]) * UNITS_MS[p50[2]]}
 
 
-@contextmanager
-def stopping_generator(folder: Path) -> Iterator[None]:
+@contextlib.contextmanager
+def _stopping_generator(folder: Path) -> Iterator[None]:
     """Stop the generator (SIGSTOP) for STOP_S in the middle of the load on the target `stopped`."""
     ended = threading.Event()
     thread = threading.Thread(target=_stop_once, args=(folder, ended))
@@ -93,7 +82,8 @@ def stopping_generator(folder: Path) -> Iterator[None]:
 
 
 def _stop_once(folder: Path, ended: threading.Event) -> None:
-    while not list((folder / LOGS / "stopped").glob("*.start")):
+    started = log_of("stopped", folder).with_suffix(".started")
+    while not started.exists():
         if ended.wait(POLL_S):
             return
     if ended.wait(FREEZE_AFTER_S):
@@ -104,7 +94,7 @@ def _stop_once(folder: Path, ended: threading.Event) -> None:
     ended.wait(STOP_S)
     ended_ns = time.perf_counter_ns()
     _signal(processes, signal.SIGCONT)
-    atomic_write(folder / "stop-1.json", json.dumps({"began_ns": began_ns, "ended_ns": ended_ns}))
+    atomic_write(folder / "stop-1.json", json.dumps([began_ns, ended_ns]))
 
 
 def _generator_processes() -> list[psutil.Process]:
@@ -118,5 +108,5 @@ def _generator_processes() -> list[psutil.Process]:
 
 def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, number)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)

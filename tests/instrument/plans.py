@@ -52,122 +52,115 @@ RATE = 1000
 # Item 9: every tenth response is wrong.
 ERRING_EVERY, ERRING_MS, ERRING_USERS = 10, 5, 4
 
+Scenario = dict[str, Any]
+
 
 class Setting(NamedTuple):
     """What the plans of one calibration share.
 
-    `highest` is the rate that the generator must be able to send twice.
+    `folder` gets the logs of the servers; `highest` is the rate that the generator must be able
+    to send twice.
     """
 
-    logs: Path
+    folder: Path
     seed: int
     highest: int
     processes: int
 
-    def plan(
-        self,
-        name: str,
-        measure_s: float,
-        targets: list[dict[str, Any]],
-        scenarios: list[dict[str, Any]],
-        **more: Any,
-    ) -> Plan:
-        table = {"name": name, "seed": self.seed, "processes": self.processes, "blocks": 1}
-        table |= {"measure_s": measure_s, "warmup_s": WARM_UP_S}
-        return Plan.model_validate(table | {"targets": targets, "scenarios": scenarios} | more)
 
-    def target(self, name: str, *arguments: object) -> dict[str, Any]:
-        """Return a target whose server logs to a folder of its name."""
-        command = [*SERVERS, str(self.logs / name), *(str(argument) for argument in arguments)]
-        return {"name": name, "command": command, "cwd": ROOT}
+def log_of(target: str, folder: Path) -> Path:
+    """Return the path, less its ending, of the logs of the servers of `target`."""
+    return folder / f"server-{target}"
 
 
 def plans(setting: Setting, *, wrk: bool) -> list[Plan]:
     """Return the plans of all items; that of item 10 if wrk is installed."""
-    found = [_waits, _queues, _stalls, _planted, _arrivals, _limits, _responses]
-    return [make(setting) for make in found + [_beside_wrk] * wrk]
-
-
-def _waits(setting: Setting) -> Plan:
-    scenarios = [
-        _scenario("delays", ["delay"], closed=[1], ms=DELAYS_MS),
-        _scenario("unqueued", ["delay"], open=[UNQUEUED_RATE], ms=[UNQUEUED_MS]),
+    limit = min(2 * setting.highest, MAX_RATE)
+    planted = _scenario("planted", *PLANTED_MS, closed=[USERS])
+    poisson = _scenario("poisson", "null", open=[RATE])
+    limits = _scenario("limits", "null", open=[limit], in_flight=IN_FLIGHT_FAST)
+    beside_wrk = _scenario("beside_wrk", "delay", closed=[USERS], ms=[WAIT_MS])
+    return [
+        _plan(setting, "waits", 4.0, _waits()),
+        _plan(setting, "queues", QUEUE_S, _queues()),
+        # Longer than the freeze, which is no collapse.
+        _plan(setting, "stalls", 2.4, _stalls(), collapse_s=3 * FREEZE_S),
+        _plan(setting, "planted", PLANTED_S, [planted], blocks=BLOCKS),
+        _plan(setting, "arrivals", ARRIVALS_S, [poisson], blocks=ALTERNATIONS),
+        _plan(setting, "limits", 1.5, [limits]),
+        _plan(setting, "responses", 1.5, _responses()),
+        *[_plan(setting, "wrk", 1.0, [beside_wrk], blocks=BLOCKS)] * wrk,
     ]
-    return setting.plan("waits", 4.0, [setting.target("delay", "delay")], scenarios)
 
 
-def _queues(setting: Setting) -> Plan:
-    targets, scenarios = [], []
-    for load, service in SERIAL.items():
-        name, rate = f"serial_{load}", round(load / 100 / (SERVICE_MS + OVERHEAD_MS) * 1e3)
-        queue = ("queue", 1, service, SERVICE_MS, setting.seed + load)
-        targets.append(setting.target(name, *queue))
-        scenarios.append(_scenario(name, [name], open=[rate]))
-    queue = ("queue", SLOTS, "exponential", POOL_SERVICE_MS, setting.seed)
-    targets.append(setting.target("pool", *queue))
-    scenarios.append(_scenario("pool", ["pool"], open=[POOL_RATE]))
-    return setting.plan("queues", QUEUE_S, targets, scenarios)
-
-
-def _stalls(setting: Setting) -> Plan:
-    targets = [
-        setting.target("frozen", "frozen", FREEZE_AFTER_S, FREEZE_S),
-        setting.target("stopped", "null"),
-    ]
-    constant: dict[str, Any] = {
-        "open": [STALL_RATE],
-        "arrivals": "constant",
-        "in_flight": 2 * STALL_RATE,
+def _servers(seed: int) -> dict[str, tuple[object, ...]]:
+    """Return the arguments of the server of each target."""
+    serial = {
+        f"serial_{load}": ("queue", 1, service, SERVICE_MS, seed + load)
+        for load, service in SERIAL.items()
     }
-    scenarios = [
-        _scenario("frozen_open", ["frozen"], **constant),
-        _scenario("frozen_closed", ["frozen"], closed=[STALL_USERS]),
-        _scenario("stopped", ["stopped"], **constant),
+    planted = {name: ("waiting", wait_ms) for name, wait_ms in PLANTED_MS.items()}
+    return {
+        **serial,
+        **planted,
+        "pool": ("queue", SLOTS, "exponential", POOL_SERVICE_MS, seed),
+        "delay": ("delay",),
+        "erring": ("erring", ERRING_EVERY),
+        "frozen": ("frozen", FREEZE_AFTER_S, FREEZE_S),
+        "stopped": ("null",),
+        "null": ("null",),
+    }
+
+
+def _waits() -> list[Scenario]:
+    return [
+        _scenario("delays", "delay", closed=[1], ms=DELAYS_MS),
+        _scenario("unqueued", "delay", open=[UNQUEUED_RATE], ms=[UNQUEUED_MS]),
     ]
-    # Longer than the freeze, which is no collapse.
-    return setting.plan("stalls", 2.4, targets, scenarios, collapse_s=3 * FREEZE_S)
 
 
-def _planted(setting: Setting) -> Plan:
-    """Return a plan of equal servers under equal loads but for the planted differences."""
-    targets = [setting.target(name, "waiting", wait_ms) for name, wait_ms in PLANTED_MS.items()]
-    scenarios = [_scenario("planted", list(PLANTED_MS), closed=[USERS])]
-    return setting.plan("planted", PLANTED_S, targets, scenarios, blocks=BLOCKS)
+def _queues() -> list[Scenario]:
+    rates = {f"serial_{load}": load / 100 / (SERVICE_MS + OVERHEAD_MS) * 1e3 for load in SERIAL}
+    rates["pool"] = POOL_RATE
+    return [_scenario(name, name, open=[round(rate)]) for name, rate in rates.items()]
 
 
-def _arrivals(setting: Setting) -> Plan:
-    scenarios = [_scenario("poisson", ["null"], open=[RATE])]
-    targets = [setting.target("null", "null")]
-    return setting.plan("arrivals", ARRIVALS_S, targets, scenarios, blocks=ALTERNATIONS)
+def _stalls() -> list[Scenario]:
+    opened: Scenario = {"open": [STALL_RATE], "arrivals": "constant", "in_flight": 2 * STALL_RATE}
+    return [
+        _scenario("frozen_open", "frozen", **opened),
+        _scenario("frozen_closed", "frozen", closed=[STALL_USERS]),
+        _scenario("stopped", "stopped", **opened),
+    ]
 
 
-def _limits(setting: Setting) -> Plan:
-    rate = min(2 * setting.highest, MAX_RATE)
-    scenarios = [_scenario("limits", ["null"], open=[rate], in_flight=IN_FLIGHT_FAST)]
-    return setting.plan("limits", 1.5, [setting.target("null", "null")], scenarios)
+def _responses() -> list[Scenario]:
+    return [
+        _scenario("crowd", "delay", closed=[MANY_USERS], ms=[WAIT_MS]),
+        _scenario("erring", "erring", closed=[ERRING_USERS], ms=[ERRING_MS]),
+        _scenario("constant", "null", open=[RATE], arrivals="constant"),
+    ]
 
 
-def _responses(setting: Setting) -> Plan:
+def _scenario(name: str, *targets: str, ms: Sequence[float] = (0,), **loads: Any) -> Scenario:
+    requests = [{"path": f"/wait?ms={wait_ms}"} for wait_ms in ms]
+    table = {"name": name, "targets": list(targets), "requests": requests}
+    return table | {"in_flight": IN_FLIGHT} | loads
+
+
+def _plan(
+    setting: Setting, name: str, measure_s: float, scenarios: list[Scenario], **more: Any
+) -> Plan:
+    used = {target for scenario in scenarios for target in scenario["targets"]}
     targets = [
-        setting.target("delay", "delay"),
-        setting.target("erring", "erring", ERRING_EVERY),
-        setting.target("null", "null"),
+        {
+            "name": target,
+            "command": [*SERVERS, str(log_of(target, setting.folder)), *map(str, arguments)],
+            "cwd": ROOT,
+        }
+        for target, arguments in _servers(setting.seed).items()
+        if target in used
     ]
-    scenarios = [
-        _scenario("crowd", ["delay"], closed=[MANY_USERS], ms=[WAIT_MS]),
-        _scenario("erring", ["erring"], closed=[ERRING_USERS], ms=[ERRING_MS]),
-        _scenario("constant", ["null"], open=[RATE], arrivals="constant"),
-    ]
-    return setting.plan("responses", 1.5, targets, scenarios)
-
-
-def _beside_wrk(setting: Setting) -> Plan:
-    scenarios = [_scenario("beside_wrk", ["delay"], closed=[USERS], ms=[WAIT_MS])]
-    return setting.plan("wrk", 1.0, [setting.target("delay", "delay")], scenarios, blocks=BLOCKS)
-
-
-def _scenario(
-    name: str, targets: list[str], *, ms: Sequence[float] = (0,), **loads: Any
-) -> dict[str, Any]:
-    table = {"name": name, "targets": targets, "in_flight": IN_FLIGHT} | loads
-    return table | {"requests": [{"path": f"/wait?ms={wait_ms}"} for wait_ms in ms]}
+    table = {"name": name, "seed": setting.seed, "processes": setting.processes, "blocks": 1}
+    table |= {"measure_s": measure_s, "warmup_s": WARM_UP_S}
+    return Plan.model_validate(table | {"targets": targets, "scenarios": scenarios} | more)

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from tests.instrument import LOGS, RUNS, MissingDataError
+from tests.instrument import RUNS, MissingDataError
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
 from twinbench.selfcheck.evaluate import Measurement, measurements
@@ -35,7 +35,7 @@ class Recording:
         """Return the measurements of `scenario` in their order. Raises MissingDataError."""
         found = [
             measurement
-            for run in self._runs
+            for run in self._runs.values()
             if any(own.name == scenario for own in run.plan.scenarios)
             for measurement in run.measurements
             if measurement.record.scenario == scenario and target in ("", measurement.record.target)
@@ -56,20 +56,17 @@ class Recording:
 
     def results(self, plan: str) -> Results:
         """Return the analysis of the run of `plan`. Raises MissingDataError."""
-        for run in self._runs:
-            if run.plan.name == plan:
-                return run.results
-        raise MissingDataError(f"the plan '{plan}' was not measured")
+        if plan not in self._runs:
+            raise MissingDataError(f"the plan '{plan}' was not measured")
+        return self._runs[plan].results
 
     def log(self, target: str, measurement: Measurement | None = None) -> pl.DataFrame:
         """Return the log of the servers of `target`, during `measurement` or in all.
 
         In the order in which requests were begun. Raises MissingDataError.
         """
-        files = sorted((self._folder / LOGS / target).glob("*.csv"))
-        if not files:
-            raise MissingDataError(f"the server '{target}' left no log")
-        rows = pl.concat([pl.read_csv(path, schema=LOG, glob=False) for path in files])
+        logs = self.other(f"server-{target}")
+        rows = pl.concat([pl.DataFrame(log, schema=LOG, orient="row") for log in logs])
         rows = rows.sort("began_ns")
         if measurement:
             # The requests as recorded: a mutation must not hide what the server did.
@@ -79,46 +76,43 @@ class Recording:
         return rows
 
     def other(self, name: str) -> list[Any]:
-        """Return what was measured beside the plans, each time: `timer`, `wrk` or `stop`."""
+        """Return the data of each `<name>-<number>.json`: `timer`, `wrk`, `stop`, a server's log.
+
+        Raises MissingDataError.
+        """
         files = sorted(self._folder.glob(f"{name}-*.json"))
         if not files:
             raise MissingDataError(f"there is no {name}-*.json")
         return [json.loads(path.read_text()) for path in files]
 
     @cached_property
-    def _runs(self) -> list["_Run"]:
+    def _runs(self) -> dict[str, "_Run"]:
         folders = sorted((self._folder / RUNS).iterdir())
-        return [_Run(_MutatedStore(folder, self._mutation)) for folder in folders]
+        runs = [_Run(folder, self._mutation) for folder in folders]
+        return {run.plan.name: run for run in runs}
 
 
-class _Run:
-    """One plan as measured; analysed on first use."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.plan = store.manifest().plan
-
-    @cached_property
-    def results(self) -> Results:
-        try:
-            return analyse(self._store)
-        except (ArithmeticError, ValueError) as error:  # as of latencies that are zero
-            raise MissingDataError(f"{self.plan.name}: cannot be analysed ({error})") from None
-
-    @cached_property
-    def measurements(self) -> list[Measurement]:
-        return measurements(self._store, self.results)
-
-
-class _MutatedStore(Store):
-    """Run folder as a load generator with an error would have written it."""
+class _Run(Store):
+    """One plan as a load generator with the error `mutation` would have recorded it."""
 
     def __init__(self, folder: Path, mutation: Mutation | None) -> None:
         super().__init__(folder)
         self._mutation = mutation
+        self.plan = self.manifest().plan
 
     def requests(self, record: CellRecord, columns: Sequence[str] | None = None) -> pl.DataFrame:
         if self._mutation is None:
             return super().requests(record, columns)
         rows = self._mutation(super().requests(record))
         return rows.select(columns) if columns else rows
+
+    @cached_property
+    def results(self) -> Results:
+        try:
+            return analyse(self)
+        except (ArithmeticError, ValueError) as error:  # as of latencies that are zero
+            raise MissingDataError(f"{self.plan.name}: cannot be analysed ({error})") from None
+
+    @cached_property
+    def measurements(self) -> list[Measurement]:
+        return measurements(self, self.results)

@@ -1,6 +1,6 @@
 """Servers with known answers: they record when each request arrived, was begun and was answered.
 
-    python -m tests.instrument.servers PORT LOG_FOLDER KIND [ARGUMENT...]
+    python -m tests.instrument.servers PORT LOG_PREFIX KIND [ARGUMENT...]
 
     null | frozen AFTER_S FOR_S | delay (as the path asks) | waiting MS | erring EVERY
     | queue SLOTS SERVICE MEAN_MS SEED
@@ -12,6 +12,7 @@ ends them.
 
 import gc
 import heapq
+import json
 import os
 import random
 import re
@@ -42,39 +43,14 @@ MS_IN_PATH = re.compile(rb"ms=([0-9.]+)")
 # Three of four services take half of the mean, the fourth two and a half times the mean: the
 # second moment is 1.75 times the squared mean, between a constant (1) and an exponential (2).
 TWO_POINTS = (0.5, 0.5, 0.5, 2.5)
-HEADER = "arrived_ns,began_ns,ended_ns,status\n"
-
+# arrived_ns, began_ns, ended_ns, status, on the monotonic clock. A frozen server has one row
+# without an arrival: the freeze.
+Row = tuple[int, int, int, int]
 # From a request (its bytes, whether it is the first of its connection) to its service time in
 # seconds, its status and the response.
 Draw = Callable[[bytes, bool], tuple[float, int, bytes]]
 Waiting = tuple[int, socket.socket, float, int, bytes]
 InService = tuple[int, int, int, int, socket.socket, int, bytes]
-
-
-class RequestLog:
-    """Rows of one process on the monotonic clock, written at its end so as not to disturb it.
-
-    A frozen server has one row without an arrival: the freeze.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._rows: list[tuple[int, int, int, int]] = []
-        self.add = self._rows.append
-
-    def mark_start(self, now_ns: int) -> None:
-        """Write a file that tells other processes that the load has begun."""
-        self._write("start", str(now_ns))
-
-    def write(self) -> None:
-        lines = ("{},{},{},{}\n".format(*row) for row in self._rows)
-        self._write("csv", HEADER + "".join(lines))
-
-    def _write(self, suffix: str, text: str) -> None:
-        draft = self._folder / f".{os.getpid()}.{suffix}"
-        draft.write_text(text)
-        draft.replace(self._folder / f"{os.getpid()}.{suffix}")
 
 
 class Connections:
@@ -137,23 +113,26 @@ def respond(connection: socket.socket, data: bytes) -> None:
         pass
 
 
-def serve_at_once(port: int, log: RequestLog, freeze_after_s: float, freeze_s: float) -> None:
-    """Respond at once, for ever; freeze once, `freeze_after_s` after the load began (0: never)."""
+def serve_at_once(
+    port: int, rows: list[Row], prefix: str, freeze_after_s: float, freeze_s: float
+) -> None:
+    """Respond at once, for ever; freeze once, `freeze_after_s` after the load began (0: never).
+
+    The file `<prefix>.started` shows other processes that the load has begun.
+    """
     connections = Connections(port)
-    began_ns = 0
     freeze_ns = 0
     while True:
         for connection, data in connections.arrived(None):
             respond(connection, OK)
-            if not began_ns and PROBE not in data:
-                began_ns = time.perf_counter_ns()
-                freeze_ns = began_ns + int(freeze_after_s * 1e9)
-                log.mark_start(began_ns)
-        if freeze_s and began_ns and time.perf_counter_ns() >= freeze_ns:
+            if not freeze_ns and PROBE not in data:
+                freeze_ns = time.perf_counter_ns() + int(freeze_after_s * 1e9)
+                Path(f"{prefix}.started").touch()
+        if freeze_s and freeze_ns and time.perf_counter_ns() >= freeze_ns:
             frozen_ns = time.perf_counter_ns()
             time.sleep(freeze_s)
             freeze_s = 0.0
-            log.add((0, frozen_ns, time.perf_counter_ns(), 0))
+            rows.append((0, frozen_ns, time.perf_counter_ns(), 0))
 
 
 class QueueingServer:
@@ -162,9 +141,9 @@ class QueueingServer:
     One slot is a serial queue, 40 are a thread pool, UNLIMITED are a mere delay.
     """
 
-    def __init__(self, port: int, slots: int, draw: Draw, log: RequestLog) -> None:
+    def __init__(self, port: int, slots: int, draw: Draw, rows: list[Row]) -> None:
         self._connections = Connections(port)
-        self._free, self._draw, self._log = slots, draw, log
+        self._free, self._draw, self._rows = slots, draw, rows
         self._queue: deque[Waiting] = deque()
         self._in_service: list[InService] = []  # a heap by the time at which each is due
         self._count = 0
@@ -205,7 +184,7 @@ class QueueingServer:
             )
             respond(connection, response)
             now_ns = time.perf_counter_ns()
-            self._log.add((arrived_ns, began_ns, now_ns, status))
+            self._rows.append((arrived_ns, began_ns, now_ns, status))
             if self._queue:
                 self._begin(self._queue.popleft(), now_ns)
             else:
@@ -259,10 +238,10 @@ def erring(every: int) -> Draw:
     return draw
 
 
-def serve(port: int, log: RequestLog, kind: str, arguments: list[str]) -> None:
+def serve(port: int, rows: list[Row], prefix: str, kind: str, arguments: list[str]) -> None:
     if kind in ("null", "frozen"):
         after_s, for_s = (float(argument) for argument in arguments or ("0", "0"))
-        serve_at_once(port, log, after_s, for_s)
+        serve_at_once(port, rows, prefix, after_s, for_s)
     slots, draw = UNLIMITED, delay()
     if kind == "queue":
         slots_, distribution, mean_ms, seed = arguments
@@ -271,19 +250,19 @@ def serve(port: int, log: RequestLog, kind: str, arguments: list[str]) -> None:
         draw = erring(int(arguments[0]))
     elif kind == "waiting":
         draw = delay(float(arguments[0]))
-    QueueingServer(port, slots, draw, log).run()
+    QueueingServer(port, slots, draw, rows).run()
 
 
 def main() -> None:
-    port, folder, kind, *arguments = sys.argv[1:]
-    log = RequestLog(Path(folder))
+    port, prefix, kind, *arguments = sys.argv[1:]
+    rows: list[Row] = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     gc.disable()  # there are no cycles here, and a collection is a pause that nobody records
     try:
-        serve(int(port), log, kind, arguments)
+        serve(int(port), rows, prefix, kind, arguments)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the log short
-        log.write()
+        Path(f"{prefix}-{os.getpid()}.json").write_text(json.dumps(rows))
 
 
 if __name__ == "__main__":

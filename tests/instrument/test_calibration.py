@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrument import LOGS, analysis, answers, load, measure
-from tests.instrument.latency import matched, recorded
+from tests.instrument import analysis, answers, measure, timing
 from tests.instrument.plans import USERS, WAIT_MS, Setting, plans
 from tests.instrument.recording import Recording
 from tests.support.factories import plan
@@ -29,7 +28,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 def recording(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """The plans of items 5 and 9, measured."""
     folder = tmp_path_factory.mktemp("calibration")
-    setting = Setting(folder / LOGS, 7, 100, 1)
+    setting = Setting(folder, 7, 100, 1)
     todo = [one for one in plans(setting, wrk=False) if one.name in MEASURED]
     records: list[CellRecord] = []
     measure.measure(todo, rig, folder, records.append)
@@ -46,23 +45,23 @@ def named(checks: list[Check], name: str) -> list[Check]:
 @pytest.mark.parametrize("scenario", ["erring", "crowd"])
 def test_what_a_server_logged_is_what_was_recorded(recording: Recording, scenario: str) -> None:
     measurement = recording.measurement(scenario)
-    assert recorded(recording, measurement).ok
-    rows = matched(recording, measurement)
+    assert timing.recorded(recording, measurement).ok
+    rows = timing.matched(recording, measurement)
     if scenario == "crowd":
         # No response is sooner than by the log; a clock read late is all there is.
-        assert sorted(rows.exchange - rows.service)[len(rows.service) // 100] > -1
+        assert sorted(rows.exchange_wait)[len(rows.service) // 100] > -1
         assert rows.service.min() >= WAIT_MS
 
 
 def test_an_open_load_shows_a_stall_that_a_closed_load_hides(recording: Recording) -> None:
-    checks = load.stalls(recording)
+    checks = timing.stalls(recording)
     for check in named(checks, "due meanwhile") + named(checks, "that waited for the freeze"):
         assert check.ok, check
 
 
 @pytest.mark.parametrize("name", ["late arrivals dropped", "timed from sent"])
 def test_a_stopped_generator_shows_a_planted_error(recording: Recording, name: str) -> None:
-    checks = load.stalls(recording.mutated(answers.MUTATIONS[name]))
+    checks = timing.stalls(recording.mutated(answers.MUTATIONS[name]))
     assert not named(checks, "stopped, open load: requests due meanwhile")[0].ok
 
 
@@ -75,7 +74,7 @@ def test_errors_are_counted_as_the_server_counted_them(recording: Recording) -> 
 def test_wrk_measures_a_server_that_waits(rig: Rig, tmp_path: Path) -> None:
     if not measure.has_wrk():
         pytest.skip(answers.NO_WRK)
-    target = plans(Setting(tmp_path / LOGS, 7, 100, 1), wrk=True)[-1].targets[0]
+    target = plans(Setting(tmp_path, 7, 100, 1), wrk=True)[-1].targets[0]
     measure.run_wrk(rig, target, f"/wait?ms={WAIT_MS}", tmp_path, 1)
     (pair,) = Recording(tmp_path).other("wrk")
     # No client can be better than the wait.
