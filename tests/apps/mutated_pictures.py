@@ -10,6 +10,7 @@ import re
 import resource
 import struct
 import sys
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -182,11 +183,7 @@ def valid(kind: str) -> list[bytes]:
     if kind == "PNG":
         kinds = [(1, 0), (16, 2), (8, 3), (16, 4), (8, 6)]
         return [
-            *(
-                png(SIZE, depth, color_type, interlaced=i)
-                for depth, color_type in kinds
-                for i in (False, True)
-            ),
+            *(png(SIZE, *one, interlaced=i) for one in kinds for i in (False, True)),
             *(_saved(kind, mode) for mode in ("P", "L", "RGB", "RGBA", "I;16")),
             _saved(kind, **frames),
         ]
@@ -197,8 +194,10 @@ def valid(kind: str) -> list[bytes]:
             _saved("MPO", **frames),
         ]
     if kind == "WEBP":
-        kinds_webp = [(mode, lossless) for mode in ("RGB", "RGBA") for lossless in (False, True)]
-        return [*(_saved(kind, m, lossless=ll) for m, ll in kinds_webp), _saved(kind, **frames)]
+        return [
+            *(_saved(kind, mode, lossless=one) for mode in ("RGB", "RGBA") for one in (0, 1)),
+            _saved(kind, **frames),
+        ]
     return [
         *(_saved(kind, mode, interlace=i) for mode in ("P", "L") for i in (0, 1)),
         _saved(kind, "P", transparency=3),
@@ -302,12 +301,13 @@ def case(kind: str, seed: int) -> bytes:
 def outcome(data: bytes) -> str:
     """Return "made", "refused", or a description of the fault."""
     max_mb = MAX_WEBP_TABLES_MB if data[8:12] == b"WEBP" else MAX_MB
-    before_mb = _reset_peak_mb()
+    reset_peak()
+    before_mb = status_mb("VmRSS")
     try:
         made = make_profile_picture(io.BytesIO(data))
     except HTTPException as refused:
         made = b"" if refused.status_code == 400 else refused.detail.encode()
-    taken_mb = _status_mb("VmHWM") - before_mb
+    taken_mb = status_mb("VmHWM") - before_mb
     if taken_mb > max_mb:
         return f"it needs {taken_mb:.0f} MB"
     return described(made) if made else "refused"
@@ -324,25 +324,17 @@ def described(made: bytes) -> str:
         return "made" if (shown.size, shown.mode) == ((300, 300), "RGB") else str(shown)
 
 
-def _status_mb(name: str) -> float:
-    """Return a value of /proc/self/status in MB, or 0 without /proc."""
-    status = Path("/proc/self/status")
+def status_mb(name: str, pid: int | str = "self") -> float:
+    """Return a value of /proc/PID/status in MB, or 0 without /proc."""
+    status = Path(f"/proc/{pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1_000 for line in lines if line.startswith(name)), 0.0)
 
 
-def _reset_peak_mb() -> float:
-    """Reset the peak of resident memory and return the current value."""
-    if Path("/proc/self/clear_refs").exists():
-        Path("/proc/self/clear_refs").write_text("5")
-    return _status_mb("VmRSS")
-
-
-def _limit_cpu() -> None:
-    """End this process after CPU_S more seconds of CPU."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(used.ru_utime + used.ru_stime) + 1 + CPU_S
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+def reset_peak(pid: int | str = "self") -> None:
+    """Reset the peak of resident memory, VmHWM, where there is /proc."""
+    if (peak := Path(f"/proc/{pid}/clear_refs")).exists():
+        peak.write_text("5")
 
 
 def main(kind: str, first: str, last: str = "") -> None:
@@ -353,7 +345,9 @@ def main(kind: str, first: str, last: str = "") -> None:
     for seed in seeds:
         sys.stdout.write(f"{seed} ")
         sys.stdout.flush()
-        _limit_cpu()
+        # End this process after CPU_S more seconds of CPU.
+        limit = int(time.process_time()) + 1 + CPU_S
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
         sys.stdout.write(outcome(case(kind, seed) if last else Path(first).read_bytes()) + "\n")
 
 

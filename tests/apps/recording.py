@@ -2,7 +2,8 @@
 
 A step is an instruction, because lines are too coarse (`a() if b else c()` is one line); a call,
 with the name of the function; or a return, with the plain values of the function. Calls and values
-show a choice that is made without a branch.
+show a choice that is made without a branch. Recorded code must not replace trace functions:
+test_no_app_detection.py finds that.
 """
 
 import dis
@@ -13,12 +14,9 @@ import threading
 import types
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Self
-from unittest.mock import patch
 
 # Types whose values are comparable between two runs.
 PLAIN = (bool, int, float, str, bytes, type(None))
@@ -30,18 +28,6 @@ NAMED = (
     *(type, types.FunctionType, types.MethodType, types.BuiltinFunctionType),
     *(types.MethodDescriptorType, types.WrapperDescriptorType),
 )
-# Functions by which recorded code could end the recording. Most are new in Python 3.12.
-SETTERS: dict[Any, tuple[str, ...]] = {
-    sys: ("settrace", "setprofile"),
-    threading: (
-        *("settrace", "setprofile"),
-        *("settrace_all_threads", "setprofile_all_threads"),
-    ),
-    getattr(sys, "monitoring", None): (
-        *("free_tool_id", "register_callback"),
-        *("set_events", "set_local_events"),
-    ),
-}
 
 
 class Step(NamedTuple):
@@ -59,9 +45,6 @@ class Recording(ABC):
         self._files = {str(path): str(path.relative_to(folder)) for path in folder.rglob("*.py")}
         # Appended to by several threads: that is atomic, and counting is not.
         self._recorded: list[tuple[types.CodeType, int, str]] = []
-        self._watches = ExitStack()
-        # The names of SETTERS that recorded code called.
-        self.tampered: list[str] = []
 
     def take(self) -> Counter[Step]:
         """Return how often each step ran since the last call."""
@@ -76,15 +59,9 @@ class Recording(ABC):
         self._start()
         # A collection would run finalizers within any recorded function.
         gc.disable()
-        for module, names in SETTERS.items():
-            for name in names:
-                if hasattr(module, name):
-                    watch = patch.object(module, name, self._watched(module, name))
-                    self._watches.enter_context(watch)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._watches.close()
         self._stop()
         gc.enable()
 
@@ -93,22 +70,6 @@ class Recording(ABC):
 
     @abstractmethod
     def _stop(self) -> None: ...
-
-    def _own(self, function: object) -> bool:
-        """Return whether `function` is of this recorder: each new thread sets it again."""
-        return False
-
-    def _watched(self, module: Any, name: str) -> Callable[..., None]:
-        """Return a replacement of a setter that records the call and sets nothing."""
-        original = getattr(module, name)
-
-        def watched(*given: Any) -> None:
-            if self._own(given[0]):
-                original(*given)
-            else:
-                self.tampered.append(f"{module.__name__}.{name}")
-
-        return watched
 
     def _step(self, code: types.CodeType, offset: int, what: str) -> Step | None:
         """Return the step to compare; None where two runs may differ."""
@@ -146,27 +107,16 @@ class Tracing(Recording):
     """Recorder by `sys.settrace` (instructions) and `sys.setprofile` (C functions)."""
 
     def _start(self) -> None:
-        self._entered: list[bool] = []  # True for each frame entered, False for each one left
-        self._before = (
-            *(threading.gettrace(), threading.getprofile(), sys.gettrace(), sys.getprofile()),
-        )
-        self._set(self._called, self._called_c, self._called, self._called_c)
+        threading.settrace(self._called)
+        threading.setprofile(self._called_c)
+        sys.setprofile(self._called_c)
+        sys.settrace(self._called)
 
     def _stop(self) -> None:
-        self._set(*self._before)
-        # A frame whose trace function was removed reports no return.
-        if self._entered.count(True) != self._entered.count(False):
-            self.tampered.append("f_trace")
-
-    @staticmethod
-    def _set(new_trace: Any, new_profile: Any, trace: Any, profile: Any) -> None:
-        threading.settrace(new_trace)
-        threading.setprofile(new_profile)
-        sys.setprofile(profile)
-        sys.settrace(trace)
-
-    def _own(self, function: object) -> bool:
-        return function in (self._called, self._called_c)
+        sys.settrace(None)
+        sys.setprofile(None)
+        threading.setprofile(None)
+        threading.settrace(None)
 
     def _called(self, frame: types.FrameType, _event: str, _arg: object) -> Any:
         code, caller = frame.f_code, frame.f_back
@@ -180,16 +130,12 @@ class Tracing(Recording):
         if code.co_filename not in self._files:
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        self._entered.append(True)
         return self._ran
 
     def _ran(self, frame: types.FrameType, event: str, arg: object) -> Any:
         if event == "opcode":
             self._recorded.append((frame.f_code, frame.f_lasti, ""))
         elif event == "return":
-            self._entered.append(False)
-            if not frame.f_trace_opcodes:
-                self.tampered.append("f_trace_opcodes")
             self._recorded.append((frame.f_code, frame.f_lasti, values(frame, arg)))
         return self._ran
 
@@ -199,8 +145,7 @@ class Tracing(Recording):
 
 
 if sys.version_info >= (3, 12):
-    MONITORING = types.SimpleNamespace(**vars(sys.monitoring))  # before it is patched
-    EVENTS = sys.monitoring.events
+    MONITORING, EVENTS = sys.monitoring, sys.monitoring.events
     TOOL = 4  # no predefined tool has this number
 
     class Monitoring(Recording):

@@ -19,7 +19,7 @@ from apps.shared import sqlite
 from apps.shared.sqlite import is_locked, prepare_connection
 from tests.apps.conftest import DATABASE
 from tests.apps.requests import ADA, POST
-from tests.apps.serving import APPS, ME, PATH, credentials, logged_in, picture, uploaded_files
+from tests.apps.serving import APPS, ME, PATH, credentials, picture, uploaded_files
 
 # Timeout of the pool and of SQLite.
 SHORT_S = 0.05
@@ -84,25 +84,14 @@ def is_busy(response: Response) -> bool:
     return response.headers["content-type"].startswith("text/html") and message in response.text
 
 
-# The connection is needed by the route, by its dependency, by a page.
-@pytest.mark.parametrize(
-    ("path", "headers"),
-    [
-        ("/api/posts/1", {}),
-        ("/api/users/me", ME),
-        ("/workload/query?ms=0", {}),
-        ("/", {}),
-        ("/posts/1", {}),
-    ],
-)
-def test_busy_without_a_free_connection(
-    client: TestClient, engine: Any, path: str, headers: dict[str, str]
-) -> None:
+def test_busy_without_a_free_connection(client: TestClient, engine: Any) -> None:
+    # The connection is needed by the route, by its dependency, by a page.
+    paths = ("/api/posts/1", "/api/users/me", "/workload/query?ms=0", "/", "/posts/1")
     with all_connections_taken(client, engine):
-        assert is_busy(client.get(path, headers=headers))
+        assert [path for path in paths if not is_busy(client.get(path, headers=ME))] == []
         assert client.get("/workload/noop").status_code == 200
         assert client.get("/login").status_code == 200
-    assert client.get(path, headers=headers).status_code == 200
+    assert {client.get(path, headers=ME).status_code for path in paths} == {200}
 
 
 WRITES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -143,12 +132,10 @@ def test_busy_in_a_dependency_and_in_its_exit(
     client: TestClient, name: str, method: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> Any:
-        locked = sqlite3.OperationalError("database is locked")
-        locked.sqlite_errorcode = sqlite3.SQLITE_BUSY_SNAPSHOT
-        raise OperationalError("COMMIT", None, locked)
+        raise locked("BUSY_SNAPSHOT")
 
     monkeypatch.setattr(APPS[name].database.new_session.class_, method, fail)
-    assert is_busy(client.get(path, headers=logged_in(1)))
+    assert is_busy(client.get(path, headers=ME))
 
 
 def test_other_database_error_is_a_500(client: TestClient) -> None:
@@ -164,9 +151,13 @@ def test_other_database_error_is_a_500(client: TestClient) -> None:
 LOCKED = ("BUSY", "BUSY_SNAPSHOT", "BUSY_RECOVERY", "LOCKED", "LOCKED_SHAREDCACHE")
 
 
-@pytest.mark.parametrize("code", [*LOCKED, "IOERR", "FULL", "READONLY", None])
-def test_locked_database_is_recognised_by_its_code(code: str | None) -> None:
+def locked(code: str | None) -> OperationalError:
     error = sqlite3.OperationalError("database is locked")
     if code is not None:
         error.sqlite_errorcode = getattr(sqlite3, f"SQLITE_{code}")
-    assert is_locked(OperationalError("SELECT 1", None, error)) == (code in LOCKED)
+    return OperationalError("SELECT 1", None, error)
+
+
+@pytest.mark.parametrize("code", [*LOCKED, "IOERR", "FULL", "READONLY", None])
+def test_locked_database_is_recognised_by_its_code(code: str | None) -> None:
+    assert is_locked(locked(code)) == (code in LOCKED)

@@ -1,18 +1,16 @@
 """No upload takes more time or memory than the docstring of apps/shared/images.py says."""
 
 import base64
-import os
-import socket
 import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
 from apps.shared.images import MAX_PIXELS, MAX_SIDE
@@ -27,12 +25,17 @@ from tests.apps.mutated_pictures import (
     join_jpeg,
     join_png,
     png,
+    reset_peak,
     segment,
     split_jpeg,
     split_png,
+    status_mb,
 )
 from tests.apps.serving import ME, PATH, picture
+from tests.support.processes import LONG_S
+from twinbench.measure.server import Server
 from twinbench.paths import ROOT
+from twinbench.plan import Target
 
 pytestmark = pytest.mark.slow
 
@@ -71,9 +74,8 @@ def _png_with(part: Part, times: int | None = None) -> bytes:
 
 def _pieces() -> bytes:
     """Return EXIF in as many segments as fit into an upload."""
-    first, more = (
-        Part(b"\xe1", b"Exif\0\0" + body) for body in (b"MM\0*\0\0\0\x08\0\0", b"x" * 10)
-    )
+    bodies = (b"MM\0*\0\0\0\x08\0\0", b"x" * 10)
+    first, more = (Part(b"\xe1", b"Exif\0\0" + body) for body in bodies)
     times = (MAX_BYTES - 1_000) // len(segment(0xE1, more.body))
     return join_jpeg([first, *[more] * times, *split_jpeg(picture("JPEG"))])
 
@@ -138,15 +140,10 @@ def _webp_of_tables() -> bytes:
             put(value, count)
 
     width, height = 3_500, 3_568
-    for value, count in [
-        (0x2F, 8),
-        (width - 1, 14),
-        (height - 1, 14),
-        (0, 4),
-        (0, 2),
-        (1, 1),
-        (0, 4),
-    ]:
+    put(0x2F, 8)
+    put(width - 1, 14)
+    put(height - 1, 14)
+    for value, count in [(0, 4), (0, 2), (1, 1), (0, 4)]:
         put(value, count)
     for code in (byte, byte, one_symbol, one_symbol, one_symbol):
         code()
@@ -183,26 +180,6 @@ def worst() -> dict[str, tuple[bytes, int]]:
     return {kind: (make(), status) for kind, (make, status) in WORST.items()}
 
 
-@contextmanager
-def _server(name: str, folder: Path) -> Iterator[tuple[httpx2.Client, int]]:
-    """Start the app `name` in a process; return a client and the process id."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        fd = listening.fileno()
-        command = [sys.executable, "-m", "uvicorn", f"apps.{name}_app.main:app", "--fd", str(fd)]
-        own = {"BLOG_DATABASE": str(folder / "blog.db"), "BLOG_MEDIA": str(folder / "media")}
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=os.environ | own, pass_fds=[fd], stdout=log, stderr=log
-            )
-        try:
-            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            with httpx2.Client(base_url=address, headers=ME, timeout=300) as client:
-                yield client, process.pid
-        finally:
-            process.kill()
-            process.wait()
-
-
 def _upload_two(client: httpx2.Client, content: bytes) -> list[int]:
     def one(_number: int) -> int:
         return client.patch(PATH, files={"file": ("me", content)}).status_code
@@ -211,24 +188,26 @@ def _upload_two(client: httpx2.Client, content: bytes) -> list[int]:
         return list(pool.map(one, range(2)))
 
 
-def _memory_mb(pid: int, name: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1_000 for line in lines if line.startswith(name))
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 def test_two_concurrent_uploads_keep_the_memory_limit(
     name: str, worst: dict[str, tuple[bytes, int]], tmp_path: Path
 ) -> None:
     taken_mb = {}
-    with _server(name, tmp_path) as (client, pid):
-        assert _upload_two(client, picture("PNG")) == [200, 200]  # imports everything
-        idle_mb = _memory_mb(pid, "VmRSS")
-        for kind, (content, status) in worst.items():
-            assert len(content) <= settings.upload_bytes
-            Path(f"/proc/{pid}/clear_refs").write_text("5")  # resets the peak
-            assert _upload_two(client, content) == [status] * 2, kind
-            taken_mb[kind] = _memory_mb(pid, "VmHWM") - idle_mb
+    own = {"BLOG_DATABASE": str(tmp_path / "blog.db"), "BLOG_MEDIA": str(tmp_path / "media")}
+    server = Server(Target(name=name, app=f"apps.{name}_app.main:app", env=own))
+    try:
+        server.wait_until_ready(LONG_S)
+        [pid] = (child.pid for child in psutil.Process(server.child.pid).children())
+        with httpx2.Client(base_url=server.url, headers=ME, timeout=LONG_S) as client:
+            assert _upload_two(client, picture("PNG")) == [200, 200]  # imports everything
+            idle_mb = status_mb("VmRSS", pid)
+            for kind, (content, status) in worst.items():
+                assert len(content) <= settings.upload_bytes
+                reset_peak(pid)
+                assert _upload_two(client, content) == [status] * 2, kind
+                taken_mb[kind] = status_mb("VmHWM", pid) - idle_mb
+    finally:
+        server.stop()
     assert taken_mb.pop("webp of tables") < 2 * MAX_WEBP_TABLES_MB
     assert max(taken_mb.values()) < 2 * MAX_MB, taken_mb

@@ -1,79 +1,62 @@
-"""Engine, pool, session, worker threads and HTTP client have equal settings in both apps."""
+"""Engine, pool, session, worker threads and HTTP client have equal settings in both apps.
 
+Engines are compared as in the preflight, and by their options that a connection does not show.
+"""
+
+from pathlib import Path
 from typing import Any
 
 import pytest
 from anyio.to_thread import current_default_thread_limiter
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import create_engine, event
 
 from apps.shared.settings import Settings, settings
 from tests.apps.serving import APPS, serving
+from twinbench.measure.observe import settings_of
 
 from apps.async_app import database as async_database
 from apps.async_app import main as async_main
 
 # The only differences, all of them required: in the sync app, in the async app.
 EXPECTED: dict[str, tuple[str, str]] = {
-    "driver": ("pysqlite", "aiosqlite"),
-    "pool": ("QueuePool", "AsyncAdaptedQueuePool"),
     "session": ("Session", "AsyncSession"),
     "client": ("Client", "AsyncClient"),
 }
-PRAGMAS = ("busy_timeout", "journal_mode", "synchronous", "foreign_keys")
-# Not set by the apps, but decisive for the speed of a connection.
+# Not compared by the preflight, but decisive for the speed of a connection.
 OTHER_PRAGMAS = (
-    *("cache_size", "cache_spill", "mmap_size", "page_size", "temp_store", "threads"),
-    *("automatic_index", "analysis_limit", "auto_vacuum", "secure_delete", "cell_size_check"),
-    *("locking_mode", "wal_autocheckpoint", "journal_size_limit", "read_uncommitted"),
+    *("cache_spill", "threads", "automatic_index", "analysis_limit", "auto_vacuum"),
+    *("secure_delete", "cell_size_check", "journal_size_limit", "read_uncommitted"),
     *("query_only", "recursive_triggers", "reverse_unordered_selects", "checkpoint_fullfsync"),
 )
-# State of a pool, not settings.
-STATE = {"_overflow", "_invalidate_time"}
 PLAIN = (bool, int, float, str, type(None))
 
 
-def settings_of(name: str) -> dict[str, Any]:
+def settings_of_app(name: str) -> dict[str, Any]:
     """Return everything in the app `name` that could make it faster or slower."""
-    pragmas: list[Any] = []
+    found: dict[str, Any] = {}
 
-    def on_connect(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in PRAGMAS + OTHER_PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-            pragmas.append((pragma, *(cursor.fetchone() or ())))
-        cursor.close()
+    def on_execute(connection: Any, *_: object) -> None:
+        found.update(of_connection(connection))
 
     with serving(name) as client:
         engine = APPS[name].engine
-        event.listen(engine, "connect", on_connect)
+        event.listen(engine, "before_cursor_execute", on_execute)
         client.get("/api/posts/1")
-        event.remove(engine, "connect", on_connect)
-        return {
-            **of_engine(engine),
-            "pragmas": pragmas,
-            **_of_session(name),
-            **_of_lifespan(client),
-        }
+        event.remove(engine, "before_cursor_execute", on_execute)
+        return found | _of_session(name) | _of_lifespan(client)
 
 
-def of_engine(engine: Engine) -> dict[str, Any]:
-    """Return every plain attribute of engine, pool and queue, so that no option is forgotten."""
-    pool: Any = engine.pool
-    parts = {"engine": engine, "pool": pool, "queue": pool._pool}
-    attributes = {
-        f"{part}.{key}": value
-        for part, thing in parts.items()
-        for key, value in vars(thing).items()
-        if isinstance(value, PLAIN) and key not in STATE
-    }
-    return attributes | {
-        "driver": engine.dialect.driver,
-        "database": engine.url.database,
-        "options": engine.get_execution_options(),
-        "pool": type(pool).__name__,
-        "pool.size": pool.size(),
-        "pool.reset": pool._reset_on_return,
+def of_connection(connection: Any) -> dict[str, Any]:
+    """Return all settings of its engine, and those of SQLite."""
+    engine = connection.engine
+    cursor = connection.connection.cursor()
+    pragmas = [(cursor.execute(f"PRAGMA {p}"), p, cursor.fetchone())[1:] for p in OTHER_PRAGMAS]
+    cursor.close()
+    return {
+        "engine": [*settings_of(connection), f"pool: reset={engine.pool._reset_on_return}"],
+        "engine.options": {k: v for k, v in vars(engine).items() if isinstance(v, PLAIN)},
+        "engine.pragmas": pragmas,
     }
 
 
@@ -104,74 +87,71 @@ def _of_lifespan(client: TestClient) -> dict[str, Any]:
     }
 
 
-def unexpected() -> list[str]:
+def unexpected() -> set[str]:
     """Return the settings that differ otherwise than EXPECTED."""
-    sync, asynchronous = settings_of("sync"), settings_of("async")
-    return [
-        f"{key}: {sync.get(key)!r}, {asynchronous.get(key)!r}"
-        for key in sync.keys() | asynchronous.keys() | EXPECTED.keys()
+    sync, asynchronous = settings_of_app("sync"), settings_of_app("async")
+    return {
+        key
+        for key in sync.keys() | asynchronous.keys()
         if (found := (sync.get(key), asynchronous.get(key))) != EXPECTED.get(key, found[:1] * 2)
-    ]
+    }
 
 
 def test_settings_are_equal() -> None:
-    assert unexpected() == []
+    assert unexpected() == set()
 
 
 def test_defaults_are_those_of_the_libraries() -> None:
-    found = settings_of("sync")
-    assert (found["pool.size"], found["pool._max_overflow"], found["pool._timeout"]) == (5, 10, 30)
-    assert found["worker threads"] == 40
-    assert found["session.max_concurrency"] is None
-    pragmas = dict(found["pragmas"][: len(PRAGMAS)])
-    assert pragmas == dict(zip(PRAGMAS, (5000, "wal", 1, 1), strict=True))
+    found = settings_of_app("sync")
+    pool = {"queue: maxsize=5", "pool: max_overflow=10", "pool: timeout=30.0"}
+    pragmas = ("busy_timeout = 5000", "journal_mode = wal", "synchronous = 1", "foreign_keys = 1")
+    assert pool | {f"PRAGMA {pragma}" for pragma in pragmas} <= set(found["engine"])
+    assert (found["worker threads"], found["session.max_concurrency"]) == (40, None)
     # Whatever the environment of the tests sets.
-    defaults = {name: field.default for name, field in Settings.model_fields.items()}
-    pool = ("pool_size", "max_overflow", "pool_timeout_s", "worker_threads", "cpu_offload")
-    assert [defaults[name] for name in pool] == [5, 10, 30, 40, "none"]
+    names = ("pool_size", "max_overflow", "pool_timeout_s", "worker_threads", "cpu_offload")
+    assert [Settings.model_fields[n].default for n in names] == [5, 10, 30, 40, "none"]
 
 
 @pytest.mark.parametrize(
     "option",
     [
-        {"pool_size": 6},
-        {"max_overflow": 11},
-        {"pool_timeout": 31},
-        {"pool_recycle": 60},
-        {"pool_pre_ping": True},
-        {"pool_use_lifo": True},
-        {"pool_reset_on_return": None},
+        *({"pool_size": 6}, {"max_overflow": 11}, {"pool_timeout": 31}, {"pool_recycle": 60}),
+        *({"pool_pre_ping": True}, {"pool_use_lifo": True}, {"pool_reset_on_return": None}),
         {"echo": True},
     ],
     ids=str,
 )
-def test_drift_of_an_engine_is_found(option: dict[str, Any]) -> None:
-    url = "sqlite+pysqlite:///never-opened.db"
-    assert of_engine(create_engine(url)) == of_engine(create_engine(url))
-    assert of_engine(create_engine(url, **option)) != of_engine(create_engine(url))
+def test_drift_of_an_engine_is_found(option: dict[str, Any], tmp_path: Path) -> None:
+    def of_engine(**options: Any) -> dict[str, Any]:
+        with create_engine(f"sqlite:///{tmp_path / 'x.db'}", **options).connect() as connection:
+            return of_connection(connection)
+
+    assert of_engine() == of_engine()
+    assert of_engine(**option) != of_engine()
 
 
 def test_drift_of_the_session_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(async_database.new_session.kw, "autoflush", False)
-    [found] = unexpected()
-    assert found.startswith("session.options")
+    assert unexpected() == {"session.options"}
 
 
 def test_drift_of_the_thread_limit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     other = settings.model_copy(update={"worker_threads": 41})
     monkeypatch.setattr(async_main, "settings", other)
-    assert unexpected() == ["worker threads: 40, 41"]
+    assert unexpected() == {"worker threads"}
 
 
-@pytest.mark.parametrize("pragma", ["synchronous = FULL", "cache_size = 0"])
-def test_drift_of_a_pragma_is_found(pragma: str) -> None:
+@pytest.mark.parametrize(
+    ("pragma", "where"),
+    [("synchronous = FULL", "engine"), ("threads = 2", "engine.pragmas")],
+)
+def test_drift_of_a_pragma_is_found(pragma: str, where: str) -> None:
     def drifted(connection: Any, _record: object) -> None:
         connection.cursor().execute(f"PRAGMA {pragma}")
 
     engine = async_database.engine.sync_engine
     event.listen(engine, "connect", drifted)
     try:
-        [found] = unexpected()
+        assert unexpected() == {where}
     finally:
         event.remove(engine, "connect", drifted)
-    assert found.startswith("pragmas")

@@ -39,6 +39,7 @@ class Progress:
     def __init__(self) -> None:
         self.requests = 0
         self.sessions = 0
+        self.statements = 0  # that waited
         self.want_connection: set[int] = set()
         self.hold_connection: set[int] = set()
 
@@ -60,6 +61,7 @@ class Progress:
             turns = turns + 1 if now == before and not busy else 0
             before = now
         self.hold_connection.discard(threading.get_ident())
+        self.statements += 1
 
     def _snapshot(self) -> tuple[int, object]:
         """Return the number of busy threads, and a value that changes with any progress."""
@@ -109,7 +111,7 @@ def pool(pool_timeout: float, connections: int = CONNECTIONS) -> Iterator[Engine
 async def send(app: FastAPI, *paths: str) -> list[Response]:
     """Send all requests at once to an app with THREADS worker threads."""
     current_default_thread_limiter().total_tokens = THREADS
-    progress.requests, progress.sessions = len(paths), 0
+    progress.requests, progress.sessions, progress.statements = len(paths), 0, 0
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://app", timeout=None) as client:
         return await asyncio.gather(*(client.get(path) for path in paths))

@@ -25,13 +25,6 @@ TOO_MANY = CONNECTIONS + 1
 def test_one_request_more_than_connections_deadlocks() -> None:
     with pool(SHORT_S):
         assert sorted(statuses(app, *["/half"] * TOO_MANY)) == [200, 500]
-
-
-def test_as_many_requests_as_connections_do_not() -> None:
     with pool(LONG_S):
         assert statuses(app, *["/half"] * CONNECTIONS) == [200] * CONNECTIONS
-
-
-def test_def_route_does_not() -> None:
-    with pool(LONG_S):
         assert statuses(app, *["/plain"] * TOO_MANY) == [200] * TOO_MANY

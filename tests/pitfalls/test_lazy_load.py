@@ -62,12 +62,6 @@ def test_response_model_with_the_author_fails() -> None:
     assert stripped(error["msg"]) == f"Error extracting attribute: {ERROR}: {cause}"
 
 
-@ignore_dropped_cursor
-def test_client_receives_a_500() -> None:
-    response = TestClient(app, raise_server_exceptions=False).get("/posts/1")
-    assert (response.status_code, response.text) == (500, "Internal Server Error")
-
-
 def test_author_loaded_by_the_query_is_returned() -> None:
     response = TestClient(app).get("/fixed/1")
     assert response.json() == {"title": "first", "author": {"username": "ada"}}

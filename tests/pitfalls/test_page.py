@@ -19,18 +19,12 @@ def test_section_is_complete_and_links_to_its_test(section: Section) -> None:
 
 
 @each_section
-def test_code_is_that_of_a_test(section: Section) -> None:
+def test_code_and_messages_are_those_of_a_test(section: Section) -> None:
     code = "\n".join(file.read_text() for file in section.files)
     code = code.replace("  # type: ignore[unused-coroutine]", "")  # of pitfall 4
     for block in section.blocks:
         if block.language == "python":
             assert any(indent(block.text, " " * n) + "\n" in code for n in (0, 4, 8)), block.text
-
-
-@each_section
-def test_messages_are_expected_by_a_test(section: Section) -> None:
-    code = "\n".join(file.read_text() for file in section.files)
-    for block in section.blocks:
         if block.language == "text":
             name = block.name.removesuffix("-2.0").removesuffix("-2.1")
             assert f'quoted("{name}"' in code or f'quoted(f"{name}-' in code, block

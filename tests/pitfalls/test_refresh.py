@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from fastapi.exceptions import ResponseValidationError
 from fastapi.testclient import TestClient
 from sqlalchemy import event, inspect, select
-from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -135,7 +134,7 @@ def test_refresh_expires_an_author_that_no_option_loaded(
     selects: list[str],
     without_after: set[str],
 ) -> None:
-    async def load_and_refresh() -> str:
+    async def load_and_refresh() -> None:
         async with new_session() as session:
             post = await load(session)
             assert inspect(post).unloaded == set()
@@ -143,13 +142,8 @@ def test_refresh_expires_an_author_that_no_option_loaded(
                 await session.refresh(post)
             assert read == selects
             assert inspect(post).unloaded == without_after
-            return post.author.username
 
-    if without_after:
-        with pytest.raises((MissingGreenlet, StatementError)):
-            asyncio.run(load_and_refresh())
-    else:
-        assert asyncio.run(load_and_refresh()) == "ada"
+    asyncio.run(load_and_refresh())
 
 
 @contextmanager

@@ -41,19 +41,11 @@ def test_two_tasks_at_once_fail() -> None:
     assert asyncio.run(run()).startswith(quoted("two-tasks"))
 
 
-def test_one_query_after_the_other_works() -> None:
-    async def run() -> list[int]:
-        async with new_session() as session:
-            return rows(await one_by_one(session))
-
-    assert asyncio.run(run()) == [2, 2]
-
-
-def test_session_for_each_query_works() -> None:
-    async def run() -> list[int]:
+def test_one_query_after_the_other_or_two_sessions_work() -> None:
+    async def run() -> None:
         async with new_session() as one, new_session() as other:
-            return rows(
-                await asyncio.gather(one.execute(select(Post)), other.execute(select(User)))
-            )
+            assert rows(await one_by_one(one)) == [2, 2]
+            both = asyncio.gather(one.execute(select(Post)), other.execute(select(User)))
+            assert rows(await both) == [2, 2]
 
-    assert asyncio.run(run()) == [2, 2]
+    asyncio.run(run())
