@@ -31,7 +31,6 @@ from pydantic import (
 )
 
 from twinbench.models import MAX_FIGURE, Amount, Figure, Number
-from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import SelfCheck
@@ -314,7 +313,7 @@ class Store:
         ends = [(s.started, s.ended or max(last, s.started)) for s in self.manifest().sessions]
         return sum((ended - started).total_seconds() for started, ended in ends)
 
-    def update_latest_link(self, latest: Path = LATEST) -> None:
+    def update_latest_link(self, latest: Path) -> None:
         """Make `latest` a link to this run. Raises StoreError."""
         fresh = latest.with_name(f".{latest.name}.{os.getpid()}")
         try:
