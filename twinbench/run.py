@@ -54,7 +54,7 @@ def run_plan(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> 
                 store = campaign.new_run(plan, str(plan_file), rig.cores, runs, load.load_average)
             _keep_preflight(pairs, store)
             store.update_latest_link(runs.parent / "latest")
-            _remark(store, _machine_remarks(store, load), console)
+            _add_remarks(store, _machine_remarks(store, load), console)
             _print_unequal(pairs, console)
             _self_check(store, rig, runs, console)
             console.print(f"{_announcement(store)} Run folder: {store.folder}", markup=False)
@@ -148,7 +148,7 @@ def _machine_load(console: Console) -> _MachineLoad:
     return _MachineLoad(machine.load_average(), busy, failed)
 
 
-def _remark(store: Store, remarks: Sequence[str], console: Console) -> None:
+def _add_remarks(store: Store, remarks: Sequence[str], console: Console) -> None:
     """Keep and print remarks on the run as a whole."""
     for remark in remarks:
         store.remark(remark)
@@ -190,7 +190,7 @@ def _self_check(store: Store, rig: Rig, runs: Path, console: Console) -> None:
         store.write_self_check(found)
         for line in (summary(found), *warnings(found)):
             console.print(line, markup=False)
-    _remark(store, failed, console)
+    _add_remarks(store, failed, console)
 
 
 def _measure(store: Store, rig: Rig, console: Console) -> None:
@@ -241,8 +241,8 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
     """Raise StoreError if the machine or a package version changed since the run was started."""
     manifest = store.manifest()
     before = {**manifest.versions, **manifest.machine.settings()}
-    now_ = {**machine.versions(), **machine.describe(rig.cores).settings()}
-    if changed := [name for name in before if before[name] != now_.get(name)]:
+    current = {**machine.versions(), **machine.describe(rig.cores).settings()}
+    if changed := [name for name in before if before[name] != current.get(name)]:
         raise StoreError(
             f"{store.folder.name}: measured with another {', '.join(changed)};"
             " start again without --resume"

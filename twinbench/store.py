@@ -40,20 +40,23 @@ from twinbench.text import UserError, one_line
 MAX_JSON_BYTES = 1 << 26
 MAX_REASON = 150  # characters; half of an error message, which also names a path
 FORMAT: Literal[3] = 3
-# Of run folders: local time with its zone.
-STAMP = "%Y%m%d-%H%M%S%z"
+RUN_NAME_TIME = "%Y%m%d-%H%M%S%z"  # local time with its zone
+INTEGERS = (pl.Int32, pl.Int64)
+# Columns of a request, in order of time.
+STAMPS = ("intended_ns", "sent_ns", "done_ns")
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class StoreError(UserError):
     """Run folder that cannot be read or written."""
 
 
-# Why server and generator do not have physical cores of their own.
-Sharing = Literal["unpinned", "one core", "hardware threads", "quota"]
-
-
 class UnreadableError(StoreError):
     """Records of one measurement that cannot be read, for example after a disk failure."""
+
+
+# Why server and generator do not have physical cores of their own.
+Sharing = Literal["unpinned", "one core", "hardware threads", "quota"]
 
 
 class Machine(BaseModel):
@@ -138,12 +141,6 @@ class CellRecord(BaseModel):
         return (self.window_ns[1] - self.window_ns[0]) / 1e9
 
 
-INTEGERS = (pl.Int32, pl.Int64)
-# Columns of a request, in order of time.
-STAMPS = ("intended_ns", "sent_ns", "done_ns")
-Model = TypeVar("Model", bound=BaseModel)
-
-
 class Session(BaseModel):
     """Period of measuring without interruption; a resumed run has several."""
 
@@ -194,8 +191,8 @@ class Store:
     @classmethod
     def create(cls, manifest: Manifest, runs: Path) -> Self:
         """Make a folder under `runs`, named after local time and plan. Raises StoreError."""
-        stamp = manifest.sessions[0].started.strftime(STAMP)
-        store = cls(runs / f"{stamp}-{manifest.plan.name}")
+        started = manifest.sessions[0].started.strftime(RUN_NAME_TIME)
+        store = cls(runs / f"{started}-{manifest.plan.name}")
         try:
             (store.folder / "cells").mkdir(parents=True)
             store.write_manifest(manifest)

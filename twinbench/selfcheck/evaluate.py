@@ -21,7 +21,7 @@ from twinbench.store import CellRecord, Store, now
 
 NS_PER_MS = 1e6
 # Two system calls and two wake-ups take 0.1 to 0.3 ms. With more than this, latencies of a few ms
-# could not be told apart.
+# could not be distinguished.
 MOST_FLOOR_MS = 1.0
 MOST_LAG_MS = 0.2  # the median at 1,000 requests/s
 # Beyond the p99 of the bare timer loop, which does nothing with an arrival: a generator sends it
@@ -38,8 +38,8 @@ FLOOR_ADVICE = (
     " generator's core."
 )
 LAG_ADVICE = (
-    "Open loads do not arrive as declared, or late by the generator's own doing: their latencies"
-    " contain more than the server's. See what else uses the generator's core."
+    "Open loads do not arrive as declared, or are sent late by the generator: their latencies"
+    " contain more than the server's. Find what else uses the generator's core."
 )
 HEADROOM_ADVICE = (
     "The generator may be the limit before the server is: lower the plan's highest rate, raise"
@@ -115,8 +115,7 @@ def evaluate(folder: Path, started: datetime) -> SelfCheck:
             _check(
                 "floor: p50 of an empty server", floor.latency_p50_ms, MOST_FLOOR_MS, FLOOR_ADVICE
             ),
-            # A pause of the machine falls into one of the turns; a generator that is late is late
-            # in both.
+            # The lower of both: a pause of the machine delays one turn, a slow generator both.
             *arrival_lag(lags, timer, LAG_TIMES, np.min),
             *headroom(highest_rate),
         ),
