@@ -46,11 +46,6 @@ def measure_pending(
     return kept
 
 
-def keep_first_cell(store: Store) -> None:
-    store.begin(CELLS[0])
-    store.finish(runs.record(CELLS[0]))
-
-
 def unfinished_folder(runs_folder: Path, plan: str = "made-up") -> Path | None:
     """Folder of the run that would be resumed; any remark is an error."""
     remarks: list[str] = []
@@ -97,28 +92,20 @@ def test_lost_measurement_is_made_again(tmp_path: Path) -> None:
     assert unfinished_folder(tmp_path) == store.folder.resolve()
 
 
-def test_sessions_do_not_overlap_after_kill(tmp_path: Path) -> None:
-    """Interrupted, then killed before the first measurement of the second session."""
-    store = new_run(tmp_path)
-    keep_first_cell(store)
-    campaign.begin_session(store)
-    campaign.begin_session(store)
-    for session in store.manifest().sessions[:-1]:
-        assert session.ended
-        assert session.ended >= session.started
-    assert store.elapsed_s() >= 0
-
-
-def test_killed_session_ends_with_its_last_measurement(tmp_path: Path) -> None:
+def test_killed_sessions_end_with_their_last_measurement(tmp_path: Path) -> None:
     store = new_run(tmp_path)
     manifest = store.manifest()
     manifest.sessions[-1].ended = None
     store.write_manifest(manifest)
-    keep_first_cell(store)
+    store.begin(CELLS[0])
+    store.finish(runs.record(CELLS[0]))
     campaign.begin_session(store)
-    killed, current = store.manifest().sessions
-    assert killed.ended == store.last_written()
+    campaign.begin_session(store)  # killed before its first measurement
+    first, second, current = store.manifest().sessions
+    assert first.ended == store.last_written()
+    assert second.ended == second.started
     assert current.ended is None
+    assert store.elapsed_s() >= 0
 
 
 def test_resume_finds_unfinished_run_of_plan(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def write_plan(folder: Path, text: str) -> Path:
 
 
 def refusal(folder: Path, text: str) -> str:
-    """The message for a plan that is refused, without the path of the plan."""
+    """Return the message for a plan that is refused, without the path of the plan."""
     path = write_plan(folder, text)
     with pytest.raises(PlanError) as refused:
         read_plan(path)
@@ -192,9 +192,12 @@ def test_a_plan_that_is_no_text_file_is_refused(
         read_plan(tmp_path / "plan.toml")
 
 
-@pytest.mark.parametrize("name", ["\udcff.toml", "x" * 5000])
-def test_a_path_that_cannot_be_stored_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(PlanError, match=r"not in UTF-8; rename it|File name too long"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("\udcff.toml", "not in UTF-8; rename it"), ("x" * 5000, "File name too long")],
+)
+def test_a_path_that_cannot_be_stored_is_refused(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(PlanError, match=message):
         read_plan(tmp_path / name)
 
 
