@@ -336,7 +336,7 @@ class Store:
         except OSError as error:
             raise _not_this_version(path, error.strerror or str(error)) from None
 
-    def _read_rows(self, path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def _read_rows(self, path: Path, columns: Sequence[str] | None) -> pl.DataFrame:
         self._check_own(path)
         try:
             return pl.read_parquet(path, columns=list(columns) if columns else None, glob=False)
