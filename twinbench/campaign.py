@@ -1,14 +1,30 @@
-"""Loop over the measurements of a run; sessions and resume."""
+"""Loop over the measurements of a run, new or resumed; its sessions."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from twinbench.interruption import check_interrupted
-from twinbench.plan import Cell, cells
-from twinbench.store import CellRecord, Session, Store, StoreError, now, runs_of
+from twinbench.measure import machine
+from twinbench.plan import Cell, Plan, cells
+from twinbench.store import CellRecord, Manifest, Session, Store, StoreError, now, runs_of
 
 Measure = Callable[[Cell, Path], CellRecord]
 OnRecord = Callable[[CellRecord], None]
+
+
+def new_run(
+    plan: Plan, plan_file: str, cores: machine.Cores, runs: Path, load_average: float | None = None
+) -> Store:
+    """Make the folder of a run of `plan` under `runs`. Raises StoreError."""
+    manifest = Manifest(
+        plan=plan,
+        plan_file=plan_file,
+        cells=plan.count_cells(),
+        machine=machine.describe(cores, load_average),
+        versions=machine.versions(),
+        sessions=[Session(started=now())],
+    )
+    return Store.create(manifest, runs)
 
 
 def unfinished(runs: Path, plan_name: str, remark: Callable[[str], None]) -> Store | None:

@@ -13,21 +13,14 @@ from twinbench import campaign
 from twinbench.interruption import defer_signals
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
-from twinbench.plan import Plan, PlanError, cells, read_plan
+from twinbench.plan import Plan, PlanError, read_plan
 from twinbench.preflight.check import check
 from twinbench.preflight.result import PreflightPair
-from twinbench.progress import RunProgress, status
+from twinbench.progress import run_progress, status
 from twinbench.remarks import remarked
 from twinbench.scratch import remove_abandoned, scratch
 from twinbench.selfcheck.check import run_self_check, summary, warnings
-from twinbench.store import (
-    CellRecord,
-    Manifest,
-    Session,
-    Store,
-    StoreError,
-    now,
-)
+from twinbench.store import Store, StoreError
 from twinbench.text import duration
 
 # Time of a measurement beside warm-up and window: server start, connecting, draining, writing.
@@ -58,10 +51,10 @@ def run_plan(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> 
                 _check_same_machine(store, rig)
                 campaign.begin_session(store)
             else:
-                store = Store.create(_manifest(plan, plan_file, rig, load), runs)
+                store = campaign.new_run(plan, str(plan_file), rig.cores, runs, load.load_average)
             _keep_preflight(pairs, store)
             store.update_latest_link(runs.parent / "latest")
-            _remark(store, _machine_remarks(store, load), console)
+            _add_remarks(store, _machine_remarks(store, load), console)
             _print_unequal(pairs, console)
             _self_check(store, rig, runs, console)
             console.print(f"{_announcement(store)} Run folder: {store.folder}", markup=False)
@@ -155,7 +148,7 @@ def _machine_load(console: Console) -> _MachineLoad:
     return _MachineLoad(machine.load_average(), busy, failed)
 
 
-def _remark(store: Store, remarks: Sequence[str], console: Console) -> None:
+def _add_remarks(store: Store, remarks: Sequence[str], console: Console) -> None:
     """Keep and print remarks on the run as a whole."""
     for remark in remarks:
         store.remark(remark)
@@ -197,21 +190,14 @@ def _self_check(store: Store, rig: Rig, runs: Path, console: Console) -> None:
         store.write_self_check(found)
         for line in (summary(found), *warnings(found)):
             console.print(line, markup=False)
-    _remark(store, failed, console)
+    _add_remarks(store, failed, console)
 
 
 def _measure(store: Store, rig: Rig, console: Console) -> None:
     todo = campaign.pending(store)
     total = store.manifest().cells
-    progress = RunProgress(console, total, total - len(todo))
-
-    def on_record(record: CellRecord) -> None:
-        progress.update(record)
-        if record.outcome == "lost":
-            console.print(f"lost: {record.label}: {record.reason}", markup=False)
-
     try:
-        with progress:
+        with run_progress(console, total, total - len(todo)) as on_record:
             campaign.run(store, todo, rig.measure, on_record)
     except OSError as error:
         raise StoreError(
@@ -255,23 +241,12 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
     """Raise StoreError if the machine or a package version changed since the run was started."""
     manifest = store.manifest()
     before = {**manifest.versions, **manifest.machine.settings()}
-    now_ = {**machine.versions(), **machine.describe(rig.cores).settings()}
-    if changed := [name for name in before if before[name] != now_.get(name)]:
+    current = {**machine.versions(), **machine.describe(rig.cores).settings()}
+    if changed := [name for name in before if before[name] != current.get(name)]:
         raise StoreError(
             f"{store.folder.name}: measured with another {', '.join(changed)};"
             " start again without --resume"
         )
-
-
-def _manifest(plan: Plan, plan_file: Path, rig: Rig, load: _MachineLoad) -> Manifest:
-    return Manifest(
-        plan=plan,
-        plan_file=str(plan_file),
-        cells=len(cells(plan)),
-        machine=machine.describe(rig.cores, load.load_average),
-        versions=machine.versions(),
-        sessions=[Session(started=now())],
-    )
 
 
 def _announcement(store: Store) -> str:

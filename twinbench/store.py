@@ -31,7 +31,6 @@ from pydantic import (
 )
 
 from twinbench.models import MAX_FIGURE, Amount, Figure, Number
-from twinbench.paths import LATEST
 from twinbench.plan import Cell, Load, Plan
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import SelfCheck
@@ -41,20 +40,23 @@ from twinbench.text import UserError, one_line
 MAX_JSON_BYTES = 1 << 26
 MAX_REASON = 150  # characters; half of an error message, which also names a path
 FORMAT: Literal[3] = 3
-# Of run folders: local time with its zone.
-STAMP = "%Y%m%d-%H%M%S%z"
+RUN_NAME_TIME = "%Y%m%d-%H%M%S%z"  # local time with its zone
+INTEGERS = (pl.Int32, pl.Int64)
+# Columns of a request, in order of time.
+STAMPS = ("intended_ns", "sent_ns", "done_ns")
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class StoreError(UserError):
     """Run folder that cannot be read or written."""
 
 
-# Why server and generator do not have physical cores of their own.
-Sharing = Literal["unpinned", "one core", "hardware threads", "quota"]
-
-
 class UnreadableError(StoreError):
     """Records of one measurement that cannot be read, for example after a disk failure."""
+
+
+# Why server and generator do not have physical cores of their own.
+Sharing = Literal["unpinned", "one core", "hardware threads", "quota"]
 
 
 class Machine(BaseModel):
@@ -139,12 +141,6 @@ class CellRecord(BaseModel):
         return (self.window_ns[1] - self.window_ns[0]) / 1e9
 
 
-INTEGERS = (pl.Int32, pl.Int64)
-# Columns of a request, in order of time.
-STAMPS = ("intended_ns", "sent_ns", "done_ns")
-Model = TypeVar("Model", bound=BaseModel)
-
-
 class Session(BaseModel):
     """Period of measuring without interruption; a resumed run has several."""
 
@@ -195,8 +191,8 @@ class Store:
     @classmethod
     def create(cls, manifest: Manifest, runs: Path) -> Self:
         """Make a folder under `runs`, named after local time and plan. Raises StoreError."""
-        stamp = manifest.sessions[0].started.strftime(STAMP)
-        store = cls(runs / f"{stamp}-{manifest.plan.name}")
+        started = manifest.sessions[0].started.strftime(RUN_NAME_TIME)
+        store = cls(runs / f"{started}-{manifest.plan.name}")
         try:
             (store.folder / "cells").mkdir(parents=True)
             store.write_manifest(manifest)
@@ -314,7 +310,7 @@ class Store:
         ends = [(s.started, s.ended or max(last, s.started)) for s in self.manifest().sessions]
         return sum((ended - started).total_seconds() for started, ended in ends)
 
-    def update_latest_link(self, latest: Path = LATEST) -> None:
+    def update_latest_link(self, latest: Path) -> None:
         """Make `latest` a link to this run. Raises StoreError."""
         fresh = latest.with_name(f".{latest.name}.{os.getpid()}")
         try:
@@ -340,7 +336,7 @@ class Store:
         except OSError as error:
             raise _not_this_version(path, error.strerror or str(error)) from None
 
-    def _read_rows(self, path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def _read_rows(self, path: Path, columns: Sequence[str] | None) -> pl.DataFrame:
         self._check_own(path)
         try:
             return pl.read_parquet(path, columns=list(columns) if columns else None, glob=False)

@@ -17,8 +17,8 @@ from twinbench.cli.console import out
 from twinbench.measure.machine import has_timerfd
 from twinbench.measure.rig import Rig
 from twinbench.paths import PLANS, RUNS
-from twinbench.plan import Plan, cells
-from twinbench.progress import RunProgress
+from twinbench.plan import Plan
+from twinbench.progress import run_progress
 from twinbench.run import machine_lock, read_plan_here
 from twinbench.scratch import scratch
 from twinbench.selfcheck.check import highest_rate
@@ -66,9 +66,9 @@ def calibrate(plan: Plan, folder: Path) -> int:
     highest = highest_rate(plan, RUNS)
     setting = Setting(folder, int(time.time()) % SEEDS, highest, plan.processes)
     todo = plans(setting, wrk=wrk)
-    progress = RunProgress(out, sum(len(cells(one)) for one in todo), 0)
-    with scratch() as logs, Rig(plan, logs) as rig, progress:
-        measure(todo, rig, folder, progress.update)
+    progress = run_progress(out, sum(one.count_cells() for one in todo), 0)
+    with scratch() as logs, Rig(plan, logs) as rig, progress as on_record:
+        measure(todo, rig, folder, on_record)
     # Not before: the process that measures must not hold scipy.
     from tests.instrument.answers import evaluate_all
     from tests.instrument.recording import Recording

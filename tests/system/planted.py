@@ -108,23 +108,14 @@ def upload(authorization: str = Header()) -> dict[str, str]:
 """
 PLAN = """
 name = "pair"
-[[targets]]
-name = "one"
-app = "one:app"
-cwd = "."
-env = { FOLDER = "{scratch}" }
-[[targets]]
-name = "two"
-app = "two:app"
-cwd = "."
-env = { FOLDER = "{scratch}" }
+targets = [
+    { name = "one", cwd = ".", env = { FOLDER = "{scratch}" }, app = "one:app" },
+    { name = "two", cwd = ".", env = { FOLDER = "{scratch}" }, app = "two:app" },
+]
 [[scenarios]]
 name = "rows"
 closed = [1]
-requests = [
-    { path = "/rows/{1..5}" },
-    { method = "POST", path = "/rows", expect = 201 },
-]
+requests = [{ path = "/rows/{1..5}" }, { method = "POST", path = "/rows", expect = 201 }]
 """
 OTHERS = """
 [[scenarios]]
@@ -141,10 +132,9 @@ CHANGING = """
 name = "uploads"
 closed = [1]
 setup = [{ path = "/token", capture = { token = "token" } }]
-[[scenarios.requests]]
-method = "POST"
-path = "/uploads"
-headers = { Authorization = "Bearer {token}" }
+requests = [
+    { method = "POST", path = "/uploads", headers = { Authorization = "Bearer {token}" } },
+]
 """
 
 

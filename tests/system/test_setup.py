@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 from twinbench.measure.rig import Rig
-from twinbench.plan import Cell, cells, read_plan
+from twinbench.plan import cells, read_plan
+from twinbench.store import CellRecord
 
 # Each server has a token of its own, as a secret drawn at its start would.
 APP = """
@@ -63,35 +63,28 @@ upload = { file = "me.png" }
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "guarded.py").write_text(APP)
-    (tmp_path / "me.png").write_bytes(b"PNG" * 50_000)
-    (tmp_path / "logs").mkdir()
-    return tmp_path
+def measure(folder: Path, plan_text: str) -> CellRecord:
+    """Measure the first cell of a plan; the server runs on unless it is lost."""
+    (folder / "guarded.py").write_text(APP)
+    (folder / "me.png").write_bytes(b"PNG" * 50_000)
+    (folder / "plan.toml").write_text(plan_text)
+    (folder / "logs").mkdir()
+    plan = read_plan(folder / "plan.toml")
+    with Rig(plan, folder / "logs") as rig:
+        record = rig.measure(cells(plan)[0], folder)
+        assert (rig._server is None) == (record.outcome == "lost")
+    return record
 
 
-def first_cell(folder: Path, text: str) -> tuple[Rig, Cell]:
-    path = folder / "plan.toml"
-    path.write_text(text)
-    plan = read_plan(path)
-    return Rig(plan, folder / "logs"), cells(plan)[0]
-
-
-def test_captured_values_are_sent_under_load(folder: Path) -> None:
-    rig, cell = first_cell(folder, PLAN)
-    with rig:
-        record = rig.measure(cell, folder)
+def test_captured_values_are_sent_under_load(tmp_path: Path) -> None:
+    record = measure(tmp_path, PLAN)
     assert (record.outcome, record.reason) == ("done", "")
     assert record.good > 0
-    assert set(pl.read_parquet(folder / "requests.parquet")["status"]) == {200}
+    assert set(pl.read_parquet(tmp_path / "requests.parquet")["status"]) == {200}
 
 
-def test_a_failed_setup_loses_the_cell_and_stops_the_server(folder: Path) -> None:
-    rig, cell = first_cell(folder, PLAN.replace("a b&c", "wrong"))
-    with rig:
-        record = rig.measure(cell, folder)
-        assert rig._server is None
+def test_a_failed_setup_loses_the_cell_and_stops_the_server(tmp_path: Path) -> None:
+    record = measure(tmp_path, PLAN.replace("a b&c", "wrong"))
     assert record.outcome == "lost"
     assert record.reason == (
         "'one': setup: POST /token was answered with 400, the plan expects 200"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,23 +20,6 @@ from twinbench.store import CellRecord, Session, Store, now
 CELLS = cells(factories.plan())
 
 
-class FakeMeasure:
-    """Records the measurements asked for; raises `error` at number `fail_at`."""
-
-    def __init__(self, fail_at: int = 0, error: BaseException | None = None) -> None:
-        self.measured: list[Cell] = []
-        self._fail_at, self._error = fail_at, error
-
-    def __call__(self, cell: Cell, folder: Path) -> CellRecord:
-        assert folder.is_dir()
-        assert not list(folder.iterdir())
-        if len(self.measured) == self._fail_at and self._error:
-            (folder / "requests.parquet").write_text("half")
-            raise self._error
-        self.measured.append(cell)
-        return runs.record(cell)
-
-
 def new_run(folder: Path, started: datetime | None = None) -> Store:
     manifest = factories.manifest(factories.plan())
     if started:
@@ -43,16 +27,23 @@ def new_run(folder: Path, started: datetime | None = None) -> Store:
     return Store.create(manifest, folder)
 
 
-def measure_pending(store: Store, measure: FakeMeasure | None = None) -> list[int]:
-    measured: list[int] = []
-    todo = campaign.pending(store)
-    campaign.run(store, todo, measure or FakeMeasure(), lambda r: measured.append(r.number))
-    return measured
+def measure_pending(
+    store: Store, measured: list[Cell] | None = None, fail_at: int = 0, error: Any = None
+) -> list[int]:
+    """Measure what is missing, into `measured`; raise `error` in the cell number `fail_at`."""
 
+    def measure(cell: Cell, folder: Path) -> CellRecord:
+        assert list(folder.iterdir()) == []
+        if cell.number == fail_at:
+            (folder / "requests.parquet").write_text("half")
+            raise error
+        if measured is not None:
+            measured.append(cell)
+        return runs.record(cell)
 
-def keep_first_cell(store: Store) -> None:
-    store.begin(CELLS[0])
-    store.finish(runs.record(CELLS[0]))
+    kept: list[int] = []
+    campaign.run(store, campaign.pending(store), measure, lambda record: kept.append(record.number))
+    return kept
 
 
 def unfinished_folder(runs_folder: Path, plan: str = "made-up") -> Path | None:
@@ -75,22 +66,22 @@ def set_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]
 
 
 def test_all_measurements_are_made_in_order_and_kept(tmp_path: Path) -> None:
-    store, measure = new_run(tmp_path), FakeMeasure()
-    measured = measure_pending(store, measure)
-    assert measure.measured == CELLS
-    assert measured == [record.number for record in store.records()] == list(range(1, 13))
+    store, measured = new_run(tmp_path), list[Cell]()
+    kept = measure_pending(store, measured)
+    assert measured == CELLS
+    assert kept == [record.number for record in store.records()] == list(range(1, 13))
     assert campaign.pending(store) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("boom")])
 def test_interrupted_run_keeps_what_was_finished(tmp_path: Path, error: BaseException) -> None:
-    store, resumed = new_run(tmp_path), FakeMeasure()
+    store, resumed = new_run(tmp_path), list[Cell]()
     with pytest.raises(type(error)):
-        measure_pending(store, FakeMeasure(fail_at=5, error=error))
+        measure_pending(store, fail_at=6, error=error)
     assert [record.number for record in store.records()] == [1, 2, 3, 4, 5]
     assert store.manifest().sessions[-1].ended
     measure_pending(store, resumed)
-    assert resumed.measured == CELLS[5:]
+    assert resumed == CELLS[5:]
 
 
 def test_lost_measurement_is_made_again(tmp_path: Path) -> None:
@@ -101,31 +92,23 @@ def test_lost_measurement_is_made_again(tmp_path: Path) -> None:
     assert unfinished_folder(tmp_path) == store.folder.resolve()
 
 
-def test_sessions_do_not_overlap_after_kill(tmp_path: Path) -> None:
-    """Interrupted, then killed before the first measurement of the second session."""
-    store = new_run(tmp_path)
-    keep_first_cell(store)
-    campaign.begin_session(store)
-    campaign.begin_session(store)
-    for session in store.manifest().sessions[:-1]:
-        assert session.ended
-        assert session.ended >= session.started
-    assert store.elapsed_s() >= 0
-
-
-def test_killed_session_ends_with_its_last_measurement(tmp_path: Path) -> None:
+def test_killed_sessions_end_with_their_last_measurement(tmp_path: Path) -> None:
     store = new_run(tmp_path)
     manifest = store.manifest()
     manifest.sessions[-1].ended = None
     store.write_manifest(manifest)
-    keep_first_cell(store)
+    store.begin(CELLS[0])
+    store.finish(runs.record(CELLS[0]))
     campaign.begin_session(store)
-    killed, current = store.manifest().sessions
-    assert killed.ended == store.last_written()
+    campaign.begin_session(store)  # killed before its first measurement
+    first, second, current = store.manifest().sessions
+    assert first.ended == store.last_written()
+    assert second.ended == second.started
     assert current.ended is None
+    assert store.elapsed_s() >= 0
 
 
-def test_resume_finds_newest_unfinished_run_of_plan(tmp_path: Path) -> None:
+def test_resume_finds_unfinished_run_of_plan(tmp_path: Path) -> None:
     assert unfinished_folder(tmp_path) is None
     store = new_run(tmp_path)
     assert unfinished_folder(tmp_path) == store.folder.resolve()

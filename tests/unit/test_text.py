@@ -1,27 +1,22 @@
-"""Text for users: printable, of one line, with numbers and times."""
+"""Text for users: printable, of one line, with suggestions."""
 
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from rich.control import Control
 
 from tests.support import factories, runs
 from twinbench import cli
 from twinbench.cli.console import PrintableConsole
 from twinbench.plan import cells
-from twinbench.progress import RunProgress, status
-from twinbench.text import MAX_CHARACTERS, UserError, did_you_mean, duration, number, printable
+from twinbench.progress import run_progress, status
+from twinbench.text import MAX_CHARACTERS, UserError, did_you_mean
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \u202eback\x9b1m\tend\udcff"
-
-
-def test_printable_text_controls_no_terminal() -> None:
-    assert (
-        printable("\x1b[31mred\x1b]0;title\x07 \u202eback\x9b1m\tend\n")
-        == "[31mred]0;title back1mend\n"
-    )
 
 
 def terminal() -> tuple[PrintableConsole, io.StringIO]:
@@ -45,18 +40,21 @@ def test_a_console_prints_no_control_characters() -> None:
     assert file.getvalue().endswith("\x1b[H")
 
 
-def test_a_status_line_holds_no_control_characters() -> None:
-    console, file = terminal()
+def show_status(console: Console) -> None:
     with status(console) as on_status:
         on_status(HOSTILE.replace("[", "\\["))
-    assert_harmless(file.getvalue())
 
 
-def test_a_progress_bar_holds_no_control_characters() -> None:
+def show_progress(console: Console) -> None:
+    cell = cells(factories.plan())[0]._replace(scenario=HOSTILE.replace("[", "\\["))
+    with run_progress(console, 12, 0) as on_record:
+        on_record(runs.record(cell))
+
+
+@pytest.mark.parametrize("show", [show_status, show_progress])
+def test_status_and_progress_hold_no_control_characters(show: Callable[[Console], None]) -> None:
     console, file = terminal()
-    of = cells(factories.plan())[0]._replace(scenario=HOSTILE.replace("[", "\\["))
-    with RunProgress(console, 12, 0) as progress:
-        progress.update(runs.record(of))
+    show(console)
     assert_harmless(file.getvalue())
 
 
@@ -73,26 +71,14 @@ def test_escapes_in_a_file_name_are_shown(
 
 
 def test_a_long_error_keeps_its_ends_on_one_line() -> None:
-    said = str(UserError("a path: " + "\n" * 1000 + ": what is wrong"))
-    assert len(said) == MAX_CHARACTERS
-    assert said.startswith("a path: \\n\\n")
-    assert said.endswith("\\n: what is wrong")
-    assert said.isprintable()
-    assert str(UserError("short")) == "short"
+    message = str(UserError("a path: " + "\n" * 1000 + ": what is wrong"))
+    assert len(message) == MAX_CHARACTERS
+    assert message.startswith("a path: \\n\\n")
+    assert message.endswith("\\n: what is wrong")
+    assert message.isprintable()
 
 
 def test_suggestions_name_the_nearest_word_or_all() -> None:
     assert did_you_mean("setings", ["settings", "SQL"]) == "; did you mean 'settings'?"
     assert did_you_mean("x", ["settings", "SQL"]) == "; known: settings, SQL"
     assert did_you_mean("x", []) == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(80, "80 s"), (120, "2 min"), (7200, "2 hours"), (385_000, "4 days")]
-)
-def test_durations_have_the_largest_fitting_unit(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_numbers_have_three_digits_or_all_before_the_point() -> None:
-    assert [number(value) for value in (0.12345, 12.345, 1234.5)] == ["0.123", "12.3", "1,234"]

@@ -16,7 +16,7 @@ from twinbench.cli.run import run
 from twinbench.cli.schema import schema
 from twinbench.cli.ui import ui
 from twinbench.interruption import EXIT_CODE, check_interrupted
-from twinbench.text import one_line
+from twinbench.text import UserError, one_line
 
 app = typer.Typer(
     help="def or async def? Measures two implementations of one FastAPI app under the same load.",
@@ -49,14 +49,11 @@ def main() -> int:
 def _exit_code(error: Exception) -> int | None:
     """Return the exit code of an expected error, None for any other."""
     from twinbench.measure.server import ServerFailedError
-    from twinbench.plan import PlanError
     from twinbench.preflight.result import PreflightError
     from twinbench.run import InterruptedRunError
-    from twinbench.store import StoreError
 
     codes: dict[type[Exception], int] = {
-        PlanError: 2,
-        StoreError: 2,
+        UserError: 2,
         PreflightError: 3,
         ServerFailedError: 3,
         InterruptedRunError: EXIT_CODE,

@@ -19,7 +19,7 @@ def ui() -> None:
     from twinbench.plan import read_plan
     from twinbench.run import machine_lock
     from twinbench.scratch import scratch
-    from twinbench.store import StoreError
+    from twinbench.text import UserError
 
     plan = read_plan(PLANS / "bench.toml")
     with machine_lock(), contextlib.ExitStack() as stack:
@@ -39,4 +39,4 @@ def ui() -> None:
         while locust.exit_code() is None:
             with interruptible():
                 time.sleep(0.2)
-        raise StoreError(f"Locust ended; its last output: {locust.last_output()}")
+        raise UserError(f"Locust ended; its last output: {locust.last_output()}")

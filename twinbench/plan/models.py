@@ -60,8 +60,8 @@ def _import_string(app: str) -> str:
     return app
 
 
-# Limits that no real plan comes near: beyond them a value is a slip of the finger, and what is
-# made of it would fill the memory or never end.
+# Limits that no real plan reaches: a value beyond them is a typing error, and would fill the memory
+# or never end.
 Seconds = Annotated[float, Field(strict=True, ge=LEAST_S, le=MAX_S)]
 WarmUp = Annotated[float, Field(strict=True, ge=0, le=MAX_S)]
 Milliseconds = Annotated[float, Field(strict=True, ge=1e3 * LEAST_S, le=1e3 * MAX_S)]

@@ -7,7 +7,8 @@ misspelt `measure_s` that fell back to a default would give a wrong result.
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from os.path import isdir, isfile  # pathlib raises OSError for a name that is too long
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +88,11 @@ def _with_absolute_paths(plan: Plan, path: Path) -> Plan:
     targets = []
     for n, target in enumerate(plan.targets):
         update = {}
-        for key, kind, is_kind in (
-            ("cwd", "folder", Path.is_dir),
-            ("python", "file", Path.is_file),
-        ):
+        for key, kind, exists in (("cwd", "folder", isdir), ("python", "file", isfile)):
             if given := getattr(target, key):
                 # Not resolved: the python of a virtual environment must stay a link.
                 update[key] = (path.parent / given).absolute()
-                if not _is(update[key], is_kind):
+                if not exists(update[key]):
                     raise _error(path, f"targets[{n}].{key}", f"there is no {kind} {given}")
         targets.append(target.model_copy(update=update))
     return plan.model_copy(update={"targets": targets})
@@ -122,19 +120,12 @@ def _with_absolute_upload(request: Any, path: Path, where: str) -> Any:
     for field, name in request["upload"].items():
         if isinstance(name, str) and "\0" not in name:
             file = files[field] = (path.parent / name).absolute()
-            if not _is(file, Path.is_file):
+            if not isfile(file):  # noqa: PTH113
                 raise _error(path, f"{where}.{_shown(field)}", f"there is no file {name}")
             if file.stat().st_size > MAX_UPLOAD_BYTES:
                 limit = f"{name} is above {MAX_UPLOAD_BYTES >> 20} MiB"
                 raise _error(path, f"{where}.{_shown(field)}", limit)
     return request | {"upload": files}
-
-
-def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
-    try:
-        return kind(path)
-    except OSError:  # a name that is too long
-        return False
 
 
 def _read_toml(path: Path, what: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _system_text(value: Given) -> Given:
     return value
 
 
-# Limits beyond which a value is a slip of the finger. TOML has types: neither "8" nor true is 8.
+# A value beyond these limits is a typing error. TOML has types: neither "8" nor true is 8.
 Whole = Annotated[int, Field(strict=True)]
 Count = Annotated[Whole, Field(ge=1)]
 Weight = Annotated[Count, Field(le=1_000_000)]  # sums of weights stay exact

@@ -8,7 +8,6 @@ import functools
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,7 @@ from twinbench.paths import ROOT
 from twinbench.plan import MAX_RATE, Plan, cells
 from twinbench.scratch import scratch
 from twinbench.selfcheck.result import SelfCheck
-from twinbench.store import (
-    CellRecord,
-    Manifest,
-    Session,
-    Store,
-    StoreError,
-    atomic_write,
-    now,
-    runs_of,
-)
+from twinbench.store import CellRecord, StoreError, atomic_write, now, runs_of
 from twinbench.text import UserError
 
 HERE = Path(__file__).parent
@@ -46,7 +36,7 @@ LAG_RATE, LAG_S, ALTERNATIONS = 1000, 0.4, 2
 # Throughput of `noop` in the async app with many users, on the class of machine that this was
 # made on (`make bench` measures it): taken where nothing is known.
 USUAL_RPS = 6_000
-EVALUATE_S = 5.0  # most of it to import scipy
+EVALUATE, EVALUATE_S = "twinbench.selfcheck.evaluate", 5.0  # most of it to import scipy
 SLACK_S = 20.0
 
 
@@ -67,36 +57,31 @@ def run_self_check(rig: Rig, runs: Path) -> SelfCheck:
             bare_timer(rig, LAG_RATE, LAG_S, folder, record.block)
 
         measure_plan(arrivals, rig, folder / "runs", alternate)
-        return _evaluated(rig, folder, started)
+        # Another process: analysis and scipy would double the memory of the one that measures.
+        command = [sys.executable, "-m", EVALUATE, str(folder), started.isoformat()]
+        text = output(command, rig.cores.generator, folder, EVALUATE_S)
+        return SelfCheck.model_validate_json(text)
 
 
 def plans(plan: Plan, highest: int) -> tuple[Plan, Plan]:
     """Return the plans of the limits (floor, capacity, headroom) and of the arrival lag."""
-    limits = {
-        "closed": [1, USERS],
-        "open": [min(2 * highest, MAX_RATE)],
-        "in_flight": IN_FLIGHT_FAST,
-    }
-    arrivals = {"open": [LAG_RATE], "in_flight": IN_FLIGHT}
-    return (
-        _plan(plan, "limits", limits, LIMITS_S, 1),
-        _plan(plan, "arrivals", arrivals, LAG_S, ALTERNATIONS),
-    )
-
-
-def _plan(plan: Plan, name: str, loads: dict[str, Any], measure_s: float, blocks: int) -> Plan:
     command = [sys.executable, str(HERE / "null_server.py"), "{port}"]
-    return Plan.model_validate(
-        {
-            "name": name,
-            "seed": plan.seed,
-            "processes": plan.processes,
-            "blocks": blocks,
-            "measure_s": measure_s,
-            "warmup_s": WARM_UP_S,
-            "targets": [{"name": "null", "command": command, "cwd": ROOT}],
-            "scenarios": [{"name": name, "requests": [{"path": "/"}], **loads}],
-        }
+    common = {
+        "seed": plan.seed,
+        "processes": plan.processes,
+        "warmup_s": WARM_UP_S,
+        "targets": [{"name": "null", "command": command, "cwd": ROOT}],
+    }
+
+    def plan_of(name: str, blocks: int, measure_s: float, **loads: Any) -> Plan:
+        scenario = {"name": name, "requests": [{"path": "/"}], **loads}
+        own = {"name": name, "blocks": blocks, "measure_s": measure_s, "scenarios": [scenario]}
+        return Plan.model_validate(common | own)
+
+    twice = min(2 * highest, MAX_RATE)
+    return (
+        plan_of("limits", 1, LIMITS_S, closed=[1, USERS], open=[twice], in_flight=IN_FLIGHT_FAST),
+        plan_of("arrivals", ALTERNATIONS, LAG_S, open=[LAG_RATE], in_flight=IN_FLIGHT),
     )
 
 
@@ -104,22 +89,13 @@ def measure_plan(
     plan: Plan, rig: Rig, runs: Path, on_record: Callable[[CellRecord], None] = lambda _: None
 ) -> None:
     """Measure all cells of `plan` into a run folder under `runs`."""
-    manifest = Manifest(
-        plan=plan,
-        plan_file="",
-        cells=plan.count_cells(),
-        machine=machine.describe(rig.cores),
-        versions=machine.versions(),
-        sessions=[Session(started=now())],
-    )
-    store = Store.create(manifest, runs)
+    store = campaign.new_run(plan, "", rig.cores, runs)
     campaign.run(store, cells(plan), functools.partial(rig.measure, plan=plan), on_record)
 
 
 def bare_timer(rig: Rig, rate: int, seconds: float, folder: Path, number: int) -> None:
     """Keep the lags of a bare timer loop on the generator's cores in `timer-<number>.json`."""
-    script = HERE / "bare_timer.py"
-    command = [sys.executable, str(script), str(rate), str(seconds), str(number)]
+    command = [sys.executable, str(HERE / "bare_timer.py"), str(rate), str(seconds), str(number)]
     text = output(command, rig.cores.generator, folder, seconds)
     atomic_write(folder / f"timer-{number}.json", text)
 
@@ -145,18 +121,6 @@ def output(command: Sequence[str], cores: Sequence[int], folder: Path, seconds: 
     return text
 
 
-def _evaluated(rig: Rig, folder: Path, started: datetime) -> SelfCheck:
-    """Evaluate in another process: scipy must not use the memory of the one that measures."""
-    command = [
-        sys.executable,
-        "-m",
-        "twinbench.selfcheck.evaluate",
-        str(folder),
-        started.isoformat(),
-    ]
-    return SelfCheck.model_validate_json(output(command, rig.cores.generator, folder, EVALUATE_S))
-
-
 def highest_rate(plan: Plan, runs: Path) -> int:
     """Return the highest rate that `plan` will ask of the generator, as far as it is known.
 
@@ -173,12 +137,11 @@ def _highest_throughput(plan: Plan, runs: Path) -> int:
     """Return that of the newest run that has any; 0 if there is none."""
     for store in runs_of(runs, plan.name):
         try:
-            records = store.records()
+            rates = [round(r.good / r.window_s) for r in store.records() if r.window_s]
         except StoreError:
             continue  # of another version
-        rates = [record.good / record.window_s for record in records if record.window_s]
-        if rates and max(rates) >= 1:
-            return round(max(rates))
+        if highest := max(rates, default=0):
+            return highest
     return 0
 
 

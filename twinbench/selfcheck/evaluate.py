@@ -21,7 +21,7 @@ from twinbench.store import CellRecord, Store, now
 
 NS_PER_MS = 1e6
 # Two system calls and two wake-ups take 0.1 to 0.3 ms. With more than this, latencies of a few ms
-# could not be told apart.
+# could not be distinguished.
 MOST_FLOOR_MS = 1.0
 MOST_LAG_MS = 0.2  # the median at 1,000 requests/s
 # Beyond the p99 of the bare timer loop, which does nothing with an arrival: a generator sends it
@@ -38,8 +38,8 @@ FLOOR_ADVICE = (
     " generator's core."
 )
 LAG_ADVICE = (
-    "Open loads do not arrive as declared, or late by the generator's own doing: their latencies"
-    " contain more than the server's. See what else uses the generator's core."
+    "Open loads do not arrive as declared, or are sent late by the generator: their latencies"
+    " contain more than the server's. Find what else uses the generator's core."
 )
 HEADROOM_ADVICE = (
     "The generator may be the limit before the server is: lower the plan's highest rate, raise"
@@ -99,29 +99,26 @@ def evaluate(folder: Path, started: datetime) -> SelfCheck:
         np.array(json.loads(path.read_text())) / NS_PER_MS
         for path in sorted(folder.glob("timer-*.json"))
     ]
-    floor = floor_of(ms(one_user.in_window, "done_ns", "intended_ns"), np.concatenate(timer))
+    latency_ms, timer_ms = ms(one_user.in_window, "done_ns", "intended_ns"), np.concatenate(timer)
+    floor = Floor(
+        latency_p50_ms=_percentile(latency_ms, 50),
+        latency_p99_ms=_percentile(latency_ms, 99),
+        lag_p50_ms=_percentile(timer_ms, 50),
+        lag_p99_ms=_percentile(timer_ms, 99),
+    )
     return SelfCheck(
         started=started.isoformat(timespec="seconds"),
         took_s=round((now() - started).total_seconds(), 1),
         floor=floor,
         capacity_rps=round(capacity.result.throughput_rps),
         checks=(
-            _floor(floor),
-            # A pause of the machine falls into one of the turns; a generator that is late is late
-            # in both.
+            _check(
+                "floor: p50 of an empty server", floor.latency_p50_ms, MOST_FLOOR_MS, FLOOR_ADVICE
+            ),
+            # The lower of both: a pause of the machine delays one turn, a slow generator both.
             *arrival_lag(lags, timer, LAG_TIMES, np.min),
             *headroom(highest_rate),
         ),
-    )
-
-
-def floor_of(latency_ms: Values, lag_ms: Values) -> Floor:
-    """Return the floor from latencies of one user of the null server and lags of a bare timer."""
-    return Floor(
-        latency_p50_ms=_percentile(latency_ms, 50),
-        latency_p99_ms=_percentile(latency_ms, 99),
-        lag_p50_ms=_percentile(lag_ms, 50),
-        lag_p99_ms=_percentile(lag_ms, 99),
     )
 
 
@@ -129,15 +126,8 @@ def _percentile(values_ms: Values, p: int) -> float:
     return round(float(np.percentile(values_ms, p)), 4)
 
 
-def _floor(floor: Floor) -> Check:
-    return Check(
-        name="floor: p50 of an empty server",
-        unit="ms",
-        measured=floor.latency_p50_ms,
-        low=0.0,
-        high=MOST_FLOOR_MS,
-        advice=FLOOR_ADVICE,
-    )
+def _check(name: str, measured: float, high: float, advice: str, unit: str = "ms") -> Check:
+    return Check(name=name, unit=unit, measured=measured, low=0.0, high=high, advice=advice)
 
 
 def arrival_lag(
@@ -157,17 +147,9 @@ def arrival_lag(
     # The worst turn of the timer loop is allowed, too.
     worst = max(float(np.percentile(lags, 99)) for lags in timer_ms)
     most = max(times * timer_p99, timer_p99 + MOST_MORE_MS, worst)
-    bounds = (("p50", p50, MOST_LAG_MS), ("p99, beside a bare timer", p99, most))
     return [
-        Check(
-            name=f"arrival lag: {name}",
-            unit="ms",
-            measured=measured,
-            low=0.0,
-            high=high,
-            advice=LAG_ADVICE,
-        )
-        for name, measured, high in bounds
+        _check("arrival lag: p50", p50, MOST_LAG_MS, LAG_ADVICE),
+        _check("arrival lag: p99, beside a bare timer", p99, most, LAG_ADVICE),
     ]
 
 
@@ -179,21 +161,18 @@ def headroom(measurement: Measurement) -> list[Check]:
     name = f"headroom, {record.load.value:,} requests/s"
     invalid = result.status != "valid"
     reasons = f"{'; '.join(result.reasons)}. " if invalid else ""
-    bounds = (
-        ("generator CPU", result.generator.cpu, 0.0, MAX_GENERATOR_CPU),
-        ("sent and answered", correct, record.scheduled - off, record.scheduled + off),
-        ("invalid measurements", int(invalid), 0.0, 0.0),
-    )
+    advice = reasons + HEADROOM_ADVICE
     return [
+        _check(f"{name}: generator CPU", result.generator.cpu, MAX_GENERATOR_CPU, advice, unit=""),
         Check(
-            name=f"{name}: {what}",
+            name=f"{name}: sent and answered",
             unit="",
-            measured=measured,
-            low=low,
-            high=high,
-            advice=reasons + HEADROOM_ADVICE,
-        )
-        for what, measured, low, high in bounds
+            measured=correct,
+            low=record.scheduled - off,
+            high=record.scheduled + off,
+            advice=advice,
+        ),
+        _check(f"{name}: invalid measurements", int(invalid), 0.0, advice, unit=""),
     ]
 
 

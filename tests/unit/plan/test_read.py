@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from twinbench import cli
 from twinbench.paths import PLANS, ROOT
 from twinbench.plan import Plan, PlanError, read_plan, read_scenario, scenario_names
+from twinbench.run import read_plan_here
 from twinbench.text import MAX_CHARACTERS
 
 PLAN = """
@@ -38,7 +38,7 @@ def write_plan(folder: Path, text: str) -> Path:
 
 
 def refusal(folder: Path, text: str) -> str:
-    """The message for a plan that is refused, without the path of the plan."""
+    """Return the message for a plan that is refused, without the path of the plan."""
     path = write_plan(folder, text)
     with pytest.raises(PlanError) as refused:
         read_plan(path)
@@ -57,16 +57,12 @@ DIGITS = "a number has thousands of digits"
     ("line", "message"),
     [
         ("mesure_s = 1", "unknown key 'mesure_s'; did you mean 'measure_s'?"),
-        (f"{'a' * 9999} = 1", "aaa'; known: name, about, seed"),
         ("blocks = 0", "blocks: Input should be greater than or equal to 1, not 0"),
         ("blocks = 1e9", "integer, written without point and exponent"),
-        ("blocks = 1000000000", "less than or equal to 10000, not 1000"),
-        ("measure_s = 9e4", "measure_s: Input should be less than"),
         ("collapse_s = 1e300", "collapse_s: Input should be less than"),
         ("warmup_s = inf", "warmup_s: Input should be a finite number"),
         ('ready_s = "3"', 'a valid number, not "3"'),
         (f"memory_mib = {10**30}", "memory_mib: Input should be less"),
-        ("seed = -1", "seed: Input should be greater than or equal to 0"),
         (f"seed = {'9' * 3900}", "less than or equal to 900719925474"),
         (f"seed = {'9' * 5000}", DIGITS),
         (f"seed = 0x{'f' * 9999}", DIGITS),
@@ -89,13 +85,9 @@ def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: st
     [
         ('ap = "a:b"', "targets[0]: unknown key 'ap'; did you mean 'app'?"),
         ('command = ["serve"]', "targets[0]: give either app or command"),
-        ('title = "a\\nb"', "targets[0].title: String should match pattern"),
         ('cwd = "nowhere"', "targets[0].cwd: there is no folder nowhere"),
         ('python = "nowhere"', "targets[0].python: there is no file nowhere"),
-        ("workers = 65", "targets[0].workers: Input should be less than"),
         ('cwd = "a\\u0000b"', "targets[0].cwd: holds a NUL byte"),
-        ('command = ["serve", "\\u0000"]', "targets[0].command[1]: holds a NUL byte"),
-        ('env.A = "\\u0000"', "targets[0].env.A: holds a NUL byte"),
         ('env."\\u0000" = ""', "targets[0].env.'\\x00': holds a NUL byte"),
         ('env."A=B" = ""', "targets[0].env.A=B: the name of a variable"),
         ('env."" = ""', "targets[0].env.'': the name of a variable"),
@@ -117,18 +109,13 @@ def test_a_wrong_key_of_a_target_is_refused(tmp_path: Path, line: str, message: 
     ("closed", "message"),
     [
         ("clsoed = [1]", "scenarios[0]: unknown key 'clsoed'; did you mean 'closed'?"),
-        ("before = []", "scenarios[0]: unknown key 'before'"),
-        ("closed = [0]", "scenarios[0].closed[0]: Input should be greater than or equal to 1"),
         ('closed = ["8"]', "scenarios[0].closed[0]: Input should be a valid integer"),
         ("closed = [true]", "scenarios[0].closed[0]: Input should be a valid integer"),
         ("closed = [8, 8]", "scenarios[0]: a load is given twice in closed"),
         ("closed = []", "scenarios[0]: give loads: closed (users), open (requests a second)"),
         (f"closed = {list(range(1, 1002))}", "closed: List should have at most 1000 items"),
         ('closed = [1]\ntargets = ["snyc"]', "unknown target 'snyc'; did you mean 'sync'?"),
-        ("closed = [1]\ntitle = 5", "scenarios[0].title"),
-        (f'closed = [1]\ngroup = "{"a" * 61}"', "scenarios[0].group"),
         ("open = [100000]\nmeasure_s = 1e4", "1,000,050,000 arrivals in one"),
-        ("closed = [1]\nrequests = [{ path = '/', weight = 1000001 }]", "weight: Input should be"),
         ("closed = [1]\nrequests = [{ path = '/', background = true }]", "leave one that is timed"),
         (f"requests = [{{ path = '/{{1..{'9' * 19}}}' }}]", "at most 18 digits"),
         ("requests = [{ path = '/', body = { a = nan } }]", "a finite number"),
@@ -157,7 +144,6 @@ def test_a_wrong_import_string_is_refused(tmp_path: Path, app: str) -> None:
         ("/{mine}/", "/{mien}/", "holds {mien}, which no earlier setup request captures; did"),
         ("{token}", "{mine}", "'setup: GET /me' holds {mine}, which no earlier setup request"),
         ('path = "/token"', 'path = "/{user}"', "holds {user}, which no earlier setup request"),
-        ("capture =", "captur =", "setup[0]: unknown key 'captur'; did you mean 'capture'?"),
         ("form", "weight = 2, form", "scenarios[0].setup[0]: unknown key 'weight'; known: "),
         ("form", "body = {}, form", "scenarios[0].setup[0]: give only one of body and form"),
         ("{ token =", "{ Token =", "scenarios[0].setup[0].capture.Token"),
@@ -167,12 +153,6 @@ def test_a_wrong_import_string_is_refused(tmp_path: Path, app: str) -> None:
 )
 def test_a_wrong_setup_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert message in refusal(tmp_path, PLAN + LOGIN.replace(old, new, 1))
-
-
-def test_setup_is_read(tmp_path: Path) -> None:
-    scenario = read_plan(write_plan(tmp_path, PLAN + LOGIN)).scenarios[0]
-    assert scenario.setup[0].form == {"username": "u"}
-    assert scenario.setup[1].capture == {"mine": "id"}
 
 
 def test_braces_are_left_to_the_app_without_setup(tmp_path: Path) -> None:
@@ -214,26 +194,22 @@ def test_a_plan_that_is_no_text_file_is_refused(
         read_plan(tmp_path / "plan.toml")
 
 
-@pytest.mark.parametrize("name", ["\udcff.toml", "x" * 5000])
-def test_a_path_that_cannot_be_stored_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(PlanError, match=r"not in UTF-8; rename it|File name too long"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("\udcff.toml", "not in UTF-8; rename it"), ("x" * 5000, "File name too long")],
+)
+def test_a_path_that_cannot_be_stored_is_refused(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(PlanError, match=message):
         read_plan(tmp_path / name)
 
 
-@pytest.mark.parametrize("command", ["run", "check"])
 def test_more_processes_than_cores_are_refused(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    command: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("twinbench.measure.machine.usable_cores", lambda: 2)
     path = write_plan(tmp_path, f"processes = 3\n{PLAN}")
-    monkeypatch.setattr("sys.argv", ["twinbench", command, str(path)])
-    assert cli.main() == 2
-    message = capsys.readouterr().err
-    assert message.startswith(f"{path}: processes = 3: ")
-    assert message.endswith("set processes to 2 or less\n")
+    with pytest.raises(PlanError, match=r"plan\.toml: processes = 3: .*set processes to 2 or less"):
+        read_plan_here(path)
 
 
 def test_a_plan_overrides_its_scenario_file(tmp_path: Path) -> None:
@@ -288,7 +264,4 @@ def test_shipped_plans_are_valid_and_declare_differences(path: Path) -> None:
 
 @pytest.mark.parametrize("name", scenario_names())
 def test_shipped_scenarios_are_described(name: str) -> None:
-    table = read_scenario(name)
-    assert table["title"]
-    assert table["group"]
-    assert table["about"].endswith(".")
+    assert {"title", "group", "about"} <= read_scenario(name).keys()

