@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,7 +55,9 @@ def run_plan(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> 
                 store = campaign.new_run(plan, str(plan_file), rig.cores, runs, load.load_average)
             _keep_preflight(pairs, store)
             store.update_latest_link(runs.parent / "latest")
-            _add_remarks(store, _machine_remarks(store, load), console)
+            workers = max(target.workers for target in plan.targets)
+            remarks = machine.remarks(store.manifest().machine, workers, load.busy)
+            _add_remarks(store, [*remarks, *load.remarks], console)
             _print_unequal(pairs, console)
             _self_check(store, rig, runs, console)
             console.print(f"{_announcement(store)} Run folder: {store.folder}", markup=False)
@@ -155,12 +158,6 @@ def _add_remarks(store: Store, remarks: Sequence[str], console: Console) -> None
         console.print(f"Remark: {remark}", markup=False)
 
 
-def _machine_remarks(store: Store, load: _MachineLoad) -> list[str]:
-    manifest = store.manifest()
-    workers = max(target.workers for target in manifest.plan.targets)
-    return [*machine.remarks(manifest.machine, workers, load.busy), *load.remarks]
-
-
 def _keep_preflight(pairs: list[PreflightPair], store: Store) -> None:
     """Write the preflight to the manifest; that of a resumed run replaces the earlier one."""
     manifest = store.manifest()
@@ -219,11 +216,7 @@ def _interrupted(store: Store | None) -> str:
 
 def _find_unfinished(plan: Plan, plan_file: Path, runs: Path, console: Console) -> Store:
     """Return the run to resume. Raises PlanError or StoreError if there is none."""
-
-    def remark(sentence: str) -> None:
-        console.print(sentence, markup=False)
-
-    store = campaign.unfinished(runs, plan.name, remark)
+    store = campaign.unfinished(runs, plan.name, functools.partial(console.print, markup=False))
     if store is None:
         raise StoreError(
             f"{runs}: there is no unfinished run of plan '{plan.name}' to resume;"

@@ -273,8 +273,6 @@ def _texts(value: Any) -> Iterator[str]:
     """Yield every string in `value` that may hold a placeholder."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        yield from _texts(list(value.values()))
-    elif isinstance(value, list):
-        for item in value:
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
             yield from _texts(item)
