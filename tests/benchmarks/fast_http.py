@@ -10,13 +10,11 @@ import gevent
 from locust import FastHttpUser, task
 from locust.env import Environment
 
-# The connections are made, and its code paths warm, before it counts.
+# Connections are made and code paths are warm before requests are counted.
 WARM_UP_S = 0.5
 
 
 class Visitor(FastHttpUser):
-    """Asks for the same page again and again."""
-
     @task
     def visit(self) -> None:
         self.client.get("/")

@@ -165,7 +165,7 @@ def _wrk(url: str, cores: Sequence[int], folder: Path) -> Speed:
 
 @contextmanager
 def _serving(nginx: str, folder: Path, cores: Cores) -> Iterator[int]:
-    """nginx, on the port that is given: a small page, connections kept alive."""
+    """Run nginx with a small page and keep-alive connections; yield its port."""
     with socket.create_server((HOST, 0)) as free:
         port: int = free.getsockname()[1]
     config = folder / "nginx.conf"
