@@ -172,7 +172,9 @@ class Manifest(BaseModel):
     @model_validator(mode="after")
     def _cells_are_those_of_the_plan(self) -> Self:
         if self.cells != self.plan.count_cells():
-            raise ValueError(f"the plan has {self.plan.count_cells()} cells, not {self.cells}")
+            raise ValueError(
+                f"the plan has {self.plan.count_cells()} measurements, not {self.cells}"
+            )
         return self
 
 
@@ -235,7 +237,9 @@ class Store:
         for path in self._cell_files():
             record = self._read(path, CellRecord)
             if path.parent != self._cell_folder(record.number):
-                raise StoreError(f"{path}: holds cell {record.number}, which has another folder")
+                raise StoreError(
+                    f"{path}: holds measurement {record.number}, which has another folder"
+                )
             found.append(record)
         return sorted(found, key=lambda record: record.number)
 

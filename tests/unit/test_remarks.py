@@ -39,7 +39,7 @@ def test_a_cell_without_telemetry_is_valid_and_remarked(tmp_path: Path) -> None:
         return record, requests
 
     results = analyse(runs.write_run(tmp_path, factories.plan(), make))
-    assert results.remarks == ["2 of 12 cells: no telemetry"]
+    assert results.remarks == ["2 of 12 measurements: no telemetry"]
     first = results.cells[0]
     assert (first.status, first.reasons) == ("valid", ["no telemetry"])
     assert (first.server_cpu, first.server_cpu_ms, first.per_cpu_s) == (None, None, None)
@@ -102,7 +102,7 @@ def test_a_cell_that_cannot_be_analysed_is_invalid(
     results = analyse(store)
     assert [cell.id for cell in results.cells if cell.status != "valid"] == [3]
     assert results.cells[2].reasons[0].startswith("cannot be analysed: ")
-    assert results.remarks == [f"cell 3 {results.cells[2].reasons[0]}"]
+    assert results.remarks == [f"measurement 3 {results.cells[2].reasons[0]}"]
     assert write_report(build_view(results), tmp_path, lambda _: None).exists()
 
 
@@ -112,7 +112,9 @@ def test_a_cell_without_readable_telemetry_is_valid(tmp_path: Path) -> None:
     results = analyse(store)
     assert {cell.status for cell in results.cells} == {"valid"}
     assert results.cells[2].reasons[0].startswith("telemetry is missing: ")
-    assert results.remarks[0].startswith(f"1 of {len(results.cells)} cells: telemetry is missing: ")
+    assert results.remarks[0].startswith(
+        f"1 of {len(results.cells)} measurements: telemetry is missing: "
+    )
 
 
 @pytest.mark.parametrize("part", ["comparisons", "timelines", "claims"])

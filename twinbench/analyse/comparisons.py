@@ -198,9 +198,9 @@ def _ratios(
 def _why_no_figures(metric: Metric, pair: PairedCells) -> str:
     valid = {name: {cell.block for cell in pair.valid(name)} for name in pair.names}
     if without := [name for name, blocks in valid.items() if not blocks]:
-        return f"no valid cells of {' and '.join(without)}"
+        return f"no valid measurements of {' and '.join(without)}"
     if not set.intersection(*valid.values()):
-        return "no block in which the cells of both are valid"
+        return "no block in which the measurements of both are valid"
     return NO_FIGURES[metric]
 
 

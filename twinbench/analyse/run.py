@@ -160,7 +160,7 @@ def _cell_remarks(cells: Sequence[_ReadCell]) -> Iterable[str]:
     """Return each remark on cells, with how many cells it is about."""
     counts = Counter(remark for cell in cells for remark in cell.remarks)
     for remark, count in counts.items():
-        yield f"{count} of {len(cells)} cells: {remark}"
+        yield f"{count} of {len(cells)} measurements: {remark}"
 
 
 def _failures(cells: Sequence[_ReadCell]) -> Iterable[str]:
@@ -169,7 +169,7 @@ def _failures(cells: Sequence[_ReadCell]) -> Iterable[str]:
     if failed:
         first = min(failed, key=lambda each: each.cell.result.id)
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        yield f"cell {first.cell.result.id}{more} {first.failure}"
+        yield f"measurement {first.cell.result.id}{more} {first.failure}"
 
 
 def _check_planned(records: Sequence[CellRecord], plan: Plan, folder: Path) -> None:
@@ -178,5 +178,7 @@ def _check_planned(records: Sequence[CellRecord], plan: Plan, folder: Path) -> N
     for record in records:
         cell = (record.number, record.block, record.scenario, record.target, record.load)
         if cell not in planned:
-            raise StoreError(f"{folder}: cell {record.number} is not of its plan: {record.label}")
+            raise StoreError(
+                f"{folder}: measurement {record.number} is not of its plan: {record.label}"
+            )
         planned.remove(cell)

@@ -253,8 +253,8 @@ class Plan(Strict):
         if (count := self.count_cells()) > MAX_CELLS:
             seconds = sum(self._count_cells_of(s) * self._load_s(s) for s in self.scenarios)
             raise ValueError(
-                f"{count:,} cells (blocks x loads x targets), which take {duration(seconds)};"
-                f" a plan has at most {MAX_CELLS:,}"
+                f"{count:,} measurements (blocks x loads x targets), which take"
+                f" {duration(seconds)}; a plan has at most {MAX_CELLS:,}"
             )
         for scenario in self.scenarios:
             arrivals = max(scenario.open, default=0) * self._load_s(scenario)

@@ -159,7 +159,7 @@ def test_aa_check_is_one_target_under_two_names(changes: dict[str, object], aa_c
         ("per_cpu_s", {"per_cpu_s": None}, "with a known CPU time"),
         ("throughput", {"throughput_rps": 0}, "both responded inside the window"),
         ("p99", {"p99_ms": None}, "too few samples for a p99 in any block"),
-        ("p50", {"status": "invalid"}, "no valid cells of sync"),
+        ("p50", {"status": "invalid"}, "no valid measurements of sync"),
     ],
 )
 def test_reason_says_why_there_is_no_ratio(

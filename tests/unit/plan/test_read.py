@@ -164,7 +164,8 @@ def test_braces_are_left_to_the_app_without_setup(tmp_path: Path) -> None:
 def test_too_many_cells_are_counted_not_listed(tmp_path: Path) -> None:
     many = f"blocks = 10000\n{PLAN}".replace("[1, 8]", str(list(range(1, 12))))
     assert refusal(tmp_path, many) == (
-        "110,000 cells (blocks x loads x targets), which take 4 days; a plan has at most 100,000"
+        "110,000 measurements (blocks x loads x targets), which take 4 days; a plan has"
+        " at most 100,000"
     )
 
 

@@ -91,7 +91,7 @@ def test_shares_are_rounded_up() -> None:
 def test_a_row_without_advantages_has_the_smallest_difference_or_a_reason() -> None:
     detail = row_of(Outcomes("wait", {8: no_difference(), 64: no_difference(0.2)})).detail
     assert detail.startswith("would have seen only ")
-    assert row_of(LOST).detail == "no valid cells of sync and async"
+    assert row_of(LOST).detail == "no valid measurements of sync and async"
 
 
 def test_marks_are_inside_their_interval_and_right_of_1_for_the_candidate() -> None:
