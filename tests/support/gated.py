@@ -51,9 +51,10 @@ async def grow(): kept.append(bytearray(b"x") * 100_000_000)
 """
 
 
-def target(folder: Path, text: str = APP) -> Target:
+def target(folder: Path, text: str = APP, **options: object) -> Target:
+    """Return a target whose app, `text`, is in `folder`."""
     (folder / "own.py").write_text(text)
-    return Target(name="own", app="own:app", cwd=folder)
+    return Target.model_validate({"name": "own", "app": "own:app", "cwd": folder} | options)
 
 
 @contextmanager

@@ -46,14 +46,12 @@ def marked_environment(mark: str) -> dict[str, str]:
 
 def marked(mark: str) -> list[psutil.Process]:
     """Return the running processes with `mark` in their environment."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["environ", "status"])  # None: access denied
+        if (process.info["environ"] or {}).get(MARK) == mark
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def none_left(mark: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from apps.shared.security import create_token
-from tests.support.gated import get, serving
+from tests.support.gated import get, serving, target
 from tests.support.processes import LONG_S, MARK, marked, marked_environment, none_left
 from twinbench.measure.server import ServerFailedError
 from twinbench.paths import ROOT
@@ -27,13 +27,8 @@ def where() -> dict[str, str]:
 FAILING_STARTUP = "\n@app.on_event('startup')\ndef bad(): raise RuntimeError('no database')\n"
 
 
-def written(folder: Path, text: str, **options: object) -> Target:
-    (folder / "own.py").write_text(text)
-    return Target.model_validate({"name": "own", "app": "own:app", "cwd": folder} | options)
-
-
-def failure(target: Target) -> ServerFailedError:
-    with pytest.raises(ServerFailedError) as failed, serving(target):
+def failure(wanted: Target) -> ServerFailedError:
+    with pytest.raises(ServerFailedError) as failed, serving(wanted):
         pass
     return failed.value
 
@@ -55,24 +50,24 @@ def test_an_app_has_fresh_data_at_each_start(name: str) -> None:
 
 
 def test_an_app_runs_in_its_folder_and_environment(tmp_path: Path) -> None:
-    with serving(written(tmp_path, APP, env={"VALUE": "in {scratch}"})) as server:
+    with serving(target(tmp_path, APP, env={"VALUE": "in {scratch}"})) as server:
         found = json.loads(get(server.url + "/"))
     assert found["cwd"] == str(tmp_path)
     assert found["value"].startswith("in /")
 
 
 @pytest.mark.parametrize(
-    ("target", "message"),
+    ("wanted", "message"),
     [
         ({"app": "apps.nowhere.main:app"}, "there is no module 'apps.nowhere'"),
         ({"app": "apps.sync_app.main:no"}, "module 'apps.sync_app.main' has no 'no'"),
         ({"command": ["/nowhere/server", "{port}"]}, "/nowhere/server: No such file"),
     ],
 )
-def test_what_does_not_exist_is_named(target: dict[str, object], message: str) -> None:
-    error = failure(Target.model_validate({"name": "x", "cwd": ROOT} | target))
+def test_what_does_not_exist_is_named(wanted: dict[str, object], message: str) -> None:
+    error = failure(Target.model_validate({"name": "x", "cwd": ROOT} | wanted))
     assert message in str(error)
-    assert error.app_not_found == ("app" in target)
+    assert error.app_not_found == ("app" in wanted)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +80,7 @@ def test_what_does_not_exist_is_named(target: dict[str, object], message: str) -
     ],
 )
 def test_an_app_that_does_not_start_is_quoted(tmp_path: Path, text: str, message: str) -> None:
-    error = failure(written(tmp_path, text))
+    error = failure(target(tmp_path, text))
     assert "exited with code" in str(error)
     assert message in str(error)
     assert not error.app_not_found
@@ -93,7 +88,7 @@ def test_an_app_that_does_not_start_is_quoted(tmp_path: Path, text: str, message
 
 def test_stopping_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
     mark = f"stop-{os.getpid()}"
-    with serving(written(tmp_path, APP, workers=2, env={MARK: mark})) as server:
+    with serving(target(tmp_path, APP, workers=2, env={MARK: mark})) as server:
         scratch = server.child.log.parent
         assert len(marked(mark)) > 2
         assert server.drained(LONG_S)  # several workers have no control socket

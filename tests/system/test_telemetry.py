@@ -103,8 +103,7 @@ def test_an_app_is_served_although_its_probe_fails(tmp_path: Path, name: str) ->
 def test_a_server_without_a_probe_is_sampled(
     tmp_path: Path, key: str, value: int, threads: int
 ) -> None:
-    wanted = target(tmp_path).model_copy(update={key: value})
-    with serving(wanted) as server, sampler(server) as found:
+    with serving(target(tmp_path, APP, **{key: value})) as server, sampler(server) as found:
         assert server.telemetry is None
         assert wait_for(lambda: found.frame().height > 3)
         rows = found.frame()

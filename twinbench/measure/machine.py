@@ -176,7 +176,7 @@ def load_average() -> float | None:
         return None
 
 
-def busy_processes(interval_s: float = BUSY_INTERVAL_S) -> list[BusyProcess]:
+def busy_processes() -> list[BusyProcess]:
     """Return the processes that use more than BUSY_SHARE of a core, the busiest first.
 
     Kernel threads count, since a machine that swaps is busy; this process and its ancestors,
@@ -187,7 +187,7 @@ def busy_processes(interval_s: float = BUSY_INTERVAL_S) -> list[BusyProcess]:
         own |= {parent.pid for parent in psutil.Process().parents()}
     before, began_s = _cpu_seconds(), time.monotonic()
     with interruptible():
-        time.sleep(interval_s)
+        time.sleep(BUSY_INTERVAL_S)
     after, took_s = _cpu_seconds(), time.monotonic() - began_s
     found = [
         BusyProcess(name, pid, (cpu_s - before.get((pid, created), ("", 0.0))[1]) / took_s)
