@@ -11,11 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from apps.shared.rendering import PAGE_HEADERS, error_response
 from apps.shared.schemas import Title
-from apps.shared.security import DEMO_EMAIL, DEMO_PASSWORD
 from apps.shared.seed import POSTS, USERS
 from apps.upstream import main as upstream
 from tests.apps.requests import ADA, POST
-from tests.apps.serving import APPS, credentials, logged_in, recorded, serving
+from tests.apps.serving import APPS, logged_in, recorded, serving
 
 
 def test_post_and_author_are_read_by_two_statements(name: str) -> None:
@@ -91,14 +90,6 @@ def test_new_user_registers_logs_in_and_writes(client: TestClient) -> None:
     changed = client.patch(f"/api/posts/{post['id']}", json={"title": "new"}, headers=headers)
     assert changed.json() == post | {"title": "new"}
     assert client.get("/api/posts?limit=1").json()["posts"] == [changed.json()]
-
-
-def test_every_demo_user_has_the_password_of_the_login_page(client: TestClient) -> None:
-    text = client.get("/login").text
-    assert DEMO_EMAIL in text
-    assert DEMO_PASSWORD in text
-    for user in (DEMO_EMAIL.partition("@")[0], f"user{USERS}"):
-        assert client.post("/api/users/token", data=credentials(user)).status_code == 200
 
 
 def test_allowed_methods_are_sorted(client: TestClient) -> None:

@@ -73,15 +73,12 @@ def test_token_and_id_of_a_deleted_user_are_not_used_again(client: TestClient) -
     assert client.get("/api/users/me", headers=newest).status_code == 401
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_post_of_another_user_cannot_be_changed(client: TestClient, method: str) -> None:
+def test_author_of_a_post_cannot_be_chosen_or_bypassed(client: TestClient) -> None:
     post = client.get("/api/posts/1").json()
     other = logged_in(post["user_id"] % 50 + 1)
-    assert client.request(method, "/api/posts/1", json=POST, headers=other).status_code == 403
+    for method in ("PUT", "PATCH", "DELETE"):
+        assert client.request(method, "/api/posts/1", json=POST, headers=other).status_code == 403
     assert client.get("/api/posts/1").json() == post
-
-
-def test_author_of_a_post_cannot_be_chosen(client: TestClient) -> None:
     body = POST | {"user_id": 2, "id": 7}
     post = client.post("/api/posts", json=body, headers=logged_in(1)).json()
     assert (post["user_id"], post["id"]) == (1, 2001)
@@ -104,12 +101,12 @@ def test_rejected_password_is_not_repeated(client: TestClient) -> None:
     assert "secret" not in response.text
 
 
-@pytest.mark.parametrize("typed", ["ada@xn--bcher-kva.example", "ADA@B\u00fccher.example"])
-def test_login_accepts_other_forms_of_the_address(client: TestClient, typed: str) -> None:
+def test_login_accepts_other_forms_of_the_address(client: TestClient) -> None:
     user = ADA | {"email": "ada@b\u00fccher.example"}
     assert client.post("/api/users", json=user).status_code == 201
-    form = {"username": typed, "password": ADA["password"]}
-    assert client.post("/api/users/token", data=form).status_code == 200
+    for typed in ("ada@xn--bcher-kva.example", "ADA@B\u00fccher.example"):
+        form = {"username": typed, "password": ADA["password"]}
+        assert client.post("/api/users/token", data=form).status_code == 200
 
 
 @pytest.mark.parametrize(("username", "password"), [("+2AA-", "x"), ("user1@example.com", "+2AA-")])
@@ -127,7 +124,6 @@ def test_login_with_half_a_character_is_rejected(
 
 
 # Settings.
-
 
 UNKNOWN = ": there is no such setting"
 
@@ -211,7 +207,8 @@ with TestClient(importlib.import_module(f"apps.{app}_app.main").app) as client:
     forms.append(dict(username=ada["email"], password=ada["password"]))
     statuses = [client.post("/api/users/token", data=form).status_code for form in forms]
     me = client.get("/api/users/me", headers={"Authorization": f"Bearer {token}"}).status_code
-    print(json.dumps([*statuses, me, "This is a demo" in client.get("/login").text]))
+    text = client.get("/login").text
+    print(json.dumps([*statuses, me, all(shown in text for shown in logins[0])]))
 """
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from twinbench.paths import ROOT
 
-FOLDERS = [ROOT / "apps" / name for name in ("sync_app", "async_app", "shared")]
+APPS = ("sync_app", "async_app")
+FOLDERS = [ROOT / "apps" / name for name in (*APPS, "shared")]
 FILES = sorted(path for folder in FOLDERS for path in folder.glob("*.py"))
 
 # Modules that observe or change where and how code runs.
@@ -38,20 +39,18 @@ ATTRIBUTES = {
     *("unlink", "exists", "stat", "iterdir"),
 }
 # Exceptions: file, name, and why.
+IN_BOTH_APPS = {
+    ("posts.py", "setattr"): "sets the fields that a request names",
+    ("users.py", "setattr"): "sets the fields that a request names",
+    ("main.py", "anyio"): "sets the number of worker threads",
+    ("pictures.py", "write_bytes"): "uploads, in a thread in the async app: test_event_loop.py",
+    ("pictures.py", "unlink"): "uploads, in a thread in the async app: test_event_loop.py",
+}
 ALLOWED = {
-    ("sync_app/posts.py", "setattr"): "sets the fields that a request names",
-    ("async_app/posts.py", "setattr"): "sets the fields that a request names",
-    ("sync_app/users.py", "setattr"): "sets the fields that a request names",
-    ("async_app/users.py", "setattr"): "sets the fields that a request names",
-    ("sync_app/main.py", "anyio"): "sets the number of worker threads",
-    ("async_app/main.py", "anyio"): "sets the number of worker threads",
+    **{(f"{app}/{file}", used): why for app in APPS for (file, used), why in IN_BOTH_APPS.items()},
     ("sync_app/main.py", "async def lifespan"): "Starlette has no other",
     ("sync_app/workload.py", "time"): "the route sleeps",
     ("async_app/workload.py", "asyncio"): "the route sleeps",
-    ("sync_app/pictures.py", "write_bytes"): "uploads",
-    ("async_app/pictures.py", "write_bytes"): "uploads, in a thread: test_event_loop.py",
-    ("sync_app/pictures.py", "unlink"): "uploads",
-    ("async_app/pictures.py", "unlink"): "uploads, in a thread: test_event_loop.py",
     ("shared/seed.py", "write_bytes"): "pictures of the demo, at startup",
     ("shared/offload.py", "anyio"): "only the async app uses it",
     ("shared/rendering.py", "__file__"): "finds the templates, the same for both",
