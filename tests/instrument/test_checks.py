@@ -8,7 +8,7 @@ from tests.instrument import MissingDataError, checks
 pytestmark = pytest.mark.smoke
 
 
-def test_exponential_services_wait_twice_as_long_as_constant_ones() -> None:
+def test_exponential_services_wait_twice_as_long_as_constant() -> None:
     exponential = np.random.default_rng(1).exponential(2.0, 400_000)
     constant = checks.pollaczek_khinchine(0.25, np.full(10, 2.0))
     assert constant == pytest.approx(1.0)  # 0.25 x 4 / (2 x 0.5)

@@ -82,7 +82,7 @@ def test_one_target_has_no_ratio(tmp_path: Path) -> None:
     assert names_of(view) == ["throughput", "latency", "percentiles"]
 
 
-def test_percentiles_are_of_the_highest_load_that_all_targets_have(tmp_path: Path) -> None:
+def test_percentiles_are_of_the_highest_common_load(tmp_path: Path) -> None:
     def make(cell: Cell) -> runs.Made:
         if cell.target == "sync" and cell.load.value == 8:
             return runs.record(cell, outcome="collapsed", unanswered=8), runs.responses(0, 1)

@@ -88,13 +88,13 @@ def test_shares_are_rounded_up() -> None:
     assert [share(value) for value in (0.12, 0.121, 1.5)] == ["12 %", "13 %", "2.5×"]
 
 
-def test_a_row_without_advantages_has_the_smallest_difference_or_a_reason() -> None:
+def test_row_without_advantages_has_a_detail() -> None:
     detail = row_of(Outcomes("wait", {8: no_difference(), 64: no_difference(0.2)})).detail
     assert detail.startswith("would have seen only ")
     assert row_of(LOST).detail == "no valid measurements of sync and async"
 
 
-def test_marks_are_inside_their_interval_and_right_of_1_for_the_candidate() -> None:
+def test_marks_are_in_their_interval_right_of_1_for_candidate() -> None:
     [table] = view_of(WAIT, READ).verdicts
     wait, read = (row.mark for row in table.rows)
     assert wait
@@ -275,7 +275,7 @@ def test_an_aa_check_is_a_badge_and_no_verdict(outcome: Outcome, text: str, tone
     assert [row.scenario for row in view.verdicts[0].rows] == ["wait"]
 
 
-def test_what_was_not_compared_is_a_badge_and_in_the_preflight_table() -> None:
+def test_missing_aspects_are_a_badge_and_in_preflight_table() -> None:
     missing = {"commits": "a command", "SQL": "a command"}
     pair = factories.preflight_pair(missing=missing, declared={"settings": "tuned"}, volatile=2)
     view = view_of(WAIT, preflight=[pair])

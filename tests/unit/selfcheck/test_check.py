@@ -25,7 +25,7 @@ def test_the_highest_rate_of_open_loads_is_declared(tmp_path: Path) -> None:
     assert check.highest_rate(plan_of(50, closed=(1,)), tmp_path) == check.USUAL_RPS
 
 
-def test_the_highest_rate_of_closed_loads_is_that_of_the_newest_run(tmp_path: Path) -> None:
+def test_highest_rate_of_closed_loads_is_that_of_newest_run(tmp_path: Path) -> None:
     plan = factories.plan()
     assert check.highest_rate(plan, tmp_path) == check.USUAL_RPS
 
