@@ -27,9 +27,9 @@ NS_PER_S = 1_000_000_000
 TIMER_BYTES = 8
 TFD_NONBLOCK, TFD_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
 TFD_TIMER_ABSTIME = 1
-# More than expected, by so many standard deviations of their number.
+# Standard deviations by which the drawn arrivals exceed the expected number.
 SPARE = 6
-# Longest pause between warm-up and window, whose start the harness sends at once.
+# Longest pause between warm-up and window: the harness sends the start of the window at once.
 MAX_PAUSE_S = 5.0
 
 

@@ -4,7 +4,7 @@ Scaling one upload down takes at most 350 MB of memory, whatever the file is, an
 240 MB for a progressive JPEG in CMYK, 200 MB for a WebP, 160 MB for a PNG, and what malloc keeps
 of earlier ones. One kind takes up to 700 MB: a WebP, lossless or with transparency, with many
 code tables, which libwebp builds before the first pixel. tests/apps/test_hostile_pictures.py
-measures both.
+measures both limits.
 """
 
 import io
@@ -27,7 +27,7 @@ MAX_PIXELS = {
     "GIF": 25_000_000,
     "WEBP": 12_500_000,
 }
-# Each row costs memory too, and a long and thin picture can hardly be scaled down.
+# Each row takes memory too, and a long, thin picture can hardly be scaled down.
 # No side of a WebP is longer than this.
 MAX_SIDE = 16_384
 STRIP_ROWS = 64  # of the scaled picture

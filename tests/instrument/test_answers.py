@@ -73,7 +73,7 @@ def stalls_shortened(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def bunched(rows: pl.DataFrame) -> pl.DataFrame:
-    """Every second arrival at the time of the one before."""
+    """Return rows whose every second arrival has the time of the previous one."""
     return rows.sort("intended_ns").with_columns(
         intended_ns=pl.when(pl.int_range(pl.len()) % 2 == 0)
         .then(pl.col("intended_ns"))
@@ -118,20 +118,20 @@ def test_the_floor_of_a_queue_absorbs_a_constant(recording: Recording) -> None:
     assert evaluate(ANSWERS[3], later).verdict == "PASS"
 
 
-def test_what_cannot_be_analysed_has_failed(recording: Recording) -> None:
+def test_item_without_valid_data_fails(recording: Recording) -> None:
     outcome = evaluate(ANSWERS[6], recording.mutated(done_at_once))
     assert outcome.verdict == "FAIL"
     assert "no valid" in outcome.message
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_each_planted_error_is_noticed(recording: Recording, name: str) -> None:
+def test_each_planted_error_is_detected(recording: Recording, name: str) -> None:
     assert answers.failing(ANSWERS.values(), recording.mutated(MUTATIONS[name]))
 
 
 @pytest.mark.slow
-def test_an_item_that_fails_anyway_notices_nothing(recording: Recording) -> None:
-    """Item 9 alone notices merged errors."""
+def test_error_that_no_item_detects_fails(recording: Recording) -> None:
+    """Item 9 alone detects merged errors."""
     passed = [answer for answer in ANSWERS.values() if answer.number != 9]
     outcome = evaluate(answers.planted_errors(passed), recording)
     assert [check.ok for check in outcome.checks] == [True, True, False, True]

@@ -48,7 +48,7 @@ def test_what_a_server_logged_is_what_was_recorded(recording: Recording, scenari
     assert timing.recorded(recording, measurement).ok
     rows = timing.matched(recording, measurement)
     if scenario == "crowd":
-        # No response is sooner than by the log; a clock read late is all there is.
+        # Only a clock that is read late makes a response earlier than by the log.
         assert sorted(rows.exchange_wait)[len(rows.service) // 100] > -1
         assert rows.service.min() >= WAIT_MS
 

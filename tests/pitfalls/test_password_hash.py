@@ -50,5 +50,5 @@ def test_hash_in_a_thread_releases_the_gil(path: str) -> None:
     assert any(login["valid"] and login["turns"] > 0 for login in logins)
 
 
-def test_hash_begins_with_its_memory() -> None:
+def test_hash_is_argon2() -> None:
     assert STORED.startswith(quoted("argon2"))

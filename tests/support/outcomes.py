@@ -108,7 +108,7 @@ def _cell(cell: Cell, outcomes: Mapping[str, Outcome], blocks: int) -> CellResul
     if own := outcomes.get(cell.target):
         ratio = own.ratio * math.exp(own.step * (cell.block - (blocks + 1) / 2))
     closed = cell.load.kind == "closed"
-    made = factories.cell_result(
+    result = factories.cell_result(
         cell.target,
         cell.block,
         BASELINE_RPS * ratio if closed else BASELINE_RPS,
@@ -118,4 +118,4 @@ def _cell(cell: Cell, outcomes: Mapping[str, Outcome], blocks: int) -> CellResul
         p99_ms=BASELINE_P99_MS if closed else BASELINE_P99_MS * ratio,
     )
     own_fields = {"id": cell.number, "requests": 1000, "reasons": REASONS[status]}
-    return made.model_copy(update=own_fields)
+    return result.model_copy(update=own_fields)

@@ -1,4 +1,4 @@
-"""Schemathesis sends to each app, served for real, what its schema allows and what it does not."""
+"""Schemathesis sends valid and invalid requests to each app on a real server."""
 
 import subprocess
 import sys
@@ -23,14 +23,14 @@ CHECKS = (
     "negative_data_rejection",
     "missing_required_header",
 )
-# Waits of up to ten seconds are allowed, and show nothing.
+# Waits of up to ten seconds are valid, but only slow the test.
 SHORT_WAITS = """
 [[operations]]
 include-path-regex = "^/workload/(wait|fetch|query|background)$"
 parameters = { ms = 5 }
 """
 # So that requests meet the token's owner, who is not deleted.
-OWN = """
+OWN_USER = """
 [[operations]]
 include-path-regex = "user_id"
 parameters = { user_id = 5 }
@@ -52,8 +52,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.mark.parametrize(
     ("config", "phases"),
-    [(SHORT_WAITS, "coverage,fuzzing,stateful"), (SHORT_WAITS + OWN, "fuzzing")],
-    ids=["everything", "what is one's own"],
+    [(SHORT_WAITS, "coverage,fuzzing,stateful"), (SHORT_WAITS + OWN_USER, "fuzzing")],
+    ids=["everything", "own user"],
 )
 def test_no_request_breaks_the_app_or_its_schema(
     server: Server, config: str, phases: str, tmp_path: Path

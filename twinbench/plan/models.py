@@ -303,7 +303,8 @@ class Load:
     @property
     def label(self) -> str:
         """The load with its unit."""
-        return f"{self.value} users" if self.kind == "closed" else f"{self.value} requests/s"
+        users = "user" if self.value == 1 else "users"
+        return f"{self.value} {users if self.kind == 'closed' else 'requests/s'}"
 
 
 class Cell(NamedTuple):
