@@ -59,7 +59,7 @@ check: $(READY)  ## lint, types, docstrings, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: $(READY)  ## run after every change: three minutes
+test: $(READY)  ## run after every change: two minutes
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
 
 # In the order of the files: xdist would put those with few tests last, and some of these take longest.

@@ -26,7 +26,8 @@ IMAGE = (
     "(reports/sample/overview.png)"
 )
 CAPTION = (
-    "*Built-in blog, SQLite. Blue: `async def` is faster, orange: `def`, grey: no difference.*"
+    "*Built-in blog, SQLite. Blue: `async def` is faster, orange: `def`,"
+    " grey: no difference shown.*"
 )
 
 

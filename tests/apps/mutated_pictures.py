@@ -1,8 +1,8 @@
 """Mutated picture files, and what `make_profile_picture` makes of them.
 
-`python -m tests.apps.mutated_pictures FORMAT FIRST LAST` tries these cases of the fuzz test,
-`python -m tests.apps.mutated_pictures - FILE` one file. A case may hang, so the tests run it in a
-child process: it ends after CPU_S of CPU time, and its last line names the case.
+`python -m tests.apps.mutated_pictures FORMAT FIRST END` tries cases FIRST to END - 1 of the fuzz
+test, `python -m tests.apps.mutated_pictures - FILE` one file. A case may hang, so the tests run it
+in a child process: it ends after CPU_S of CPU time, and its last line names the case.
 """
 
 import io
@@ -328,7 +328,9 @@ def status_mb(name: str, pid: int | str = "self") -> float:
     """Return a value of /proc/PID/status in MB, or 0 without /proc."""
     status = Path(f"/proc/{pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) / 1_000 for line in lines if line.startswith(name)), 0.0)
+    return next(
+        (int(line.split()[1]) * 1_024 / 1e6 for line in lines if line.startswith(name)), 0.0
+    )
 
 
 def reset_peak(pid: int | str = "self") -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from tests.apps.serving import credentials, logged_in, picture
+from tests.apps.serving import auth_headers, credentials, picture
 
 ADA = {"username": "ada", "email": "ada@example.com", "password": "a long one"}
 ADA_UPPER = "ADA@example.com"
@@ -20,12 +20,12 @@ class Case(NamedTuple):
     method: str
     path: str
     status: int
-    by: int | None = None
-    body: Mapping[str, Any] = MappingProxyType({})
+    user_id: int | None = None
+    arguments: Mapping[str, Any] = MappingProxyType({})
 
     def send(self, client: TestClient) -> Response:
-        headers = logged_in(self.by) if self.by else {}
-        return client.request(self.method, self.path, headers=headers, **self.body)
+        headers = auth_headers(self.user_id) if self.user_id else {}
+        return client.request(self.method, self.path, headers=headers, **self.arguments)
 
 
 # One text of each kind that is rejected as a name and as a title.

@@ -81,8 +81,8 @@ def recorded(engine: Engine) -> Iterator[tuple[list[tuple[str, Any]], list[None]
         event.remove(engine, "commit", on_commit)
 
 
-def logged_in(user_id: int) -> dict[str, str]:
-    """Return the headers of a request by the demo user `user_id`."""
+def auth_headers(user_id: int) -> dict[str, str]:
+    """Return the Authorization header of the user `user_id`."""
     return {"Authorization": f"Bearer {create_token(user_id)}"}
 
 
@@ -104,7 +104,7 @@ def uploaded_files() -> list[str]:
 
 
 PATH = "/api/users/1/picture"
-ME = logged_in(1)
+ME = auth_headers(1)
 
 
 def upload(client: TestClient, content: bytes, name: str = "me.png") -> Any:

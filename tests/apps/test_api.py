@@ -14,7 +14,7 @@ from apps.shared.schemas import Title
 from apps.shared.seed import POSTS, USERS
 from apps.upstream import main as upstream
 from tests.apps.requests import ADA, POST
-from tests.apps.serving import APPS, logged_in, recorded, serving
+from tests.apps.serving import APPS, auth_headers, recorded, serving
 
 
 def test_post_and_author_are_read_by_two_statements(name: str) -> None:
@@ -26,7 +26,7 @@ def test_post_and_author_are_read_by_two_statements(name: str) -> None:
     assert "email" not in post["author"]
 
 
-def test_demo_data_are_the_same_at_every_start(client: TestClient) -> None:
+def test_demo_data_have_fixed_ids_and_dates(client: TestClient) -> None:
     ids = []
     for skip in (0, 1990, 1995, 2000):
         page = client.get(f"/api/posts?skip={skip}&limit=5").json()
@@ -41,7 +41,7 @@ def test_demo_data_are_the_same_at_every_start(client: TestClient) -> None:
 def test_data_survive_a_restart(name: str) -> None:
     with serving(name) as client:
         owner = client.get("/api/posts/1").json()["user_id"]
-        client.delete("/api/posts/1", headers=logged_in(owner))
+        client.delete("/api/posts/1", headers=auth_headers(owner))
     with serving(name, fresh=False) as client:
         assert client.get("/api/posts?limit=1").json()["total"] == POSTS - 1
 
@@ -49,7 +49,7 @@ def test_data_survive_a_restart(name: str) -> None:
 def test_deleting_a_user_deletes_the_posts(client: TestClient) -> None:
     own = client.get("/api/users/3/posts?limit=100").json()
     assert own["total"] > 0
-    client.delete("/api/users/3", headers=logged_in(3))
+    client.delete("/api/users/3", headers=auth_headers(3))
     assert client.get("/api/posts").json()["total"] == POSTS - own["total"]
     assert client.get(f"/api/posts/{own['posts'][0]['id']}").status_code == 404
 
@@ -58,7 +58,7 @@ def test_pages_escape_text_of_users_and_have_no_inline_scripts(client: TestClien
     assert "unsafe" not in PAGE_HEADERS["Content-Security-Policy"]
     hostile = "<script onload=x style=y>alert(1)</script>"
     body = {"title": hostile, "content": hostile}
-    post = client.post("/api/posts", json=body, headers=logged_in(1)).json()["id"]
+    post = client.post("/api/posts", json=body, headers=auth_headers(1)).json()["id"]
     of_users = ("/", f"/posts/{post}", "/users/1/posts")
     for path in (*of_users, "/login", "/register", "/account", "/nowhere"):
         text = client.get(path).text
@@ -104,7 +104,7 @@ def test_allowed_methods_are_sorted(client: TestClient) -> None:
 @pytest.mark.parametrize("field", ["title", "content"])
 def test_half_a_surrogate_pair_is_rejected(client: TestClient, field: str) -> None:
     body = json.dumps(POST | {field: "a\ud800"})
-    headers = logged_in(1) | {"Content-Type": "application/json"}
+    headers = auth_headers(1) | {"Content-Type": "application/json"}
     response = client.post("/api/posts", content=body, headers=headers)
     assert response.status_code == 422
     assert [error["loc"] for error in response.json()["detail"]] == [["body", field]]

@@ -23,7 +23,7 @@ from apps.shared.security import (
 from apps.shared.seed import USERS
 from apps.shared.settings import DEMO_KEY, Settings, from_environment
 from tests.apps.requests import ADA, POST
-from tests.apps.serving import logged_in, serving
+from tests.apps.serving import auth_headers, serving
 from twinbench.paths import ROOT
 
 KEY = DEMO_KEY.get_secret_value()
@@ -65,7 +65,7 @@ def test_bad_token_is_rejected(client: TestClient) -> None:
 
 
 def test_token_and_id_of_a_deleted_user_are_not_used_again(client: TestClient) -> None:
-    newest = logged_in(50)
+    newest = auth_headers(50)
     assert client.delete("/api/users/50", headers=newest).status_code == 204
     assert client.post("/api/posts", json=POST, headers=newest).status_code == 401
     assert client.delete("/api/users/50", headers=newest).status_code == 401
@@ -75,12 +75,12 @@ def test_token_and_id_of_a_deleted_user_are_not_used_again(client: TestClient) -
 
 def test_author_of_a_post_cannot_be_chosen_or_bypassed(client: TestClient) -> None:
     post = client.get("/api/posts/1").json()
-    other = logged_in(post["user_id"] % 50 + 1)
+    other = auth_headers(post["user_id"] % 50 + 1)
     for method in ("PUT", "PATCH", "DELETE"):
         assert client.request(method, "/api/posts/1", json=POST, headers=other).status_code == 403
     assert client.get("/api/posts/1").json() == post
     body = POST | {"user_id": 2, "id": 7}
-    post = client.post("/api/posts", json=body, headers=logged_in(1)).json()
+    post = client.post("/api/posts", json=body, headers=auth_headers(1)).json()
     assert (post["user_id"], post["id"]) == (1, 2001)
 
 

@@ -33,7 +33,7 @@ PLAIN = (bool, int, float, str, type(None))
 
 
 def settings_of_app(name: str) -> dict[str, Any]:
-    """Return everything in the app `name` that could make it faster or slower."""
+    """Return settings of engine, session, threads, HTTP client and middleware of the app `name`."""
     found: dict[str, Any] = {}
 
     def on_execute(connection: Any, *_: object) -> None:
@@ -101,13 +101,13 @@ def test_settings_are_equal() -> None:
     assert unexpected() == set()
 
 
-def test_defaults_are_those_of_the_libraries() -> None:
+def test_default_settings_are_as_documented() -> None:
     found = settings_of_app("sync")
     pool = {"queue: maxsize=5", "pool: max_overflow=10", "pool: timeout=30.0"}
     pragmas = ("busy_timeout = 5000", "journal_mode = wal", "synchronous = 1", "foreign_keys = 1")
     assert pool | {f"PRAGMA {pragma}" for pragma in pragmas} <= set(found["engine"])
     assert (found["worker threads"], found["session.max_concurrency"]) == (40, None)
-    # Whatever the environment of the tests sets.
+    # Read from the model: the environment of the tests has no effect.
     names = ("pool_size", "max_overflow", "pool_timeout_s", "worker_threads", "cpu_offload")
     assert [Settings.model_fields[n].default for n in names] == [5, 10, 30, 40, "none"]
 

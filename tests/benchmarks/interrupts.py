@@ -1,8 +1,8 @@
 """Ctrl-C at random times of a run: its message, and what it leaves. `make test-interrupts`.
 
 Each run is interrupted once, between 0 and 6 s after its start. It must end with exit code 130 and
-one line on stderr, and leave no process and no temporary file. A signal before twinbench's
-first instruction meets Python's own start: such runs are counted apart.
+one line on stderr, and leave no process and no temporary file. Runs that are interrupted while
+Python itself starts are counted separately: twinbench cannot handle that signal.
 """
 
 import argparse
@@ -78,7 +78,10 @@ def interrupted(folder: Path, delay_s: float, mark: str) -> str:
 
 
 def catches_sigterm(pid: int) -> bool:
-    """Return whether a process handles SIGTERM, as twinbench does from its first instruction."""
+    """Return whether a process handles SIGTERM, as twinbench does from its first instruction.
+
+    SIGINT would not show it: Python handles that itself.
+    """
     status = Path(f"/proc/{pid}/status").read_text()
     caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", status, re.MULTILINE)
     return bool(caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)

@@ -17,11 +17,11 @@ NS_PER_MS = 1_000_000
 STAMPS = ("intended_ns", "sent_ns", "first_byte_ns", "done_ns")
 NO_WRK = "wrk is not installed (Debian: apt install wrk)"
 QUEUE_ADVICE = (
-    "Waiting times under open loads are wrong here: trust no latency of an open load; look at the"
-    " arrivals (item 7) and at stolen CPU time first."
+    "Waiting times under open loads are wrong here: do not use latencies of open loads; look"
+    " at the arrivals (item 7) and at stolen CPU time first."
 )
 MUTATION_ADVICE = (
-    "A calibration would not notice such an error of the load generator, so that its PASS is"
+    "A calibration would not detect such an error of the load generator, so that its PASS is"
     " worth less: see which of the items above failed or was skipped."
 )
 
@@ -73,14 +73,14 @@ MEASURED = (
         5,
         "server frozen, generator stopped",
         timing.stalls,
-        "Stalls are hidden or misdated: high percentiles of open loads are wrong here; report this"
-        " as an error of twinbench.",
+        "Stalls are missing or at the wrong time: high percentiles of open loads are wrong here;"
+        " report this as an error of twinbench.",
     ),
     KnownAnswer(
         6,
         "A/A, +5 %, +20 %",
         analysis.planted,
-        "Differences between two targets are not shown as they are: believe no verdict of a run"
+        "Differences between two targets are not shown as they are: do not compare targets"
         " now; calibrate again on a quiet machine.",
     ),
     KnownAnswer(7, "Poisson arrivals, sent in time", timing.arrivals, LAG_ADVICE),
@@ -160,7 +160,7 @@ def planted_errors(passed: Sequence[KnownAnswer]) -> KnownAnswer:
             checks.append(between(title, "", len(numbers), 1, len(MEASURED) + 1))
         return checks
 
-    return KnownAnswer(11, "planted errors are noticed", check, MUTATION_ADVICE)
+    return KnownAnswer(11, "planted errors are detected", check, MUTATION_ADVICE)
 
 
 def failing(answers: Iterable[KnownAnswer], recording: Recording) -> list[int]:

@@ -16,10 +16,10 @@ FLOOR_MS, LAG_MS, NULL_MS = 0.15, 0.05, 1.0
 WARM_UP_MS = 200.0
 APART_MS = 60_000.0  # between cells, on the one clock
 NS_PER_MS = 1_000_000
-HIGHEST = 1000  # a small one: twice it is what is made up
+HIGHEST = 1000  # requests/s; headroom is made up at twice this rate
 FREEZE_MS = (1e3 * plans.FREEZE_AFTER_S, 1e3 * (plans.FREEZE_AFTER_S + plans.FREEZE_S))
 STOP_MS = (1e3 * plans.FREEZE_AFTER_S, 1e3 * (plans.FREEZE_AFTER_S + plans.STOP_S))
-# Of each request, in ms since the load began.
+# Of each request; times in ms since the load began.
 COLUMNS = ("intended", "sent", "began", "ended", "done", "status", "request")
 
 
@@ -95,17 +95,17 @@ def _one_user(
     cell: Cell, span: float, delays: list[float], rng: np.random.Generator
 ) -> list[tuple[float, ...]]:
     rows: list[tuple[float, ...]] = []
-    now, late = 0.0, rng.random()
+    now, extra_share = 0.0, rng.random()
     while now < span:
         request = int(rng.integers(len(delays)))
         wrong = cell.scenario == "erring" and rng.random() < 1 / plans.ERRING_EVERY
         began = now + FLOOR_MS / 2
         if cell.scenario == "frozen_closed" and FREEZE_MS[0] <= began < FREEZE_MS[1]:
             began = FREEZE_MS[1] + 0.1
-        ended = began + (0.0 if wrong else delays[request] * (1 + late))
+        ended = began + (0.0 if wrong else delays[request] * (1 + extra_share))
         done = ended + FLOOR_MS / 2
         rows.append((now, now, began, ended, done, 500 if wrong else 200, request))
-        now, late = done, 0.0
+        now, extra_share = done, 0.0
     return rows
 
 

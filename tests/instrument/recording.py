@@ -19,7 +19,7 @@ LOG = dict.fromkeys(("arrived_ns", "began_ns", "ended_ns", "status"), pl.Int64)
 
 
 class Recording:
-    """All data of a calibration; the requests as a `mutation` leaves them.
+    """Data of a calibration, its requests changed by `mutation`.
 
     Checks are pure functions of a recording.
     """
@@ -93,7 +93,7 @@ class Recording:
 
 
 class _Run(Store):
-    """One plan as a load generator with the error `mutation` would have recorded it."""
+    """Run folder of one plan, its requests changed by `mutation`."""
 
     def __init__(self, folder: Path, mutation: Mutation | None) -> None:
         super().__init__(folder)
