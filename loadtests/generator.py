@@ -31,15 +31,14 @@ NS_PER_S = 1e9
 SCHEDSTAT = Path("/proc/thread-self/schedstat")
 # How often the generator checks whether the server still responds.
 CHECK_S = 0.05
-# Users may take so long to connect; then the load begins without the rest.
+# Time for all users to connect; then the load begins without the rest.
 MAX_SPAWN_S = 5.0
-# The warm-up of a closed load is prolonged by so much at most, until every user has had a
-# response: some apps never serve all of 256 users while the others keep them busy, which is
-# reported as it is.
+# Longest extension of a closed load's warm-up, which waits until every user has had a response:
+# some apps never serve all of 256 users while the others keep them busy. That is reported.
 MAX_EXTRA_WARM_UP_S = 1.5
 # A server that stops responding as the load ends has collapsed if it had not responded for this
-# share of the limit while requests were still sent, or responds to none of so many; else what is
-# left are stragglers, reported as unanswered.
+# share of the limit while requests were still sent, or if MANY or more are left and none gets a
+# response; otherwise the rest are stragglers, reported as unanswered.
 SHARE_BEFORE_END = 0.25
 MANY = 10
 # Arrivals due at the very end of a window are sent shortly after it.
@@ -99,7 +98,7 @@ class CellLoad:
         gevent.sleep(max(0.0, (at_ns - time.perf_counter_ns()) / NS_PER_S))
         self._began_ns = self.recorder.last_activity_ns = time.perf_counter_ns()
         if self.arrivals:
-            # The first to connect were accepted first: some servers serve only so many.
+            # The first to connect were accepted first: some servers serve only a few.
             self._class.idle.reverse()
             self.arrivals.begin(at_ns)
         else:
@@ -168,7 +167,7 @@ class CellLoad:
     def _check(self) -> None:
         self.collapsed = self.collapsed or self._stalled()
         now_ns = time.perf_counter_ns()
-        # No request can have waited for so long before.
+        # Before that, no request can have waited for timeout_s.
         if now_ns - self._began_ns > self.job.timeout_s * NS_PER_S:
             for user in self.users:
                 if user.pending and now_ns - user.pending[2] > self.job.timeout_s * NS_PER_S:

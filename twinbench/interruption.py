@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # this module is imported before signals are handled
 
 EXIT_CODE = 130  # 128 + SIGINT, as shells have it
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Much longer than a clean-up takes. A signal so long after the first one ends the process at once,
-# and its children with it; the next start removes its scratch folders.
+# Much longer than a clean-up takes. A later signal ends the process at once, and its
+# children with it; the next start removes its scratch folders.
 CLEAN_UP_S = 15.0
 
 

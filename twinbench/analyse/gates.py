@@ -39,9 +39,9 @@ FLOOR_TIMES, CLUMP_MS = 3, 0.2
 LITTLE_TOLERANCE = 0.03
 # Between a response and the next request of a user the generator works: a tenth of all its CPU time
 # with one user, up to three tenths with several, measured. At one user and 4,900 requests/s that
-# is 2.6 % of N: no fault, so up to so much of its CPU time is granted.
+# is 2.6 % of N: no fault, so this share of its CPU time is granted.
 GENERATOR_BETWEEN = 0.3
-# Requests in flight are sampled so many times in the window, and a line fitted. A backlog that
+# Samples of the requests in flight in a window, to which a line is fitted. A backlog that
 # grows lies on it (R2 near 1); a queue that goes up and down does not, nor does one stall, be it
 # at the window's end (R2 0.6). Below 10 requests there is no backlog to speak of.
 BACKLOG_SAMPLES = 50

@@ -15,8 +15,8 @@ COLLAPSED_SHARE = 0.1
 MAX_CONTENTION = 0.10
 # From here on the usual contention is a remark: it takes a third of the core.
 REMARKABLE_CONTENTION = 0.33
-# From so many blocks on a cell has a usual of its own: the host takes more from a busy server
-# than from one that waits, and the kernel's own work at a high rate comes in every block.
+# From this number of blocks on, a cell has a usual value of its own: the host takes more from a
+# busy server than from one that waits, and the kernel's work at a high rate comes in every block.
 OWN_USUAL_BLOCKS = 3
 # Field of `CellResult`: what happened, and what to do.
 CONTENTION = {

@@ -24,7 +24,7 @@ ALPHA = 0.05
 CONFIDENCE = 1 - ALPHA
 # A difference smaller than this matters to nobody who chooses between two designs.
 MARGIN = 0.03
-# The smallest difference is found in so many cases: customary.
+# Share of cases in which the smallest difference is found: customary.
 POWER = 0.8
 # The largest logarithm whose exponential is a float.
 MAX_LOG = math.log(sys.float_info.max)

@@ -32,7 +32,7 @@ LAST_OUTPUT_CHARS = 300
 END_TIMEOUT_S = 5.0
 
 PROC = "/proc"
-# Children are listed per thread. A sample reads so many threads, and the next ones the others:
+# Children are listed per thread. A sample reads this many threads, the next ones the others:
 # 300 threads must not delay the generator 20 times a second.
 THREADS_PER_SAMPLE = 16
 RELIST_S = 1.0  # psutil scans every process of the machine to find children

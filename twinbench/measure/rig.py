@@ -28,7 +28,7 @@ from twinbench.store import CellRecord
 UPSTREAM = Target(name="upstream", app="apps.upstream.main:app", cwd=ROOT)
 UPSTREAM_READY_S = 20.0
 DRAIN_S = 2.0
-# A slow open load has at least so many connections, for its bursts.
+# Least number of connections of an open load: a slow one needs them for its bursts.
 MIN_IN_FLIGHT = 64
 # Connections opened at once. Our servers have a listen queue of 2,048; others may have one of 5.
 PRECONNECT_BATCH, PRECONNECT_BATCH_OF_COMMAND = 64, 4

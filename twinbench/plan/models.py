@@ -166,7 +166,7 @@ class Scenario(Strict):
     arrivals: Arrivals = Field(default="poisson", description="how open loads are spread in time")
     in_flight: Users | None = Field(
         default=None,
-        description="arrivals of open loads that find so many requests in flight are dropped; left"
+        description="limit of open loads: further arrivals are dropped while it is reached; left"
         " out: as many as arrive in collapse_s",
     )
     measure_s: Seconds | None = Field(default=None, description="left out: the plan's")
@@ -216,7 +216,8 @@ class Plan(Strict):
         default=200.0, description="the p99 that users are promised, at the highest load possible"
     )
     collapse_s: Seconds = Field(
-        default=2.0, description="no response for so long, requests in flight: collapsed"
+        default=2.0,
+        description="time without any response to requests in flight that counts as a collapse",
     )
     timeout_s: Seconds = Field(
         default=30.0, description="a response that is not complete by then is an error"

@@ -140,7 +140,7 @@ def test_dropped_arrivals_make_a_cell_invalid() -> None:
     [(5, 0, "valid"), (900, 0, "valid"), (5, 5, "valid"), (5, 50, "invalid"), (5, 300, "invalid")],
 )
 def test_growing_backlog_is_invalid(latency_ms: int, growth_ms: int, status: str) -> None:
-    """Latencies grow by so much per second: of 1,000 arrivals so many more are in flight."""
+    """Latencies grow by `growth_ms` each second; of 1,000 arrivals/s as many more are in flight."""
     requests = runs.arrivals(1000, latency_ms + growth_ms * np.arange(2000) / 1000)
     found = analysed_cell(requests, load=rate(1000))
     assert found.status == status

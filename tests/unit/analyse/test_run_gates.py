@@ -40,7 +40,7 @@ def test_errors_alone_beside_a_lower_load_are_a_collapse() -> None:
     ],
 )
 def test_other_cells_show_no_collapse(other: CellResult) -> None:
-    """A rate of so many requests is no lower load of so many users."""
+    """An open load is no lower load of a closed one."""
     assert mark_collapses([other, at(8, 50)])[1].status == "valid"
 
 

@@ -89,7 +89,7 @@ def _printable(text: str) -> str:
 
 
 def framed(title: str, heights: Sequence[float], rows: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure with plots one below the other, above a legend of so many rows.
+    """Return a figure with plots one below the other, above a legend of `rows` rows.
 
     The plots have these heights, in points, and a common x axis.
     """
