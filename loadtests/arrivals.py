@@ -59,55 +59,70 @@ def schedule_ns(
 
 
 class ArrivalDispatcher:
-    """Dispatcher of due requests to idle users; without an idle user, a request is dropped."""
+    """Dispatcher of due requests to idle users; without an idle user, a request is dropped.
+
+    Each turn goes on in one schedule where the last one ended.
+    """
 
     def __init__(
         self, job: Job, users: "type[OpenUser]", requests: Sequence[PreparedRequest]
     ) -> None:
-        self._span_s = job.warmup_s + MAX_PAUSE_S + job.measure_s
+        # A pause may be part of every turn.
+        span_s = job.load_s + job.turns * MAX_PAUSE_S
         self._schedule = schedule_ns(
-            job.load.value, job.arrivals, self._span_s, job.seed, job.process, job.processes
+            job.load.value, job.arrivals, span_s, job.seed, job.process, job.processes
         )
+        self._span_ns = int(span_s * NS_PER_S)
+        self._shift_ns = 0  # from the schedule to the clock
+        self._ended_ns = 0  # of the schedule, when the last turn ended
         self._requests = requests
         self._idle = users.idle
-        self._users = users
         self._next = 0
+        self._end = 0
+        self._due_ns: list[int] = []
         self._dropped: list[int] = []
         self._timer = TimerFd(self._send_due)
 
     def begin(self, at_ns: int) -> None:
         """Send what is due from then on."""
-        self._scheduled_until_ns = at_ns + int(self._span_s * NS_PER_S)
-        self._schedule = [at_ns + time_ns for time_ns in self._schedule]
-        if self._schedule:
-            self._timer.set(self._schedule[0])
+        self._shift_ns = at_ns - self._ended_ns
+        self._end = len(self._schedule)
+        if self.due():
+            self._timer.set(self._schedule[self._next] + self._shift_ns)
 
     def end_at(self, end_ns: int) -> None:
-        """End the schedule. Raises RuntimeError if it is too short."""
-        if end_ns > self._scheduled_until_ns:
+        """End the turn then. Raises RuntimeError if the schedule is too short."""
+        self._ended_ns = end_ns - self._shift_ns
+        if self._ended_ns > self._span_ns:
             raise RuntimeError(f"the harness sent no start for more than {MAX_PAUSE_S:g} s")
-        self._schedule = self._schedule[: bisect.bisect_left(self._schedule, end_ns)]
+        self._end = bisect.bisect_left(self._schedule, self._ended_ns)
 
     def due(self) -> bool:
-        """Return whether something is still to be sent."""
-        return self._next < len(self._schedule)
+        """Return whether something is still to be sent in this turn."""
+        return self._next < self._end
 
-    def between(self, begin_ns: int, end_ns: int) -> tuple[int, int]:
-        """Return how many were due in that time, and how many of these were dropped."""
-        return _count(self._schedule, begin_ns, end_ns), _count(self._dropped, begin_ns, end_ns)
+    def pause(self) -> None:
+        """Send nothing until the next turn, not even what is due."""
+        self._due_ns += [t + self._shift_ns for t in self._schedule[self._next : self._end]]
+        self._next = self._end
+
+    def within(self, windows_ns: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """Return how many were due in the windows, and how many of these were dropped."""
+        return _count(self._due_ns, windows_ns), _count(self._dropped, windows_ns)
 
     def close(self) -> None:
         self._timer.close()
 
     def _send_due(self) -> None:
         """Send what is due, however late. Runs in the hub, to which users switch back."""
-        while self._next < len(self._schedule) and not self._users.stopping:
-            intended_ns = self._schedule[self._next]
+        while self.due():
+            intended_ns = self._schedule[self._next] + self._shift_ns
             if intended_ns > time.perf_counter_ns():
                 self._timer.set(intended_ns)
                 return
             prepared = self._requests[self._next % len(self._requests)]
             self._next += 1
+            self._due_ns.append(intended_ns)
             if self._idle:
                 self._idle.pop()((prepared, intended_ns))
             else:
@@ -140,8 +155,8 @@ class TimerFd:
         self._callback()
 
 
-def _count(times_ns: list[int], begin_ns: int, end_ns: int) -> int:
-    return sum(begin_ns <= time_ns < end_ns for time_ns in times_ns)
+def _count(times_ns: Sequence[int], windows_ns: Sequence[tuple[int, int]]) -> int:
+    return sum(begin <= time_ns < end for begin, end in windows_ns for time_ns in times_ns)
 
 
 class _Timespec(ctypes.Structure):

@@ -52,9 +52,9 @@ class TimedResponse(NamedTuple):
 class Connection:
     """Connection of one user, which connects on first use, and again after the server has closed.
 
-    Belongs to one greenlet. From `exchange` or `watch` until `close`, the hub switches to it
-    whenever there is something to read, a response or the end of an idle connection: meanwhile it
-    must not wait for anything but `wait`.
+    Belongs to one greenlet. From `exchange` or `watch` until `rest` or `close`, the hub switches
+    to it whenever there is something to read, a response or the end of an idle connection:
+    meanwhile it must not wait for anything but `wait`.
     """
 
     def __init__(self, host: str, port: int, timeout_s: float) -> None:
@@ -73,6 +73,10 @@ class Connection:
         self._body_bytes = 0
         self._expired = False
         self._acked_bytes = 0  # of the answered requests on this connection
+
+    @property
+    def is_open(self) -> bool:
+        return self._socket is not None
 
     def connect(self) -> None:
         """Connect before the first exchange, which reports a failure."""
@@ -123,6 +127,25 @@ class Connection:
             self._open()
         self._watcher.start(gevent.getcurrent().switch)
         self._watching = True
+
+    def rest(self) -> None:
+        """Stop watching until the next exchange."""
+        if self._watching:
+            self._watcher.stop()
+            self._watching = False
+
+    def renew(self) -> None:
+        """Connect again if the server has closed the connection while it was at rest."""
+        if self._socket is not None:
+            try:
+                closed = not self._socket.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                return
+            except OSError:
+                closed = True
+            if closed:
+                self.close()
+                self.connect()
 
     def expire(self) -> None:
         """Abort the exchange in progress: its greenlet finds the connection closed."""

@@ -25,12 +25,23 @@ from loadtests.connection import FINAL_STATUS, NO_RESPONSE, TimedResponse
 from loadtests.recorder import Recorder
 from loadtests.requests import prepare_requests
 from loadtests.users import ClosedUser, OpenUser, ScenarioUser
-from twinbench.job import GeneratorState, GeneratorSummary, Job, StartAt
+from twinbench.job import (
+    GeneratorState,
+    GeneratorSummary,
+    Job,
+    JobSummary,
+    JobTarget,
+    StartAt,
+    Turn,
+)
 
 NS_PER_S = 1e9
 SCHEDSTAT = Path("/proc/thread-self/schedstat")
 # How often the generator checks whether the server still responds.
 CHECK_S = 0.05
+# How often it looks whether all users have had a response, and whether all have their last one:
+# a turn loses half of that.
+WARM_CHECK_S, DRAIN_CHECK_S = 0.01, 0.002
 # Time for all users to connect; then the load begins without the rest.
 MAX_SPAWN_S = 5.0
 # Longest extension of a closed load's warm-up, which waits until every user has had a response:
@@ -65,20 +76,25 @@ class Harness:
 
 
 class CellLoad:
-    """Load of one cell.
+    """Load of one target of a job, in turns.
 
-    Call `spawn_users`, `start`, `warm_up`, `run_until`, `drain`, `end` and `quit`, in this order.
+    Call `spawn_users`; for each turn `start`, `warm_up`, `measure` and `drain`; then `summary` and
+    `quit`.
     """
 
-    def __init__(self, job: Job, recorder: Recorder) -> None:
+    def __init__(self, job: Job, target: JobTarget) -> None:
         self.job = job
-        self.recorder = recorder
+        self.recorder = Recorder()
         self.collapsed = False
+        self.windows_ns: list[tuple[int, int]] = []
+        self._records = target.records
         self._began_ns = 0
+        self._cpu_s = self._waited_s = 0.0
+        self._unserved = 0
         self._open = job.load.kind == "open"
-        requests = prepare_requests(job.requests, job.host, job.seed, job.captures)
-        self._class = _user_class(job, recorder, requests)
-        environment = Environment(user_classes=[self._class], host=job.host)
+        requests = prepare_requests(job.requests, target.host, job.seed, target.captures)
+        self._class = _user_class(job, target, self.recorder, requests)
+        environment = Environment(user_classes=[self._class], host=target.host)
         self._runner: LocalRunner = environment.create_local_runner()
         self.users: list[ScenarioUser] = self._class.active_users
         self.arrivals = ArrivalDispatcher(job, self._class, requests) if self._open else None
@@ -95,57 +111,102 @@ class CellLoad:
 
     def start(self, at_ns: int) -> None:
         """Begin to send at that time."""
+        for user in self.users if self.windows_ns else ():  # after the first turn
+            user.responses = 0
+            user.renew()
         gevent.sleep(max(0.0, (at_ns - time.perf_counter_ns()) / NS_PER_S))
         self._began_ns = self.recorder.last_activity_ns = time.perf_counter_ns()
         if self.arrivals:
-            # The first to connect were accepted first: some servers serve only a few.
-            self._class.idle.reverse()
+            if not self.windows_ns:
+                # The first to connect were accepted first: some servers serve only a few.
+                self._class.idle.reverse()
             self.arrivals.begin(at_ns)
         else:
             self._class.start_event.set()
 
-    def warm_up(self) -> None:
+    def warm_up(self, warmup_s: float) -> None:
         """Run for `warmup_s`; a closed load, until every user has had a response.
 
         Until then a server may still be filling its pools (256 connections, 256 threads), and
         requests that wait for that are not in the records yet.
         """
-        self.run_until(self._began_ns + int(self.job.warmup_s * NS_PER_S))
+        self._run_until(self._began_ns + int(warmup_s * NS_PER_S))
         if self._open:
             return
         end_ns = time.perf_counter_ns() + MAX_EXTRA_WARM_UP_S * NS_PER_S
         while not self.collapsed and time.perf_counter_ns() < end_ns:
-            if not self.users_without_response():
+            if not self._users_without_response():
                 return
-            self.run_until(time.perf_counter_ns() + int(CHECK_S * NS_PER_S))
+            self._run_until(time.perf_counter_ns() + int(WARM_CHECK_S * NS_PER_S), WARM_CHECK_S)
 
-    def run_until(self, end_ns: int) -> None:
-        """Let the load run until then, or until the server has collapsed."""
-        while not self.collapsed and (left_ns := end_ns - time.perf_counter_ns()) > 0:
-            gevent.sleep(min(CHECK_S, left_ns / NS_PER_S))
-            self._check()
+    def measure(self, begin_ns: int, end_ns: int) -> None:
+        """Run the window; where the target collapses, it ends."""
+        self._unserved = max(self._unserved, self._users_without_response())
+        if self.arrivals:
+            self.arrivals.end_at(end_ns)
+        self._run_until(begin_ns)
+        cpu_s, waited_s = time.process_time(), _waited_s()
+        self._run_until(end_ns)
+        self._cpu_s += time.process_time() - cpu_s
+        self._waited_s += _waited_s() - waited_s
+        end_ns = min(end_ns, time.perf_counter_ns()) if self.collapsed else end_ns
+        self.windows_ns.append((begin_ns, max(begin_ns, end_ns)))
 
     def drain(self) -> None:
         """Send no more, and wait for the responses in flight, at most twice `collapse_s`."""
         self._send_last()
-        self._class.stopping = True
+        if self.arrivals:
+            self.arrivals.pause()
+        else:
+            self._class.start_event.clear()
         began_ns = time.perf_counter_ns()
         since_activity_ns = began_ns - self.recorder.last_activity_ns
         stalled_before = since_activity_ns > SHARE_BEFORE_END * self.job.collapse_s * NS_PER_S
         end_ns = began_ns + 2 * self.job.collapse_s * NS_PER_S
         while self.recorder.in_flight and time.perf_counter_ns() < end_ns and not self.collapsed:
-            gevent.sleep(CHECK_S / 10)
+            gevent.sleep(DRAIN_CHECK_S)
             if self._stalled():
                 none_since = self.recorder.last_activity_ns < began_ns
                 self.collapsed = stalled_before or (none_since and self.recorder.in_flight >= MANY)
                 return
+
+    def summary(self) -> GeneratorSummary:
+        """Write the records, those of unanswered requests too, and return the summary."""
+        unanswered = self._record_unanswered()
+        unwritten = self._write()
+        arrivals, windows = self.arrivals, self.windows_ns
+        scheduled, dropped = arrivals.within(windows) if arrivals else (0, 0)
+        return GeneratorSummary(
+            windows_ns=windows,
+            good=sum(self.recorder.good_between(*window) for window in windows),
+            collapsed=self.collapsed,
+            users_unserved=self._unserved,
+            unanswered=unanswered,
+            scheduled=scheduled,
+            dropped=dropped,
+            generator_cpu_s=round(self._cpu_s, 4),
+            generator_waited_s=round(self._waited_s, 4),
+            unwritten=unwritten,
+        )
+
+    def quit(self) -> None:
+        """Stop all users."""
+        if self.arrivals:
+            self.arrivals.close()
+        self._runner.quit()
+
+    def _run_until(self, end_ns: int, check_s: float = CHECK_S) -> None:
+        """Let the load run until then, or until the server has collapsed."""
+        while not self.collapsed and (left_ns := end_ns - time.perf_counter_ns()) > 0:
+            gevent.sleep(min(check_s, left_ns / NS_PER_S))
+            self._check()
 
     def _send_last(self) -> None:
         end_ns = time.perf_counter_ns() + LAST_ARRIVALS_S * NS_PER_S
         while self.arrivals and self.arrivals.due() and time.perf_counter_ns() < end_ns:
             gevent.sleep(CHECK_S / 50)
 
-    def end(self) -> int:
+    def _record_unanswered(self) -> int:
         """Record the requests in flight as unanswered; return their number."""
         now_ns = time.perf_counter_ns()
         pending = [user.pending for user in self.users if user.pending]
@@ -154,14 +215,16 @@ class CellLoad:
             self.recorder.add(request, FINAL_STATUS, intended_ns, response)
         return len(pending)
 
-    def quit(self) -> None:
-        """Stop all users."""
-        if self.arrivals:
-            self.arrivals.close()
-        self._runner.quit()
+    def _write(self) -> int:
+        """Write the records; return the errno of a failure, or 0."""
+        try:
+            self.recorder.write(self._records)
+        except OSError as error:
+            return error.errno or errno.EIO
+        return 0
 
-    def users_without_response(self) -> int:
-        """Return the number of users of a closed load without any response yet."""
+    def _users_without_response(self) -> int:
+        """Return the number of users of a closed load without any response in this turn."""
         return 0 if self._open else sum(not user.responses for user in self.users)
 
     def _check(self) -> None:
@@ -179,15 +242,15 @@ class CellLoad:
         return bool(self.recorder.in_flight) and stalled
 
 
-def _user_class(job: Job, recorder: Recorder, requests: Any) -> Any:
+def _user_class(job: Job, target: JobTarget, recorder: Recorder, requests: Any) -> Any:
     attributes: dict[str, Any] = {
         "requests": requests,
         "sink": recorder,
         "timeout_s": job.timeout_s,
         "user_ids": itertools.count(job.process, job.processes),
         "slots": itertools.count(),
-        "preconnect": job.preconnect,
-        "preconnect_batch": job.preconnect_batch,
+        "preconnect": target.preconnect,
+        "preconnect_batch": target.preconnect_batch,
         "active_users": [],
     }
     if job.load.kind == "open":
@@ -195,57 +258,37 @@ def _user_class(job: Job, recorder: Recorder, requests: Any) -> Any:
     return type("CellUser", (ClosedUser,), attributes | {"start_event": Event()})
 
 
-def run(job: Job, harness: Harness) -> GeneratorSummary | None:
+def run(job: Job, harness: Harness) -> JobSummary | None:
     """Run `job` and write its records; return None if the harness has ended."""
-    recorder = Recorder()
-    load = CellLoad(job, recorder)
+    loads = [CellLoad(job, target) for target in job.targets]
     gc.collect()
-    gc.freeze()
     gc.disable()
     try:
-        return _run_load(job, load, recorder, harness)
+        for load in loads:
+            load.spawn_users()
+        harness.send(GeneratorState(state="ready"))
+        while (turn := harness.recv(Turn)) and turn.target is not None:
+            if not _take_turn(loads[turn.target], turn, harness):
+                return None
+        return JobSummary(targets=[load.summary() for load in loads]) if turn else None
     finally:
-        load.quit()
+        for load in loads:
+            load.quit()
         gc.enable()
-        gc.unfreeze()
 
 
-def _run_load(
-    job: Job, load: CellLoad, recorder: Recorder, harness: Harness
-) -> GeneratorSummary | None:
-    load.spawn_users()
-    harness.send(GeneratorState(state="ready"))
-    if not (start := harness.recv(StartAt)):
-        return None
-    load.start(start.at_ns)
-    load.warm_up()
-    unserved = load.users_without_response()
+def _take_turn(load: CellLoad, turn: Turn, harness: Harness) -> bool:
+    """Run one turn: warm-up, window, drain. Return False if the harness has ended."""
+    load.start(turn.at_ns)
+    load.warm_up(turn.warmup_s)
     harness.send(GeneratorState(state="warm"))
     if not (start := harness.recv(StartAt)):
-        return None
-    window_ns = (start.at_ns, start.at_ns + int(job.measure_s * NS_PER_S))
-    if load.arrivals:
-        load.arrivals.end_at(window_ns[1])
-    load.run_until(window_ns[0])
-    cpu_s, waited_s = time.process_time(), _waited_s()
-    load.run_until(window_ns[1])
-    cpu_s, waited_s = time.process_time() - cpu_s, _waited_s() - waited_s
+        return False
+    load.measure(start.at_ns, start.at_ns + int(turn.measure_s * NS_PER_S))
     load.drain()
-    unanswered = load.end()
-    unwritten = _write(recorder, job)
-    scheduled, dropped = load.arrivals.between(*window_ns) if load.arrivals else (0, 0)
-    return GeneratorSummary(
-        window_ns=window_ns,
-        good=recorder.good_between(*window_ns),
-        collapsed=load.collapsed,
-        users_unserved=unserved,
-        unanswered=unanswered,
-        scheduled=scheduled,
-        dropped=dropped,
-        generator_cpu_s=round(cpu_s, 4),
-        generator_waited_s=round(waited_s, 4),
-        unwritten=unwritten,
-    )
+    in_flight = load.recorder.in_flight
+    harness.send(GeneratorState(state="drained", collapsed=load.collapsed, in_flight=in_flight))
+    return True
 
 
 def _waited_s() -> float:
@@ -256,20 +299,13 @@ def _waited_s() -> float:
         return 0.0
 
 
-def _write(recorder: Recorder, job: Job) -> int:
-    """Write the records; return the errno of a failure, or 0."""
-    try:
-        recorder.write(job.records)
-    except OSError as error:
-        return error.errno or errno.EIO
-    return 0
-
-
 def main() -> None:
     """Run jobs until the harness closes stdin."""
     # Locust's warning of a high spawn rate would hide the last output of a generator that dies.
     logging.getLogger("locust").setLevel(logging.ERROR)
     harness = Harness()
+    gc.collect()
+    gc.freeze()  # modules: each job collects only what it made
     while job := harness.recv(Job):
         if summary := run(job, harness):
             harness.send(summary)

@@ -1,6 +1,7 @@
 """Recorder of a cell's requests: in memory during the load, written afterwards."""
 
 import io
+import mmap
 import struct
 import time
 from pathlib import Path
@@ -26,8 +27,8 @@ class Recorder:
     """Rows of requests.parquet in memory, and the time of the last activity."""
 
     def __init__(self) -> None:
-        self._full: list[bytearray] = []
-        self._chunk = bytearray(CHUNK_ROWS * ROW.size)
+        self._full: list[mmap.mmap] = []
+        self._chunk = _chunk()
         self._end = 0
         self._errors = {"": NO_ERROR}
         self.in_flight = 0
@@ -74,4 +75,9 @@ class Recorder:
 
     def _begin_chunk(self) -> None:
         self._full.append(self._chunk)
-        self._chunk, self._end = bytearray(len(self._chunk)), 0
+        self._chunk, self._end = _chunk(), 0
+
+
+def _chunk() -> mmap.mmap:
+    """Return memory for CHUNK_ROWS rows; a bytearray would be filled with zeros at once."""
+    return mmap.mmap(-1, CHUNK_ROWS * ROW.size)

@@ -1,6 +1,7 @@
 """Locust users that send a scenario's requests: in a closed loop, or when an arrival is due."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
@@ -9,7 +10,6 @@ from urllib.parse import urlsplit
 import gevent
 from gevent.event import Event
 from locust import User, task
-from locust.exception import StopUser
 
 from loadtests.connection import NO_RESPONSE, Connection, TimedResponse
 from loadtests.requests import PreparedRequest
@@ -41,7 +41,6 @@ class ScenarioUser(User):
     requests: ClassVar[Sequence[PreparedRequest]]
     sink: ClassVar[ResultSink]
     timeout_s: ClassVar[float] = 30.0
-    stopping: ClassVar[bool] = False
     # Ids are unique among all processes, slots count from 0 in each.
     user_ids: ClassVar[Iterator[int]]
     slots: ClassVar[Iterator[int]]
@@ -84,6 +83,10 @@ class ScenarioUser(User):
         self.responses += 1
         return response.status != NO_RESPONSE
 
+    def renew(self) -> None:
+        """Connect again if the server has closed the connection between two turns."""
+        self.connection.renew()
+
     def on_stop(self) -> None:
         self.connection.close()
 
@@ -92,23 +95,22 @@ class ClosedUser(ScenarioUser):
     """User that sends, waits for the response, and sends again without think time."""
 
     abstract = True
-    # All users begin at the same time, connected: a load of N means N from the first request.
+    # Set while the load runs. All users begin at the same time, connected: a load of N means N
+    # from the first request.
     start_event: ClassVar[Event]
 
     @task
     def loop(self) -> None:
         # Each user starts at another of the same requests.
         start = self.user_id * START_STEP % len(self.requests)
-        requests = (*self.requests[start:], *self.requests[:start])
-        self.start_event.wait()
-        while not self.stopping:
-            for prepared in requests:
-                responded = self.send(prepared)
-                if self.stopping:
-                    break
-                if not responded:
-                    gevent.sleep(PAUSE_AFTER_ERROR_S)
-        raise StopUser
+        may_send = self.start_event
+        may_send.wait()
+        for prepared in itertools.cycle((*self.requests[start:], *self.requests[:start])):
+            if not self.send(prepared):
+                gevent.sleep(PAUSE_AFTER_ERROR_S)
+            if not may_send.is_set():
+                self.connection.rest()
+                may_send.wait()  # for the next turn
 
 
 class OpenUser(ScenarioUser):
@@ -119,14 +121,23 @@ class OpenUser(ScenarioUser):
 
     @task
     def loop(self) -> None:
-        resume: Any = gevent.getcurrent().switch
+        self.resume: Any = gevent.getcurrent().switch
+        self._watch()
+        while True:
+            self.idle.append(self.resume)
+            while not (due := self.connection.wait()):
+                if self.connection.is_open:  # resumed because the server has closed it
+                    self.connection.close()
+                else:  # by `renew`
+                    self._watch()
+            self.send(*due)
+
+    def renew(self) -> None:
+        """Have the user connect again if the server has closed its idle connection."""
+        if not self.connection.is_open:
+            gevent.get_hub().loop.run_callback(self.resume, None)
+
+    def _watch(self) -> None:
         if self.slot < self.preconnect:
             with contextlib.suppress(OSError):  # the first exchange will report it
                 self.connection.watch()
-        while not self.stopping:
-            self.idle.append(resume)
-            # Resumed without an arrival: the server has closed an idle connection.
-            while not (due := self.connection.wait()):
-                self.connection.close()
-            self.send(*due)
-        raise StopUser

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from twinbench.interruption import check_interrupted
 from twinbench.measure import machine
-from twinbench.plan import Cell, Plan, cells
+from twinbench.plan import AddedBlock, Cell, Plan, measured_together
 from twinbench.store import CellRecord, Manifest, Session, Store, StoreError, now, runs_of
 
-Measure = Callable[[Cell, Path], CellRecord]
+Measure = Callable[[Sequence[Cell], Sequence[Path]], list[CellRecord]]
 OnRecord = Callable[[CellRecord], None]
 
 
@@ -19,7 +19,6 @@ def new_run(
     manifest = Manifest(
         plan=plan,
         plan_file=plan_file,
-        cells=plan.count_cells(),
         machine=machine.describe(cores, load_average),
         versions=machine.versions(),
         sessions=[Session(started=now())],
@@ -38,7 +37,7 @@ def unfinished(runs: Path, plan_name: str, remark: Callable[[str], None]) -> Sto
 
     for store in runs_of(runs, plan_name, skipped):
         try:
-            if len(store.finished()) < store.manifest().cells:
+            if pending(store):
                 return store
         except (StoreError, OSError) as error:
             skipped(error)
@@ -46,9 +45,18 @@ def unfinished(runs: Path, plan_name: str, remark: Callable[[str], None]) -> Sto
 
 
 def pending(store: Store) -> list[Cell]:
-    """Return the measurements that are missing or were lost, in the order of the plan."""
+    """Return the measurements that are missing or were lost, in the order of the plan.
+
+    With them those that take turns with one of these: a pair is measured as a whole.
+    """
     finished = {record.number for record in store.finished()}
-    return [cell for cell in cells(store.manifest().plan) if cell.number not in finished]
+    manifest = store.manifest()
+    return [
+        cell
+        for group in measured_together(manifest.plan, manifest.planned())
+        if any(cell.number not in finished for cell in group)
+        for cell in group
+    ]
 
 
 def run(store: Store, todo: Sequence[Cell], measure: Measure, on_record: OnRecord) -> None:
@@ -58,15 +66,22 @@ def run(store: Store, todo: Sequence[Cell], measure: Measure, on_record: OnRecor
     in the manifest.
     """
     try:
-        for cell in todo:
+        for group in measured_together(store.manifest().plan, todo):
             check_interrupted()
-            record = measure(cell, store.begin(cell))
-            store.finish(record)
-            on_record(record)
+            for record in measure(group, [store.begin(cell) for cell in group]):
+                store.finish(record)
+                on_record(record)
     finally:
         manifest = store.manifest()
         manifest.sessions[-1].ended = now()
         store.write_manifest(manifest)
+
+
+def add_blocks(store: Store, added: Sequence[AddedBlock]) -> None:
+    """Add blocks to the measurements of a run."""
+    manifest = store.manifest()
+    manifest.added.extend(added)
+    store.write_manifest(manifest)
 
 
 def begin_session(store: Store) -> None:

@@ -1,8 +1,11 @@
 """Messages between the harness and the generator: a line of JSON each, in turn.
 
-    harness: Job               generator: GeneratorState, when all users are connected
-    harness: StartAt (load)    generator: GeneratorState, when warmed up
-    harness: StartAt (window)  generator: GeneratorSummary, when the records are written
+    harness: Job          generator: GeneratorState, when all users of all targets are connected
+    for each turn of a target:
+    harness: Turn         generator: GeneratorState, when warmed up
+    harness: StartAt      generator: GeneratorState, when the window is over and nothing in flight
+    at the end:
+    harness: Turn (none)  generator: JobSummary, when the records are written
 
 In steps, so that several processes start and measure at the same times.
 """
@@ -15,31 +18,52 @@ from pydantic import BaseModel
 from twinbench.plan import Arrivals, Load, Request
 
 
-class Job(BaseModel):
-    """The share of one generator process in one cell.
+class JobTarget(BaseModel):
+    """Server of a job.
 
-    Process number `process` has every `processes`-th user of a closed load, or arrival of an open
-    one. Arrivals that find `in_flight` requests of this process unanswered are dropped.
     `preconnect` users connect before the load, `preconnect_batch` at a time; the others when they
     are needed.
     """
 
     host: str
-    requests: list[Request]
     captures: dict[str, str]
+    preconnect: int
+    preconnect_batch: int
+    records: Path
+
+
+class Job(BaseModel):
+    """The share of one generator process in the load of one or more targets, in turns.
+
+    Process number `process` has every `processes`-th user of a closed load, or arrival of an open
+    one. Arrivals that find `in_flight` requests of this process unanswered are dropped. `turns`
+    and `load_s`: how many turns a target has at most, and how long they are together.
+    """
+
+    targets: list[JobTarget]
+    requests: list[Request]
     load: Load
     arrivals: Arrivals
     in_flight: int
-    preconnect: int
-    preconnect_batch: int
     process: int = 0
     processes: int = 1
-    warmup_s: float
-    measure_s: float
+    turns: int
+    load_s: float
     collapse_s: float
     timeout_s: float
     seed: int
-    records: Path
+
+
+class Turn(BaseModel):
+    """Turn of the target number `target`, whose load begins at `at_ns`; None: no more turns.
+
+    The window that follows the warm-up takes `measure_s`.
+    """
+
+    target: int | None
+    at_ns: int = 0
+    warmup_s: float = 0.0
+    measure_s: float = 0.0
 
 
 class StartAt(BaseModel):
@@ -49,22 +73,29 @@ class StartAt(BaseModel):
 
 
 class GeneratorState(BaseModel):
-    """What a generator process reports before the window."""
+    """What a generator process reports during a job.
 
-    state: Literal["ready", "warm"]
+    Once drained: `collapsed`, the target did; `in_flight`, requests without a response.
+    """
+
+    state: Literal["ready", "warm", "drained"]
+    collapsed: bool = False
+    in_flight: int = 0
 
 
 class GeneratorSummary(BaseModel):
-    """What a generator process reports after the load, besides its records.
+    """What a generator process reports on one target after the load, besides its records.
 
-    `good`: right responses within the window. `users_unserved`: users without any response when
-    the window began. `unanswered`: requests without a response when the load ended.
-    `scheduled`: arrivals due in the window, of which `dropped` were not sent.
-    `generator_cpu_s`: CPU time of this process in the window; `generator_waited_s`: time for which
-    it was ready to run and had no core. `unwritten`: errno of a failure to write the records, or 0.
+    `windows_ns`: the measuring window of each turn; one in which the target collapsed ends with
+    it. `good`: right responses within the windows. `users_unserved`: the most users without any
+    response when a window began. `unanswered`: requests without a response when the load ended.
+    `scheduled`: arrivals due in the windows, of which `dropped` were not sent.
+    `generator_cpu_s`: CPU time of this process in the windows; `generator_waited_s`: time for
+    which it was ready to run and had no core. `unwritten`: errno of a failure to write the
+    records, or 0.
     """
 
-    window_ns: tuple[int, int]
+    windows_ns: list[tuple[int, int]]
     good: int
     collapsed: bool
     users_unserved: int
@@ -74,3 +105,9 @@ class GeneratorSummary(BaseModel):
     generator_cpu_s: float
     generator_waited_s: float
     unwritten: int = 0
+
+
+class JobSummary(BaseModel):
+    """A summary for each target of a job."""
+
+    targets: list[GeneratorSummary]

@@ -31,7 +31,7 @@ from pydantic import (
 )
 
 from twinbench.models import MAX_FIGURE, Amount, Figure, Number
-from twinbench.plan import Cell, Load, Plan
+from twinbench.plan import AddedBlock, Cell, Load, Plan, cells, loads_of
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import SelfCheck
 from twinbench.text import UserError, one_line
@@ -39,7 +39,7 @@ from twinbench.text import UserError, one_line
 # Ten times the manifest of the longest plan with a remark on every measurement.
 MAX_JSON_BYTES = 1 << 26
 MAX_REASON = 150  # characters; half of an error message, which also names a path
-FORMAT: Literal[3] = 3
+FORMAT: Literal[4] = 4
 RUN_NAME_TIME = "%Y%m%d-%H%M%S%z"  # local time with its zone
 INTEGERS = (pl.Int32, pl.Int64)
 # Columns of a request, in order of time.
@@ -97,12 +97,16 @@ class CellRecord(BaseModel):
     """Record of one measurement.
 
     `outcome`: `done` (measured to the end), `collapsed` (the server stopped answering under load)
-    or `lost` (nothing to analyse; `reason` says why). `good`: correct responses in the window, as
-    counted by the generator. Open loads: `scheduled` arrivals were due in the window; `dropped` of
-    them were not sent because too many requests were in flight. `generator_cpu_s`: CPU time of the
-    busiest generator process in the window; `generator_waited_s`: time it was runnable without a
-    core. `server_cpu_s` and `server_memory_mib` are None if unknown. `remarks`: what is missing,
-    such as telemetry, and why.
+    or `lost` (nothing to analyse; `reason` says why). `windows_ns`: its measuring windows, in turns
+    with those of other targets; one in which the server collapsed ends with it. `good`: correct
+    responses in them, as counted by the generator. Open loads: `scheduled` arrivals were due in
+    the windows; `dropped` of them were not sent because too many requests were in flight.
+    `generator_cpu_s`: CPU time of the busiest generator process in the windows;
+    `generator_waited_s`: time it was runnable without a core. `server_cpu_s` and
+    `server_memory_mib` are None if unknown. `idle_cpu_s`: CPU time of the servers of other targets
+    in the windows. `restarted`: why the server was replaced within the block. `starts_s` and
+    `took_s`: its share of the time to start the servers, and of all time. `remarks`: what is
+    missing, such as telemetry, and why.
     """
 
     number: Number
@@ -112,7 +116,7 @@ class CellRecord(BaseModel):
     load: Load
     outcome: Literal["done", "collapsed", "lost"]
     reason: str = ""
-    window_ns: tuple[Stamp, Stamp] = (0, 0)
+    windows_ns: list[tuple[Stamp, Stamp]] = []
     users_unserved: Number = 0
     unanswered: Number = 0
     good: Number = 0
@@ -123,13 +127,17 @@ class CellRecord(BaseModel):
     server_memory_mib: Amount | None = 0.0
     generator_cpu_s: Amount = 0.0
     generator_waited_s: Figure = 0.0  # negative if the kernel stops reporting it
+    idle_cpu_s: dict[str, CpuSeconds] = {}
+    restarted: str = ""
+    starts_s: Amount = 0.0
+    took_s: Amount = 0.0
     remarks: list[str] = []
 
     @model_validator(mode="after")
-    def _window_has_a_length(self) -> Self:
-        begin_ns, end_ns = self.window_ns
-        if begin_ns > end_ns or (self.outcome == "done" and begin_ns == end_ns):
-            raise ValueError("the window has no length")
+    def _windows_have_a_length(self) -> Self:
+        edges_ns = [edge for window in self.windows_ns for edge in window]
+        if edges_ns != sorted(edges_ns) or (self.outcome == "done" and not self.window_s):
+            raise ValueError("the windows have no length")
         return self
 
     @property
@@ -138,7 +146,8 @@ class CellRecord(BaseModel):
 
     @property
     def window_s(self) -> float:
-        return (self.window_ns[1] - self.window_ns[0]) / 1e9
+        """The seconds inside all windows."""
+        return sum(end - begin for begin, end in self.windows_ns) / 1e9
 
 
 class Session(BaseModel):
@@ -149,12 +158,12 @@ class Session(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Plan, machine, versions and sessions of a run."""
+    """Plan, blocks added to it, machine, versions and sessions of a run."""
 
-    format: Literal[3] = FORMAT
+    format: Literal[4] = FORMAT
     plan: Plan
     plan_file: str
-    cells: Number
+    added: list[AddedBlock] = []
     machine: Machine
     versions: dict[str, str]
     sessions: list[Session] = Field(min_length=1)
@@ -170,12 +179,16 @@ class Manifest(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _cells_are_those_of_the_plan(self) -> Self:
-        if self.cells != self.plan.count_cells():
-            raise ValueError(
-                f"the plan has {self.plan.count_cells()} measurements, not {self.cells}"
-            )
+    def _added_blocks_are_of_the_plan(self) -> Self:
+        for each in self.added:
+            known = [s for s in self.plan.scenarios if s.name == each.scenario]
+            if not known or not set(each.loads) <= set(loads_of(known[0])):
+                raise ValueError(f"an added block of '{each.scenario}' is not of the plan")
         return self
+
+    def planned(self) -> list[Cell]:
+        """Return every measurement, of added blocks too, in order."""
+        return cells(self.plan, self.added)
 
 
 class Store:

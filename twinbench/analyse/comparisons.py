@@ -111,7 +111,12 @@ class PairedCells:
 
     def _statuses(self) -> Mapping[str, Counter[CellStatus]]:
         return {
-            name: Counter(cell.status for cell in self.cells if cell.target == name)
+            name: Counter(
+                cell.status
+                for cell in self.cells
+                # Of a disturbed measurement nothing is known of the target.
+                if cell.target == name and not cell.disturbed
+            )
             for name in self.names
         }
 

@@ -13,7 +13,7 @@ import polars as pl
 from scipy import stats
 
 from twinbench.analyse.results import CellFigures, CellStatus
-from twinbench.analyse.window import Window
+from twinbench.analyse.window import Windows
 from twinbench.plan import LoadKind, Plan
 from twinbench.selfcheck.result import Floor
 from twinbench.store import CellRecord
@@ -34,6 +34,9 @@ LAG_OF_RESPONSE = 0.1
 # What the self-check measures in a second moves by this factor from minute to minute on a shared
 # machine, and its bare timer does nothing with an arrival: in a clump, each waits for those before.
 FLOOR_TIMES, CLUMP_MS = 3, 0.2
+# Of a core: it slows the target whose turn it is by about as much, which is the smallest effect
+# worth showing. Idle servers with telemetry use 0.5 %, measured.
+MAX_IDLE_CPU = 0.03
 # Little's law, N = throughput x latency, holds exactly for users who always have one request in
 # flight: what is missing is time they spent otherwise.
 LITTLE_TOLERANCE = 0.03
@@ -67,17 +70,18 @@ class GateInput:
     plan: Plan
     record: CellRecord
     figures: CellFigures
-    window: Window
+    window: Windows
     errors: pl.Series
     floor: Floor | None
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Status of a cell, and its reasons."""
+    """Status of a cell, its reasons, and whether the machine was the cause of an invalid one."""
 
     status: CellStatus
     reasons: list[str]
+    disturbed: bool = False
 
 
 Gate = Callable[[GateInput], str | None]
@@ -92,13 +96,22 @@ def judge_cell(cell: GateInput) -> Judgement:
         silence = f"no response for {cell.plan.collapse_s:g} s"
         in_flight = f"while {record.unanswered} requests were in flight"
         return Judgement("collapsed", [f"{silence} {in_flight}", *record.remarks])
-    failed = [reason for gate in GATES[record.load.kind] if (reason := gate(cell))]
-    return Judgement("invalid" if failed else "valid", [*failed, *_remarks(cell)])
+    failed = {gate: reason for gate in GATES[record.load.kind] if (reason := gate(cell))}
+    disturbed = bool(failed) and failed.keys() <= {lag, generator_cpu} and not _busy(cell)
+    reasons = [*failed.values(), *_remarks(cell)]
+    return Judgement("invalid" if failed else "valid", reasons, disturbed)
+
+
+def _busy(cell: GateInput) -> bool:
+    """Return whether the generator used its core by itself, without waiting for it."""
+    return cell.figures.generator.cpu > MAX_GENERATOR_CPU
 
 
 def _remarks(cell: GateInput) -> Iterable[str]:
     """Return what a reader should know, and what invalidates nothing."""
     yield from cell.record.remarks
+    if restarted := cell.record.restarted:
+        yield f"on a fresh server: the one before in this block {restarted}"
     if unserved := cell.record.users_unserved:
         users = "user" if unserved == 1 else "users"
         yield f"{unserved} {users} had no response yet when the window began"
@@ -153,6 +166,18 @@ def not_drained(cell: GateInput) -> str | None:
     )
 
 
+def idle_servers(cell: GateInput) -> str | None:
+    """Check that the servers of other targets, on the same cores, were idle."""
+    if (cell.figures.idle_cpu or 0.0) <= MAX_IDLE_CPU:
+        return None
+    name, cpu_s = max(cell.record.idle_cpu_s.items(), key=lambda item: item[1])
+    return (
+        f"'{name}' used {cpu_s / cell.record.window_s:.0%} of the server's core while it should"
+        f" have been idle ({MAX_IDLE_CPU:.0%} is allowed): measure them one after the other"
+        ' (schedule = "sequential")'
+    )
+
+
 def little(cell: GateInput) -> str | None:
     """Check Little's law: as many requests are in flight as there are users.
 
@@ -176,11 +201,11 @@ def little(cell: GateInput) -> str | None:
 def trend(cell: GateInput) -> str | None:
     """Check that responses per slice of the window have no trend."""
     window = cell.window
-    arrived_ns = window.done_ns[window.counted] - window.begin_ns
+    arrived_ns = window.elapsed_ns(window.done_ns[window.counted])
     slices = min(SLICES, len(arrived_ns) // MIN_PER_SLICE)
     if slices < MIN_SLICES:
         return None
-    counts, _ = np.histogram(arrived_ns, slices, range=(0, window.end_ns - window.begin_ns))
+    counts, _ = np.histogram(arrived_ns, slices, range=(0, window.total_ns))
     # An empty slice has no logarithm; half a response is as near as a count can come.
     change, p = fitted_change(np.log(np.maximum(counts, 0.5)))
     if abs(change) <= math.log(1 + MAX_TREND) or p >= TREND_P:
@@ -212,19 +237,27 @@ def dropped_arrivals(cell: GateInput) -> str | None:
 
 
 def backlog(cell: GateInput) -> str | None:
-    """Check that requests in flight do not grow all the time."""
-    in_flight = cell.window.in_flight_at(BACKLOG_SAMPLES)
+    """Check that requests in flight do not grow all the time, in every window."""
+    growths = [_growth(in_flight) for in_flight in cell.window.in_flight_at(BACKLOG_SAMPLES)]
+    if not growths or not all(growths):
+        return None
+    begin, end = growths[-1] or (0.0, 0.0)
+    return (
+        f"not a steady state: requests in flight grew from {max(0.0, begin):.0f} to {end:.0f} in"
+        " the window. Either the rate is above what the server can take: lower it; or the window"
+        " is too short to tell: lengthen measure_s"
+    )
+
+
+def _growth(in_flight: np.ndarray) -> tuple[float, float] | None:
+    """Return begin and end of the line that they grow along, if they do."""
     if np.ptp(in_flight) == 0:
         return None
     fit = stats.linregress(np.arange(BACKLOG_SAMPLES), in_flight)
     growth = float(fit.slope) * BACKLOG_SAMPLES
     if fit.rvalue**2 < BACKLOG_R2 or growth < max(MIN_BACKLOG, MAX_TREND * in_flight.mean()):
         return None
-    return (
-        f"not a steady state: requests in flight grew from {max(0.0, fit.intercept):.0f} to"
-        f" {fit.intercept + growth:.0f} in the window. Either the rate is above what the server can"
-        " take: lower it; or the window is too short to tell: lengthen measure_s"
-    )
+    return float(fit.intercept), float(fit.intercept) + growth
 
 
 def offered_rate(cell: GateInput) -> str | None:
@@ -281,9 +314,9 @@ def _tail_is_late(cell: GateInput) -> bool:
 
 # The deeper reason first: what is dropped or piles up also fails later gates.
 GATES: dict[LoadKind, tuple[Gate, ...]] = {
-    "closed": (no_requests, errors, generator_cpu, little, trend, not_drained),
+    "closed": (no_requests, errors, generator_cpu, idle_servers, little, trend, not_drained),
     "open": (
-        *(no_requests, dropped_arrivals, backlog, errors, generator_cpu),
+        *(no_requests, dropped_arrivals, backlog, errors, generator_cpu, idle_servers),
         *(offered_rate, lag, not_drained),
     ),
 }

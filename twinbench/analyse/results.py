@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from twinbench.models import FrozenModel
-from twinbench.plan import Load, LoadKind, Plan
+from twinbench.plan import AddedBlock, Load, LoadKind, Plan
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import Machine
@@ -78,7 +78,9 @@ class CellFigures(ServerTelemetry):
     """Figures of one measurement; which requests count: docs/results.md.
 
     `requests` includes the `errors`. Of an open load, `scheduled` arrivals were due in the window,
-    and `dropped` of them were not sent. `latency_ms` is done - intended, `service_ms` done - sent;
+    and `dropped` of them were not sent. `idle_cpu` is the share of a core that the busiest server
+    of another target used in the windows; `restarted` why the server was replaced in this block.
+    `latency_ms` is done - intended, `service_ms` done - sent;
     background requests count everywhere else. `server_cpu` is the share of one core,
     `server_cpu_ms` CPU time per correct response, `per_cpu_s` correct responses per CPU second.
     """
@@ -100,13 +102,19 @@ class CellFigures(ServerTelemetry):
     server_cpu_ms: float | None
     per_cpu_s: float | None
     server_memory_mib: float | None
+    idle_cpu: float | None
+    restarted: str
 
 
 class CellResult(CellFigures):
-    """One measurement. `reasons` say why it is invalid or collapsed; of a valid one, remarks."""
+    """One measurement. `reasons` say why it is invalid or collapsed; of a valid one, remarks.
+
+    `disturbed`: invalid for a reason of the machine alone.
+    """
 
     status: CellStatus
     reasons: list[str]
+    disturbed: bool = False
 
 
 class Timeline(FrozenModel):
@@ -251,21 +259,33 @@ class ClaimResult(FrozenModel):
 
 
 class Timing(FrozenModel):
-    """Start of the run in local time, its duration, and the seconds inside measuring windows."""
+    """Start of the run in local time, its duration, and how it was spent.
+
+    `window_s` inside measuring windows; `warmup_s` beside them under load: connecting, warm-up,
+    draining; `starts_s` on starting servers; `checks_s` the rest: preflight and self-check.
+    """
 
     started: str
     elapsed_s: float
     window_s: float
+    warmup_s: float
+    starts_s: float
+    checks_s: float
     sessions: int
 
 
 class Results(FrozenModel):
-    """results.json. `remarks` are about the run as a whole: what is missing, and why."""
+    """results.json.
 
-    format: Literal[5] = 5
+    `added` are blocks beyond the plan's. `remarks` are about the run as a whole: what is missing,
+    and why.
+    """
+
+    format: Literal[6] = 6
     run: str
     plan: Plan
     timing: Timing
+    added: list[AddedBlock] = Field(default=[])
     missing_cells: int
     preflight: list[PreflightPair] = Field(default=[])
     remarks: list[str] = Field(default=[])

@@ -15,9 +15,8 @@ from twinbench.analyse.gates import GateInput, judge_cell
 from twinbench.analyse.results import CellResult, ClaimResult, Comparison, Results, Timeline, Timing
 from twinbench.analyse.run_gates import judge_run
 from twinbench.analyse.timelines import timelines
-from twinbench.analyse.window import TELEMETRY_COLUMNS, AnalysedCell, Window, cell_figures
-from twinbench.plan import Plan
-from twinbench.plan import cells as plan_cells
+from twinbench.analyse.window import TELEMETRY_COLUMNS, AnalysedCell, Windows, cell_figures
+from twinbench.plan import Cell, Plan
 from twinbench.remarks import remarked
 from twinbench.selfcheck.result import Floor
 from twinbench.store import CellRecord, Manifest, Store, StoreError, UnreadableError, atomic_write
@@ -34,7 +33,8 @@ NO_REQUESTS = pl.DataFrame(
 def analyse(store: Store) -> Results:
     """Return the results of a run, finished or not. Raises StoreError."""
     manifest, records = store.manifest(), store.records()
-    _check_planned(records, manifest.plan, store.folder)
+    planned = manifest.planned()
+    _check_planned(records, planned, store.folder)
     self_check = store.self_check()
     floor = self_check.floor if self_check else None
     with ThreadPoolExecutor(READERS) as readers:
@@ -53,7 +53,8 @@ def analyse(store: Store) -> Results:
         run=store.folder.name,
         plan=manifest.plan,
         timing=_timing(store, manifest, records),
-        missing_cells=manifest.cells - len(records),
+        added=manifest.added,
+        missing_cells=len(planned) - len(records),
         preflight=manifest.preflight,
         cells=results,
         curves=curves(manifest.plan, cells),
@@ -81,12 +82,17 @@ def analyse_cell(
     floor: Floor | None = None,
 ) -> AnalysedCell:
     """Return the figures of a cell, and its status by what is known of it alone."""
-    window = Window.of(record, requests, plan.scenario(record.scenario))
+    window = Windows.of(record, requests, plan.scenario(record.scenario))
     figures = cell_figures(record, window, telemetry, plan.collapse_s)
     errors = requests["error"].filter(pl.Series(window.failed))
     judgement = judge_cell(GateInput(plan, record, figures, window, errors, floor))
     return AnalysedCell(
-        CellResult(**dict(figures), status=judgement.status, reasons=judgement.reasons),
+        CellResult(
+            **dict(figures),
+            status=judgement.status,
+            reasons=judgement.reasons,
+            disturbed=judgement.disturbed,
+        ),
         window.response_ms(),
         window.service_ms(),
     )
@@ -148,10 +154,19 @@ def _unanalysed(record: CellRecord, plan: Plan, reason: str) -> AnalysedCell:
 
 
 def _timing(store: Store, manifest: Manifest, records: Sequence[CellRecord]) -> Timing:
+    elapsed_s, took_s, starts_s, window_s = (
+        store.elapsed_s(),
+        sum(record.took_s for record in records),
+        sum(record.starts_s for record in records),
+        sum(record.window_s for record in records),
+    )
     return Timing(
         started=manifest.sessions[0].started.isoformat(timespec="seconds"),
-        elapsed_s=round(store.elapsed_s(), 1),
-        window_s=round(sum(record.window_s for record in records), 1),
+        elapsed_s=round(elapsed_s, 1),
+        window_s=round(window_s, 1),
+        warmup_s=round(max(0.0, took_s - starts_s - window_s), 1),
+        starts_s=round(starts_s, 1),
+        checks_s=round(max(0.0, elapsed_s - took_s), 1),
         sessions=len(manifest.sessions),
     )
 
@@ -172,11 +187,11 @@ def _failures(cells: Sequence[_ReadCell]) -> Iterable[str]:
         yield f"measurement {first.cell.result.id}{more} {first.failure}"
 
 
-def _check_planned(records: Sequence[CellRecord], plan: Plan, folder: Path) -> None:
+def _check_planned(records: Sequence[CellRecord], cells: Sequence[Cell], folder: Path) -> None:
     """Check that the cells are those of the plan. Raises StoreError."""
-    planned = {tuple(cell) for cell in plan_cells(plan)}
+    planned = set(cells)
     for record in records:
-        cell = (record.number, record.block, record.scenario, record.target, record.load)
+        cell = Cell(record.number, record.block, record.scenario, record.target, record.load)
         if cell not in planned:
             raise StoreError(
                 f"{folder}: measurement {record.number} is not of its plan: {record.label}"

@@ -88,7 +88,11 @@ def _contended(cell: CellResult, field: str, share: float | None, usual: float) 
     taken = text.format(share=share)
     if share > usual + MAX_CONTENTION:
         reason = f"{taken}, {usual:.0%} is usual in this run: measure again {remedy}"
-        update = {"status": "invalid", "reasons": [reason, *cell.reasons]}
+        update = {
+            "status": "invalid",
+            "reasons": [reason, *cell.reasons],
+            "disturbed": cell.status == "valid" or cell.disturbed,
+        }
     elif share > REMARKABLE_CONTENTION:
         update = {"reasons": [*cell.reasons, f"{taken}, as is usual in this run"]}
     else:

@@ -78,8 +78,9 @@ def _typical(cells: Sequence[CellResult]) -> CellResult:
 
 
 def _timeline(store: Store, record: CellRecord, scenario: Scenario) -> Timeline:
-    requests = store.requests(record, REQUEST_COLUMNS)
-    begin_ns, end_ns = record.window_ns
+    """Return the first turn of a measurement; of a collapsed one, the turn that ended so."""
+    begin_ns, end_ns = record.windows_ns[-1 if record.outcome == "collapsed" else 0]
+    requests = _of_turn(store.requests(record, REQUEST_COLUMNS), record, begin_ns, end_ns)
     # To the end of the window even without responses. A collapse ends the load, and with it the
     # requests without a response.
     least_ns = begin_ns if record.outcome == "collapsed" else end_ns
@@ -94,7 +95,7 @@ def _timeline(store: Store, record: CellRecord, scenario: Scenario) -> Timeline:
         target=record.target,
         scenario=record.scenario,
         load=record.load,
-        window_s=record.window_s,
+        window_s=(end_ns - begin_ns) / NS_PER_S,
         seconds=edges_s.tolist(),
         latency_ms=edges_ms.tolist(),
         counts=_counts(done_s, response_ms, edges_s, edges_ms),
@@ -103,6 +104,17 @@ def _timeline(store: Store, record: CellRecord, scenario: Scenario) -> Timeline:
         threads_waiting=samples["threads_waiting"].to_list(),
         connections_waiting=samples["connections_waiting"].to_list(),
     )
+
+
+def _of_turn(
+    requests: pl.DataFrame, record: CellRecord, begin_ns: int, end_ns: int
+) -> pl.DataFrame:
+    """Return the requests sent between the window before and the end of this one."""
+    earlier_ns = max((end for _, end in record.windows_ns if end < begin_ns), default=-1)
+    of_turn = requests.filter(pl.col("intended_ns") > earlier_ns)
+    if record.outcome == "collapsed":
+        return of_turn
+    return of_turn.filter(pl.col("intended_ns") <= end_ns)
 
 
 def _responses(requests: pl.DataFrame, scenario: Scenario, begin_ns: int) -> tuple[Floats, Floats]:

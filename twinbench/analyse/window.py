@@ -21,8 +21,8 @@ from twinbench.store import CellRecord
 NS_PER_MS, NS_PER_S = 1e6, 1e9
 # A percentile with fewer samples beyond it changes from run to run by whole samples.
 SAMPLES_BEYOND = 20
-# Fewer telemetry samples, at 20 per second, are half a second: too little for a share of CPU time.
-MIN_SAMPLES = 10
+# Less telemetry than this is too little for a share of CPU time, which is counted in 10 ms.
+LEAST_SAMPLED_S = 0.4
 GAUGES = ("threads_used", "threads_waiting", "connections_used", "connections_waiting")
 TELEMETRY_COLUMNS = (*("t_ns", "cores_busy_s", "cpu_s", "cores_stolen_s", "loop_lag_ms"), *GAUGES)
 
@@ -31,15 +31,15 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Measuring window of a cell, and all its requests, warm-up included.
+class Windows:
+    """Measuring windows of a cell, and all its requests, warm-up included.
 
-    Masks select requests. A timestamp of 0 means that it did not happen.
+    `edges_ns`: begin and end of each window, in order. Masks select requests. A timestamp of 0
+    means that it did not happen.
     """
 
     kind: LoadKind
-    begin_ns: int
-    end_ns: int
+    edges_ns: Timestamps
     intended_ns: Timestamps
     sent_ns: Timestamps
     done_ns: Timestamps
@@ -48,12 +48,10 @@ class Window:
 
     @classmethod
     def of(cls, record: CellRecord, requests: pl.DataFrame, scenario: Scenario) -> Self:
-        begin_ns, end_ns = record.window_ns
         background = [n for n, request in enumerate(scenario.requests) if request.background]
         return cls(
             record.load.kind,
-            begin_ns,
-            end_ns,
+            np.array(record.windows_ns, dtype=np.int64).reshape(-1),
             intended_ns=requests["intended_ns"].to_numpy(),
             sent_ns=requests["sent_ns"].to_numpy(),
             done_ns=requests["done_ns"].to_numpy(),
@@ -61,8 +59,32 @@ class Window:
             background=requests["request"].is_in(background).to_numpy(),
         )
 
+    @property
+    def each_ns(self) -> list[tuple[int, int]]:
+        """Begin and end of each window."""
+        edges = self.edges_ns.tolist()
+        return list(zip(edges[::2], edges[1::2], strict=True))
+
+    @property
+    def begin_ns(self) -> int:
+        """Begin of the first window; 0 without one."""
+        return int(self.edges_ns[0]) if len(self.edges_ns) else 0
+
+    @property
+    def total_ns(self) -> int:
+        return sum(end - begin for begin, end in self.each_ns)
+
     def contains(self, times_ns: Timestamps) -> Mask:
-        return (times_ns >= self.begin_ns) & (times_ns < self.end_ns)
+        # After an odd number of edges a time is inside.
+        inside: Mask = np.searchsorted(self.edges_ns, times_ns, side="right") % 2 == 1
+        return inside
+
+    def elapsed_ns(self, times_ns: Timestamps) -> NDArray[np.float64]:
+        """Return how much of all windows had passed at each time."""
+        passed = np.diff(self.edges_ns, prepend=self.begin_ns)
+        passed[::2] = 0  # between two windows
+        elapsed: NDArray[np.float64] = np.interp(times_ns, self.edges_ns, np.cumsum(passed))
+        return elapsed
 
     @property
     def counted(self) -> Mask:
@@ -91,13 +113,14 @@ class Window:
 
     @property
     def responses(self) -> float:
-        """Number of correct responses inside the window, for the throughput.
+        """Number of correct responses inside the windows, for the throughput.
 
         Open loads: those that arrived. Closed loads: of each the share of [sent, done] that lies
         inside. Users in step respond in waves, of which arrivals would count one more or less, the
         same in every block (docs/decisions/0014-throughput-by-shares.md).
         """
-        return self._responses_until(self.end_ns) - self._responses_until(self.begin_ns)
+        until = [self._responses_until(edge_ns) for edge_ns in self.edges_ns.tolist()]
+        return sum(until[1::2]) - sum(until[::2])
 
     def _responses_until(self, time_ns: int) -> float:
         sent_ns, done_ns = self.sent_ns[self.correct], self.done_ns[self.correct]
@@ -110,23 +133,32 @@ class Window:
 
     @property
     def mean_in_flight(self) -> float:
-        """Mean number of requests in flight: the overlap of each [sent, done] with the window."""
-        if self.end_ns == self.begin_ns:
+        """Mean number of requests in flight: the overlap of each [sent, done] with the windows."""
+        if not self.total_ns:
             return 0.0
-        overlap = np.minimum(self._ended_ns, self.end_ns) - np.maximum(self.sent_ns, self.begin_ns)
-        total_ns = overlap.clip(0)[self.sent_ns > 0].sum()
-        return float(total_ns / (self.end_ns - self.begin_ns))
+        sent = self.sent_ns > 0
+        ended_ns, sent_ns = self._ended_ns[sent], self.sent_ns[sent]
+        overlaps_ns = (
+            (np.minimum(ended_ns, end_ns) - np.maximum(sent_ns, begin_ns)).clip(0).sum()
+            for begin_ns, end_ns in self.each_ns
+        )
+        return float(sum(overlaps_ns) / self.total_ns)
 
-    def in_flight_at(self, samples: int) -> NDArray[np.float64]:
-        """Return how many requests were due and without response, at evenly spaced times."""
-        at = np.linspace(self.begin_ns, self.end_ns, samples, endpoint=False)
-        due = np.searchsorted(np.sort(self.intended_ns), at, side="right")
-        ended = np.searchsorted(np.sort(self._ended_ns), at, side="right")
-        return (due - ended).astype(float)
+    def in_flight_at(self, samples: int) -> list[NDArray[np.int64]]:
+        """Return, for each window, how many requests were in flight at evenly spaced times.
+
+        In flight are those that are due and have no response.
+        """
+        due_ns, ended_ns = np.sort(self.intended_ns), np.sort(self._ended_ns)
+        times = [np.linspace(*edges_ns, samples, endpoint=False) for edges_ns in self.each_ns]
+        return [
+            np.searchsorted(due_ns, at, side="right") - np.searchsorted(ended_ns, at, side="right")
+            for at in times
+        ]
 
     @property
     def _ended_ns(self) -> Timestamps:
-        return np.where(self.done_ns > 0, self.done_ns, self.end_ns)
+        return np.where(self.done_ns > 0, self.done_ns, self.edges_ns.max(initial=0))
 
     def response_ms(self) -> NDArray[np.float64]:
         """Return done - intended of the timed requests."""
@@ -151,7 +183,7 @@ class AnalysedCell:
 
 
 def cell_figures(
-    record: CellRecord, window: Window, telemetry: pl.DataFrame | None, collapse_s: float
+    record: CellRecord, window: Windows, telemetry: pl.DataFrame | None, collapse_s: float
 ) -> CellFigures:
     """Return the figures of a cell; telemetry as in `server_telemetry`."""
     responses, errors = window.responses, int(window.failed.sum())
@@ -180,6 +212,8 @@ def cell_figures(
         server_cpu_ms=1e3 * cpu_s / responses if responses and cpu_s is not None else None,
         per_cpu_s=responses / cpu_s if cpu_s else None,
         server_memory_mib=record.server_memory_mib,
+        idle_cpu=idle_cpu(record),
+        restarted=record.restarted,
         **dict(server_telemetry(record, telemetry, collapse_s)),
     )
 
@@ -210,34 +244,49 @@ def percentiles(values: NDArray[np.float64], percents: Sequence[float]) -> list[
 def server_telemetry(
     record: CellRecord, samples: pl.DataFrame | None, collapse_s: float
 ) -> ServerTelemetry:
-    """Return the telemetry inside the window.
+    """Return the telemetry inside the windows.
 
     Of a collapsed cell also that of the time without responses before its end, which shows why.
     """
-    if samples is None:
+    if samples is None or not record.windows_ns:
         return ServerTelemetry()
-    begin_ns, end_ns = record.window_ns
+    *windows, (begin_ns, end_ns) = record.windows_ns
     if record.outcome == "collapsed":
         begin_ns = min(begin_ns, end_ns - int(collapse_s * NS_PER_S))
-    inside = samples.filter(pl.col("t_ns").is_between(begin_ns, end_ns))
-    busy, own = _rate(inside, "cores_busy_s"), _rate(inside, "cpu_s")
+    windows.append((begin_ns, end_ns))
+    inside = samples.filter(pl.any_horizontal(pl.col("t_ns").is_between(*w) for w in windows))
+    busy, own = _rate(samples, "cores_busy_s", windows), _rate(samples, "cpu_s", windows)
+    idle = idle_cpu(record) or 0.0
     loop_lag_ms = inside["loop_lag_ms"].drop_nulls().cast(pl.Float64).to_numpy()
     maxima = {f"{name}_max": inside[name].cast(pl.Int64).max() for name in GAUGES}
     return ServerTelemetry.model_validate(
         {
-            "stolen_cpu": _rate(inside, "cores_stolen_s"),
+            "stolen_cpu": _rate(samples, "cores_stolen_s", windows),
             # The two clocks tick apart: a little below zero is zero.
-            "other_cpu": None if busy is None or own is None else max(0.0, busy - own),
+            "other_cpu": None if busy is None or own is None else max(0.0, busy - own - idle),
             "loop_lag_p99_ms": float(np.percentile(loop_lag_ms, 99)) if len(loop_lag_ms) else None,
         }
         | maxima
     )
 
 
-def _rate(samples: pl.DataFrame, column: str) -> float | None:
-    """Return the growth per second of a cumulative column between its first and last sample."""
-    known = samples.select("t_ns", column).drop_nulls()
-    if len(known) < MIN_SAMPLES:
+def idle_cpu(record: CellRecord) -> float | None:
+    """Return the share of a core that the busiest idle server used; None without one."""
+    if not record.idle_cpu_s or not record.window_s:
         return None
-    (first_ns, first), (last_ns, last) = known.row(0), known.row(-1)
-    return float((last - first) / ((last_ns - first_ns) / NS_PER_S))
+    return max(record.idle_cpu_s.values()) / record.window_s
+
+
+def _rate(
+    samples: pl.DataFrame, column: str, windows_ns: Sequence[tuple[int, int]]
+) -> float | None:
+    """Return the growth per second of a cumulative column in the windows, between samples."""
+    known = samples.select("t_ns", column).drop_nulls()
+    if len(known) < 2:
+        return None
+    at_ns, values = known["t_ns"].to_numpy(), known[column].to_numpy()
+    edges_ns = np.clip(np.array(windows_ns), at_ns[0], at_ns[-1])
+    seconds = float(np.diff(edges_ns).sum()) / NS_PER_S
+    if seconds < LEAST_SAMPLED_S:
+        return None
+    return float(np.diff(np.interp(edges_ns, at_ns, values)).sum()) / seconds

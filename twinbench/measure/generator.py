@@ -1,11 +1,12 @@
 """The load generator: its processes, as the harness starts and steers them."""
 
+import contextlib
 import io
 import os
 import select
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from twinbench.interruption import interruptible
-from twinbench.job import GeneratorState, GeneratorSummary, Job, StartAt
+from twinbench.job import GeneratorState, GeneratorSummary, Job, JobSummary, StartAt, Turn
 from twinbench.measure.processes import Child
 from twinbench.paths import ROOT
 
@@ -38,8 +39,9 @@ class GeneratorFailedError(Exception):
 class LoadGenerator:
     """Processes of the load generator.
 
-    They start on first use and stay for all cells; all are replaced if one fails. A closed load
-    with fewer users than processes uses as many processes as users.
+    They start on first use and stay for all jobs; all are replaced if one fails. A closed load
+    with fewer users than processes uses as many processes as users. Call `begin`, then `turn` for
+    each turn of a target, then `finish`. All raise GeneratorFailedError.
     """
 
     def __init__(self, log: Path, cores: Sequence[int] = (), processes: int = 1) -> None:
@@ -47,42 +49,73 @@ class LoadGenerator:
         self._cores = cores
         self._processes = processes
         self._children: list[Child] = []
+        self._job: Job
+        self._shares: list[Job] = []
 
-    def run(self, job: Job) -> GeneratorSummary:
-        """Run `job`, shared by all processes, and write its records.
-
-        Raises GeneratorFailedError, and OSError if the records cannot be written.
-        """
+    def begin(self, job: Job) -> None:
+        """Give all processes their share of `job`, and wait until all users are connected."""
         closed = job.load.kind == "closed"
         count = min(self._processes, job.load.value) if closed else self._processes
         while len(self._children) < count:
             self._children.append(self._start())
-        children = self._children[:count]
-        shares = [_share(job, n, count) for n in range(count)]
-        try:
-            for child, share in zip(children, shares, strict=True):
+        self._job, self._shares = job, [_share(job, n, count) for n in range(count)]
+        with self._stopped_on_error():
+            for child, share in zip(self._active, self._shares, strict=True):
                 _send(child, share)
-            _recv_all(children, GeneratorState, SLACK_S)
-            _send_start(children)
+            _recv_all(self._active, GeneratorState, SLACK_S)
+
+    def turn(self, target: int, warmup_s: float, measure_s: float) -> GeneratorState:
+        """Run the turn of a target, to its last response. Return how it ended."""
+        collapse_s = self._job.collapse_s
+        with self._stopped_on_error():
+            turn = Turn(target=target, at_ns=_soon_ns(), warmup_s=warmup_s, measure_s=measure_s)
+            self._send_all(turn)
             # The warm-up of a closed load may be prolonged, by less than SLACK_S.
-            _recv_all(children, GeneratorState, job.warmup_s + job.collapse_s + SLACK_S)
-            _send_start(children)
-            timeout_s = job.measure_s + 3 * job.collapse_s + SLACK_S
-            summaries = _recv_all(children, GeneratorSummary, timeout_s)
-        except BaseException:
-            self.stop()  # a late message would be taken for one of the next cell
-            raise
-        for share, summary in zip(shares, summaries, strict=True):
-            if code := summary.unwritten:
-                raise OSError(code, os.strerror(code), str(share.records))
-        _join([share.records for share in shares], job.records)
-        return _merge(summaries)
+            _recv_all(self._active, GeneratorState, warmup_s + collapse_s + SLACK_S)
+            self._send_all(StartAt(at_ns=_soon_ns()))
+            states = _recv_all(self._active, GeneratorState, measure_s + 3 * collapse_s + SLACK_S)
+        collapsed = any(state.collapsed for state in states)
+        in_flight = sum(state.in_flight for state in states)
+        return GeneratorState(state="drained", collapsed=collapsed, in_flight=in_flight)
+
+    def finish(self) -> list[GeneratorSummary]:
+        """Have the records written; return a summary of each target.
+
+        Raises OSError too, if the records cannot be written.
+        """
+        with self._stopped_on_error():
+            self._send_all(Turn(target=None))
+            parts = [part.targets for part in _recv_all(self._active, JobSummary, SLACK_S)]
+        for share, part in zip(self._shares, parts, strict=True):
+            for target, summary in zip(share.targets, part, strict=True):
+                if code := summary.unwritten:
+                    raise OSError(code, os.strerror(code), str(target.records))
+        for number, target in enumerate(self._job.targets):
+            _join([share.targets[number].records for share in self._shares], target.records)
+        return [_merge(summaries) for summaries in zip(*parts, strict=True)]
 
     def stop(self) -> None:
-        """End all processes; `run` starts new ones."""
+        """End all processes; `begin` starts new ones."""
         for child in self._children:
             child.stop()
         self._children = []
+
+    @property
+    def _active(self) -> list[Child]:
+        return self._children[: len(self._shares)]
+
+    @contextlib.contextmanager
+    def _stopped_on_error(self) -> Iterator[None]:
+        """Stop all on an error: a late message would be taken for one of the next job."""
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
+
+    def _send_all(self, message: BaseModel) -> None:
+        for child in self._active:
+            _send(child, message)
 
     def _start(self) -> Child:
         command = [sys.executable, "-m", "loadtests.generator"]
@@ -90,32 +123,46 @@ class LoadGenerator:
 
 
 def _share(job: Job, process: int, processes: int) -> Job:
-    records = job.records.with_suffix(f".{process}.parquet") if processes > 1 else job.records
+    targets = [
+        target.model_copy(
+            update={
+                "records": target.records.with_suffix(f".{process}.parquet")
+                if processes > 1
+                else target.records,
+                "preconnect": len(range(process, target.preconnect, processes)),
+            }
+        )
+        for target in job.targets
+    ]
     return job.model_copy(
         update={
             "process": process,
             "processes": processes,
-            "records": records,
+            "targets": targets,
             # Every process needs a user of its own.
             "in_flight": max(1, len(range(process, job.in_flight, processes))),
-            "preconnect": len(range(process, job.preconnect, processes)),
         }
     )
 
 
 def _merge(shares: Sequence[GeneratorSummary]) -> GeneratorSummary:
-    """Return the sum of all processes' summaries, with the CPU times of the busiest process."""
+    """Return the sum of all processes' summaries, with the CPU times of the busiest process.
+
+    A window is the part that all processes measured.
+    """
     busiest = max(shares, key=lambda share: share.generator_cpu_s + share.generator_waited_s)
-    counts = ("good", "users_unserved", "unanswered", "scheduled", "dropped")
+    counts = ("good", "unanswered", "users_unserved", "scheduled", "dropped")
     sums = {name: sum(getattr(share, name) for share in shares) for name in counts}
+    windows = [
+        (max(begin for begin, _ in same), min(end for _, end in same))
+        for same in zip(*(share.windows_ns for share in shares), strict=True)
+    ]
     collapsed = any(share.collapsed for share in shares)
-    return busiest.model_copy(update={"collapsed": collapsed, **sums})
+    return busiest.model_copy(update={"collapsed": collapsed, "windows_ns": windows, **sums})
 
 
-def _send_start(children: Sequence[Child]) -> None:
-    start = StartAt(at_ns=time.perf_counter_ns() + LEAD_NS)
-    for child in children:
-        _send(child, start)
+def _soon_ns() -> int:
+    return time.perf_counter_ns() + LEAD_NS
 
 
 def _send(child: Child, message: BaseModel) -> None:

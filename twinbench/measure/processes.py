@@ -125,6 +125,23 @@ class Child:
         except psutil.NoSuchProcess:
             return 0
 
+    def pin(self, cores: Sequence[int]) -> None:
+        """Pin the supervisor, the command and its descendants to `cores`, with all their threads.
+
+        Linux only. Again until no thread is new: one that was not pinned yet may start another.
+        """
+        pinned: set[int] = set()
+        while fresh := set(self._threads()) - pinned:
+            for thread in fresh:
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setaffinity(thread, cores)
+            pinned |= fresh
+
+    def _threads(self) -> Iterator[int]:
+        children = psutil.Process(self.pid).children(recursive=True)
+        for pid in (self.pid, *(child.pid for child in children)):
+            yield from map(int, _list_folder(f"{PROC}/{pid}/task"))
+
     def last_output(self) -> str:
         """Return the last line that the command printed."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""

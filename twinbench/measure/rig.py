@@ -1,37 +1,29 @@
-"""Processes that a run keeps: the upstream API, the generator, and one server.
+"""Processes that a run keeps: the upstream API, the generator, and servers.
 
-A server is fresh for every block, scenario and target, and stays for their loads unless it
-collapsed, died or did not drain: what one cell leaves behind must not affect the next one.
+Servers are fresh for every block and scenario (or block, `fresh_servers`), and stay for all loads
+unless one collapsed, died or did not drain: what one measurement leaves behind must not affect the
+next one.
 """
 
-import shutil
+import contextlib
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from twinbench.exchange import ExchangeError, send_setup
-from twinbench.job import GeneratorSummary, Job
 from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.measure.machine import pin_to, share_cores
 from twinbench.measure.processes import adopt_orphans
 from twinbench.measure.server import HOST, Server, ServerFailedError
-from twinbench.measure.telemetry import (
-    NO_INSIDE_TELEMETRY,
-    NO_TELEMETRY,
-    MemoryLimit,
-    ServerSampler,
-)
+from twinbench.measure.telemetry import MemoryLimit
+from twinbench.measure.turns import CellInTurns, died, take_turns
 from twinbench.paths import ROOT
-from twinbench.plan import MAX_USERS, Cell, Plan, Target
-from twinbench.remarks import remarked
+from twinbench.plan import Cell, Plan, Target
 from twinbench.store import CellRecord
 
 UPSTREAM = Target(name="upstream", app="apps.upstream.main:app", cwd=ROOT)
 UPSTREAM_READY_S = 20.0
-DRAIN_S = 2.0
-# Least number of connections of an open load: a slow one needs them for its bursts.
-MIN_IN_FLIGHT = 64
-# Connections opened at once. Our servers have a listen queue of 2,048; others may have one of 5.
-PRECONNECT_BATCH, PRECONNECT_BATCH_OF_COMMAND = 64, 4
 
 
 class Rig:
@@ -39,13 +31,17 @@ class Rig:
 
     def __init__(self, plan: Plan, log_folder: Path) -> None:
         self.plan = plan
-        self._memory_limit = MemoryLimit.of(plan.memory_mib)
+        self._memory_limit = MemoryLimit.of(plan)
         self.cores = share_cores(max(target.workers for target in plan.targets))
         log = log_folder / "generator.log"
         self._generator = LoadGenerator(log, self.cores.generator, plan.processes)
-        self._server: Server | None = None
-        self._serving: tuple[Plan, int, str, str] | None = None
-        self._captures: dict[str, str] = {}  # from the setup of the scenario being served
+        self._servers: dict[str, Server] = {}
+        # From the setup of the scenario that was last measured, by target.
+        self._captures: dict[str, dict[str, str]] = {}
+        # Plan, block and scenario of the servers, and of the captures.
+        self._serving: tuple[Plan, int, str] | None = None
+        # Why a server was ended since its block or scenario began, by target.
+        self._ended: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         # The harness itself stays off the server's cores.
@@ -55,7 +51,7 @@ class Rig:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._stop_server(at_once=kind is not None)
+        self._stop_servers(at_once=kind is not None)
         self._generator.stop()
         self.upstream.stop()
         adopt_orphans(False)
@@ -63,44 +59,81 @@ class Rig:
 
     def start(self, target: Target, *, observe: bool = False) -> Server:
         """Return a fresh server of `target` that is ready. Raises ServerFailedError."""
-        cores = self.cores.server[: target.workers]
+        (server,) = self.start_all([target], observe=observe)
+        if isinstance(server, ServerFailedError):
+            raise server
+        return server
+
+    def start_all(
+        self, targets: Sequence[Target], *, observe: bool = False
+    ) -> list[Server | ServerFailedError]:
+        """Return a fresh server of each target that is ready, or why it is not.
+
+        All start at once. While nothing is measured, every other one starts on as many of the
+        generator's cores, which halves the time that two take.
+        """
         env = {"UPSTREAM_URL": self.upstream.url}
         if observe:  # otherwise the order of sets of text differs from process to process
             env["PYTHONHASHSEED"] = "0"
-        server = Server(target, cores=cores, env=env, observe=observe)
-        return _ready(server, self.plan.ready_s)
+        with contextlib.ExitStack() as stack:
+            servers = []
+            for number, target in enumerate(targets):
+                cores = self.cores.server[: target.workers]
+                spare = self.cores.generator[: len(cores)]
+                elsewhere = number % 2 and len(spare) == len(cores)
+                on = spare if elsewhere else cores
+                servers.append(Server(target, cores=on, env=env, observe=observe))
+                stack.callback(servers[-1].stop, at_once=True)
+            found = [_ready_or_error(server, self.plan.ready_s) for server in servers]
+            for server in found:
+                if isinstance(server, Server):
+                    server.move_to(self.cores.server[: server.target.workers])
+            stack.pop_all()
+        return found
 
-    def measure(self, cell: Cell, folder: Path, plan: Plan | None = None) -> CellRecord:
-        """Measure `cell` of `plan` (the rig's own by default); write its requests to `folder`.
+    def measure(
+        self, cells: Sequence[Cell], folders: Sequence[Path], plan: Plan | None = None
+    ) -> list[CellRecord]:
+        """Measure `cells` of `plan` (the rig's own by default), which take turns at one load.
 
-        Failures of server, upstream API and generator are in the record.
+        Their requests are written to `folders`. Failures of servers, upstream API and generator
+        are in the records.
         """
-        plan = plan or self.plan
+        plan, began_s = plan or self.plan, time.monotonic()
+        lost: dict[str, str] = {}
+        restarted: dict[str, str] = {}
         try:
             self._replace_ended_upstream()
-            server = self._server_for(cell, plan)
-        except (ServerFailedError, ExchangeError) as error:
-            return CellRecord(**cell._asdict(), outcome="lost", reason=str(error))
-        sampler = ServerSampler(server.child, server.cores, server.telemetry, self._memory_limit)
+            self._keep_servers(cells, plan)
+            restarted = dict(self._ended)
+            lost = self._start_missing(cells, plan)
+        except ServerFailedError as error:
+            lost = {cell.target: str(error) for cell in cells}
+        starts_s = time.monotonic() - began_s
+        of = [
+            CellInTurns(cell, self._servers[cell.target], folder, self._memory_limit)
+            for cell, folder in zip(cells, folders, strict=True)
+            if cell.target not in lost
+        ]
+        fields: dict[str, dict[str, Any]] = {}
         try:
-            with sampler:
-                summary = self._run_load(cell, plan, server, folder)
+            if of:
+                summaries = take_turns(of, self._generator, plan, self._captures, self._end_server)
+                upstream_died = died(self.upstream)
+                for each, summary in zip(of, summaries, strict=True):
+                    others = [other for other in of if other is not each]
+                    fields[each.cell.target] = each.fields(summary, others, upstream_died)
         except GeneratorFailedError as error:
-            self._stop_server(at_once=True)
-            return CellRecord(**cell._asdict(), outcome="lost", reason=str(error))
-        drained = not summary.collapsed and server.drained(DRAIN_S)
-        telemetry = _keep_telemetry(sampler, server, summary, folder)
-        outcome: Literal["done", "collapsed", "lost"] = "collapsed" if summary.collapsed else "done"
-        reason = ""
-        if died := sampler.ended_reason or _died(server):
-            outcome, reason = "lost", f"'{cell.target}' {died}"
-            shutil.copyfile(server.child.log, folder / "server.log")
-        elif died := _died(self.upstream):
-            outcome, reason = "lost", f"the external API that the apps call {died}"
-        if outcome != "done" or not drained:
-            self._stop_server(at_once=True)
-        fields = {**cell._asdict(), **summary.model_dump(), **telemetry}
-        return CellRecord(**fields, outcome=outcome, reason=reason, drained=drained)
+            self._stop_servers(at_once=True)
+            lost = {cell.target: str(error) for cell in cells} | lost
+        share: dict[str, Any] = {
+            "starts_s": starts_s / len(cells),
+            "took_s": (time.monotonic() - began_s) / len(cells),
+        }
+        for target, reason in restarted.items():
+            fields.get(target, {})["restarted"] = reason
+        fields |= {target: {"outcome": "lost", "reason": why} for target, why in lost.items()}
+        return [CellRecord(**cell._asdict(), **share, **fields[cell.target]) for cell in cells]
 
     def _start_upstream(self) -> Server:
         return _ready(Server(UPSTREAM, cores=self.cores.generator), UPSTREAM_READY_S)
@@ -108,81 +141,68 @@ class Rig:
     def _replace_ended_upstream(self) -> None:
         """Start the upstream API again if it has ended; servers have the old one's address."""
         if self.upstream.child.exit_code() is not None:
-            self._stop_server(at_once=True)
+            self._stop_servers(at_once=True)
             self.upstream.stop()
             self.upstream = self._start_upstream()
 
-    def _server_for(self, cell: Cell, plan: Plan) -> Server:
-        wanted = (plan, cell.block, cell.scenario, cell.target)
-        if self._server is None or self._serving != wanted:
-            self._stop_server()
-            self._server = self.start(plan.target(cell.target))
-            self._serving = wanted
-            self._captures = self._send_setup(cell, plan, self._server)
-        return self._server
+    def _keep_servers(self, cells: Sequence[Cell], plan: Plan) -> None:
+        """Stop the servers that `cells` do not use: of another block, scenario or target."""
+        before, self._serving = self._serving, (plan, cells[0].block, cells[0].scenario)
+        if before != self._serving:
+            self._captures = {}
+            shared = plan.fresh_servers == "block" and before and before[:2] == self._serving[:2]
+            if not shared:
+                self._stop_servers()
+                self._ended = {}
+        for name in self._servers.keys() - {cell.target for cell in cells}:
+            self._servers.pop(name).stop()
+
+    def _start_missing(self, cells: Sequence[Cell], plan: Plan) -> dict[str, str]:
+        """Start the servers of `cells` that do not run, and send each the setup of the scenario.
+
+        Return why some could not be started, by target.
+        """
+        missing = [cell.target for cell in cells if cell.target not in self._servers]
+        found = self.start_all([plan.target(name) for name in missing])
+        lost = {}
+        for name, server in zip(missing, found, strict=True):
+            if isinstance(server, ServerFailedError):
+                lost[name] = str(server)
+            else:
+                self._servers[name] = server
+                self._captures.pop(name, None)
+        for cell in cells:
+            if cell.target in lost or cell.target in self._captures:
+                continue
+            server = self._servers[cell.target]
+            try:
+                self._captures[cell.target] = self._send_setup(cell, plan, server)
+            except ExchangeError as error:
+                # Half set up: the next cell gets a fresh one.
+                self._end_server(cell.target, "could not be set up")
+                lost[cell.target] = f"'{cell.target}': {error}"
+        return lost
 
     def _send_setup(self, cell: Cell, plan: Plan, server: Server) -> dict[str, str]:
         setup = plan.scenario(cell.scenario).setup
-        try:
-            return send_setup(setup, HOST, server.port, plan.ready_s, plan.seed + cell.block)
-        except ExchangeError as error:
-            # Half set up: the next cell gets a fresh one.
-            self._stop_server(at_once=True)
-            raise ExchangeError(f"'{cell.target}': {error}") from None
+        return send_setup(setup, HOST, server.port, plan.ready_s, plan.seed + cell.block)
 
-    def _stop_server(self, *, at_once: bool = False) -> None:
-        if self._server:
-            self._server.stop(at_once=at_once)
-            self._server = None
+    def _end_server(self, target: str, why: str) -> None:
+        """End a server at once; the next cell of its target in this block is told why."""
+        self._servers.pop(target).stop(at_once=True)
+        self._ended[target] = why
 
-    def _run_load(self, cell: Cell, plan: Plan, server: Server, folder: Path) -> GeneratorSummary:
-        scenario = plan.scenario(cell.scenario)
-        # No more can wait for a server than arrive until it counts as collapsed.
-        limit = max(MIN_IN_FLIGHT, int(cell.load.value * plan.collapse_s))
-        batch = PRECONNECT_BATCH if server.target.app else PRECONNECT_BATCH_OF_COMMAND
-        return self._generator.run(
-            Job(
-                host=server.url,
-                requests=scenario.requests,
-                captures=self._captures,
-                load=cell.load,
-                arrivals=scenario.arrivals,
-                in_flight=min(scenario.in_flight or limit, MAX_USERS),
-                preconnect=server.max_connections,
-                preconnect_batch=batch,
-                warmup_s=plan.warmup_s,
-                measure_s=plan.measure_s_of(cell.scenario),
-                collapse_s=plan.collapse_s,
-                timeout_s=plan.timeout_s,
-                # The same requests for both targets of a pair, others in the next block.
-                seed=plan.seed + cell.block,
-                records=(folder / "requests.parquet").resolve(),
-            )
-        )
+    def _stop_servers(self, *, at_once: bool = False) -> None:
+        for server in self._servers.values():
+            server.stop(at_once=at_once)
+        self._servers = {}
 
 
-def _keep_telemetry(
-    sampler: ServerSampler, server: Server, summary: GeneratorSummary, folder: Path
-) -> dict[str, Any]:
-    """Write telemetry.parquet; return the fields of a record that telemetry fills in."""
-    cpu_s = memory_mib = None
-    with remarked(sampler.remarks, NO_TELEMETRY):
-        cpu_s = sampler.cpu_s(*summary.window_ns)
-        memory_mib = round(server.child.memory_bytes() / 2**20, 1)
-        sampler.write(folder / "telemetry.parquet")
-    remarks = [*server.remarks, *sampler.remarks]
-    if not summary.collapsed and (error := server.telemetry_error(DRAIN_S)):
-        remarks.append(f"{NO_INSIDE_TELEMETRY}: {error}")
-    return {"server_cpu_s": cpu_s, "server_memory_mib": memory_mib, "remarks": remarks}
-
-
-def _died(server: Server) -> str:
-    """Return how the server died under load, as a phrase; empty if it runs."""
+def _ready_or_error(server: Server, timeout_s: float) -> Server | ServerFailedError:
     try:
-        server.check_alive()
+        return _ready(server, timeout_s)
     except ServerFailedError as error:
-        return f"died while it was measured: {error}"
-    return ""
+        return error
 
 
 def _ready(server: Server, timeout_s: float) -> Server:

@@ -233,6 +233,12 @@ class Server:
         """Return the number of requests answered since its start; 0 if it does not report it."""
         return int(self._control.ask("answered", time.monotonic() + timeout_s).get("answered", 0))
 
+    def move_to(self, cores: Sequence[int]) -> None:
+        """Pin it to `cores`, with all its threads and processes."""
+        if tuple(cores) != self.cores:
+            self.child.pin(cores)
+            self.cores = tuple(cores)
+
     def stop(self, *, at_once: bool = False) -> None:
         """End it with its descendants, and remove its scratch folder.
 

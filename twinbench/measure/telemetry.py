@@ -20,6 +20,7 @@ from twinbench.measure.machine import memory_free_bytes
 from twinbench.measure.probe import COLUMNS as PROBE_COLUMNS
 from twinbench.measure.probe import PERIOD_NS, ROW, UNKNOWN, next_due_ns
 from twinbench.measure.processes import Child, core_seconds, process_tree
+from twinbench.plan import Plan
 from twinbench.remarks import remarked
 
 # An hour of rows, 4 MiB, of which only what is written takes up memory. Of a longer cell the
@@ -76,16 +77,21 @@ class MemoryLimit(NamedTuple):
     description: str
 
     @classmethod
-    def of(cls, memory_mib: int | None) -> Self:
+    def of(cls, plan: Plan) -> Self:
         """Return the limit of a plan.
 
         By default half of what is free, within the limit of a container, so that the harness
-        itself survives.
+        itself survives; servers that run at once share it.
         """
-        if memory_mib is not None:
-            return cls(memory_mib, f"memory_mib = {memory_mib}")
-        half = memory_free_bytes() / 2**21
-        return cls(half, f"{half:,.0f} MiB, half of what was free at the start (memory_mib)")
+        if plan.memory_mib is not None:
+            return cls(plan.memory_mib, f"memory_mib = {plan.memory_mib}")
+        at_once = max(map(plan.servers_at_once, plan.scenarios))
+        share = memory_free_bytes() / 2**21 / at_once
+        half = "half of what was free at the start (memory_mib)"
+        if at_once == 1:
+            return cls(share, f"{share:,.0f} MiB, {half}")
+        one = 'schedule = "sequential" runs one at a time'
+        return cls(share, f"{share:,.0f} MiB: {at_once} servers at once share {half}; {one}")
 
 
 class ServerSampler:
@@ -104,6 +110,7 @@ class ServerSampler:
     ) -> None:
         self._child, self._cores, self._buffer, self._limit = child, tuple(cores), buffer, limit
         self._rows: list[tuple[float | None, ...]] = []
+        self._inside = pl.DataFrame(schema=INSIDE)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="twinbench-sampler", daemon=True)
         self.ended_reason = ""
@@ -121,25 +128,26 @@ class ServerSampler:
         if self._thread.ident:
             self._thread.join()
 
-    def frame(self) -> pl.DataFrame:
-        """Return the rows of telemetry.parquet."""
-        outside = pl.DataFrame(self._rows, schema=OUTSIDE, orient="row")
-        inside = pl.DataFrame(schema=INSIDE)
+    def keep_inside(self) -> None:
+        """Keep what the probe has written: it goes with the server."""
         if self._buffer:
             with remarked(self.remarks, NO_INSIDE_TELEMETRY):
-                inside = self._buffer.rows()
-        return join(outside, inside)
+                self._inside = self._buffer.rows()
 
-    def cpu_s(self, begin_ns: int, end_ns: int) -> float | None:
-        """Return the server's CPU seconds in that time, interpolated between samples.
+    def frame(self) -> pl.DataFrame:
+        """Return the rows of telemetry.parquet."""
+        return join(pl.DataFrame(self._rows, schema=OUTSIDE, orient="row"), self._inside)
+
+    def cpu_s(self, windows_ns: Sequence[tuple[int, int]]) -> float | None:
+        """Return the server's CPU seconds in the windows, interpolated between samples.
 
         None if some samples are missing.
         """
         if self.remarks or not self._rows:
             return None
         samples = np.array(self._rows, dtype=float)
-        begin, end = np.interp([begin_ns, end_ns], samples[:, 0], samples[:, 2])
-        return float(end - begin)
+        edges = np.interp(np.array(windows_ns).reshape(-1, 2), samples[:, 0], samples[:, 2])
+        return float(np.diff(edges, axis=1).sum())
 
     def write(self, path: Path) -> None:
         """Write telemetry.parquet. Raises OSError."""

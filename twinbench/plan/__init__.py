@@ -4,6 +4,7 @@ from twinbench.plan.models import (
     ASPECTS,
     MAX_RATE,
     MAX_USERS,
+    AddedBlock,
     Arrivals,
     Aspect,
     Cell,
@@ -14,6 +15,8 @@ from twinbench.plan.models import (
     Target,
     cells,
     loads_of,
+    measured_together,
+    turns,
 )
 from twinbench.plan.read import PlanError, read_plan, read_scenario, scenario_names
 from twinbench.plan.requests import (
@@ -31,6 +34,7 @@ __all__ = [
     "MAX_RATE",
     "MAX_USERS",
     "NO_CAPTURES",
+    "AddedBlock",
     "Arrivals",
     "Aspect",
     "BaseRequest",
@@ -47,8 +51,10 @@ __all__ = [
     "Target",
     "cells",
     "loads_of",
+    "measured_together",
     "read_plan",
     "read_scenario",
     "render",
     "scenario_names",
+    "turns",
 ]

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 Arrivals = Literal["poisson", "constant"]
 LoadKind = Literal["closed", "open"]
+Schedule = Literal["alternating", "sequential"]
 # What the preflight compares of two targets.
 Aspect = Literal[
     "OpenAPI",
@@ -68,6 +70,7 @@ Milliseconds = Annotated[float, Field(strict=True, ge=1e3 * LEAST_S, le=1e3 * MA
 Users = Annotated[Count, Field(le=MAX_USERS)]
 Rate = Annotated[Count, Field(le=MAX_RATE)]
 Blocks = Annotated[Count, Field(le=10_000)]
+Windows = Annotated[Count, Field(le=100)]  # a millisecond each of the default measure_s
 Processes = Annotated[Count, Field(le=64)]  # more cores than one machine gives to one program
 Connections = Annotated[Count, Field(le=1_000_000)]  # more than a system opens
 Memory = Annotated[Count, Field(le=2**30)]  # a pebibyte, in MiB
@@ -210,8 +213,31 @@ class Plan(Strict):
     about: str = ""
     seed: Seed = 1
     blocks: Blocks = 5
+    time: str | None = Field(
+        default=None, description='time of the run, such as "10m": chooses blocks and measure_s'
+    )
+    precision: str | None = Field(
+        default=None,
+        description='half width of every interval, such as "5%": blocks are added until it is'
+        " reached, or `time` is over",
+    )
     warmup_s: WarmUp = 0.5
     measure_s: Seconds = 3.0
+    schedule: Schedule = Field(
+        default="alternating",
+        description="the targets of a scenario run at once and take turns at each load; or one"
+        " after the other, where they cannot run at once",
+    )
+    fresh_servers: Literal["scenario", "block"] = Field(
+        default="scenario",
+        description="each scenario of a block has fresh servers; or each block, which is quicker,"
+        " for scenarios that leave nothing behind in a server or its data",
+    )
+    windows: Windows = Field(
+        default=1,
+        description="number of windows that a measurement is divided into, in turns with those of"
+        " the other targets (A B, B A, ...)",
+    )
     slo_ms: Milliseconds = Field(
         default=200.0, description="the p99 that users are promised, at the highest load possible"
     )
@@ -286,6 +312,10 @@ class Plan(Strict):
         """Return the names of the targets of `scenario`; the first is its baseline."""
         return scenario.targets or [target.name for target in self.targets]
 
+    def servers_at_once(self, scenario: Scenario) -> int:
+        """Return how many servers of `scenario` run at the same time."""
+        return len(self.targets_of(scenario)) if self.schedule == "alternating" else 1
+
     def _count_cells_of(self, scenario: Scenario) -> int:
         loads = len(scenario.closed) + len(scenario.open)
         return self.blocks * loads * len(self.targets_of(scenario))
@@ -318,21 +348,77 @@ class Cell(NamedTuple):
     load: Load
 
 
-def cells(plan: Plan) -> list[Cell]:
-    """Return every cell of `plan`, in the order of measuring.
+class AddedBlock(Strict):
+    """Scenario measured once more than planned, at `loads`, as block number `block`.
 
-    Within a block the scenarios come in random order; within a scenario its targets, one right
-    after the other, so that a pair is measured in the same minutes; the loads in an order that
-    the targets share. All random orders depend on the plan's seed alone.
+    `reason`: a measurement was `disturbed` by the machine, or an interval was wider than the
+    plan's `precision`.
+    """
+
+    block: Count
+    scenario: Name
+    loads: Annotated[list[Load], NotEmpty]
+    reason: Literal["disturbed", "precision"]
+
+
+def cells(plan: Plan, added: Sequence[AddedBlock] = ()) -> list[Cell]:
+    """Return every cell of `plan` and of `added` blocks, in the order of measuring.
+
+    Within a block the scenarios come in random order. In the alternating schedule their loads
+    follow, and at each load the targets, which take turns; in the sequential one the targets,
+    each at all loads. All are in random order, which depends on the plan's seed alone.
     """
     rng = random.Random(plan.seed)
     order: list[tuple[int, str, str, Load]] = []
     for block in range(1, plan.blocks + 1):
-        for scenario in _shuffled(plan.scenarios, rng):
-            loads = _shuffled(loads_of(scenario), rng)
-            for target in _shuffled(plan.targets_of(scenario), rng):
-                order += [(block, scenario.name, target, load) for load in loads]
+        for scenario in _scenarios_in_order(plan, rng):
+            order += _in_order(plan, block, scenario, loads_of(scenario), rng)
+    for each in added:
+        rng = random.Random(f"{plan.seed} {each.block} {each.scenario}")
+        order += _in_order(plan, each.block, plan.scenario(each.scenario), each.loads, rng)
     return [Cell(number, *cell) for number, cell in enumerate(order, start=1)]
+
+
+def _scenarios_in_order(plan: Plan, rng: random.Random) -> list[Scenario]:
+    """Return the scenarios in random order; those that share servers one after the other."""
+    order = _shuffled(plan.scenarios, rng)
+    if plan.fresh_servers == "scenario":
+        return order
+    first: dict[tuple[str, ...], int] = {}
+    for number, scenario in enumerate(order):
+        first.setdefault(tuple(plan.targets_of(scenario)), number)
+    return sorted(order, key=lambda scenario: first[tuple(plan.targets_of(scenario))])
+
+
+def _in_order(
+    plan: Plan, block: int, scenario: Scenario, loads: Sequence[Load], rng: random.Random
+) -> list[tuple[int, str, str, Load]]:
+    loads, targets = _shuffled(loads, rng), plan.targets_of(scenario)
+    if plan.schedule == "alternating":
+        found = [(target, load) for load in loads for target in _shuffled(targets, rng)]
+    else:
+        found = [(target, load) for target in _shuffled(targets, rng) for load in loads]
+    return [(block, scenario.name, target, load) for target, load in found]
+
+
+def measured_together(plan: Plan, of: Sequence[Cell]) -> list[list[Cell]]:
+    """Return the cells that take turns, in groups; each alone in the sequential schedule."""
+
+    def key(cell: Cell) -> tuple[object, ...]:
+        alone = cell.target if plan.schedule == "sequential" else ""
+        return cell.block, cell.scenario, cell.load, alone
+
+    return [list(group) for _, group in groupby(of, key=key)]
+
+
+def turns(targets: int, windows: int) -> list[tuple[int, int]]:
+    """Return whose turn it is, and for how many windows: (target, windows).
+
+    Each target has `windows` of them, in the order A B, B A, A B, ...; two in a row are one turn.
+    """
+    order = [*range(targets)]
+    sequence = [n for turn in range(windows) for n in (order[::-1] if turn % 2 else order)]
+    return [(target, len(list(row))) for target, row in groupby(sequence)]
 
 
 def loads_of(scenario: Scenario) -> list[Load]:

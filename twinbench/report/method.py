@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from twinbench.analyse.gates import MAX_ERRORS
-from twinbench.analyse.results import CellResult, Results
+from twinbench.analyse.results import CellResult, Results, Timing
 from twinbench.analyse.statistics import MARGIN
 from twinbench.plan import ASPECTS
 from twinbench.report.elements import Badge, Table
@@ -78,6 +78,9 @@ def _measurements(results: Results) -> Iterable[Badge]:
         errors = sum(bool(error_share(cell)) for cell in results.cells)
         cause = f" ({errors:,} with errors)" if errors else ""
         yield Badge(f"{counts['invalid']:,} invalid{cause}", "plain", "measurements")
+    repeated = sum(len(each.loads) for each in results.added if each.reason == "disturbed")
+    if repeated:
+        yield Badge(f"{count(repeated, 'load')} measured again", "plain", "measurements")
     if results.missing_cells:
         yield Badge(f"{results.missing_cells:,} not measured yet", "bad", "measurements")
     if results.plan.blocks == 1:
@@ -140,7 +143,6 @@ def limits(results: Results) -> tuple[str, ...]:
 def setup_table(results: Results) -> Table:
     """Return machine, schedule and versions, each with its name."""
     plan, machine, timing = results.plan, results.machine, results.timing
-    inside = timing.window_s / timing.elapsed_s if timing.elapsed_s else 0.0
     cores = "not pinned"
     if machine.server_cores:
         server, generator = (
@@ -157,10 +159,22 @@ def setup_table(results: Results) -> Table:
             f"{count(plan.blocks, 'block')}; {plan.measure_s:g} s per measurement unless a scenario"
             f" says otherwise, after {plan.warmup_s:g} s of warm-up or more; seed {plan.seed}",
         ),
-        ("duration", f"{duration(timing.elapsed_s)}, {100 * inside:.0f} % of it measured"),
+        ("duration", f"{duration(timing.elapsed_s)}: {', '.join(_spent(timing))}"),
         ("versions", ", ".join(f"{name} {text}" for name, text in results.versions.items())),
     ]
     return _words("setup", "Machine and schedule", ("", ""), (row for row in rows if row[1]))
+
+
+def _spent(timing: Timing) -> Iterable[str]:
+    """Yield the shares of a run's time."""
+    parts = {
+        "measuring windows": timing.window_s,
+        "warm-up and draining": timing.warmup_s,
+        "starting servers": timing.starts_s,
+        "checks": timing.checks_s,
+    }
+    for name, seconds in parts.items():
+        yield f"{seconds / (timing.elapsed_s or 1.0):.0%} {name}"
 
 
 def conditions(machine: Machine) -> list[str]:

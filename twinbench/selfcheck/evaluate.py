@@ -60,7 +60,7 @@ class Measurement(NamedTuple):
     @property
     def in_window(self) -> pl.DataFrame:
         """The requests that were meant to be sent inside the window."""
-        begin, end = self.record.window_ns
+        ((begin, end),) = self.record.windows_ns  # one target has one turn
         return self.requests.filter(pl.col("intended_ns").is_between(begin, end, closed="left"))
 
 
