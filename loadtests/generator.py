@@ -31,7 +31,7 @@ from twinbench.job import (
     Job,
     JobSummary,
     JobTarget,
-    StartAt,
+    StartWindow,
     Turn,
 )
 
@@ -39,13 +39,11 @@ NS_PER_S = 1e9
 SCHEDSTAT = Path("/proc/thread-self/schedstat")
 # How often the generator checks whether the server still responds.
 CHECK_S = 0.05
-# How often it looks whether all users have had a response, and whether all have their last one:
-# a turn loses half of that.
-WARM_CHECK_S, DRAIN_CHECK_S = 0.01, 0.002
+# How often it looks whether a turn is warmed up, and drained: half of that is lost.
+TURN_CHECK_S = 0.002
 # Time for all users to connect; then the load begins without the rest.
 MAX_SPAWN_S = 5.0
-# Longest extension of a closed load's warm-up, which waits until every user has had a response:
-# some apps never serve all of 256 users while the others keep them busy. That is reported.
+# Longest extension of a closed load's warm-up. Users without a response by then are reported.
 MAX_EXTRA_WARM_UP_S = 1.5
 # A server that stops responding as the load ends has collapsed if it had not responded for this
 # share of the limit while requests were still sent, or if MANY or more are left and none gets a
@@ -125,19 +123,25 @@ class CellLoad:
             self._class.start_event.set()
 
     def warm_up(self, warmup_s: float) -> None:
-        """Run for `warmup_s`; a closed load, until every user has had a response.
+        """Run for `warmup_s`; a closed load, until there were as many responses as users.
 
         Until then a server may still be filling its pools (256 connections, 256 threads), and
-        requests that wait for that are not in the records yet.
+        requests that wait for that are not in the records yet. Not until every user has had one:
+        servers that serve some first would keep the others waiting for a second or more.
         """
         self._run_until(self._began_ns + int(warmup_s * NS_PER_S))
         if self._open:
             return
         end_ns = time.perf_counter_ns() + MAX_EXTRA_WARM_UP_S * NS_PER_S
         while not self.collapsed and time.perf_counter_ns() < end_ns:
-            if not self._users_without_response():
+            if self._responses() >= len(self.users):
                 return
-            self._run_until(time.perf_counter_ns() + int(WARM_CHECK_S * NS_PER_S), WARM_CHECK_S)
+            self._run_until(time.perf_counter_ns() + int(TURN_CHECK_S * NS_PER_S), TURN_CHECK_S)
+
+    def round_s(self) -> float:
+        """Return the time in which there are as many responses as users, by those of this turn."""
+        elapsed_s = (time.perf_counter_ns() - self._began_ns) / NS_PER_S
+        return elapsed_s * len(self.users) / max(1, self._responses())
 
     def measure(self, begin_ns: int, end_ns: int) -> None:
         """Run the window; where the target collapses, it ends."""
@@ -164,7 +168,7 @@ class CellLoad:
         stalled_before = since_activity_ns > SHARE_BEFORE_END * self.job.collapse_s * NS_PER_S
         end_ns = began_ns + 2 * self.job.collapse_s * NS_PER_S
         while self.recorder.in_flight and time.perf_counter_ns() < end_ns and not self.collapsed:
-            gevent.sleep(DRAIN_CHECK_S)
+            gevent.sleep(TURN_CHECK_S)
             if self._stalled():
                 none_since = self.recorder.last_activity_ns < began_ns
                 self.collapsed = stalled_before or (none_since and self.recorder.in_flight >= MANY)
@@ -222,6 +226,10 @@ class CellLoad:
         except OSError as error:
             return error.errno or errno.EIO
         return 0
+
+    def _responses(self) -> int:
+        """Return the number of responses in this turn."""
+        return sum(user.responses for user in self.users)
 
     def _users_without_response(self) -> int:
         """Return the number of users of a closed load without any response in this turn."""
@@ -281,10 +289,10 @@ def _take_turn(load: CellLoad, turn: Turn, harness: Harness) -> bool:
     """Run one turn: warm-up, window, drain. Return False if the harness has ended."""
     load.start(turn.at_ns)
     load.warm_up(turn.warmup_s)
-    harness.send(GeneratorState(state="warm"))
-    if not (start := harness.recv(StartAt)):
+    harness.send(GeneratorState(state="warm", round_s=load.round_s()))
+    if not (window := harness.recv(StartWindow)):
         return False
-    load.measure(start.at_ns, start.at_ns + int(turn.measure_s * NS_PER_S))
+    load.measure(window.at_ns, window.at_ns + int(window.measure_s * NS_PER_S))
     load.drain()
     in_flight = load.recorder.in_flight
     harness.send(GeneratorState(state="drained", collapsed=load.collapsed, in_flight=in_flight))

@@ -1,6 +1,7 @@
 """Loop over the measurements of a run, new or resumed; its sessions."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from twinbench.interruption import check_interrupted
@@ -13,15 +14,23 @@ OnRecord = Callable[[CellRecord], None]
 
 
 def new_run(
-    plan: Plan, plan_file: str, cores: machine.Cores, runs: Path, load_average: float | None = None
+    plan: Plan,
+    plan_file: str,
+    cores: machine.Cores,
+    runs: Path,
+    load_average: float | None = None,
+    began: datetime | None = None,
 ) -> Store:
-    """Make the folder of a run of `plan` under `runs`. Raises StoreError."""
+    """Make the folder of a run of `plan` under `runs`. Raises StoreError.
+
+    `began`: when its first session did; now, if left out.
+    """
     manifest = Manifest(
         plan=plan,
         plan_file=plan_file,
         machine=machine.describe(cores, load_average),
         versions=machine.versions(),
-        sessions=[Session(started=now())],
+        sessions=[Session(started=began or now())],
     )
     return Store.create(manifest, runs)
 
@@ -84,7 +93,7 @@ def add_blocks(store: Store, added: Sequence[AddedBlock]) -> None:
     store.write_manifest(manifest)
 
 
-def begin_session(store: Store) -> None:
+def begin_session(store: Store, began: datetime | None = None) -> None:
     """Add a session to the manifest of a run that is resumed.
 
     A session that was killed has no end: the time of its last measurement is taken.
@@ -92,5 +101,5 @@ def begin_session(store: Store) -> None:
     manifest = store.manifest()
     last = manifest.sessions[-1]
     last.ended = last.ended or max(last.started, store.last_written())
-    manifest.sessions.append(Session(started=now()))
+    manifest.sessions.append(Session(started=began or now()))
     store.write_manifest(manifest)

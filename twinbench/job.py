@@ -3,7 +3,7 @@
     harness: Job          generator: GeneratorState, when all users of all targets are connected
     for each turn of a target:
     harness: Turn         generator: GeneratorState, when warmed up
-    harness: StartAt      generator: GeneratorState, when the window is over and nothing in flight
+    harness: StartWindow  generator: GeneratorState, when the window is over and nothing in flight
     at the end:
     harness: Turn (none)  generator: JobSummary, when the records are written
 
@@ -55,30 +55,29 @@ class Job(BaseModel):
 
 
 class Turn(BaseModel):
-    """Turn of the target number `target`, whose load begins at `at_ns`; None: no more turns.
-
-    The window that follows the warm-up takes `measure_s`.
-    """
+    """Turn of the target number `target`, whose load begins at `at_ns`; None: no more turns."""
 
     target: int | None
     at_ns: int = 0
     warmup_s: float = 0.0
-    measure_s: float = 0.0
 
 
-class StartAt(BaseModel):
-    """A time on the monotonic clock."""
+class StartWindow(BaseModel):
+    """Window that begins at `at_ns` on the monotonic clock."""
 
     at_ns: int
+    measure_s: float
 
 
 class GeneratorState(BaseModel):
     """What a generator process reports during a job.
 
+    Once warm, of closed loads: `round_s`, the time in which there are as many responses as users.
     Once drained: `collapsed`, the target did; `in_flight`, requests without a response.
     """
 
     state: Literal["ready", "warm", "drained"]
+    round_s: float = 0.0
     collapsed: bool = False
     in_flight: int = 0
 

@@ -4,7 +4,8 @@ import contextlib
 import fcntl
 import functools
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,19 +15,27 @@ from twinbench import campaign
 from twinbench.interruption import defer_signals
 from twinbench.measure import machine
 from twinbench.measure.rig import Rig
+from twinbench.noise import earlier_noise
 from twinbench.plan import Plan, PlanError, read_plan
+from twinbench.plan.duration import (
+    LEAST_BLOCKS,
+    Noise,
+    estimated_s,
+    expected_difference,
+    fitted,
+)
 from twinbench.preflight.check import check
 from twinbench.preflight.result import PreflightPair
 from twinbench.progress import run_progress, status
 from twinbench.remarks import remarked
 from twinbench.scratch import remove_abandoned, scratch
 from twinbench.selfcheck.check import run_self_check, summary, warnings
-from twinbench.store import Store, StoreError
-from twinbench.text import duration
+from twinbench.store import Store, StoreError, now
+from twinbench.text import count, duration, parse_duration
 
-# Time of a measurement beside warm-up and window: server start, connecting, draining, writing.
-# Measured on two cores; used for the announced duration only.
-CELL_OVERHEAD_S = 0.65
+# Measured on two cores, for a plan that has a `time`.
+REPORT_AND_SELF_CHECK_S = 12.0
+FEW_BLOCKS = "The plan has few blocks ({}): with fewer than 5, intervals are very wide."
 # One for all users of the machine. TWINBENCH_LOCK names another file: tests set it.
 LOCK = Path("/tmp/twinbench.lock")  # noqa: S108  # opened without following links
 
@@ -35,12 +44,21 @@ class InterruptedRunError(Exception):
     """Run interrupted by Ctrl-C or SIGTERM: what is kept, and how to resume."""
 
 
-def run_plan(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> Store:
+def run_plan(
+    plan_file: Path,
+    runs: Path,
+    wishes: Mapping[str, str | None] | None = None,
+    *,
+    resume: bool,
+    console: Console,
+) -> Store:
     """Make all measurements of a plan that are missing and return the run folder.
 
-    Raises PlanError, PreflightError, StoreError and InterruptedRunError.
+    `wishes` are for keys of the plan, `time` and `precision`. Raises PlanError, PreflightError,
+    StoreError and InterruptedRunError.
     """
-    plan = read_plan_here(plan_file)
+    began, began_s = now(), time.monotonic()
+    plan = read_plan_here(plan_file, wishes)
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
@@ -48,28 +66,35 @@ def run_plan(plan_file: Path, runs: Path, *, resume: bool, console: Console) -> 
             rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
             with status(console) as on_status:
                 pairs = check(plan, str(plan_file), rig, on_status)
+            noise = earlier_noise(runs, machine.describe(rig.cores))
             if store:
                 _check_same_machine(store, rig)
-                campaign.begin_session(store)
+                campaign.begin_session(store, began)
             else:
-                store = campaign.new_run(plan, str(plan_file), rig.cores, runs, load.load_average)
+                plan = _fitted(plan, plan_file, time.monotonic() - began_s, noise)
+                store = campaign.new_run(
+                    plan, str(plan_file), rig.cores, runs, load.load_average, began
+                )
+            rig.plan = store.manifest().plan
             _keep_preflight(pairs, store)
             store.update_latest_link(runs.parent / "latest")
             workers = max(target.workers for target in plan.targets)
             remarks = machine.remarks(store.manifest().machine, workers, load.busy)
-            _add_remarks(store, [*remarks, *load.remarks], console)
+            few = [FEW_BLOCKS.format(plan.blocks)] if plan.blocks < LEAST_BLOCKS else []
+            _add_remarks(store, [*few, *remarks, *load.remarks], console)
             _print_unequal(pairs, console)
             _self_check(store, rig, runs, console)
-            console.print(f"{_announcement(store)} Run folder: {store.folder}", markup=False)
+            console.print(_announcement(store, noise), markup=False)
             _measure(store, rig, console)
+            _measure_more(store, rig, console)
     except KeyboardInterrupt:
         raise InterruptedRunError(_interrupted(store)) from None
     return store
 
 
-def read_plan_here(plan_file: Path) -> Plan:
+def read_plan_here(plan_file: Path, wishes: Mapping[str, str | None] | None = None) -> Plan:
     """Return the plan in `plan_file`. Raises PlanError if this machine cannot measure it."""
-    plan = read_plan(plan_file)
+    plan = read_plan(plan_file, wishes or {})
     if plan.processes > (most := machine.usable_cores()):
         raise PlanError(
             f"{plan_file}: processes = {plan.processes}: each generator process needs a core, and"
@@ -82,6 +107,25 @@ def read_plan_here(plan_file: Path) -> Plan:
             " remove its 'open', or measure on Linux"
         )
     return plan
+
+
+def _fitted(plan: Plan, plan_file: Path, spent_s: float, noise: Noise) -> Plan:
+    """Return `plan` with the blocks and seconds that fit into its `time`, if it has one.
+
+    Half of the time is for the blocks that its `precision` may add. Raises PlanError.
+    """
+    if not plan.time:
+        return plan
+    left_s = parse_duration(plan.time) - spent_s - REPORT_AND_SELF_CHECK_S
+    usable_s = left_s / 2 if plan.precision else left_s
+    if plan.precision and estimated_s(plan) <= usable_s:
+        return plan
+    try:
+        return fitted(plan, usable_s, noise)
+    except ValueError as error:
+        beside = f"; {duration(spent_s + REPORT_AND_SELF_CHECK_S)} of it are for checks and report"
+        half = ", and half of the rest for precision" if plan.precision else ""
+        raise PlanError(f"{plan_file}: time = {plan.time}: {error}{beside}{half}") from None
 
 
 def check_only(plan_file: Path, console: Console) -> list[PreflightPair]:
@@ -192,7 +236,7 @@ def _self_check(store: Store, rig: Rig, runs: Path, console: Console) -> None:
 
 def _measure(store: Store, rig: Rig, console: Console) -> None:
     todo = campaign.pending(store)
-    total = store.manifest().cells
+    total = len(store.manifest().planned())
     try:
         with run_progress(console, total, total - len(todo)) as on_record:
             campaign.run(store, todo, rig.measure, on_record)
@@ -203,10 +247,26 @@ def _measure(store: Store, rig: Rig, console: Console) -> None:
         ) from None
 
 
+def _measure_more(store: Store, rig: Rig, console: Console) -> None:
+    """Add blocks for what the machine disturbed, then for the plan's precision."""
+    # Here, because a process that measures the plan does not hold scipy.
+    from twinbench.analyse.more import blocks_to_measure
+
+    failed: list[str] = []
+    with remarked(failed, "no block was added for disturbed measurements or precision"):
+        while added := blocks_to_measure(store):
+            campaign.add_blocks(store, added)
+            loads = count(sum(len(each.loads) for each in added), "load")
+            why = "disturbed by the machine" if added[0].reason == "disturbed" else "for precision"
+            console.print(f"Measuring {loads} again ({why}).", markup=False)
+            _measure(store, rig, console)
+    _add_remarks(store, failed, console)
+
+
 def _interrupted(store: Store | None) -> str:
     if store is None:
         return "Interrupted before anything was measured."
-    total, todo = store.manifest().cells, len(campaign.pending(store))
+    total, todo = len(store.manifest().planned()), len(campaign.pending(store))
     rest = "the same command with --resume (make: RESUME=1) makes the rest"
     after = rest if todo else "'twinbench report' writes the report"
     return (
@@ -222,7 +282,9 @@ def _find_unfinished(plan: Plan, plan_file: Path, runs: Path, console: Console) 
             f"{runs}: there is no unfinished run of plan '{plan.name}' to resume;"
             " the report of a finished one: twinbench report"
         )
-    if store.manifest().plan != plan:
+    begun = store.manifest().plan
+    chosen = {"blocks": begun.blocks, "measure_s": begun.measure_s} if plan.time else {}
+    if begun != plan.model_copy(update=chosen):
         raise PlanError(
             f"{plan_file}: changed since {store.folder.name} was started; undo the change to resume"
             " it, or start again without --resume"
@@ -242,11 +304,18 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
         )
 
 
-def _announcement(store: Store) -> str:
-    manifest, pending = store.manifest(), campaign.pending(store)
-    plan, todo = manifest.plan, len(pending)
-    windows_s = sum(plan.measure_s_of(cell.scenario) for cell in pending)
-    seconds = windows_s + todo * (plan.warmup_s + CELL_OVERHEAD_S)
-    done = manifest.cells - todo
-    kept = f"{done} of {manifest.cells} measurements are kept, " if done else ""
-    return f"{kept}{todo} measurements to make, about {duration(seconds)}."
+def _announcement(store: Store, noise: Noise) -> str:
+    """Return what will be measured, for how long, and which difference it will probably show."""
+    manifest, todo = store.manifest(), len(campaign.pending(store))
+    plan, total = manifest.plan, len(manifest.planned())
+    done = total - todo
+    kept = f"{done} of {total} measurements are kept, " if done else ""
+    lines = [
+        f"{kept}{todo} measurements to make in {count(plan.blocks, 'block')}, about"
+        f" {duration(estimated_s(plan) * todo / total)}. Run folder: {store.folder}"
+    ]
+    if any(len(plan.targets_of(scenario)) > 1 for scenario in plan.scenarios):
+        expected = expected_difference(plan, noise)
+        shown = f"of {expected:.0%} or more" if expected < 1 else "of more than 2x"
+        lines.append(f"Differences {shown} will probably be shown (noise of {noise.source}).")
+    return "\n".join(lines)

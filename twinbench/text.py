@@ -1,6 +1,7 @@
 """Text for users: errors of one line, printable output, numbers, times, suggestions."""
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -11,6 +12,9 @@ ELLIPSIS = " ... "
 INVISIBLE = ("Cc", "Cf")
 # Python decodes a byte of a file name that is not UTF-8 to a surrogate, which cannot be encoded.
 SURROGATE, REPLACEMENT = "Cs", "\N{REPLACEMENT CHARACTER}"
+TIME = re.compile(r"(?:([0-9.]+)h)?(?:([0-9.]+)m)?(?:([0-9.]+)s)?")
+PERCENT = re.compile(r"([0-9.]+) ?%")
+MAX_TIME_S = 7 * 86_400.0
 UNITS_S = (("min", 60), ("hours", 3600), ("days", 86_400))
 
 
@@ -76,3 +80,28 @@ def duration(seconds: float) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a time such as "90s", "10m" or "1h30m". Raises ValueError."""
+    found = TIME.fullmatch(text.strip())
+    try:
+        parts = [float(part or 0) for part in found.groups()] if found else []
+    except ValueError:  # such as 1.2.3
+        parts = []
+    seconds = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
+    if not 0 < seconds <= MAX_TIME_S:
+        raise ValueError(f"'{text}' is no time up to a week: write it as 90s, 10m or 1h30m")
+    return seconds
+
+
+def parse_percent(text: str) -> float:
+    """Return a share such as "5%" as a number, 0.05. Raises ValueError."""
+    found = PERCENT.fullmatch(text.strip())
+    try:
+        share = float(found[1]) / 100 if found else 0.0
+    except ValueError:  # such as 1.2.3
+        share = 0.0
+    if not 0 < share <= 1:
+        raise ValueError(f"'{text}' is no precision: write it as 5%, at most 100%")
+    return share

@@ -22,7 +22,7 @@ from tests.instrument.plans import USERS
 from twinbench.cli.console import out
 from twinbench.exchange import ExchangeError, exchange
 from twinbench.interruption import EXIT_CODE, interruptible
-from twinbench.job import Job
+from twinbench.job import Job, JobTarget
 from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.measure.machine import Cores, share_cores
 from twinbench.measure.processes import Child
@@ -132,24 +132,30 @@ def _print_ratio(console: Console, what: str, value: float, least: float) -> Non
 
 
 def _ours(driver: LoadGenerator, url: str, folder: Path) -> Speed:
-    summary = driver.run(
+    target = JobTarget(
+        host=url,
+        captures={},
+        preconnect=USERS,
+        preconnect_batch=USERS,
+        records=folder / "requests.parquet",
+    )
+    driver.begin(
         Job(
-            host=url,
+            targets=[target],
             requests=[Request(path="/")],
-            captures={},
             load=Load("closed", USERS),
             arrivals="poisson",
             in_flight=USERS,
-            preconnect=USERS,
-            preconnect_batch=USERS,
-            warmup_s=0.5,
-            measure_s=SECONDS,
+            turns=1,
+            load_s=0.5 + SECONDS,
             collapse_s=2.0,
             timeout_s=10.0,
             seed=1,
-            records=folder / "requests.parquet",
         )
     )
+    driver.warm_up(0, 0.5)
+    driver.measure(SECONDS)
+    (summary,) = driver.finish()
     return Speed(summary.good / SECONDS, summary.generator_cpu_s / SECONDS)
 
 

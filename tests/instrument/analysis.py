@@ -137,7 +137,7 @@ def _analysed(
         target=target,
         load=load,
         outcome="done",
-        window_ns=(BEGIN_NS, END_NS),
+        windows_ns=[(BEGIN_NS, END_NS)],
     )
     return analyse_cell(record, rows, PLAN).result
 
@@ -211,7 +211,7 @@ def wrong_responses(recording: Recording) -> list[Check]:
     """Check every tenth response, which is wrong: counted like the server, and in no figure."""
     measurement = recording.measurement("erring")
     log = recording.log("erring", measurement)
-    begin, end = measurement.record.window_ns
+    ((begin, end),) = measurement.record.windows_ns
     inside = log.filter((log["ended_ns"] >= begin) & (log["ended_ns"] < end))
     good = log.filter(log["status"] == 200)
     errors = len(measurement.requests.filter(measurement.requests["error"] != ""))

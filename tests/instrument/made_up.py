@@ -132,7 +132,7 @@ def _keep(store: Store, plan: Plan, cell: Cell, requests: pl.DataFrame, begin_ms
     record = {
         **cell._asdict(),
         "outcome": "done",
-        "window_ns": (begin, end),
+        "windows_ns": [(begin, end)],
         "good": len(rows.filter((rows["error"] == "") & (rows["done_ns"] < end))),
         "scheduled": len(inside) if cell.load.kind == "open" else 0,
         "generator_cpu_s": 0.2 * plan.measure_s,

@@ -52,7 +52,7 @@ def matched(recording: Recording, measurement: Measurement) -> Matched:
     rows = measurement.requests.sort("sent_ns")
     both = min(len(rows), len(log))
     rows, log = rows[:both], log[:both]
-    begin, end = measurement.record.window_ns
+    ((begin, end),) = measurement.record.windows_ns
     service = ms(log, "ended_ns", "began_ns")
     return Matched(
         request=rows["request"].to_numpy(),

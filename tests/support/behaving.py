@@ -1,10 +1,11 @@
 """Server with a known behaviour: `python behaving.py PORT BEHAVIOUR [N]`.
 
 ok: responds at once; wait: after 20 ms; slow: after a second; short: closes each connection after
-a response, unannounced. The others misbehave after N right responses (0 by default). die: prints
-a line and exits; error: status 500; redirect: to itself; garbage: not HTTP; silent: no response;
-hang_up: closes within a response; drip: a byte a second; endless, flood and headers: a body with
-a length, one without, or header lines, endlessly and as fast as possible.
+a response, unannounced; impatient: closes one that is idle for 0.2 s. The others misbehave after N
+right responses (0 by default). die: prints a line and exits; error: status 500; redirect: to
+itself; garbage: not HTTP; silent: no response; hang_up: closes within a response; drip: a byte a
+second; endless, flood and headers: a body with a length, one without, or header lines, endlessly
+and as fast as possible.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ INSTEAD = {
     "redirect": b"HTTP/1.1 307 Go\r\nlocation: /\r\ncontent-length: 0\r\n\r\n",
     "garbage": b"what?\r\n\r\n",
     "ok": ANSWER,
+    "impatient": ANSWER,
     "wait": ANSWER,
     "slow": ANSWER,
     "hang_up": ANSWER[:-1],
@@ -31,10 +33,11 @@ WAITS_S = {"wait": 0.02, "slow": 1.0}
 class Behaviour:
     def __init__(self, name: str, good: int) -> None:
         self._name, self._good = name, good
+        self._patience_s = 0.2 if name == "impatient" else None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while await reader.readuntil(b"\r\n\r\n"):
+            while await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self._patience_s):
                 if wait_s := WAITS_S.get(self._name):
                     await asyncio.sleep(wait_s)
                 if self._good > 0:
@@ -44,7 +47,7 @@ class Behaviour:
                     await self._misbehave(writer)
                     if self._name in ("hang_up", "short"):
                         break
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass
         writer.close()
 

@@ -14,7 +14,7 @@ from twinbench.analyse.results import (
     Timing,
 )
 from twinbench.measure.control import Work
-from twinbench.plan import Load, Plan, cells
+from twinbench.plan import Load, Plan
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import Check, Floor, SelfCheck
 from twinbench.store import Machine, Manifest, Session, now
@@ -56,7 +56,6 @@ def manifest(of: Plan) -> Manifest:
     return Manifest(
         plan=of,
         plan_file="made-up.toml",
-        cells=len(cells(of)),
         machine=machine(),
         versions={"python": "3.11", "fastapi": "0"},
         sessions=[Session(started=now(), ended=now())],
@@ -175,7 +174,15 @@ def results(of: Plan, **parts: object) -> Results:
     values: dict[str, object] = {
         "run": "made-up",
         "plan": of,
-        "timing": Timing(started=STARTED, elapsed_s=60, window_s=30, sessions=1),
+        "timing": Timing(
+            started=STARTED,
+            elapsed_s=60,
+            window_s=30,
+            warmup_s=15,
+            starts_s=6,
+            checks_s=9,
+            sessions=1,
+        ),
         "missing_cells": 0,
         "self_check": None,
         "machine": machine(),

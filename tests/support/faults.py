@@ -6,19 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import psutil
 import pytest
+from pydantic import BaseModel
 
 from tests.support.processes import BEHAVING, command, marked_environment
 from twinbench.analyse.results import CellResult
 from twinbench.analyse.run import NO_REQUESTS, analyse_cell
-from twinbench.measure import generator
-from twinbench.measure.processes import Child
+from twinbench.measure.generator import LoadGenerator
 from twinbench.measure.rig import Rig
 from twinbench.plan import Load, Plan, cells
 from twinbench.store import CellRecord
@@ -89,7 +89,7 @@ def measure(
     """Measure a cell; return its record and result."""
     wanted = (scenario, target, load)
     cell = next(c for c in cells(rig.plan) if (c.scenario, c.target, c.load) == wanted)
-    record = rig.measure(cell, folder)
+    (record,) = rig.measure([cell], [folder])
     lost = record.outcome == "lost"
     requests = NO_REQUESTS if lost else pl.read_parquet(folder / "requests.parquet")
     return record, analyse_cell(record, requests, rig.plan).result
@@ -128,14 +128,14 @@ def _find(name: str, *, supervisors: bool) -> list[psutil.Process]:
 
 def at_start(patch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> None:
     """Call `act` in the next cell, once the generator was sent its start `number`."""
-    send_start, sent = generator._send_start, iter(range(100))
+    send_all, sent = LoadGenerator._send_all, iter(range(100))
 
-    def send_and_act(children: Sequence[Child]) -> None:
-        send_start(children)
+    def send_and_act(generator: LoadGenerator, message: BaseModel) -> None:
+        send_all(generator, message)
         if next(sent) == number:
             act()
 
-    patch.setattr(generator, "_send_start", send_and_act)
+    patch.setattr(LoadGenerator, "_send_all", send_and_act)
 
 
 def start_run(

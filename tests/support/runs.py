@@ -80,7 +80,7 @@ def rows(
 def record(cell: Cell, **changes: object) -> CellRecord:
     values: dict[str, object] = {
         "outcome": "done",
-        "window_ns": WINDOW_NS,
+        "windows_ns": [WINDOW_NS],
         "server_cpu_s": 0.2,
         "scheduled": cell.load.value if cell.load.kind == "open" else 0,
     }

@@ -43,12 +43,13 @@ def measure(rig: Rig, folder: Path, *behaviour: str, **scenario: object) -> Cell
             "scenarios": [{"name": "get", "requests": requests, **scenario}],
         }
     )
-    return rig.measure(cells(plan)[0], folder, plan)
+    (record,) = rig.measure(cells(plan)[:1], [folder], plan)
+    return record
 
 
 def due(record: CellRecord, folder: Path) -> pl.DataFrame:
     """Return the requests that were due in the window, in that order."""
-    begin, end = record.window_ns
+    ((begin, end),) = record.windows_ns
     found = pl.read_parquet(folder / "requests.parquet").sort("intended_ns")
     return found.filter(pl.col("intended_ns") >= begin, pl.col("intended_ns") < end)
 

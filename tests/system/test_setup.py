@@ -71,8 +71,8 @@ def measure(folder: Path, plan_text: str) -> CellRecord:
     (folder / "logs").mkdir()
     plan = read_plan(folder / "plan.toml")
     with Rig(plan, folder / "logs") as rig:
-        record = rig.measure(cells(plan)[0], folder)
-        assert (rig._server is None) == (record.outcome == "lost")
+        (record,) = rig.measure(cells(plan)[:1], [folder])
+        assert (not rig._servers) == (record.outcome == "lost")
     return record
 
 

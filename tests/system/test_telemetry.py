@@ -141,18 +141,18 @@ def test_a_server_that_is_too_big_costs_one_cell(tmp_path: Path) -> None:
     todo = {(cell.scenario, cell.target): cell for cell in cells(plan(tmp_path))}
     with Rig(plan(tmp_path), tmp_path) as rig:
         (big := tmp_path / "big").mkdir()
-        record = rig.measure(todo["grow", "own"], big)
+        (record,) = rig.measure([todo["grow", "own"]], [big])
         assert record.outcome == "lost"
         assert record.reason.startswith("'own' used ")
         assert record.reason.endswith(" MiB, more than memory_mib = 250; it was ended")
         assert float(str(pl.read_parquet(big / "telemetry.parquet")["memory_mib"].max())) > 250
         for name in ("own", "command"):
             (folder := tmp_path / f"ok {name}").mkdir()
-            record = rig.measure(todo["ok", name], folder)
+            (record,) = rig.measure([todo["ok", name]], [folder])
             assert (record.outcome, record.reason) == ("done", "")
             rows = pl.read_parquet(folder / "telemetry.parquet")
             assert rows.columns == COLUMNS
-            window = rows.filter(pl.col.t_ns.is_between(*record.window_ns))
+            window = rows.filter(pl.col.t_ns.is_between(*record.windows_ns[0]))
             assert window.height > 0
             # Other programs have no probe.
             assert window["loop_lag_ms"].is_null().all() == (name == "command")

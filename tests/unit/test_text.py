@@ -14,7 +14,13 @@ from twinbench import cli
 from twinbench.cli.console import PrintableConsole
 from twinbench.plan import cells
 from twinbench.progress import run_progress, status
-from twinbench.text import MAX_CHARACTERS, UserError, did_you_mean
+from twinbench.text import (
+    MAX_CHARACTERS,
+    UserError,
+    did_you_mean,
+    parse_duration,
+    parse_percent,
+)
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \u202eback\x9b1m\tend\udcff"
 
@@ -82,3 +88,24 @@ def test_suggestions_name_the_nearest_word_or_all() -> None:
     assert did_you_mean("setings", ["settings", "SQL"]) == "; did you mean 'settings'?"
     assert did_you_mean("x", ["settings", "SQL"]) == "; known: settings, SQL"
     assert did_you_mean("x", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("10m", 600), ("1h30m", 5400), ("1h", 3600), (" 1.5m ", 90), ("0.5s", 0.5)],
+)
+def test_a_time_is_read(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "-5m", "5 m", "1m1h", "0s", "9999h", "1e3s", "٣m"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no"):
+        parse_duration(text)
+
+
+def test_a_percentage_is_read() -> None:
+    assert [parse_percent(text) for text in ("5%", "2.5 %", "100%")] == [0.05, 0.025, 1]
+    for text in ("5", "0%", "101%", "%", "-5%", "five"):
+        with pytest.raises(ValueError, match="is no precision"):
+            parse_percent(text)

@@ -37,6 +37,9 @@ FLOOR_TIMES, CLUMP_MS = 3, 0.2
 # Of a core: it slows the target whose turn it is by about as much, which is the smallest effect
 # worth showing. Idle servers with telemetry use 0.5 %, measured.
 MAX_IDLE_CPU = 0.03
+# Of the users: a server that serves in another order than that of arrival leaves some of them out
+# for a while. More than a tenth is something that a reader should know.
+MAX_UNSERVED = 0.1
 # Little's law, N = throughput x latency, holds exactly for users who always have one request in
 # flight: what is missing is time they spent otherwise.
 LITTLE_TOLERANCE = 0.03
@@ -112,7 +115,8 @@ def _remarks(cell: GateInput) -> Iterable[str]:
     yield from cell.record.remarks
     if restarted := cell.record.restarted:
         yield f"on a fresh server: the one before in this block {restarted}"
-    if unserved := cell.record.users_unserved:
+    unserved = cell.record.users_unserved
+    if unserved > MAX_UNSERVED * cell.record.load.value:
         users = "user" if unserved == 1 else "users"
         yield f"{unserved} {users} had no response yet when the window began"
     if cell.record.load.kind == "open" and cell.floor is None and _tail_is_late(cell):

@@ -10,63 +10,92 @@ from statistics import median
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
 
 from twinbench.analyse.comparisons import PairedCells
 from twinbench.analyse.precision import blocks_to_add
-from twinbench.analyse.results import Results
-from twinbench.plan import AddedBlock, Load
-from twinbench.plan.duration import parse_percent
-from twinbench.store import CellRecord
+from twinbench.analyse.results import CellResult, Comparison, primary_metric
+from twinbench.analyse.run import compare_only
+from twinbench.plan import AddedBlock, Load, Plan
+from twinbench.store import CellRecord, Store
+from twinbench.text import parse_duration, parse_percent
 
 # Of the time of the plan's own blocks: what is disturbed is repeated for at most this share.
 REPEAT_SHARE = 0.1
+# Cap of a plan that has a precision and no time.
+MOST_TIME = "1h"
 
 Where = tuple[str, Load]
 
 
-def repeats(results: Results, records: Sequence[CellRecord]) -> list[AddedBlock]:
+def blocks_to_measure(store: Store) -> list[AddedBlock]:
+    """Return the blocks to measure next, none if the run is complete. Raises StoreError."""
+    manifest, records = store.manifest(), store.records()
+    plan = manifest.plan
+    cells, compared = compare_only(store)
+    if found := repeats(plan, manifest.added, cells, records):
+        return found
+    if not plan.precision:
+        return []
+    left_s = parse_duration(plan.time or MOST_TIME) - store.elapsed_s()
+    return for_precision(plan, cells, compared, records, left_s)
+
+
+def repeats(
+    plan: Plan,
+    added: Sequence[AddedBlock],
+    cells: Sequence[CellResult],
+    records: Sequence[CellRecord],
+) -> list[AddedBlock]:
     """Return the blocks that repeat what the machine disturbed, within `REPEAT_SHARE`."""
-    disturbed = {(c.block, c.scenario, c.load) for c in results.cells if c.disturbed}
+    disturbed = {(c.block, c.scenario, c.load) for c in cells if c.disturbed}
     wanted = Counter((scenario, load) for _, scenario, load in disturbed)
-    repeated = [each for each in results.added if each.reason == "disturbed"]
+    repeated = [each for each in added if each.reason == "disturbed"]
     wanted -= Counter((each.scenario, load) for each in repeated for load in each.loads)
     blocks = {each.block for each in repeated}
     spent_s = sum(r.took_s for r in records if r.block in blocks)
-    own_s = sum(r.took_s for r in records if r.block <= results.plan.blocks)
-    return _blocks(results, records, wanted, REPEAT_SHARE * own_s - spent_s, "disturbed")
+    own_s = sum(r.took_s for r in records if r.block <= plan.blocks)
+    return _blocks(records, wanted, REPEAT_SHARE * own_s - spent_s, "disturbed")
 
 
 def for_precision(
-    results: Results, records: Sequence[CellRecord], seconds: float
+    plan: Plan,
+    cells: Sequence[CellResult],
+    compared: Sequence[Comparison],
+    records: Sequence[CellRecord],
+    seconds: float,
 ) -> list[AddedBlock]:
     """Return the blocks that narrow intervals wider than the plan's precision, widest first.
 
     `seconds`: the time left.
     """
-    precision = parse_percent(results.plan.precision) if results.plan.precision else 0.0
+    if not plan.precision:
+        return []
+    precision = parse_percent(plan.precision)
     wanted: Counter[Where] = Counter()
     widths: dict[Where, float] = defaultdict(float)
-    for where, logs in _log_ratios(results) if precision else ():
+    for where, logs in _log_ratios(plan, cells, compared):
         wanted[where] = max(wanted[where], blocks_to_add(logs, precision))
-        widths[where] = max(widths[where], float(logs.std(ddof=1)) / len(logs) ** 0.5)
-    widest = Counter({w: wanted[w] for w in sorted(wanted, key=lambda w: -widths[w]) if wanted[w]})
-    return _blocks(results, records, widest, seconds, "precision")
+        widths[where] = max(widths[where], float(stats.sem(logs)))
+    widest = {where: wanted[where] for where in sorted(wanted, key=lambda where: -widths[where])}
+    return _blocks(records, widest, seconds, "precision")
 
 
-def _log_ratios(results: Results) -> Iterator[tuple[Where, np.ndarray]]:
-    """Yield the log ratios of every comparison by the metric that reports compare by."""
-    plan = results.plan
-    for c in results.comparisons:
-        if c.metric == results.primary_metric(c.scenario, c.load.kind) and c.blocks > 1 and c.ratio:
-            pair = PairedCells.of(
-                plan, plan.scenario(c.scenario), c.candidate, c.load, results.cells
-            )
-            figures = np.array(pair.figures(c.metric))
-            yield (c.scenario, c.load), np.log(figures[:, 1] / figures[:, 0])
+def _log_ratios(
+    plan: Plan, cells: Sequence[CellResult], compared: Sequence[Comparison]
+) -> Iterator[tuple[Where, NDArray[np.float64]]]:
+    """Yield the log ratios of every comparison, by the metric that reports compare by."""
+    for c in compared:
+        if c.metric == primary_metric(compared, c.scenario, c.load.kind) and c.ratio:
+            scenario = plan.scenario(c.scenario)
+            pair = PairedCells.of(plan, scenario, c.candidate, c.load, cells)
+            figures = np.log(pair.figures(c.metric))
+            if len(figures) > 1:
+                yield (c.scenario, c.load), figures[:, 1] - figures[:, 0]
 
 
 def _blocks(
-    results: Results,
     records: Sequence[CellRecord],
     wanted: Mapping[Where, int],
     seconds: float,

@@ -3,6 +3,7 @@
 `twinbench schema` prints the JSON Schema (docs/results.schema.json). Units are in the names.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -102,8 +103,8 @@ class CellFigures(ServerTelemetry):
     server_cpu_ms: float | None
     per_cpu_s: float | None
     server_memory_mib: float | None
-    idle_cpu: float | None
-    restarted: str
+    idle_cpu: float | None = None
+    restarted: str = ""
 
 
 class CellResult(CellFigures):
@@ -219,7 +220,8 @@ class Comparison(FrozenModel):
     `adjusted_p` is the probability of a ratio so far beyond the margin if the true one were at the
     margin, adjusted (Holm) for the loads of the same scenario, candidate, load kind and metric;
     below 0.05 there is a decision. `smallest_difference` is how far from 1 (0.12: 12 % more) the
-    ratio would have had to be for a decision in four cases of five.
+    ratio would have had to be for a decision in four cases of five; `halved_by` times as many
+    blocks would halve it.
 
     `collapses` say in how many blocks a target collapsed. Where one did in half of its blocks or
     more there is no ratio, and `not_collapsed` is the other, if it responded. `aa_check`: the two
@@ -236,6 +238,7 @@ class Comparison(FrozenModel):
     decision: Decision
     adjusted_p: float | None = None
     smallest_difference: float | None = None
+    halved_by: int | None = None
     aa_check: bool = False
     not_collapsed: str | None = None
     collapses: list[str] = Field(default=[])
@@ -320,15 +323,24 @@ class Results(FrozenModel):
         ]
 
     def primary_metric(self, scenario: str, kind: LoadKind) -> Metric:
-        """Return the metric by which reports compare targets.
+        """Return the metric by which reports compare targets."""
+        return primary_metric(self.comparisons, scenario, kind)
 
-        Closed loads: throughput. Open loads, which fix the throughput: p99, unless it lacks
-        samples at a load at which the median does not.
-        """
-        if kind == "closed":
-            return "throughput"
-        medians, tails = (
-            {c.load for c in self.compared(scenario, kind, metric) if c.ratio}
-            for metric in ("p50", "p99")
-        )
-        return "p99" if tails and tails >= medians else "p50"
+
+def primary_metric(compared: Sequence[Comparison], scenario: str, kind: LoadKind) -> Metric:
+    """Return the metric by which targets are compared.
+
+    Closed loads: throughput. Open loads, which fix the throughput: p99, unless it lacks samples
+    at a load at which the median does not.
+    """
+    if kind == "closed":
+        return "throughput"
+    medians, tails = (
+        {
+            c.load
+            for c in compared
+            if (c.scenario, c.load.kind, c.metric) == (scenario, kind, metric) and c.ratio
+        }
+        for metric in ("p50", "p99")
+    )
+    return "p99" if tails and tails >= medians else "p50"

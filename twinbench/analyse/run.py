@@ -33,12 +33,9 @@ NO_REQUESTS = pl.DataFrame(
 def analyse(store: Store) -> Results:
     """Return the results of a run, finished or not. Raises StoreError."""
     manifest, records = store.manifest(), store.records()
-    planned = manifest.planned()
-    _check_planned(records, planned, store.folder)
     self_check = store.self_check()
     floor = self_check.floor if self_check else None
-    with ThreadPoolExecutor(READERS) as readers:
-        read = list(readers.map(lambda r: _read_cell(store, r, manifest.plan, floor), records))
+    read = _read_cells(store, manifest, records, floor)
     results = judge_run([each.cell.result for each in read])
     cells = [replace(of.cell, result=result) for of, result in zip(read, results, strict=True)]
     remarks = [*manifest.remarks, *_cell_remarks(read), *_failures(read)]
@@ -54,7 +51,7 @@ def analyse(store: Store) -> Results:
         plan=manifest.plan,
         timing=_timing(store, manifest, records),
         added=manifest.added,
-        missing_cells=len(planned) - len(records),
+        missing_cells=len(manifest.planned()) - len(records),
         preflight=manifest.preflight,
         cells=results,
         curves=curves(manifest.plan, cells),
@@ -68,6 +65,15 @@ def analyse(store: Store) -> Results:
     with remarked(remarks, "public claims are not judged"):
         verdicts = claims(found)
     return found.model_copy(update={"claims": verdicts, "remarks": remarks})
+
+
+def compare_only(store: Store) -> tuple[list[CellResult], list[Comparison]]:
+    """Return measurements and comparisons of a run so far. Raises StoreError."""
+    manifest, self_check = store.manifest(), store.self_check()
+    floor = self_check.floor if self_check else None
+    read = _read_cells(store, manifest, store.records(), floor)
+    cells = judge_run([each.cell.result for each in read])
+    return cells, comparisons(manifest.plan, cells, floor)
 
 
 def write_results(store: Store, results: Results) -> None:
@@ -105,6 +111,14 @@ class _ReadCell:
     cell: AnalysedCell
     remarks: list[str]
     failure: str = ""
+
+
+def _read_cells(
+    store: Store, manifest: Manifest, records: Sequence[CellRecord], floor: Floor | None
+) -> list[_ReadCell]:
+    _check_planned(records, manifest.planned(), store.folder)
+    with ThreadPoolExecutor(READERS) as readers:
+        return list(readers.map(lambda r: _read_cell(store, r, manifest.plan, floor), records))
 
 
 def _read_cell(store: Store, record: CellRecord, plan: Plan, floor: Floor | None) -> _ReadCell:

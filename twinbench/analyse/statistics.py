@@ -6,6 +6,7 @@ in the same minutes. All is done on logarithms, because noise and ratios multipl
 twice as fast and half as fast are equally far from 1.
 """
 
+import bisect
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ CONFIDENCE = 1 - ALPHA
 MARGIN = 0.03
 # Share of cases in which the smallest difference is found: customary.
 POWER = 0.8
+# Of the time: nobody waits longer for an answer.
+MOST_TIMES = 100
 # The largest logarithm whose exponential is a float.
 MAX_LOG = math.log(sys.float_info.max)
 Values = NDArray[np.float64]
@@ -38,6 +41,7 @@ class LoadDecision:
     decision: Decision
     adjusted_p: float
     smallest_difference: float
+    halved_by: int | None
     reasons: list[str]
 
 
@@ -75,8 +79,10 @@ def _decide(metric: Metric, logs: Values, p: float, adjusted_p: float, loads: in
         decision = "faster" if (logs.mean() > 0) == (metric in HIGHER_IS_BETTER) else "slower"
     elif p < ALPHA:
         reasons.append(f"beyond the margin by itself, but not as one of {loads} loads")
-    difference = smallest_difference(float(stats.sem(logs)), len(logs), loads)
-    return LoadDecision(decision, adjusted_p, difference, reasons)
+    error, blocks = float(stats.sem(logs)), len(logs)
+    difference = smallest_difference(error, blocks, loads)
+    times = halved_by(error, blocks, loads)
+    return LoadDecision(decision, adjusted_p, difference, times, reasons)
 
 
 def p_beyond_margin(logs: Values) -> Values:
@@ -116,6 +122,21 @@ def smallest_difference(error: float, blocks: int, loads: int) -> float:
     """
     log = math.log1p(MARGIN) + _detectable_errors(blocks - 1, loads) * error
     return math.expm1(min(MAX_LOG, log))
+
+
+def halved_by(error: float, blocks: int, loads: int) -> int | None:
+    """Return how many times as many blocks halve `smallest_difference`.
+
+    None where its half is within the margin, or MOST_TIMES are not enough.
+    """
+    half = smallest_difference(error, blocks, loads) / 2
+
+    def enough(times: int) -> bool:
+        return smallest_difference(error / math.sqrt(times), blocks * times, loads) <= half
+
+    if half <= MARGIN or not enough(MOST_TIMES):
+        return None
+    return bisect.bisect_left(range(MOST_TIMES), True, key=enough, lo=1)
 
 
 @cache

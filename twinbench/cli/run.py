@@ -15,12 +15,25 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Finish the newest unfinished run of this plan.")
     ] = False,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Fit the run into this time, such as 10m."),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Add blocks until every interval is as narrow as this, such as 5%, or TIME is"
+            " over.",
+        ),
+    ] = None,
     runs: Annotated[Path, typer.Option(help="The folder that run folders are kept in.")] = RUNS,
 ) -> None:
     """Measure a plan and write the report. The last line printed is its path."""
     from twinbench.run import run_plan
 
-    store = run_plan(plan, runs, resume=resume, console=out)
+    wishes = {"time": time, "precision": precision}
+    store = run_plan(plan, runs, wishes, resume=resume, console=out)
     page = make_report(store)
     if lost := [record for record in store.records() if record.outcome == "lost"]:
         first = f"{lost[0].label}: {lost[0].reason}"

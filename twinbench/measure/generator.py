@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from twinbench.interruption import interruptible
-from twinbench.job import GeneratorState, GeneratorSummary, Job, JobSummary, StartAt, Turn
+from twinbench.job import GeneratorState, GeneratorSummary, Job, JobSummary, StartWindow, Turn
 from twinbench.measure.processes import Child
 from twinbench.paths import ROOT
 
@@ -40,8 +40,8 @@ class LoadGenerator:
     """Processes of the load generator.
 
     They start on first use and stay for all jobs; all are replaced if one fails. A closed load
-    with fewer users than processes uses as many processes as users. Call `begin`, then `turn` for
-    each turn of a target, then `finish`. All raise GeneratorFailedError.
+    with fewer users than processes uses as many processes as users. Call `begin`, then `warm_up`
+    and `measure` for each turn of a target, then `finish`. All raise GeneratorFailedError.
     """
 
     def __init__(self, log: Path, cores: Sequence[int] = (), processes: int = 1) -> None:
@@ -64,16 +64,23 @@ class LoadGenerator:
                 _send(child, share)
             _recv_all(self._active, GeneratorState, SLACK_S)
 
-    def turn(self, target: int, warmup_s: float, measure_s: float) -> GeneratorState:
-        """Run the turn of a target, to its last response. Return how it ended."""
-        collapse_s = self._job.collapse_s
+    def warm_up(self, target: int, warmup_s: float) -> float:
+        """Begin the turn of a target; return the time in which each user has a response.
+
+        0 for open loads.
+        """
         with self._stopped_on_error():
-            turn = Turn(target=target, at_ns=_soon_ns(), warmup_s=warmup_s, measure_s=measure_s)
-            self._send_all(turn)
+            self._send_all(Turn(target=target, at_ns=_soon_ns(), warmup_s=warmup_s))
             # The warm-up of a closed load may be prolonged, by less than SLACK_S.
-            _recv_all(self._active, GeneratorState, warmup_s + collapse_s + SLACK_S)
-            self._send_all(StartAt(at_ns=_soon_ns()))
-            states = _recv_all(self._active, GeneratorState, measure_s + 3 * collapse_s + SLACK_S)
+            timeout_s = warmup_s + self._job.collapse_s + SLACK_S
+            return max(s.round_s for s in _recv_all(self._active, GeneratorState, timeout_s))
+
+    def measure(self, measure_s: float) -> GeneratorState:
+        """Run the window of the turn, and to its last response. Return how it ended."""
+        with self._stopped_on_error():
+            self._send_all(StartWindow(at_ns=_soon_ns(), measure_s=measure_s))
+            timeout_s = measure_s + 3 * self._job.collapse_s + SLACK_S
+            states = _recv_all(self._active, GeneratorState, timeout_s)
         collapsed = any(state.collapsed for state in states)
         in_flight = sum(state.in_flight for state in states)
         return GeneratorState(state="drained", collapsed=collapsed, in_flight=in_flight)

@@ -111,7 +111,7 @@ class ServerSampler:
         self._child, self._cores, self._buffer, self._limit = child, tuple(cores), buffer, limit
         self._rows: list[tuple[float | None, ...]] = []
         self._inside = pl.DataFrame(schema=INSIDE)
-        self._over = threading.Event()
+        self._over, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._run, name="twinbench-sampler", daemon=True)
         self.ended_reason = ""
         self.remarks: list[str] = []
@@ -172,9 +172,16 @@ class ServerSampler:
             if self._over.wait(max(0, due_ns - time.perf_counter_ns()) / 1e9):
                 return
 
+    def sample(self) -> None:
+        """Add a sample to those that are taken by the thread."""
+        if not self.remarks:
+            with remarked(self.remarks, NO_TELEMETRY):
+                self._sample()
+
     def _sample(self) -> None:
-        use = self._tree.sample()
-        self._rows.append((time.perf_counter_ns(), *use, *core_seconds(self._cores)))
+        with self._lock:
+            use = self._tree.sample()
+            self._rows.append((time.perf_counter_ns(), *use, *core_seconds(self._cores)))
         self._enforce_limit(use.memory_mib)
 
     def _check_memory(self) -> None:

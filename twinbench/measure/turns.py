@@ -5,8 +5,9 @@ their CPU time in its windows is recorded.
 """
 
 import contextlib
+import itertools
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from twinbench.measure.telemetry import (
     MemoryLimit,
     ServerSampler,
 )
-from twinbench.plan import MAX_USERS, Cell, Plan, turns
+from twinbench.plan import MAX_USERS, Cell, Plan
 from twinbench.remarks import remarked
 
 DRAIN_S = 2.0
@@ -27,6 +28,13 @@ DRAIN_S = 2.0
 MIN_IN_FLIGHT = 64
 # Connections opened at once. Our servers have a listen queue of 2,048; others may have one of 5.
 PRECONNECT_BATCH, PRECONNECT_BATCH_OF_COMMAND = 64, 4
+
+# A turn costs a response of every user to warm up, another to drain, and messages.
+TURN_S = 0.015
+# A window is this many times as long as that: with two a turn, a ninth of the time is lost.
+WINDOW_COSTS = 4
+# Shorter ones hold too few responses (docs/decisions/0019-targets-take-turns.md).
+LEAST_WINDOW_S = 0.1
 
 # Ends the server of a target, whose reason is given as a phrase.
 End = Callable[[str, str], None]
@@ -109,31 +117,86 @@ def take_turns(
     end: End,
 ) -> list[GeneratorSummary]:
     """Measure cells at one load. Raises GeneratorFailedError."""
-    first = of[0].cell
-    seconds = plan.measure_s_of(first.scenario) / plan.windows
-    order = turns(len(of), plan.windows)
+    seconds, closed = plan.measure_s_of(of[0].cell.scenario), of[0].cell.load.kind == "closed"
+    turns = Turns(len(of), seconds, plan.windows or (None if closed else 1))
     with contextlib.ExitStack() as stack:
         for each in of:
             stack.enter_context(each.sampler)
-        generator.begin(_job(of, plan, captures, len(order)))
+        generator.begin(_job(of, plan, captures))
         begun: set[int] = set()
-        for number, windows in order:
-            if (each := of[number]).over:
-                continue
-            # Later a closed load goes on once every user has had a response.
-            again = number in begun and first.load.kind == "closed"
-            state = generator.turn(number, 0.0 if again else plan.warmup_s, windows * seconds)
+        while (
+            number := turns.next(over=[n for n, each in enumerate(of) if each.over])
+        ) is not None:
+            # Later a closed load goes on once there were as many responses as users.
+            again = number in begun and closed
             begun.add(number)
-            each.end_turn(state, end)
+            for each in of:
+                each.sampler.sample()  # all idle: what follows is of this turn
+            turns.allow(number, generator.warm_up(number, 0.0 if again else plan.warmup_s))
+            of[number].end_turn(generator.measure(turns.take(number)), end)
         summaries = generator.finish()
         for each in of:
             each.leave()
         return summaries
 
 
-def _job(
-    of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str, str]], turns: int
-) -> Job:
+class Turns:
+    """Whose turn it is, and for how long: A B, B A, A B, ...; two in a row are one.
+
+    `seconds` for each of the `targets`, in `windows`. Without a number of windows they are as
+    short as turns allow: noise of the machine lasts for tenths of a second, and cancels out of
+    the ratio of what is measured within it.
+    """
+
+    def __init__(self, targets: int, seconds: float, windows: int | None) -> None:
+        self._left_s = [seconds] * targets
+        self._round_s: dict[int, float] = {}
+        if targets == 1:
+            windows = 1
+        self._fixed = windows is not None
+        self._window_s = seconds / windows if windows else LEAST_WINDOW_S
+        self._sequence = _alternating(targets)
+        self._windows = 0
+
+    def next(self, over: Sequence[int]) -> int | None:
+        """Return the target that is next, None at the end; targets that are `over` get no turn."""
+        for target in over:
+            self._left_s[target] = 0.0
+        if not any(self._left_s):
+            return None
+        target, self._windows = next(t for t in self._sequence if self._left_s[t[0]])
+        return target
+
+    def allow(self, target: int, round_s: float) -> None:
+        """Choose the length of windows by the time in which every user of a target has a response.
+
+        The shortest of its turns, since a server may be slow at first; of the slowest target.
+        """
+        self._round_s[target] = min(round_s, self._round_s.get(target, round_s))
+        if not self._fixed:
+            cost_s = TURN_S + 2 * max(self._round_s.values())
+            self._window_s = max(LEAST_WINDOW_S, WINDOW_COSTS * cost_s)
+
+    def take(self, target: int) -> float:
+        """Return how long the window of this turn is, in seconds."""
+        left_s, window_s = self._left_s[target], self._windows * self._window_s
+        # No rest that is shorter than half a window.
+        taken_s = left_s if left_s < window_s + self._window_s / 2 else window_s
+        self._left_s[target] = left_s - taken_s
+        return taken_s
+
+
+def _alternating(targets: int) -> Iterator[tuple[int, int]]:
+    """Yield target and number of windows of each turn, without end."""
+    if targets == 1:
+        yield from itertools.repeat((0, 1))
+    order = [*range(targets)]
+    rounds = (order[:: (-1) ** n] for n in itertools.count())
+    for target, row in itertools.groupby(itertools.chain.from_iterable(rounds)):
+        yield target, len(list(row))
+
+
+def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str, str]]) -> Job:
     cell = of[0].cell
     scenario = plan.scenario(cell.scenario)
     # No more can wait for a server than arrive until it counts as collapsed.
@@ -155,8 +218,8 @@ def _job(
         load=cell.load,
         arrivals=scenario.arrivals,
         in_flight=min(scenario.in_flight or limit, MAX_USERS),
-        turns=turns,
-        load_s=turns * plan.warmup_s + plan.measure_s_of(cell.scenario),
+        turns=plan.windows or 1,
+        load_s=(plan.windows or 1) * plan.warmup_s + plan.measure_s_of(cell.scenario),
         collapse_s=plan.collapse_s,
         timeout_s=plan.timeout_s,
         # The same requests for all targets, others in the next block.

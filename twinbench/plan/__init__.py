@@ -16,7 +16,6 @@ from twinbench.plan.models import (
     cells,
     loads_of,
     measured_together,
-    turns,
 )
 from twinbench.plan.read import PlanError, read_plan, read_scenario, scenario_names
 from twinbench.plan.requests import (
@@ -56,5 +55,4 @@ __all__ = [
     "read_scenario",
     "render",
     "scenario_names",
-    "turns",
 ]

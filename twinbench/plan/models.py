@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from twinbench.plan.requests import (
     Count,
@@ -18,7 +25,7 @@ from twinbench.plan.requests import (
     SystemText,
     Whole,
 )
-from twinbench.text import did_you_mean, duration
+from twinbench.text import did_you_mean, duration, parse_duration, parse_percent
 
 T = TypeVar("T")
 
@@ -233,10 +240,10 @@ class Plan(Strict):
         description="each scenario of a block has fresh servers; or each block, which is quicker,"
         " for scenarios that leave nothing behind in a server or its data",
     )
-    windows: Windows = Field(
-        default=1,
+    windows: Windows | None = Field(
+        default=None,
         description="number of windows that a measurement is divided into, in turns with those of"
-        " the other targets (A B, B A, ...)",
+        " the other targets (A B, B A, ...); left out: chosen at each load, 1 for open loads",
     )
     slo_ms: Milliseconds = Field(
         default=200.0, description="the p99 that users are promised, at the highest load possible"
@@ -259,6 +266,13 @@ class Plan(Strict):
     targets: Annotated[list[Target], NotEmpty, AtMost100]
     scenarios: Annotated[list[Scenario], NotEmpty, AtMost1000]
 
+    @field_validator("time", "precision")
+    @classmethod
+    def _wish_is_understood(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            (parse_duration if info.field_name == "time" else parse_percent)(value)
+        return value
+
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         known = [target.name for target in self.targets]
@@ -278,7 +292,8 @@ class Plan(Strict):
     def _can_be_measured(self) -> Self:
         # Counted, not listed: there may be too many.
         if (count := self.count_cells()) > MAX_CELLS:
-            seconds = sum(self._count_cells_of(s) * self._load_s(s) for s in self.scenarios)
+            in_block = sum(self.count_in_block(s) * self._load_s(s) for s in self.scenarios)
+            seconds = self.blocks * in_block
             raise ValueError(
                 f"{count:,} measurements (blocks x loads x targets), which take"
                 f" {duration(seconds)}; a plan has at most {MAX_CELLS:,}"
@@ -294,7 +309,7 @@ class Plan(Strict):
 
     def count_cells(self) -> int:
         """Return the number of cells, without listing them."""
-        return sum(map(self._count_cells_of, self.scenarios))
+        return self.blocks * sum(map(self.count_in_block, self.scenarios))
 
     def target(self, name: str) -> Target:
         """Return the target of that name."""
@@ -316,9 +331,9 @@ class Plan(Strict):
         """Return how many servers of `scenario` run at the same time."""
         return len(self.targets_of(scenario)) if self.schedule == "alternating" else 1
 
-    def _count_cells_of(self, scenario: Scenario) -> int:
-        loads = len(scenario.closed) + len(scenario.open)
-        return self.blocks * loads * len(self.targets_of(scenario))
+    def count_in_block(self, scenario: Scenario) -> int:
+        """Return the number of cells of `scenario` in a block."""
+        return (len(scenario.closed) + len(scenario.open)) * len(self.targets_of(scenario))
 
     def _load_s(self, scenario: Scenario) -> float:
         return self.warmup_s + (scenario.measure_s or self.measure_s)
@@ -409,16 +424,6 @@ def measured_together(plan: Plan, of: Sequence[Cell]) -> list[list[Cell]]:
         return cell.block, cell.scenario, cell.load, alone
 
     return [list(group) for _, group in groupby(of, key=key)]
-
-
-def turns(targets: int, windows: int) -> list[tuple[int, int]]:
-    """Return whose turn it is, and for how many windows: (target, windows).
-
-    Each target has `windows` of them, in the order A B, B A, A B, ...; two in a row are one turn.
-    """
-    order = [*range(targets)]
-    sequence = [n for turn in range(windows) for n in (order[::-1] if turn % 2 else order)]
-    return [(target, len(list(row))) for target, row in groupby(sequence)]
 
 
 def loads_of(scenario: Scenario) -> list[Load]:

@@ -7,7 +7,7 @@ misspelt `measure_s` that fell back to a default would give a wrong result.
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os.path import isdir, isfile  # pathlib raises OSError for a name that is too long
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,20 @@ class PlanError(UserError):
     """Plan that cannot be measured; the message names the file and the key."""
 
 
-def read_plan(path: Path) -> Plan:
-    """Return the plan in the TOML file `path`, its scenarios included. Raises PlanError."""
+# What a time without a precision chooses.
+CHOSEN = ("blocks", "measure_s")
+
+
+def read_plan(path: Path, wishes: Mapping[str, str | None] | None = None) -> Plan:
+    """Return the plan in the TOML file `path`, its scenarios included. Raises PlanError.
+
+    `wishes` replace keys of the plan: `time`, `precision`.
+    """
     data = _read_toml(path, "plan")
+    given = [key for key in CHOSEN if key in data]
+    if given and "time" in data and "precision" not in data:
+        raise _error(path, given[0], "the plan's time chooses it: remove one of them")
+    data |= {key: value for key, value in (wishes or {}).items() if value is not None}
     scenarios = data.get("scenarios")
     if isinstance(scenarios, list):
         data["scenarios"] = [_with_use(item, n, path) for n, item in enumerate(scenarios)]

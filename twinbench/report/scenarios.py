@@ -315,7 +315,7 @@ def _result(pair: TargetPair, comparison: Comparison) -> str:
         name = pair.title_of(faster)
         return (f"only {name}" if comparison.not_collapsed else f"{name} faster") + collapses
     if comparison.decision == "no difference shown":
-        return f"~{f' (would have seen {share(known)})' if known else ''}{collapses}"
+        return f"~{f' (would have seen {share(known)} or more)' if known else ''}{collapses}"
     return "; ".join(comparison.reasons) or "not comparable"
 
 

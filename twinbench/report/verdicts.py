@@ -15,7 +15,7 @@ from twinbench.report.elements import Advantage, HeatMap, Mark, Tile, VerdictRow
 from twinbench.report.facts import failures
 from twinbench.report.format import factor, labels, load_range, loads_text, number, share
 from twinbench.report.pairs import METRICS, TargetPair, gain, magnitude, title
-from twinbench.text import printable
+from twinbench.text import duration, printable
 
 CAPTIONS: dict[LoadKind, str] = {
     "closed": "Closed loads: users who each wait for their response. Compared by {}.",
@@ -96,7 +96,7 @@ def _row(
         note=_note(pair),
         label=label,
         advantages=advantages,
-        detail="" if advantages else _detail(pair),
+        detail="" if advantages else _detail(results, pair),
         mark=_mark(pair, limit),
         cells=tuple(text_of(results, pair) for *_, text_of in COLUMNS),
         tiles=_tiles(pair, loads),
@@ -133,12 +133,17 @@ def _advantages(pair: TargetPair) -> tuple[Advantage, ...]:
     return tuple(sorted(with_ratio, key=lambda one: -(one.ratio or 0)) or found)
 
 
-def _detail(pair: TargetPair) -> str:
+def _detail(results: Results, pair: TargetPair) -> str:
     """Return what difference would have been seen, or why nothing is comparable."""
     if any(c.decision == "no difference shown" for c in pair.comparisons):
-        known = max((c.smallest_difference or 0 for c in pair.comparisons), default=0)
+        worst = max(pair.comparisons, key=lambda c: c.smallest_difference or 0.0)
+        if not (known := worst.smallest_difference):
+            return ""
         only = "only " if known > LARGE_DIFFERENCE else ""
-        return f"would have seen {only}{share(known)}" if known else ""
+        text = f"would have seen {only}{share(known)} or more"
+        if not worst.halved_by:
+            return text
+        return f"{text}; half of it in {duration(worst.halved_by * results.timing.elapsed_s)}"
     return next((reason for c in pair.comparisons for reason in c.reasons), "not comparable")
 
 

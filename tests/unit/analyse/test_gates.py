@@ -36,13 +36,40 @@ def test_steady_cells_pass_every_gate() -> None:
         ({"generator_cpu_s": 0.81}, "the load generator used 81% of its core"),
         ({"generator_cpu_s": 0.5, "generator_waited_s": 0.4}, "waited for it 40% of the time"),
         ({"drained": False}, "the server was still busy"),
-        ({"outcome": "lost", "reason": "it died", "window_ns": (0, 0)}, "it died"),
+        ({"idle_cpu_s": {"a": 0.0, "b": 0.04}}, "'b' used 4% of the server's core"),
+        ({"outcome": "lost", "reason": "it died", "windows_ns": []}, "it died"),
     ],
 )
 def test_record_makes_a_cell_invalid(changes: dict[str, Any], reason: str) -> None:
     found = analysed_cell(STEADY, **changes)
     assert found.status == "invalid"
     assert reason in found.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "disturbed"),
+    [
+        ({"generator_cpu_s": 0.5, "generator_waited_s": 0.4}, True),
+        ({"generator_cpu_s": 0.81}, False),
+        ({"drained": False}, False),
+        ({"generator_cpu_s": 0.5, "generator_waited_s": 0.4, "drained": False}, False),
+        ({}, False),
+    ],
+)
+def test_only_the_machine_disturbs(changes: dict[str, Any], disturbed: bool) -> None:
+    assert analysed_cell(STEADY, **changes).disturbed == disturbed
+
+
+def test_idle_servers_may_use_a_little() -> None:
+    found = analysed_cell(STEADY, idle_cpu_s={"b": 0.02})
+    assert judgement(found) == VALID
+    assert found.idle_cpu == pytest.approx(0.02)
+
+
+def test_replaced_server_is_a_remark() -> None:
+    found = analysed_cell(STEADY, restarted="collapsed at 128 users")
+    assert found.status == "valid"
+    assert "collapsed at 128 users" in found.reasons[0]
 
 
 def test_cell_without_responses_is_invalid() -> None:
@@ -52,8 +79,9 @@ def test_cell_without_responses_is_invalid() -> None:
 
 
 def test_users_without_a_response_are_a_remark() -> None:
-    found = analysed_cell(STEADY, users_unserved=1)
-    assert (found.status, len(found.reasons)) == ("valid", 1)
+    for unserved, remarks in ((0, 0), (1, 1)):  # of eight
+        found = analysed_cell(STEADY, users_unserved=unserved)
+        assert (found.status, len(found.reasons)) == ("valid", remarks)
 
 
 def test_collapse_comes_before_every_gate() -> None:

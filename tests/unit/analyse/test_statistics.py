@@ -14,6 +14,7 @@ from twinbench.analyse.statistics import (
     LoadDecision,
     decide,
     geometric_mean,
+    halved_by,
     holm,
     p_beyond_margin,
     smallest_difference,
@@ -169,3 +170,16 @@ def test_smallest_difference_without_spread_and_with_huge_spread() -> None:
     [found] = decisions("p99", [-50.0, 50.0])
     assert found.adjusted_p == 1
     assert 1e6 < found.smallest_difference < math.inf
+
+
+@given(st.floats(0.001, 1), st.integers(2, 12), st.integers(1, 6))
+def test_more_blocks_halve_the_smallest_difference(error: float, blocks: int, loads: int) -> None:
+    whole, times = smallest_difference(error, blocks, loads), halved_by(error, blocks, loads)
+
+    def after(times: int) -> float:
+        return smallest_difference(error / math.sqrt(times), blocks * times, loads)
+
+    if times is None:
+        assert whole / 2 <= MARGIN or after(100) > whole / 2
+    else:
+        assert after(times) <= whole / 2 < after(times - 1)

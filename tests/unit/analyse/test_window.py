@@ -6,7 +6,7 @@ import pytest
 
 from tests.support import factories, runs
 from tests.support.runs import analysed_cell
-from twinbench.analyse.window import Window, percentiles
+from twinbench.analyse.window import Windows, percentiles
 from twinbench.plan import Cell, Load, LoadKind
 
 BEGIN, END = runs.WINDOW_NS
@@ -25,10 +25,43 @@ def test_percentile_needs_twenty_samples_beyond(p: float, needed: int) -> None:
 
 def test_closed_load_counts_responses_inside_the_window() -> None:
     middle = (BEGIN + END) // 2
-    cell = analysed_cell(runs.responses(4000, 2), window_ns=(middle, END))
+    cell = analysed_cell(runs.responses(4000, 2), windows_ns=[(middle, END)])
     assert cell.requests == 2000
     assert cell.throughput_rps == pytest.approx(4000)
     assert (cell.latency_ms.p50, cell.latency_ms.p99) == pytest.approx((2, 2), rel=1e-3)
+
+
+def test_requests_between_two_windows_do_not_count() -> None:
+    quarter = (END - BEGIN) // 4
+    windows = [(BEGIN, BEGIN + quarter), (END - quarter, END)]
+    between = (pl.col("done_ns") >= windows[0][1]) & (pl.col("done_ns") < windows[1][0])
+    requests = runs.responses(4000, 2)
+    slow = requests.with_columns(
+        sent_ns=pl.when(between).then(windows[0][1]).otherwise(pl.col("sent_ns"))
+    )
+    cell = analysed_cell(slow, windows_ns=windows)
+    assert (cell.requests, cell.errors) == (2000, 0)
+    assert cell.throughput_rps == pytest.approx(4000, rel=0.01)
+    assert cell.latency_ms.max == pytest.approx(2, rel=0.01)
+
+
+def test_telemetry_between_two_windows_does_not_count() -> None:
+    third = (END - BEGIN) // 3
+    samples = runs.telemetry(cores_stolen_s=0, threads_used=5)
+    busy = pl.col("t_ns").is_between(BEGIN + third, END - third)
+    stolen = (
+        pl.when(busy)
+        .then(pl.col("t_ns") - BEGIN - third)
+        .otherwise(pl.when(pl.col("t_ns") > BEGIN + third).then(third).otherwise(0))
+    )
+    samples = samples.with_columns(
+        cores_stolen_s=stolen / 1e9, threads_used=pl.when(busy).then(40).otherwise(5)
+    )
+    windows = [(BEGIN, BEGIN + third - 1), (END - third + 1, END)]
+    cell = analysed_cell(runs.responses(4000, 2), telemetry=samples, windows_ns=windows)
+    # Between two samples of 50 ms a value is interpolated.
+    assert cell.stolen_cpu == pytest.approx(0, abs=0.1)
+    assert cell.threads_used_max == 5
 
 
 def test_open_load_times_from_the_intended_send() -> None:
@@ -61,7 +94,7 @@ def responses(users: int, response_s: float, offset_s: float, kind: LoadKind) ->
     sent = np.repeat(BEGIN + (1e9 * waves_s).astype(np.int64), users)
     record = runs.record(Cell(1, 1, "noop", "sync", Load(kind, users)))
     requests = runs.rows(sent, sent, sent + int(1e9 * response_s))
-    return Window.of(record, requests, factories.plan().scenario("noop")).responses
+    return Windows.of(record, requests, factories.plan().scenario("noop")).responses
 
 
 @pytest.mark.parametrize("offset_s", [0.0, 0.1, 0.35, 0.69])
@@ -90,7 +123,9 @@ def test_background_requests_are_load_without_response_time() -> None:
 def test_telemetry_inside_the_window_counts() -> None:
     samples = runs.telemetry(cores_stolen_s=0.02, loop_lag_ms=3, threads_used=40)
     later = runs.telemetry(cores_stolen_s=0.9, loop_lag_ms=50, threads_used=41)
-    later = later.with_columns(t_ns=pl.col("t_ns") + END)
+    later = later.with_columns(
+        t_ns=pl.col("t_ns") + END - BEGIN + 1, cores_stolen_s=pl.col("cores_stolen_s") + 0.02
+    )
     found = analysed_cell(runs.responses(1000, 8), telemetry=pl.concat([samples, later]))
     assert found.stolen_cpu == pytest.approx(0.02)
     assert (found.loop_lag_p99_ms, found.threads_used_max) == (3, 40)
@@ -104,6 +139,6 @@ def test_telemetry_before_a_collapse_counts() -> None:
         plan=factories.plan(collapse_s=0.5),
         telemetry=runs.telemetry(threads_waiting=60),
         outcome="collapsed",
-        window_ns=(END - 1, END),
+        windows_ns=[(END - 1, END)],
     )
     assert found.threads_waiting_max == 60

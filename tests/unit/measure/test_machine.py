@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.support import factories
 from tests.support.machines import Become
 from twinbench.measure import machine
 from twinbench.measure.machine import BusyProcess, Cores, describe, share_cores
@@ -103,9 +104,12 @@ def test_the_memory_limit_honours_a_container(
     become(name)
     memory = SimpleNamespace(available=4096 * MIB)
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
-    assert MemoryLimit.of(None).mib == free_mib / 2
+    one_at_a_time = factories.plan(schedule="sequential")
+    assert MemoryLimit.of(one_at_a_time).mib == free_mib / 2
     memory.available = 100 * MIB
-    assert MemoryLimit.of(None).mib == 50
+    assert MemoryLimit.of(one_at_a_time).mib == 50
+    assert MemoryLimit.of(factories.plan()).mib == 25  # two targets at once
+    assert MemoryLimit.of(factories.plan(memory_mib=70)).mib == 70
 
 
 def test_busy_processes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

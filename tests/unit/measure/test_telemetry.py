@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.support.factories import EIGHT_USERS
 from tests.support.faults import BOOM, FULL_DISK, raising
 from twinbench.job import GeneratorSummary
-from twinbench.measure import rig, telemetry
+from twinbench.measure import telemetry
 from twinbench.measure.probe import COLUMNS as PROBE_COLUMNS
 from twinbench.measure.probe import PERIOD_NS, ROW, LoopLag, Probe
 from twinbench.measure.processes import Child, ResourceUse
@@ -31,10 +32,24 @@ from twinbench.measure.telemetry import (
     join,
     probe_rows,
 )
+from twinbench.measure.turns import CellInTurns
+from twinbench.plan import Cell
 
 SECOND_NS = 1_000_000_000
 SOON_S = 20.0  # for what comes at once
 LIMIT = MemoryLimit(100, "memory_mib = 100")
+CELL = Cell(1, 1, "noop", "sync", EIGHT_USERS)
+SUMMARY = GeneratorSummary(
+    windows_ns=[(0, 1)],
+    good=1,
+    collapsed=False,
+    users_unserved=0,
+    unanswered=0,
+    scheduled=0,
+    dropped=0,
+    generator_cpu_s=0.1,
+    generator_waited_s=0.0,
+)
 
 
 class Loop:
@@ -173,7 +188,7 @@ def test_a_sampler_that_fails_keeps_its_rows(monkeypatch: pytest.MonkeyPatch) ->
         assert child.memory_read.wait(SOON_S)
     assert found.remarks == [f"{NO_TELEMETRY}: RuntimeError: boom"]
     assert found.frame().height == 2
-    assert found.cpu_s(0, 1) is None
+    assert found.cpu_s([(0, 1)]) is None
     assert not found.ended_reason
 
 
@@ -194,14 +209,12 @@ def test_telemetry_that_cannot_be_kept_is_a_remark(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str
 ) -> None:
     child = FakeChild(10)
-    server = SimpleNamespace(child=child, remarks=[], telemetry_error=lambda timeout_s: "")
-    summary = SimpleNamespace(window_ns=(0, 1), collapsed=False)
-    made_up = cast("Server", server), cast("GeneratorSummary", summary)
-    found = sampler(child)
-    monkeypatch.setattr(found, part, raising(BOOM))
-    fields = rig._keep_telemetry(found, *made_up, tmp_path)
+    server = SimpleNamespace(child=child, cores=(), telemetry=None, remarks=[])
+    cell = CellInTurns(CELL, cast("Server", server), tmp_path, LIMIT)
+    monkeypatch.setattr(cell.sampler, part, raising(BOOM))
+    fields = cell.fields(SUMMARY, [], "")
     assert fields["remarks"] == [f"{NO_TELEMETRY}: RuntimeError: boom"]
     assert fields["server_cpu_s"] is None
-    monkeypatch.setattr(found, part, raising(FULL_DISK))
+    monkeypatch.setattr(cell.sampler, part, raising(FULL_DISK))
     with pytest.raises(OSError, match="No space left"):
-        rig._keep_telemetry(found, *made_up, tmp_path)
+        cell.fields(SUMMARY, [], "")

@@ -73,6 +73,12 @@ DIGITS = "a number has thousands of digits"
         ('"\\"".' * 9999 + "x = 1", DEEP),
         ("#" * 300_000, "this plan is longer than 256 KiB"),
         ('about = "p', "not valid TOML"),
+        ('time = "ten"', "time: 'ten' is no time up to a week: write it as"),
+        ('time = "9999h"', "is no time up to a week"),
+        ('precision = "5"', "precision: '5' is no precision: write it as 5%"),
+        ('time = "10m"\nblocks = 5', "blocks: the plan's time chooses it"),
+        ('schedule = "alternate"', "schedule: Input should be 'alternating' or 'sequential'"),
+        ("windows = 0", "windows: Input should be greater than or equal to 1"),
     ],
 )
 def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: str) -> None:
@@ -266,3 +272,12 @@ def test_shipped_plans_are_valid_and_declare_differences(path: Path) -> None:
 @pytest.mark.parametrize("name", scenario_names())
 def test_shipped_scenarios_are_described(name: str) -> None:
     assert {"title", "group", "about"} <= read_scenario(name).keys()
+
+
+def test_wishes_replace_keys_of_the_plan(tmp_path: Path) -> None:
+    path = write_plan(tmp_path, 'blocks = 3\ntime = "1h"\nprecision = "5%"\n' + PLAN)
+    assert (read_plan(path).time, read_plan(path).blocks) == ("1h", 3)
+    wished = read_plan(path, {"time": "10m", "precision": None})
+    assert (wished.time, wished.precision) == ("10m", "5%")
+    with pytest.raises(PlanError, match="time: 'soon' is no time"):
+        read_plan(path, {"time": "soon"})

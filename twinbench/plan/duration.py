@@ -1,0 +1,137 @@
+"""Time of a plan: how long it takes, what fits into a given time, and what that will show.
+
+No scipy here: it would double the memory of the process that measures.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+from twinbench.plan.models import Plan
+
+# Beside warm-up and window: connecting, a longer warm-up at high loads, draining, writing. And the
+# start of a server, two at once. Measured on two cores, as means of the plan `bench`.
+CELL_OVERHEAD_S, START_S = 0.3, 0.65
+# With fewer blocks Student's t is so large that hardly anything can be shown; with more than these
+# their overhead costs more than it narrows.
+LEAST_BLOCKS, MOST_BLOCKS = 5, 12
+# Shorter windows hold too few responses of a slow app.
+LEAST_WINDOW_S = 0.5
+# Of the time: what collapses, or drains slowly, takes longer than the mean.
+RESERVE = 0.1
+ALPHA, POWER, MARGIN = 0.05, 0.8, 0.03  # as in analyse/statistics.py
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Standard deviations of a log ratio, and where they come from.
+
+    `window`: of two windows of one second; `process`: between pairs of fresh processes.
+    """
+
+    window: float
+    process: float
+    source: str
+
+    def of_block(self, measure_s: float) -> float:
+        """Return that of one block whose windows take `measure_s` for each target."""
+        return math.hypot(self.process, self.window / math.sqrt(measure_s))
+
+
+# docs/decisions/0019-targets-take-turns.md
+USUAL_NOISE = Noise(0.09, 0.03, "a shared two-core machine")
+
+
+def estimated_s(plan: Plan) -> float:
+    """Return how long the measurements of `plan` will take."""
+    return plan.blocks * (_beside_s(plan) + sum(_windows_s(plan)))
+
+
+def fitted(plan: Plan, seconds: float, noise: Noise) -> Plan:
+    """Return `plan` with the blocks and `measure_s` that narrow intervals most in `seconds`.
+
+    Scenarios with a `measure_s` of their own keep it. Raises ValueError, with the least time, if
+    not even two blocks fit.
+    """
+    own_s, cells = _windows_s(plan)[0], _cells_in_block(plan, own=False)
+    usable_s = (1 - RESERVE) * seconds
+    best: tuple[float, int, float] | None = None
+    for blocks in range(2, MOST_BLOCKS + 1):
+        left_s = usable_s / blocks - _beside_s(plan) - own_s
+        measure_s = left_s / cells if cells else plan.measure_s
+        if measure_s < LEAST_WINDOW_S or left_s < 0:
+            break
+        width = t_quantile(1 - ALPHA / 2, blocks - 1) * noise.of_block(measure_s) / blocks**0.5
+        if best is None or blocks <= LEAST_BLOCKS or width < best[0]:
+            best = width, blocks, measure_s
+    if best is None:
+        least_s = 2 * (_beside_s(plan) + own_s + cells * LEAST_WINDOW_S) / (1 - RESERVE)
+        raise ValueError(f"two blocks of this plan take {math.ceil(least_s)} s or more")
+    _, blocks, measure_s = best
+    return plan.model_copy(update={"blocks": blocks, "measure_s": round(measure_s, 2)})
+
+
+def expected_difference(plan: Plan, noise: Noise) -> float:
+    """Return the difference that `plan` will probably show at a load: decided in 4 cases of 5.
+
+    As `analyse.statistics.smallest_difference`, for the scenario with the most loads.
+    """
+    loads = max(max(len(s.closed), len(s.open)) for s in plan.scenarios)
+    freedom = plan.blocks - 1
+    if not freedom:
+        return math.inf
+    errors = t_quantile(1 - ALPHA / 2 / loads, freedom) + t_quantile(POWER, freedom)
+    error = noise.of_block(plan.measure_s) / plan.blocks**0.5
+    return math.expm1(min(math.log1p(MARGIN) + errors * error, 50.0))
+
+
+@cache
+def t_quantile(p: float, freedom: int) -> float:
+    """Return the quantile of Student's t for 0.5 <= p < 1."""
+    low, high = 0.0, 1.0
+    while _t_probability(high, freedom) < p:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _t_probability(middle, freedom) < p else (low, middle)
+    return high
+
+
+def _t_probability(t: float, freedom: int) -> float:
+    """Return the probability of values below `t` >= 0.
+
+    Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
+    """
+    angle = math.atan(t / math.sqrt(freedom))
+    odd = freedom % 2
+    term = math.cos(angle) if odd else 1.0
+    total = 0.0
+    for n in range(1 + odd, freedom, 2):
+        total += term
+        term *= math.cos(angle) ** 2 * n / (n + 1)
+    between = math.sin(angle) * total
+    if odd:
+        between = 2 / math.pi * (angle + between)
+    return (1 + between) / 2
+
+
+def _windows_s(plan: Plan) -> tuple[float, float]:
+    """Return the seconds inside windows in a block: of scenarios with their own, and the rest."""
+    own_s = sum(
+        (scenario.measure_s or 0.0) * plan.count_in_block(scenario) for scenario in plan.scenarios
+    )
+    return own_s, plan.measure_s * _cells_in_block(plan, own=False)
+
+
+def _cells_in_block(plan: Plan, *, own: bool) -> int:
+    """Return the number of cells in a block with a `measure_s` of their own, or without."""
+    of = [scenario for scenario in plan.scenarios if bool(scenario.measure_s) == own]
+    return sum(map(plan.count_in_block, of))
+
+
+def _beside_s(plan: Plan) -> float:
+    """Return the seconds in a block beside windows."""
+    cells = _cells_in_block(plan, own=False) + _cells_in_block(plan, own=True)
+    groups = [tuple(plan.targets_of(scenario)) for scenario in plan.scenarios]
+    fresh = set(groups) if plan.fresh_servers == "block" else groups
+    return cells * (plan.warmup_s + CELL_OVERHEAD_S) + START_S * sum(map(len, fresh))
