@@ -11,12 +11,13 @@ from twinbench.store import CellRecord
 
 EIGHT, HUNDRED = Load("closed", 8), Load("closed", 100)
 COST_S = 10.0  # of a block of one load: both targets
+BLOCKS = 10  # fewer are too few for any precision
 
 
 def run(step: float = 0.01, **plan: object) -> Results:
-    """Results of five blocks at two loads; the ratio at 100 users differs by `step` in blocks."""
+    """Results of ten blocks at two loads; the ratio at 100 users differs by `step` in blocks."""
     at = {8: Outcome(step=0.001), 100: Outcome(step=step)}
-    results = outcomes.results_of(Outcomes("noop", at))
+    results = outcomes.results_of(Outcomes("noop", at), blocks=BLOCKS)
     return results.model_copy(update={"plan": results.plan.model_copy(update=plan)})
 
 
@@ -51,22 +52,22 @@ def test_nothing_is_repeated_in_a_calm_run() -> None:
 def test_disturbed_load_is_repeated_in_a_new_block() -> None:
     results = disturb(run(), (2, EIGHT))
     (added,) = repeats(results)
-    assert added == AddedBlock(block=6, scenario="noop", loads=[EIGHT], reason="disturbed")
+    assert added == AddedBlock(block=11, scenario="noop", loads=[EIGHT], reason="disturbed")
     again = results.model_copy(update={"added": [added]})
     assert repeats(again) == []
 
 
 def test_repeats_end_at_a_tenth_of_the_time() -> None:
-    """Ten blocks of a load take 100 s: a tenth is one of them."""
+    """Ten blocks of two loads take 200 s: a tenth are two of them."""
     results = disturb(run(), *((block, EIGHT) for block in range(1, 5)))
-    assert len(repeats(results)) == 1
+    assert len(repeats(results)) == 2
 
 
 def test_wide_intervals_get_blocks_first() -> None:
     results = run(0.2, precision="5%")
     enough = for_precision(results, 1000)
     assert {load for each in enough for load in each.loads} == {HUNDRED}
-    assert [each.block for each in enough] == list(range(6, 6 + len(enough)))
+    assert [each.block for each in enough] == list(range(11, 11 + len(enough)))
     assert {each.reason for each in enough} == {"precision"}
     assert for_precision(results, COST_S - 1) == []
 
@@ -75,8 +76,8 @@ def test_precision_looks_at_widths_only() -> None:
     """The same spread around another ratio needs the same blocks."""
 
     def needed(ratio: float) -> Counter[int]:
-        at = {8: Outcome(ratio, 0.1)}
-        results = outcomes.results_of(Outcomes("noop", at))
+        at = {8: Outcome(ratio, 0.2)}
+        results = outcomes.results_of(Outcomes("noop", at), blocks=BLOCKS)
         plan = results.plan.model_copy(update={"precision": "5%"})
         results = results.model_copy(update={"plan": plan})
         return Counter(each.block for each in for_precision(results, 1e4))
