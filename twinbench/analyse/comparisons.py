@@ -166,6 +166,7 @@ def _comparison(
         decision=decided.decision if decided else "not comparable",
         adjusted_p=decided.adjusted_p if decided else None,
         smallest_difference=decided.smallest_difference if decided else None,
+        halved_by=decided.halved_by if decided else None,
         aa_check=pair.aa_check,
         not_collapsed=pair.not_collapsed,
         collapses=pair.collapses,

@@ -211,7 +211,8 @@ class Comparison(FrozenModel):
     `adjusted_p` is the probability of a ratio so far beyond the margin if the true one were at the
     margin, adjusted (Holm) for the loads of the same scenario, candidate, load kind and metric;
     below 0.05 there is a decision. `smallest_difference` is how far from 1 (0.12: 12 % more) the
-    ratio would have had to be for a decision in four cases of five.
+    ratio would have had to be for a decision in four cases of five; `halved_by` how many times the
+    blocks, and so the time, halve it, None where no reasonable time does.
 
     `collapses` say in how many blocks a target collapsed. Where one did in half of its blocks or
     more there is no ratio, and `not_collapsed` is the other, if it responded. `aa_check`: the two
@@ -228,6 +229,7 @@ class Comparison(FrozenModel):
     decision: Decision
     adjusted_p: float | None = None
     smallest_difference: float | None = None
+    halved_by: float | None = None
     aa_check: bool = False
     not_collapsed: str | None = None
     collapses: list[str] = Field(default=[])

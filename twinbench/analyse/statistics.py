@@ -8,6 +8,7 @@ twice as fast and half as fast are equally far from 1.
 
 import math
 import sys
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +29,8 @@ MARGIN = 0.03
 POWER = 0.8
 # The largest logarithm whose exponential is a float.
 MAX_LOG = math.log(sys.float_info.max)
+# More time than this nobody has: a minute would become an hour and a half.
+MAX_TIMES = 100
 Values = NDArray[np.float64]
 
 
@@ -38,6 +41,7 @@ class LoadDecision:
     decision: Decision
     adjusted_p: float
     smallest_difference: float
+    halved_by: float | None
     reasons: list[str]
 
 
@@ -75,8 +79,9 @@ def _decide(metric: Metric, logs: Values, p: float, adjusted_p: float, loads: in
         decision = "faster" if (logs.mean() > 0) == (metric in HIGHER_IS_BETTER) else "slower"
     elif p < ALPHA:
         reasons.append(f"beyond the margin by itself, but not as one of {loads} loads")
-    difference = smallest_difference(float(stats.sem(logs)), len(logs), loads)
-    return LoadDecision(decision, adjusted_p, difference, reasons)
+    blocks, sd = len(logs), float(logs.std(ddof=1))
+    difference = smallest_difference(sd / math.sqrt(blocks), blocks, loads)
+    return LoadDecision(decision, adjusted_p, difference, halved_by(sd, blocks, loads), reasons)
 
 
 def p_beyond_margin(logs: Values) -> Values:
@@ -116,6 +121,23 @@ def smallest_difference(error: float, blocks: int, loads: int) -> float:
     """
     log = math.log1p(MARGIN) + _detectable_errors(blocks - 1, loads) * error
     return math.expm1(min(MAX_LOG, log))
+
+
+def halved_by(sd: float, blocks: int, loads: int) -> float | None:
+    """Return how many times the blocks, and so the time, halve `smallest_difference`.
+
+    `sd` is that of the log ratios. None where half of it lies within the margin, which no time
+    shows, or takes more than `MAX_TIMES`.
+    """
+
+    def difference(of_blocks: int) -> float:
+        return smallest_difference(sd / math.sqrt(of_blocks), of_blocks, loads)
+
+    half = difference(blocks) / 2
+    if difference(MAX_TIMES * blocks) > half:
+        return None
+    more = range(blocks, MAX_TIMES * blocks + 1)
+    return more[bisect_left(more, True, key=lambda count: difference(count) <= half)] / blocks
 
 
 @cache
