@@ -238,7 +238,7 @@ class Comparison(FrozenModel):
     decision: Decision
     adjusted_p: float | None = None
     smallest_difference: float | None = None
-    halved_by: int | None = None
+    halved_by: float | None = None
     aa_check: bool = False
     not_collapsed: str | None = None
     collapses: list[str] = Field(default=[])

@@ -6,9 +6,9 @@ in the same minutes. All is done on logarithms, because noise and ratios multipl
 twice as fast and half as fast are equally far from 1.
 """
 
-import bisect
 import math
 import sys
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,10 +27,10 @@ CONFIDENCE = 1 - ALPHA
 MARGIN = 0.03
 # Share of cases in which the smallest difference is found: customary.
 POWER = 0.8
-# Of the time: nobody waits longer for an answer.
-MOST_TIMES = 100
 # The largest logarithm whose exponential is a float.
 MAX_LOG = math.log(sys.float_info.max)
+# More time than this nobody has: a minute would become an hour and a half.
+MAX_TIMES = 100
 Values = NDArray[np.float64]
 
 
@@ -41,7 +41,7 @@ class LoadDecision:
     decision: Decision
     adjusted_p: float
     smallest_difference: float
-    halved_by: int | None
+    halved_by: float | None
     reasons: list[str]
 
 
@@ -79,10 +79,9 @@ def _decide(metric: Metric, logs: Values, p: float, adjusted_p: float, loads: in
         decision = "faster" if (logs.mean() > 0) == (metric in HIGHER_IS_BETTER) else "slower"
     elif p < ALPHA:
         reasons.append(f"beyond the margin by itself, but not as one of {loads} loads")
-    error, blocks = float(stats.sem(logs)), len(logs)
-    difference = smallest_difference(error, blocks, loads)
-    times = halved_by(error, blocks, loads)
-    return LoadDecision(decision, adjusted_p, difference, times, reasons)
+    blocks, sd = len(logs), float(logs.std(ddof=1))
+    difference = smallest_difference(sd / math.sqrt(blocks), blocks, loads)
+    return LoadDecision(decision, adjusted_p, difference, halved_by(sd, blocks, loads), reasons)
 
 
 def p_beyond_margin(logs: Values) -> Values:
@@ -124,19 +123,21 @@ def smallest_difference(error: float, blocks: int, loads: int) -> float:
     return math.expm1(min(MAX_LOG, log))
 
 
-def halved_by(error: float, blocks: int, loads: int) -> int | None:
-    """Return how many times as many blocks halve `smallest_difference`.
+def halved_by(sd: float, blocks: int, loads: int) -> float | None:
+    """Return how many times the blocks, and so the time, halve `smallest_difference`.
 
-    None where its half is within the margin, or MOST_TIMES are not enough.
+    `sd` is that of the log ratios. None where half of it lies within the margin, which no time
+    shows, or takes more than `MAX_TIMES`.
     """
-    half = smallest_difference(error, blocks, loads) / 2
 
-    def enough(times: int) -> bool:
-        return smallest_difference(error / math.sqrt(times), blocks * times, loads) <= half
+    def difference(of_blocks: int) -> float:
+        return smallest_difference(sd / math.sqrt(of_blocks), of_blocks, loads)
 
-    if half <= MARGIN or not enough(MOST_TIMES):
+    half = difference(blocks) / 2
+    if difference(MAX_TIMES * blocks) > half:
         return None
-    return bisect.bisect_left(range(MOST_TIMES), True, key=enough, lo=1)
+    more = range(blocks, MAX_TIMES * blocks + 1)
+    return more[bisect_left(more, True, key=lambda count: difference(count) <= half)] / blocks
 
 
 @cache

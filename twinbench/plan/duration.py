@@ -6,6 +6,7 @@ No scipy here: it would double the memory of the process that measures.
 import math
 from dataclasses import dataclass
 from functools import cache
+from statistics import NormalDist
 
 from twinbench.plan.models import Plan
 
@@ -80,7 +81,11 @@ def expected_difference(plan: Plan, noise: Noise) -> float:
     freedom = plan.blocks - 1
     if not freedom:
         return math.inf
-    errors = t_quantile(1 - ALPHA / 2 / loads, freedom) + t_quantile(POWER, freedom)
+    critical = t_quantile(1 - ALPHA / 2 / loads, freedom)
+    # Noncentral t, by the approximation 26.7.10 of Abramowitz and Stegun.
+    power_errors = NormalDist().inv_cdf(POWER)
+    spread = math.sqrt(1 + critical**2 / (2 * freedom))
+    errors = critical * (1 - 1 / (4 * freedom)) + power_errors * spread
     error = noise.of_block(plan.measure_s) / plan.blocks**0.5
     return math.expm1(min(math.log1p(MARGIN) + errors * error, 50.0))
 

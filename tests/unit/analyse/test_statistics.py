@@ -11,6 +11,7 @@ from twinbench.analyse.results import METRICS, Estimate, Metric
 from twinbench.analyse.statistics import (
     ALPHA,
     MARGIN,
+    MAX_TIMES,
     LoadDecision,
     decide,
     geometric_mean,
@@ -172,14 +173,37 @@ def test_smallest_difference_without_spread_and_with_huge_spread() -> None:
     assert 1e6 < found.smallest_difference < math.inf
 
 
-@given(st.floats(0.001, 1), st.integers(2, 12), st.integers(1, 6))
-def test_more_blocks_halve_the_smallest_difference(error: float, blocks: int, loads: int) -> None:
-    whole, times = smallest_difference(error, blocks, loads), halved_by(error, blocks, loads)
+@pytest.mark.parametrize(("sd", "blocks", "loads"), [(0.1, 2, 1), (0.1, 5, 6), (0.5, 10, 2)])
+def test_halved_by_is_the_least_number_of_blocks(sd: float, blocks: int, loads: int) -> None:
+    def difference(of_blocks: int) -> float:
+        return smallest_difference(sd / math.sqrt(of_blocks), of_blocks, loads)
 
-    def after(times: int) -> float:
-        return smallest_difference(error / math.sqrt(times), blocks * times, loads)
+    times = halved_by(sd, blocks, loads)
+    assert times
+    found = round(times * blocks)
+    assert found == pytest.approx(times * blocks)
+    assert difference(found) <= difference(blocks) / 2 < difference(found - 1)
 
-    if times is None:
-        assert whole / 2 <= MARGIN or after(100) > whole / 2
-    else:
-        assert after(times) <= whole / 2 < after(times - 1)
+
+@given(st.floats(0.02, 2), st.integers(2, 20), st.integers(1, 12))
+def test_halved_by_is_none_within_the_margin(sd: float, blocks: int, loads: int) -> None:
+    times = halved_by(sd, blocks, loads)
+    if smallest_difference(sd / math.sqrt(blocks), blocks, loads) / 2 <= MARGIN:
+        assert times is None
+    assert times is None or 1 < times <= MAX_TIMES
+
+
+def test_halving_a_small_difference_takes_longer_than_four_times() -> None:
+    """The margin is part of it, and does not become smaller."""
+    small, large = halved_by(0.1, 20, 1), halved_by(0.5, 20, 1)
+    assert small
+    assert large
+    assert small > 4 > large > 3  # a large one is less on the logarithmic scale
+    assert halved_by(0.05, 20, 1) is None
+
+
+def test_decision_says_what_time_would_halve_it() -> None:
+    [noisy] = decisions("throughput", [-0.2, 0.1, 0.1])
+    [steady] = decisions("throughput", [0.001, 0.0, 0.002])
+    assert noisy.halved_by == halved_by(float(np.std([-0.2, 0.1, 0.1], ddof=1)), 3, 1)
+    assert steady.halved_by is None

@@ -4,11 +4,12 @@ Shares of thousands of simulated runs, from a fixed seed; docs/decisions/0012-st
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from tests.support.noise import Logs, log_ratios
+from tests.support.noise import Logs, alternating_log_ratios, log_ratios
 from twinbench.analyse.statistics import (
     ALPHA,
     MARGIN,
@@ -22,7 +23,12 @@ REPEATS = 10_000  # the standard error of a share of 5 % is 0.2 %, of 80 % 0.4 %
 LOADS = 6  # of a scenario in the plan `bench`
 TRUTH = 1.2
 
-on_blocks = pytest.mark.parametrize("blocks", [3, 5, 10])
+Simulate = Callable[[int, int, int], Logs]
+
+on_blocks = pytest.mark.parametrize("blocks", [3, 5, 6, 8, 10])
+on_schedules = pytest.mark.parametrize(
+    "simulate", [log_ratios, alternating_log_ratios], ids=["sequential", "alternating"]
+)
 
 
 def families_decided(logs: Logs) -> float:
@@ -30,9 +36,10 @@ def families_decided(logs: Logs) -> float:
     return float((holm(p_beyond_margin(logs)) < ALPHA).any(axis=1).mean())
 
 
+@on_schedules
 @on_blocks
-def test_interval_holds_the_truth_in_95_percent(blocks: int) -> None:
-    ratios = TRUTH * np.exp(log_ratios(4000, blocks)[:, 0])  # standard error 0.3 %
+def test_interval_holds_the_truth_in_95_percent(blocks: int, simulate: Simulate) -> None:
+    ratios = TRUTH * np.exp(simulate(2000, blocks, 1)[:, 0])  # standard error 0.5 %
     held = 0
     for found in map(geometric_mean, ratios.tolist()):
         assert found
@@ -42,36 +49,45 @@ def test_interval_holds_the_truth_in_95_percent(blocks: int) -> None:
     assert 0.93 < held / len(ratios) < 0.97
 
 
+@on_schedules
 @on_blocks
-def test_aa_check_rarely_shows_a_difference(blocks: int) -> None:
-    assert families_decided(log_ratios(REPEATS, blocks, LOADS)) <= ALPHA
+@pytest.mark.parametrize("loads", [2, LOADS])
+def test_aa_check_rarely_shows_a_difference(blocks: int, loads: int, simulate: Simulate) -> None:
+    assert families_decided(simulate(REPEATS, blocks, loads)) <= ALPHA
 
 
+@on_schedules
 @on_blocks
 @pytest.mark.parametrize("way", [1, -1])
-def test_difference_at_the_margin_is_rarely_shown(blocks: int, way: int) -> None:
+def test_difference_at_the_margin_is_rarely_shown(
+    blocks: int, way: int, simulate: Simulate
+) -> None:
     """A single load is shown in 2.5 % of cases, and more where few blocks reach both margins."""
-    logs = log_ratios(REPEATS, blocks, LOADS) + way * math.log1p(MARGIN)
+    logs = simulate(REPEATS, blocks, LOADS) + way * math.log1p(MARGIN)
     single = p_beyond_margin(logs) < ALPHA
     assert 0.022 < single.mean() < 0.035
     assert single.any(axis=1).mean() > 2 * ALPHA  # so there is something to adjust for
     assert 0.02 < families_decided(logs) <= ALPHA
 
 
+@on_schedules
 @on_blocks
 @pytest.mark.parametrize("way", [1, -1])
-def test_smallest_difference_is_found_in_80_percent(blocks: int, way: int) -> None:
-    logs = log_ratios(REPEATS, blocks)
+def test_smallest_difference_is_found_in_80_percent(
+    blocks: int, way: int, simulate: Simulate
+) -> None:
+    logs = simulate(REPEATS, blocks, 1)
     planted = math.log1p(smallest_difference(error_of(logs), blocks, 1))
     logs += way * planted
     found = (p_beyond_margin(logs) < ALPHA) & (np.sign(logs.mean(axis=-1)) == way)
     assert found.mean() == pytest.approx(0.8, abs=0.015)
 
 
+@on_schedules
 @on_blocks
-def test_smallest_difference_is_found_among_loads(blocks: int) -> None:
+def test_smallest_difference_is_found_among_loads(blocks: int, simulate: Simulate) -> None:
     """With Holm at least as often as with Bonferroni, more often where all loads differ."""
-    logs = log_ratios(REPEATS, blocks, LOADS)
+    logs = simulate(REPEATS, blocks, LOADS)
     planted = math.log1p(smallest_difference(error_of(logs), blocks, LOADS))
     one, each = logs.copy(), logs + planted
     one[:, 0] += planted

@@ -71,7 +71,7 @@ def test_expected_difference_is_that_of_the_analysis(blocks: int, loads: list[in
     of = plan(blocks=blocks, measure_s=2.0, scenarios=[factories.scenario(closed=loads)])
     error = USUAL_NOISE.of_block(2.0) / math.sqrt(blocks)
     exact = math.log1p(statistics.smallest_difference(error, blocks, len(loads)))
-    assert math.log1p(expected_difference(of, USUAL_NOISE)) == pytest.approx(exact, rel=0.15)
+    assert math.log1p(expected_difference(of, USUAL_NOISE)) == pytest.approx(exact, rel=0.05)
 
 
 def test_one_block_shows_nothing() -> None:
