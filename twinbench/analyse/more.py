@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from twinbench.analyse.comparisons import PairedCells
 from twinbench.analyse.precision import blocks_to_add
@@ -77,7 +76,7 @@ def for_precision(
     widths: dict[Where, float] = defaultdict(float)
     for where, logs in _log_ratios(plan, cells, compared):
         wanted[where] = max(wanted[where], blocks_to_add(logs, precision))
-        widths[where] = max(widths[where], float(stats.sem(logs)))
+        widths[where] = max(widths[where], float(standard_error(logs)))
     widest = {where: wanted[where] for where in sorted(wanted, key=lambda where: -widths[where])}
     return _blocks(records, widest, seconds, "precision")
 
