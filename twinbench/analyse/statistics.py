@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,26 @@ def standard_error(values: Values) -> Values:
 def critical_t(p: float, freedom: int) -> float:
     """Return the value that Student's t exceeds with probability `p`."""
     return -float(special.stdtrit(freedom, p))
+
+
+class Line(NamedTuple):
+    """Line with the share `r2` of the variance that it explains, and the p-value of no slope."""
+
+    slope: float
+    intercept: float
+    r2: float
+    p: float
+
+
+def fitted_line(values: Values) -> Line:
+    """Return the least-squares line through `values`, not all equal, at 0, 1, 2 and so on."""
+    middle, freedom = (len(values) - 1) / 2, len(values) - 2
+    places, away = np.arange(len(values)) - middle, values - values.mean()
+    slope = float(places @ away / (places @ places))
+    r2 = min(1.0, slope * float(places @ away / (away @ away)))
+    t = math.sqrt(freedom * r2 / (1 - r2)) if r2 < 1 else math.inf
+    p = 2 * float(special.stdtr(freedom, -t))
+    return Line(slope, float(values.mean()) - slope * middle, r2, p)
 
 
 def decide(metric: Metric, family: Mapping[Load, Values]) -> dict[Load, LoadDecision]:
