@@ -16,6 +16,7 @@ from twinbench.analyse.comparisons import PairedCells
 from twinbench.analyse.precision import blocks_to_add
 from twinbench.analyse.results import CellResult, Comparison, primary_metric
 from twinbench.analyse.run import compare_only
+from twinbench.analyse.statistics import standard_error
 from twinbench.plan import AddedBlock, Load, Plan
 from twinbench.store import CellRecord, Store
 from twinbench.text import parse_duration, parse_percent

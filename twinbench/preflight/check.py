@@ -23,8 +23,8 @@ RESTART_PAUSE_S = 1.1
 def check(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> list[PreflightPair]:
     """Start the targets, send each every request, and compare it with its baseline.
 
-    Scenarios that are measured on the same targets share their servers, which run at once, as
-    when they are measured. Raises PlanError where the plan names what does not exist,
+    Scenarios that are measured on the same targets share their servers, which run at once if
+    they do when they are measured. Raises PlanError where the plan names what does not exist,
     PreflightError where a target does not start, does not respond as the plan expects, or does
     not do the same work as its baseline.
     """
@@ -47,8 +47,13 @@ def _check_group(
     scenarios: Sequence[Scenario],
 ) -> list[PreflightPair]:
     """Compare `targets` by all `scenarios`, which are measured on them."""
-    on_status(f"checking targets {', '.join(targets)}")
-    baseline, *others = collect(plan, plan_file, scenarios, targets, rig)
+
+    def observe(names: Sequence[str]) -> list[Observation]:
+        on_status(f"checking {', '.join(names)}")
+        return collect(plan, plan_file, scenarios, names, rig)
+
+    at_once = [targets] if plan.schedule == "alternating" else [[name] for name in targets]
+    baseline, *others = [found for names in at_once for found in observe(names)]
     restart_at = time.monotonic() + RESTART_PAUSE_S
 
     @functools.cache
