@@ -12,8 +12,10 @@ from typing import NamedTuple
 from rich.console import Console
 
 from twinbench import campaign
+from twinbench.analyse.more import blocks_to_measure
 from twinbench.interruption import defer_signals
 from twinbench.measure import machine
+from twinbench.measure.busy import BusyProcess, BusyWatch
 from twinbench.measure.rig import Rig
 from twinbench.noise import earlier_noise
 from twinbench.plan import Plan, PlanError, read_plan
@@ -51,18 +53,19 @@ def run_plan(
     *,
     resume: bool,
     console: Console,
+    watch: BusyWatch | None = None,
 ) -> Store:
     """Make all measurements of a plan that are missing and return the run folder.
 
-    `wishes` are for keys of the plan, `time` and `precision`. Raises PlanError, PreflightError,
-    StoreError and InterruptedRunError.
+    `wishes` are for keys of the plan, `time` and `precision`; `watch` has begun already, if given.
+    Raises PlanError, PreflightError, StoreError and InterruptedRunError.
     """
     began, began_s = now(), time.monotonic()
     plan = read_plan_here(plan_file, wishes)
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
-            load = _machine_load(console)
+            load = _machine_load(watch or BusyWatch(), console)
             rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
             with status(console) as on_status:
                 pairs = check(plan, str(plan_file), rig, on_status)
@@ -181,18 +184,15 @@ class _MachineLoad(NamedTuple):
     """Load of the machine before the run; `remarks`: why a part of it is unknown."""
 
     load_average: float | None
-    busy: list[machine.BusyProcess]
+    busy: list[BusyProcess]
     remarks: list[str]
 
 
-def _machine_load(console: Console) -> _MachineLoad:
-    failed: list[str] = []
-    busy: list[machine.BusyProcess] = []
-    unknown = "other processes before the run are not known"
-    with status(console) as on_status, remarked(failed, unknown):
+def _machine_load(watch: BusyWatch, console: Console) -> _MachineLoad:
+    with status(console) as on_status:
         on_status("checking the load of the machine")
-        busy = machine.busy_processes()
-    return _MachineLoad(machine.load_average(), busy, failed)
+        busy = watch.processes()
+    return _MachineLoad(machine.load_average(), busy, watch.remarks)
 
 
 def _add_remarks(store: Store, remarks: Sequence[str], console: Console) -> None:
@@ -249,9 +249,6 @@ def _measure(store: Store, rig: Rig, console: Console) -> None:
 
 def _measure_more(store: Store, rig: Rig, console: Console) -> None:
     """Add blocks for what the machine disturbed, then for the plan's precision."""
-    # Here, because a process that measures the plan does not hold scipy.
-    from twinbench.analyse.more import blocks_to_measure
-
     failed: list[str] = []
     with remarked(failed, "no block was added for disturbed measurements or precision"):
         while added := blocks_to_measure(store):

@@ -43,18 +43,21 @@ def collect_once(collected: dict[str, Observation], monkeypatch: pytest.MonkeyPa
     starts: Counter[str] = Counter()
 
     def collect_once(
-        plan: Plan, plan_file: str, scenarios: Sequence[Scenario], name: str, rig: Rig
-    ) -> Observation:
-        starts[name] += 1
-        target = plan.target(name)
-        app = (target.cwd or Path()) / f"{name}.py"
-        if not app.exists() or app.read_text() != APP:
-            return collect(plan, plan_file, scenarios, name, rig)
-        # Without the folder, which is another one in each test.
-        key = repr((starts[name], target.model_copy(update={"cwd": None}), scenarios))
-        if key not in collected:
-            collected[key] = collect(plan, plan_file, scenarios, name, rig)
-        return collected[key]
+        plan: Plan, plan_file: str, scenarios: Sequence[Scenario], names: Sequence[str], rig: Rig
+    ) -> list[Observation]:
+        starts.update(names)
+        keys: dict[str, str] = {}
+        for name in names:
+            target = plan.target(name)
+            app = (target.cwd or Path()) / f"{name}.py"
+            if app.exists() and app.read_text() == APP:
+                # Without the folder, which is another one in each test.
+                kept = target.model_copy(update={"cwd": None})
+                keys[name] = repr((starts[name], kept, scenarios))
+        missing = [name for name in names if keys.get(name) not in collected]
+        found = dict(zip(missing, collect(plan, plan_file, scenarios, missing, rig), strict=True))
+        collected.update({keys[name]: found[name] for name in missing if name in keys})
+        return [found[name] if name in found else collected[keys[name]] for name in names]
 
     monkeypatch.setattr(check_module, "collect", collect_once)
 
@@ -80,7 +83,7 @@ def test_equal_targets_are_started_once(tmp_path: Path, rig: Rig) -> None:
     messages: list[str] = []
     plan = read_plan(write_pair(tmp_path, plan=PLAN + OTHERS))
     [pair] = check(plan, "plan.toml", rig, messages.append)
-    assert messages == ["checking target 'one'", "checking target 'two'"]
+    assert messages == ["checking one, two"]
     assert (pair.requests, pair.volatile) == (21, 0)
     assert pair.not_compared == "SQL, commits (those of SQLite connections that bypass SQLAlchemy)"
     assert pair.conditions["event loop"] == "uvloop.Loop"
@@ -305,6 +308,15 @@ def test_a_response_without_end_is_refused(tmp_path: Path, rig: Rig) -> None:
         " not end within 0.5 s: end it sooner, set a longer collapse_s, or leave this request out"
         " of the plan"
     )
+
+
+def test_targets_that_cannot_run_at_once_are_refused(tmp_path: Path, rig: Rig) -> None:
+    lock = f"LOOPS.append(open({str(tmp_path / 'lock')!r}, 'w'))"
+    planted = f"import fcntl; {lock}; fcntl.flock(LOOPS[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    plan_file = write_pair(tmp_path, "# at startup", planted, targets=("one", "two"))
+    assert "could not be started" in refused(rig, plan_file)
+    plan_file.write_text('schedule = "sequential"' + PLAN)
+    assert checked(rig, plan_file).volatile == 0
 
 
 def test_an_expected_difference_passes_with_its_reason(tmp_path: Path) -> None:

@@ -46,10 +46,10 @@ import sys
 from pathlib import Path
 from rich.console import Console
 from twinbench import run
-from twinbench.measure import machine, processes
+from twinbench.measure import busy, machine, processes
 sys.platform = "darwin"
 machine.ROOT = processes.PROC = Path("none")
-machine.busy_processes = lambda: [machine.BusyProcess("yes", 77, 0.98)]
+busy.BusyWatch.processes = lambda _: [busy.BusyProcess("yes", 77, 0.98)]
 processes.SUPERVISOR = Path("supervisor.py").absolute()
 run.run_plan(Path("plan.toml"), Path("runs"), resume=False, console=Console(soft_wrap=True))
 """

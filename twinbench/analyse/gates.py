@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from twinbench.analyse.results import CellFigures, CellStatus
+from twinbench.analyse.statistics import fitted_line
 from twinbench.analyse.window import Windows
 from twinbench.plan import LoadKind, Plan
 from twinbench.selfcheck.result import Floor
@@ -224,8 +224,8 @@ def fitted_change(logs: np.ndarray) -> tuple[float, float]:
     """Return the change of the fitted line from first edge to last, and the p-value of none."""
     if np.ptp(logs) == 0:
         return 0.0, 1.0
-    fit = stats.linregress(np.arange(len(logs)), logs)
-    return float(fit.slope) * len(logs), float(fit.pvalue)
+    fit = fitted_line(logs)
+    return fit.slope * len(logs), fit.p
 
 
 def dropped_arrivals(cell: GateInput) -> str | None:
@@ -257,11 +257,11 @@ def _growth(in_flight: np.ndarray) -> tuple[float, float] | None:
     """Return begin and end of the line that they grow along, if they do."""
     if np.ptp(in_flight) == 0:
         return None
-    fit = stats.linregress(np.arange(BACKLOG_SAMPLES), in_flight)
-    growth = float(fit.slope) * BACKLOG_SAMPLES
-    if fit.rvalue**2 < BACKLOG_R2 or growth < max(MIN_BACKLOG, MAX_TREND * in_flight.mean()):
+    fit = fitted_line(in_flight)
+    growth = fit.slope * BACKLOG_SAMPLES
+    if fit.r2 < BACKLOG_R2 or growth < max(MIN_BACKLOG, MAX_TREND * in_flight.mean()):
         return None
-    return float(fit.intercept), float(fit.intercept) + growth
+    return fit.intercept, fit.intercept + growth
 
 
 def offered_rate(cell: GateInput) -> str | None:

@@ -11,12 +11,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from twinbench.analyse.comparisons import PairedCells
 from twinbench.analyse.precision import blocks_to_add
 from twinbench.analyse.results import CellResult, Comparison, primary_metric
 from twinbench.analyse.run import compare_only
+from twinbench.analyse.statistics import standard_error
 from twinbench.plan import AddedBlock, Load, Plan
 from twinbench.store import CellRecord, Store
 from twinbench.text import parse_duration, parse_percent
@@ -77,7 +77,7 @@ def for_precision(
     widths: dict[Where, float] = defaultdict(float)
     for where, logs in _log_ratios(plan, cells, compared):
         wanted[where] = max(wanted[where], blocks_to_add(logs, precision))
-        widths[where] = max(widths[where], float(stats.sem(logs)))
+        widths[where] = max(widths[where], float(standard_error(logs)))
     widest = {where: wanted[where] for where in sorted(wanted, key=lambda where: -widths[where])}
     return _blocks(records, widest, seconds, "precision")
 

@@ -8,9 +8,7 @@ interval that is narrow by chance ends early, and is then too narrow
 import math
 from functools import cache
 
-from scipy import stats
-
-from twinbench.analyse.statistics import ALPHA, Values
+from twinbench.analyse.statistics import ALPHA, Values, critical_t
 
 # Intervals that end by their width hold the truth in 93.6 % of cases if they begin with ten blocks,
 # in 93.2 % with eight, 92.2 % with five; simulated, at the noise for which it is least.
@@ -41,4 +39,4 @@ def blocks_to_add(logs: Values, precision: float) -> int:
 @cache
 def _errors(blocks: int) -> float:
     """Return the half width of an interval whose standard deviation is 1."""
-    return float(stats.t.isf(ALPHA / 2, blocks - 1)) / math.sqrt(blocks)
+    return critical_t(ALPHA / 2, blocks - 1) / math.sqrt(blocks)

@@ -12,10 +12,11 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import special  # not stats nor optimize, which take a second to import
 
 from twinbench.analyse.results import HIGHER_IS_BETTER, Decision, Estimate, Metric
 from twinbench.plan import Load
@@ -55,11 +56,40 @@ def geometric_mean(values: Sequence[float]) -> Estimate | None:
     if len(values) == 1:
         return Estimate(estimate=values[0])
     logs = np.log(values)
-    mean, error = logs.mean(), stats.sem(logs)
-    # Not `stats.t.interval`, which has none without spread.
-    half_width = stats.t.isf(ALPHA / 2, len(values) - 1) * error
+    mean, error = logs.mean(), standard_error(logs)
+    half_width = critical_t(ALPHA / 2, len(values) - 1) * error
     low, estimate, high = np.exp([mean - half_width, mean, mean + half_width]).tolist()
     return Estimate(estimate=estimate, low=low, high=high)
+
+
+def standard_error(values: Values) -> Values:
+    """Return the standard error of the mean over the last axis: of two values or more."""
+    return np.asarray(values.std(axis=-1, ddof=1) / math.sqrt(values.shape[-1]))
+
+
+def critical_t(p: float, freedom: int) -> float:
+    """Return the value that Student's t exceeds with probability `p`."""
+    return -float(special.stdtrit(freedom, p))
+
+
+class Line(NamedTuple):
+    """Line with the share `r2` of the variance that it explains, and the p-value of no slope."""
+
+    slope: float
+    intercept: float
+    r2: float
+    p: float
+
+
+def fitted_line(values: Values) -> Line:
+    """Return the least-squares line through `values`, not all equal, at 0, 1, 2 and so on."""
+    middle, freedom = (len(values) - 1) / 2, len(values) - 2
+    places, away = np.arange(len(values)) - middle, values - values.mean()
+    slope = float(places @ away / (places @ places))
+    r2 = min(1.0, slope * float(places @ away / (away @ away)))
+    t = math.sqrt(freedom * r2 / (1 - r2)) if r2 < 1 else math.inf
+    p = 2 * float(special.stdtr(freedom, -t))
+    return Line(slope, float(values.mean()) - slope * middle, r2, p)
 
 
 def decide(metric: Metric, family: Mapping[Load, Values]) -> dict[Load, LoadDecision]:
@@ -90,11 +120,11 @@ def p_beyond_margin(logs: Values) -> Values:
     Over the last axis: blocks, two or more. It is one-sided and doubled, so that it is below
     `ALPHA` where the interval of the ratio lies beyond the margin as a whole; 1 within the margin.
     """
-    error = stats.sem(logs, axis=-1)
+    error = standard_error(logs)
     excess = np.abs(logs.mean(axis=-1)) - math.log1p(MARGIN)
     without_spread = np.where(excess > 0, np.inf, -np.inf)
     t = np.divide(excess, error, out=without_spread, where=error > 0)
-    return np.asarray(np.minimum(1.0, 2 * stats.t.sf(t, logs.shape[-1] - 1)))
+    return np.asarray(np.minimum(1.0, 2 * special.stdtr(logs.shape[-1] - 1, -t)))
 
 
 def holm(p: Values) -> Values:
@@ -146,8 +176,12 @@ def _detectable_errors(freedom: int, loads: int) -> float:
 
     The noncentrality at which Student's t exceeds its critical value with that probability.
     """
-    critical = float(stats.t.isf(ALPHA / 2 / loads, freedom))
+    critical = critical_t(ALPHA / 2 / loads, freedom)
     # Zero exceeds it too seldom, twice the critical value and 2 more than often enough.
-    return optimize.brentq(
-        lambda away: float(stats.nct.sf(critical, freedom, away)) - POWER, 0, 2 * critical + 2
-    )
+    low, high = 0.0, 2 * critical + 2
+    while low < (away := (low + high) / 2) < high:
+        if special.nctdtr(freedom, away, critical) > 1 - POWER:
+            low = away
+        else:
+            high = away
+    return away

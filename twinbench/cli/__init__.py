@@ -4,7 +4,7 @@ Exit codes: 0 done; 1 a measurement was lost; 2 usage or plan error; 3 the prefl
 130 interrupted.
 
 A command imports what it needs when it runs: `--help` is quick, and a process that measures
-does not hold scipy and matplotlib, which only analysis and report need.
+does not hold matplotlib, which only the report needs.
 """
 
 import typer

@@ -30,10 +30,13 @@ def run(
     runs: Annotated[Path, typer.Option(help="The folder that run folders are kept in.")] = RUNS,
 ) -> None:
     """Measure a plan and write the report. The last line printed is its path."""
+    from twinbench.measure.busy import BusyWatch
+
+    watch = BusyWatch()  # it needs a second, in which the rest is imported
     from twinbench.run import run_plan
 
     wishes = {"time": time, "precision": precision}
-    store = run_plan(plan, runs, wishes, resume=resume, console=out)
+    store = run_plan(plan, runs, wishes, resume=resume, console=out, watch=watch)
     page = make_report(store)
     if lost := [record for record in store.records() if record.outcome == "lost"]:
         first = f"{lost[0].label}: {lost[0].reason}"

@@ -1,15 +1,13 @@
-"""The machine: its description, cores for server and generator, busy processes, limits.
+"""The machine: its description, cores for server and generator, limits.
 
 Readers of /proc, /sys and cgroups never raise: what is missing or malformed is unknown.
 """
 
-import contextlib
 import ctypes
 import os
 import platform
 import sqlite3
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import NamedTuple
 
 import psutil
 
-from twinbench.interruption import interruptible
+from twinbench.measure.busy import BusyProcess
 from twinbench.store import Machine, Sharing
 
 # Of /proc, /sys and the marker files of containers.
@@ -47,10 +45,6 @@ SHARING: dict[Sharing, str] = {
     "quota": "Server and generator shared a CPU quota of {quota:g} CPUs: while one runs, the other"
     " may be kept waiting.",
 }
-# Of a core: what another process uses beyond it affects the figures.
-BUSY_SHARE = 0.05
-# CPU time is counted in ticks of 10 ms: BUSY_SHARE is five of them.
-BUSY_INTERVAL_S = 1.0
 MAX_NAMED = 3
 
 
@@ -63,14 +57,6 @@ class Cores(NamedTuple):
     server: tuple[int, ...]
     generator: tuple[int, ...]
     sharing: Sharing | None = None
-
-
-class BusyProcess(NamedTuple):
-    """Another process, and the share of a core that it uses."""
-
-    name: str
-    pid: int
-    share: float
 
 
 def share_cores(workers: int = 1) -> Cores:
@@ -176,27 +162,6 @@ def load_average() -> float | None:
         return None
 
 
-def busy_processes() -> list[BusyProcess]:
-    """Return the processes that use more than BUSY_SHARE of a core, the busiest first.
-
-    Kernel threads count, since a machine that swaps is busy; this process and its ancestors,
-    such as a terminal, do not.
-    """
-    own = {os.getpid()}
-    with contextlib.suppress(psutil.Error):
-        own |= {parent.pid for parent in psutil.Process().parents()}
-    before, began_s = _cpu_seconds(), time.monotonic()
-    with interruptible():
-        time.sleep(BUSY_INTERVAL_S)
-    after, took_s = _cpu_seconds(), time.monotonic() - began_s
-    found = [
-        BusyProcess(name, pid, (cpu_s - before.get((pid, created), ("", 0.0))[1]) / took_s)
-        for (pid, created), (name, cpu_s) in after.items()
-        if pid not in own
-    ]
-    return sorted((p for p in found if p.share > BUSY_SHARE), key=lambda p: -p.share)
-
-
 def cpu_quota() -> float | None:
     """Return how many CPUs this process's cgroups allow; None without a limit."""
     quotas = [_v2_quota(folder) or _v1_quota(folder) for folder in _cgroups("cpu")]
@@ -295,16 +260,6 @@ def _cpuinfo(name: str) -> str | None:
         if key.strip() == name:
             return value.strip()
     return None
-
-
-def _cpu_seconds() -> dict[tuple[int, float], tuple[str, float]]:
-    """Return name and CPU seconds of each process, by its id and start time."""
-    found = {}
-    for process in psutil.process_iter(["name", "cpu_times", "create_time"]):
-        times, created = process.info["cpu_times"], process.info["create_time"]
-        if times is not None and created is not None:  # else it is another user's, on macOS
-            found[process.pid, created] = (process.info["name"] or "?", times.user + times.system)
-    return found
 
 
 def _cgroups(controller: str) -> Iterator[Path]:

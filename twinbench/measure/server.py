@@ -25,6 +25,8 @@ SERVE = Path(__file__).with_name("serve.py")
 HOST = "127.0.0.1"
 BACKLOG = 2048  # uvicorn's own
 STOP_GRACE_S = 2.0
+# Until the next question: a request is closed within a millisecond of its response.
+PAUSE_S = 0.002
 # A task or thread that outlives a response is waited for while it does something, and at most
 # this long, since an app may start one that stays. What a start-up leaves running costs a second.
 QUIET_S, LASTING_S = 1.0, 5.0
@@ -270,4 +272,4 @@ class Server:
 
 def _pause() -> None:
     with interruptible():
-        time.sleep(POLL_S)
+        time.sleep(PAUSE_S)

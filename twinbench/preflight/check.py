@@ -21,11 +21,12 @@ RESTART_PAUSE_S = 1.1
 
 
 def check(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> list[PreflightPair]:
-    """Start each target, send it every request, and compare it with its baseline.
+    """Start the targets, send each every request, and compare it with its baseline.
 
-    Scenarios that are measured on the same targets share their servers. Raises PlanError where
-    the plan names what does not exist, PreflightError where a target does not start, does not
-    respond as the plan expects, or does not do the same work as its baseline.
+    Scenarios that are measured on the same targets share their servers, which run at once if
+    they do when they are measured. Raises PlanError where the plan names what does not exist,
+    PreflightError where a target does not start, does not respond as the plan expects, or does
+    not do the same work as its baseline.
     """
     groups: dict[tuple[str, ...], list[Scenario]] = {}
     for scenario in plan.scenarios:
@@ -47,18 +48,21 @@ def _check_group(
 ) -> list[PreflightPair]:
     """Compare `targets` by all `scenarios`, which are measured on them."""
 
-    def observe(name: str, status: str) -> Observation:
-        on_status(status)
-        return collect(plan, plan_file, scenarios, name, rig)
+    def observe(names: Sequence[str]) -> list[Observation]:
+        on_status(f"checking {', '.join(names)}")
+        return collect(plan, plan_file, scenarios, names, rig)
 
-    baseline, *others = [observe(name, f"checking target '{name}'") for name in targets]
+    at_once = [targets] if plan.schedule == "alternating" else [[name] for name in targets]
+    baseline, *others = [found for names in at_once for found in observe(names)]
     restart_at = time.monotonic() + RESTART_PAUSE_S
 
     @functools.cache
     def restart(name: str, start: int) -> Observation:
+        on_status(f"checking target '{name}', start {start}: what changes at each?")
         with interruptible():
             time.sleep(max(0.0, restart_at - time.monotonic()))
-        return observe(name, f"checking target '{name}', start {start}: what changes at each?")
+        [observation] = collect(plan, plan_file, scenarios, [name], rig)
+        return observation
 
     names = [scenario.name for scenario in scenarios]
     pairs = [_compare(plan, plan_file, baseline, other, restart) for other in others]

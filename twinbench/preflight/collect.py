@@ -1,5 +1,6 @@
 """Observation of one target: started, sent every request, and all facts collected."""
 
+import contextlib
 import hashlib
 import random
 import time
@@ -79,27 +80,42 @@ class _Sending(NamedTuple):
 
 
 def collect(
-    plan: Plan, plan_file: str, scenarios: Sequence[Scenario], name: str, rig: Rig
-) -> Observation:
-    """Start target `name`, send it the requests of `scenarios`, and return what was observed.
+    plan: Plan, plan_file: str, scenarios: Sequence[Scenario], names: Sequence[str], rig: Rig
+) -> list[Observation]:
+    """Start targets `names` at once, send the requests of `scenarios` to each, and observe it.
 
-    Raises PlanError where the plan names what does not exist, PreflightError where the target
-    does not start or does not respond as the plan expects.
+    Raises PlanError where the plan names what does not exist, PreflightError where a target does
+    not start or does not respond as the plan expects.
     """
-    target = plan.target(name)
-    where = f"{plan_file}: targets[{plan.targets.index(target)}]"
+    targets = [plan.target(name) for name in names]
+    wheres = [f"{plan_file}: targets[{plan.targets.index(target)}]" for target in targets]
+    started = rig.start_all(targets, observe=True)
+    with contextlib.ExitStack() as stack:
+        for server in started:
+            if isinstance(server, Server):
+                stack.callback(server.stop, at_once=True)
+        servers = [_started(*each) for each in zip(targets, wheres, started, strict=True)]
+        return [
+            _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig.upstream)
+            for where, server in zip(wheres, servers, strict=True)
+        ]
+
+
+def _started(target: Target, where: str, server: Server | ServerFailedError) -> Server:
+    if isinstance(server, Server):
+        return server
+    if server.app_not_found:
+        raise PlanError(f"{where}.app = '{target.app}': {server}")
+    raise PreflightError(f"{where}: {server}")
+
+
+def _observe(
+    plan: Plan, who: str, scenarios: Sequence[Scenario], server: Server, upstream: Server
+) -> Observation:
     try:
-        server = rig.start(target, observe=True)
-    except ServerFailedError as error:
-        if error.app_not_found:
-            raise PlanError(f"{where}.app = '{target.app}': {error}") from None
-        raise PreflightError(f"{where}: {error}") from None
-    try:
-        return _Collector(plan, f"{where}: '{name}'", server, rig.upstream).collect(scenarios)
+        return _Collector(plan, who, server, upstream).collect(scenarios)
     except (DatabaseError, ExchangeError) as error:
-        raise PreflightError(f"{where}: '{name}', {error}") from None
-    finally:
-        server.stop(at_once=True)
+        raise PreflightError(f"{who}, {error}") from None
 
 
 class _Collector:

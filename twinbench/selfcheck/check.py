@@ -1,6 +1,6 @@
 """Self-check before a run: floor, arrival lag and headroom of the load generator.
 
-It takes eight seconds and is measured by the processes that measure the run, on the same
+It takes five seconds and is measured by the processes that measure the run, on the same
 cores, with a server that does nothing.
 """
 
@@ -19,6 +19,7 @@ from twinbench.measure.rig import Rig
 from twinbench.paths import ROOT
 from twinbench.plan import MAX_RATE, Plan, cells
 from twinbench.scratch import scratch
+from twinbench.selfcheck.evaluate import evaluate
 from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import CellRecord, StoreError, atomic_write, now, runs_of
 from twinbench.text import UserError
@@ -36,7 +37,6 @@ LAG_RATE, LAG_S, ALTERNATIONS = 1000, 0.4, 2
 # Throughput of `noop` in the async app with many users, on the class of machine that this was
 # made on (`make bench` measures it): taken where nothing is known.
 USUAL_RPS = 6_000
-EVALUATE, EVALUATE_S = "twinbench.selfcheck.evaluate", 5.0  # most of it to import scipy
 SLACK_S = 20.0
 
 
@@ -57,10 +57,10 @@ def run_self_check(rig: Rig, runs: Path) -> SelfCheck:
             bare_timer(rig, LAG_RATE, LAG_S, folder, record.block)
 
         measure_plan(arrivals, rig, folder / "runs", alternate)
-        # Another process: analysis and scipy would double the memory of the one that measures.
-        command = [sys.executable, "-m", EVALUATE, str(folder), started.isoformat()]
-        text = output(command, rig.cores.generator, folder, EVALUATE_S)
-        return SelfCheck.model_validate_json(text)
+        try:
+            return evaluate(folder, started)
+        except ValueError as error:
+            raise SelfCheckError(str(error)) from None
 
 
 def plans(plan: Plan, highest: int) -> tuple[Plan, Plan]:

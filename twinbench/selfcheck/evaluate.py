@@ -1,10 +1,6 @@
-"""Evaluation of a self-check: floor, capacity and checks, from the folder it was measured into.
-
-`python -m twinbench.selfcheck.evaluate FOLDER STARTED` prints a SelfCheck as JSON.
-"""
+"""Evaluation of a self-check: floor, capacity and checks, from the folder it was measured into."""
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -174,17 +170,3 @@ def headroom(measurement: Measurement) -> list[Check]:
         ),
         _check(f"{name}: invalid measurements", int(invalid), 0.0, advice, unit=""),
     ]
-
-
-def main() -> None:
-    """Print the result of a folder as JSON."""
-    folder, started = sys.argv[1:]
-    try:
-        found = evaluate(Path(folder), datetime.fromisoformat(started))
-    except ValueError as error:
-        sys.exit(str(error))
-    sys.stdout.write(found.model_dump_json())
-
-
-if __name__ == "__main__":
-    main()

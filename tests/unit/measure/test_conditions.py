@@ -9,7 +9,8 @@ from tests.support import factories
 from tests.support.outcomes import Outcome, Outcomes, results_of
 from twinbench import run
 from twinbench.measure import machine
-from twinbench.measure.machine import BusyProcess, Cores, remarks
+from twinbench.measure.busy import BusyProcess
+from twinbench.measure.machine import Cores, remarks
 from twinbench.measure.rig import Rig
 from twinbench.plan import PlanError
 from twinbench.report.method import SHARING, badges, conditions

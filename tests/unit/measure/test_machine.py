@@ -7,8 +7,9 @@ import pytest
 
 from tests.support import factories
 from tests.support.machines import Become
-from twinbench.measure import machine
-from twinbench.measure.machine import BusyProcess, Cores, describe, share_cores
+from twinbench.measure import busy
+from twinbench.measure.busy import BusyProcess, BusyWatch
+from twinbench.measure.machine import Cores, describe, share_cores
 from twinbench.measure.telemetry import MemoryLimit
 from twinbench.store import Machine
 
@@ -126,13 +127,13 @@ def test_busy_processes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         (os.getpid(), 0.5): ("self", 99.0),
         (os.getppid(), 0.5): ("parent", 99.0),
     }
-    samples, times = iter([before, after]), iter([100.0, 102.0])
+    samples, times = iter([before, after]), iter([100.0, 100.5, 102.0])
     clock = SimpleNamespace(monotonic=lambda: next(times), sleep=lambda _: None)
-    monkeypatch.setattr(machine, "_cpu_seconds", lambda: next(samples))
-    monkeypatch.setattr(machine, "time", clock)
-    found = machine.busy_processes()
+    monkeypatch.setattr(busy, "_cpu_seconds", lambda: next(samples))
+    monkeypatch.setattr(busy, "time", clock)
+    found = BusyWatch().processes()
     assert found == [BusyProcess("old", first, 0.5), BusyProcess("new", third, 0.2)]
 
 
 def test_cpu_seconds_of_processes_are_read() -> None:
-    assert {pid: cpu_s for (pid, _), (_, cpu_s) in machine._cpu_seconds().items()}[os.getpid()] > 0
+    assert {pid: cpu_s for (pid, _), (_, cpu_s) in busy._cpu_seconds().items()}[os.getpid()] > 0
