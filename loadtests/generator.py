@@ -139,9 +139,11 @@ class CellLoad:
             self._run_until(time.perf_counter_ns() + int(TURN_CHECK_S * NS_PER_S), TURN_CHECK_S)
 
     def round_s(self) -> float:
-        """Return the time in which there are as many responses as users, by those of this turn."""
-        elapsed_s = (time.perf_counter_ns() - self._began_ns) / NS_PER_S
-        return elapsed_s * len(self.users) / max(1, self._responses())
+        """Return the time in which there were as many responses as users: the last ones."""
+        now_ns, users = time.perf_counter_ns(), len(self.users)
+        if self._responses() > users:
+            return (now_ns - self.recorder.done_ns(users)) / NS_PER_S
+        return (now_ns - self._began_ns) / NS_PER_S * users / max(1, self._responses())
 
     def measure(self, begin_ns: int, end_ns: int) -> None:
         """Run the window; where the target collapses, it ends."""

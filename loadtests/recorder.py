@@ -52,6 +52,11 @@ class Recorder:
         self._end += ROW.size
         return good
 
+    def done_ns(self, back: int) -> int:
+        """Return when the last response but `back` arrived; the first one of many, if before."""
+        row: tuple[int, ...] = ROW.unpack_from(self._chunk, max(0, self._end - back * ROW.size))
+        return row[TIMES.index("done_ns")]
+
     def good_between(self, begin_ns: int, end_ns: int) -> int:
         """Return the number of right responses that arrived in that time."""
         rows = self._rows()

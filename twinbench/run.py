@@ -67,6 +67,7 @@ def run_plan(
         with machine_lock(), contextlib.ExitStack() as stack:
             load = _machine_load(watch or BusyWatch(), console)
             rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
+            rig.start_generator()
             with status(console) as on_status:
                 pairs = check(plan, str(plan_file), rig, on_status)
             noise = earlier_noise(runs, machine.describe(rig.cores))

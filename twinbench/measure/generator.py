@@ -52,6 +52,11 @@ class LoadGenerator:
         self._job: Job
         self._shares: list[Job] = []
 
+    def start(self) -> None:
+        """Start all processes now, which takes them a second; they are ready when they are used."""
+        while len(self._children) < self._processes:
+            self._children.append(self._start())
+
     def begin(self, job: Job) -> None:
         """Give all processes their share of `job`, and wait until all users are connected."""
         closed = job.load.kind == "closed"

@@ -57,6 +57,10 @@ class Rig:
         adopt_orphans(False)
         pin_to(self._cores_before)
 
+    def start_generator(self) -> None:
+        """Start the load generator, before it is needed."""
+        self._generator.start()
+
     def start(self, target: Target, *, observe: bool = False) -> Server:
         """Return a fresh server of `target` that is ready. Raises ServerFailedError."""
         (server,) = self.start_all([target], observe=observe)

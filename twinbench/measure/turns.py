@@ -117,8 +117,9 @@ def take_turns(
     end: End,
 ) -> list[GeneratorSummary]:
     """Measure cells at one load. Raises GeneratorFailedError."""
-    seconds, closed = plan.measure_s_of(of[0].cell.scenario), of[0].cell.load.kind == "closed"
-    turns = Turns(len(of), seconds, plan.windows or (None if closed else 1))
+    scenario, closed = of[0].cell.scenario, of[0].cell.load.kind == "closed"
+    windows = plan.windows_of(scenario) or (None if closed else 1)
+    turns = Turns(len(of), plan.measure_s_of(scenario), windows)
     with contextlib.ExitStack() as stack:
         for each in of:
             stack.enter_context(each.sampler)
@@ -180,8 +181,9 @@ class Turns:
     def take(self, target: int) -> float:
         """Return how long the window of this turn is, in seconds."""
         left_s, window_s = self._left_s[target], self._windows * self._window_s
+        alone = sum(map(bool, self._left_s)) == 1
         # No rest that is shorter than half a window.
-        taken_s = left_s if left_s < window_s + self._window_s / 2 else window_s
+        taken_s = left_s if alone or left_s < window_s + self._window_s / 2 else window_s
         self._left_s[target] = left_s - taken_s
         return taken_s
 
@@ -198,7 +200,7 @@ def _alternating(targets: int) -> Iterator[tuple[int, int]]:
 
 def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str, str]]) -> Job:
     cell = of[0].cell
-    scenario = plan.scenario(cell.scenario)
+    scenario, turns = plan.scenario(cell.scenario), plan.windows_of(cell.scenario) or 1
     # No more can wait for a server than arrive until it counts as collapsed.
     limit = max(MIN_IN_FLIGHT, int(cell.load.value * plan.collapse_s))
     return Job(
@@ -218,8 +220,8 @@ def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str,
         load=cell.load,
         arrivals=scenario.arrivals,
         in_flight=min(scenario.in_flight or limit, MAX_USERS),
-        turns=plan.windows or 1,
-        load_s=(plan.windows or 1) * plan.warmup_s + plan.measure_s_of(cell.scenario),
+        turns=turns,
+        load_s=turns * plan.warmup_s + plan.measure_s_of(cell.scenario),
         collapse_s=plan.collapse_s,
         timeout_s=plan.timeout_s,
         # The same requests for all targets, others in the next block.

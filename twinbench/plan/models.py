@@ -180,6 +180,7 @@ class Scenario(Strict):
         " out: as many as arrive in collapse_s",
     )
     measure_s: Seconds | None = Field(default=None, description="left out: the plan's")
+    windows: Windows | None = Field(default=None, description="left out: the plan's")
     targets: list[str] = Field(default=[], description="left out: all of the plan's")
 
     @model_validator(mode="after")
@@ -322,6 +323,10 @@ class Plan(Strict):
     def measure_s_of(self, name: str) -> float:
         """Return how long the cells of a scenario are measured, in seconds."""
         return self.scenario(name).measure_s or self.measure_s
+
+    def windows_of(self, name: str) -> int | None:
+        """Return the number of windows of the cells of a scenario; None: chosen at each load."""
+        return self.scenario(name).windows or self.windows
 
     def targets_of(self, scenario: Scenario) -> list[str]:
         """Return the names of the targets of `scenario`; the first is its baseline."""

@@ -62,4 +62,4 @@ def test_target_that_is_over_gets_no_turn() -> None:
     turns = Turns(2, 3.0, 3)
     assert turns.next([]) == 0
     assert turns.take(0) == 1
-    assert sequence(turns, over=(0,)) == [(1, 2), (1, 1)]
+    assert sequence(turns, over=(0,)) == [(1, 3)]
