@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import functools
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -60,7 +59,7 @@ def run_plan(
     `wishes` are for keys of the plan, `time` and `precision`; `watch` has begun already, if given.
     Raises PlanError, PreflightError, StoreError and InterruptedRunError.
     """
-    began, began_s = now(), time.monotonic()
+    began = now()
     plan = read_plan_here(plan_file, wishes)
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
@@ -75,18 +74,13 @@ def run_plan(
                 _check_same_machine(store, rig)
                 campaign.begin_session(store, began)
             else:
-                plan = _fitted(plan, plan_file, time.monotonic() - began_s, noise)
+                plan = _fitted(plan, plan_file, (now() - began).total_seconds(), noise)
                 store = campaign.new_run(
                     plan, str(plan_file), rig.cores, runs, load.load_average, began
                 )
             rig.plan = store.manifest().plan
-            _keep_preflight(pairs, store)
             store.update_latest_link(runs.parent / "latest")
-            workers = max(target.workers for target in plan.targets)
-            remarks = machine.remarks(store.manifest().machine, workers, load.busy)
-            few = [FEW_BLOCKS.format(plan.blocks)] if plan.blocks < LEAST_BLOCKS else []
-            _add_remarks(store, [*few, *remarks, *load.remarks], console)
-            _print_unequal(pairs, console)
+            _keep_checks(store, pairs, load, console)
             _self_check(store, rig, runs, console)
             console.print(_announcement(store, noise), markup=False)
             _measure(store, rig, console)
@@ -94,6 +88,20 @@ def run_plan(
     except KeyboardInterrupt:
         raise InterruptedRunError(_interrupted(store)) from None
     return store
+
+
+def _keep_checks(
+    store: Store, pairs: list[PreflightPair], load: "_MachineLoad", console: Console
+) -> None:
+    """Keep and print what a reader should know of plan, machine and targets."""
+    _keep_preflight(pairs, store)
+    manifest = store.manifest()
+    plan = manifest.plan
+    few = [FEW_BLOCKS.format(plan.blocks)] if plan.blocks < LEAST_BLOCKS else []
+    workers = max(target.workers for target in plan.targets)
+    of_machine = machine.remarks(manifest.machine, workers, load.busy)
+    _add_remarks(store, [*few, *of_machine, *load.remarks], console)
+    _print_unequal(pairs, console)
 
 
 def read_plan_here(plan_file: Path, wishes: Mapping[str, str | None] | None = None) -> Plan:

@@ -121,6 +121,7 @@ class CellResult(CellFigures):
 class Timeline(FrozenModel):
     """One measurement over time, warm-up included; seconds since the start of its window.
 
+    Of one with several windows, only the time inside them.
     `counts[i][j]` are responses that arrived between `seconds[i]` and `seconds[i + 1]`, after a
     response time between `latency_ms[j]` and `latency_ms[j + 1]`, without background requests. It
     ends with the last response or with the window, whichever is later; where the server

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from twinbench.analyse.results import CellResult, Timeline
-from twinbench.analyse.window import NS_PER_MS, NS_PER_S
+from twinbench.analyse.window import NS_PER_MS, NS_PER_S, elapsed_ns
 from twinbench.plan import Load, Plan, Scenario
 from twinbench.store import CellRecord, Store
 
@@ -78,18 +78,29 @@ def _typical(cells: Sequence[CellResult]) -> CellResult:
 
 
 def _timeline(store: Store, record: CellRecord, scenario: Scenario) -> Timeline:
-    """Return the first turn of a measurement; of a collapsed one, the turn that ended so."""
-    begin_ns, end_ns = record.windows_ns[-1 if record.outcome == "collapsed" else 0]
-    requests = _of_turn(store.requests(record, REQUEST_COLUMNS), record, begin_ns, end_ns)
-    # To the end of the window even without responses. A collapse ends the load, and with it the
-    # requests without a response.
-    least_ns = begin_ns if record.outcome == "collapsed" else end_ns
-    first_ns = int(requests["intended_ns"].to_numpy().min(initial=begin_ns))
-    last_ns = int(requests["done_ns"].to_numpy().max(initial=least_ns))
+    """Return a cell in its window; in several windows, without the time between them.
+
+    Of a collapsed cell, the turn that ended so.
+    """
+    requests, samples = store.requests(record, REQUEST_COLUMNS), store.telemetry(record)
+    shown = TELEMETRY.to_frame() if samples is None else samples.select(TELEMETRY.names())
+    shown = shown.cast(TELEMETRY)
+    if record.outcome == "done" and len(record.windows_ns) > 1:
+        requests, shown = _in_windows(record, requests), _in_windows(record, shown)
+        begin_ns, end_ns = 0, int(1e9 * record.window_s)
+        first_ns, last_ns = begin_ns, end_ns
+    else:
+        begin_ns, end_ns = record.windows_ns[-1]
+        requests = _of_last_turn(record, requests)
+        # To the end of the window even without responses. A collapse ends the load, and with it
+        # the requests without a response.
+        least_ns = begin_ns if record.outcome == "collapsed" else end_ns
+        first_ns = int(requests["intended_ns"].to_numpy().min(initial=begin_ns))
+        last_ns = int(requests["done_ns"].to_numpy().max(initial=least_ns))
+        shown = shown.filter(pl.col("t_ns").is_between(first_ns, last_ns))
     edges_s = (np.linspace(first_ns, last_ns, TIME_BINS + 1) - begin_ns) / NS_PER_S
     done_s, response_ms = _responses(requests, scenario, begin_ns)
     edges_ms = _log_edges(response_ms)
-    samples = _telemetry(store.telemetry(record), first_ns, last_ns)
     return Timeline(
         cell=record.number,
         target=record.target,
@@ -99,22 +110,28 @@ def _timeline(store: Store, record: CellRecord, scenario: Scenario) -> Timeline:
         seconds=edges_s.tolist(),
         latency_ms=edges_ms.tolist(),
         counts=_counts(done_s, response_ms, edges_s, edges_ms),
-        sampled_s=((samples["t_ns"] - begin_ns) / NS_PER_S).to_list(),
-        loop_lag_ms=samples["loop_lag_ms"].to_list(),
-        threads_waiting=samples["threads_waiting"].to_list(),
-        connections_waiting=samples["connections_waiting"].to_list(),
+        sampled_s=((shown["t_ns"] - begin_ns) / NS_PER_S).to_list(),
+        loop_lag_ms=shown["loop_lag_ms"].to_list(),
+        threads_waiting=shown["threads_waiting"].to_list(),
+        connections_waiting=shown["connections_waiting"].to_list(),
     )
 
 
-def _of_turn(
-    requests: pl.DataFrame, record: CellRecord, begin_ns: int, end_ns: int
-) -> pl.DataFrame:
-    """Return the requests sent between the window before and the end of this one."""
-    earlier_ns = max((end for _, end in record.windows_ns if end < begin_ns), default=-1)
-    of_turn = requests.filter(pl.col("intended_ns") > earlier_ns)
-    if record.outcome == "collapsed":
-        return of_turn
-    return of_turn.filter(pl.col("intended_ns") <= end_ns)
+def _in_windows(record: CellRecord, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows whose last time is inside a window, times without what is between windows."""
+    edges_ns = np.array(record.windows_ns, dtype=np.int64).reshape(-1)
+    times = [name for name in rows.columns if name.endswith("_ns")]
+    inside = np.searchsorted(edges_ns, rows[times[-1]].to_numpy(), side="right") % 2 == 1
+    kept = rows.filter(pl.Series(inside))
+    ended_ns = kept[times[-1]].to_numpy()
+    at_ns = elapsed_ns(edges_ns, ended_ns).astype(np.int64)
+    # A request that was sent before the window keeps its length.
+    return kept.with_columns(**{name: at_ns - (ended_ns - kept[name].to_numpy()) for name in times})
+
+
+def _of_last_turn(record: CellRecord, requests: pl.DataFrame) -> pl.DataFrame:
+    earlier_ns = max((end for _, end in record.windows_ns[:-1]), default=-1)
+    return requests.filter(pl.col("intended_ns") > earlier_ns)
 
 
 def _responses(requests: pl.DataFrame, scenario: Scenario, begin_ns: int) -> tuple[Floats, Floats]:
@@ -148,9 +165,3 @@ def _counts(
     counts = np.histogram2d(inside_s, inside_ms, [edges_s, edges_ms])[0]
     rows: list[list[int]] = counts.astype(int).tolist()
     return rows
-
-
-def _telemetry(samples: pl.DataFrame | None, first_ns: int, last_ns: int) -> pl.DataFrame:
-    """Return the gauges that are shown, between two times."""
-    shown = TELEMETRY.to_frame() if samples is None else samples.select(TELEMETRY.names())
-    return shown.cast(TELEMETRY).filter(pl.col("t_ns").is_between(first_ns, last_ns))

@@ -81,10 +81,7 @@ class Windows:
 
     def elapsed_ns(self, times_ns: Timestamps) -> NDArray[np.float64]:
         """Return how much of all windows had passed at each time."""
-        passed = np.diff(self.edges_ns, prepend=self.begin_ns)
-        passed[::2] = 0  # between two windows
-        elapsed: NDArray[np.float64] = np.interp(times_ns, self.edges_ns, np.cumsum(passed))
-        return elapsed
+        return elapsed_ns(self.edges_ns, times_ns)
 
     @property
     def counted(self) -> Mask:
@@ -171,6 +168,14 @@ class Windows:
     def lag_ms(self, of: Mask) -> NDArray[np.float64]:
         """Return sent - intended of the requests `of` that were sent."""
         return (self.sent_ns - self.intended_ns)[of & (self.sent_ns > 0)] / NS_PER_MS
+
+
+def elapsed_ns(edges_ns: Timestamps, times_ns: Timestamps) -> NDArray[np.float64]:
+    """Return how much of the windows with these edges had passed at each time."""
+    passed = np.diff(edges_ns, prepend=edges_ns[:1])
+    passed[::2] = 0  # between two windows
+    elapsed: NDArray[np.float64] = np.interp(times_ns, edges_ns, np.cumsum(passed))
+    return elapsed
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,40 +104,55 @@ class Rig:
         are in the records.
         """
         plan, began_s = plan or self.plan, time.monotonic()
-        lost: dict[str, str] = {}
-        restarted: dict[str, str] = {}
-        try:
-            self._replace_ended_upstream()
-            self._keep_servers(cells, plan)
-            restarted = dict(self._ended)
-            lost = self._start_missing(cells, plan)
-        except ServerFailedError as error:
-            lost = {cell.target: str(error) for cell in cells}
+        lost = self._serve(cells, plan)
         starts_s = time.monotonic() - began_s
         of = [
             CellInTurns(cell, self._servers[cell.target], folder, self._memory_limit)
             for cell, folder in zip(cells, folders, strict=True)
             if cell.target not in lost
         ]
+        restarted = dict(self._ended)
         fields: dict[str, dict[str, Any]] = {}
         try:
-            if of:
-                summaries = take_turns(of, self._generator, plan, self._captures, self._end_server)
-                upstream_died = died(self.upstream)
-                for each, summary in zip(of, summaries, strict=True):
-                    others = [other for other in of if other is not each]
-                    fields[each.cell.target] = each.fields(summary, others, upstream_died)
+            fields = self._measure_load(of, plan) if of else {}
         except GeneratorFailedError as error:
             self._stop_servers(at_once=True)
             lost = {cell.target: str(error) for cell in cells} | lost
+        for target, reason in lost.items():
+            fields[target] = {"outcome": "lost", "reason": reason}
         share: dict[str, Any] = {
             "starts_s": starts_s / len(cells),
             "took_s": (time.monotonic() - began_s) / len(cells),
         }
-        for target, reason in restarted.items():
-            fields.get(target, {})["restarted"] = reason
-        fields |= {target: {"outcome": "lost", "reason": why} for target, why in lost.items()}
-        return [CellRecord(**cell._asdict(), **share, **fields[cell.target]) for cell in cells]
+        return [
+            CellRecord(
+                **cell._asdict(),
+                **share,
+                **fields[cell.target],
+                restarted=restarted.get(cell.target, ""),
+            )
+            for cell in cells
+        ]
+
+    def _measure_load(self, of: Sequence[CellInTurns], plan: Plan) -> dict[str, dict[str, Any]]:
+        """Return the fields of the records, by target. Raises GeneratorFailedError."""
+        summaries = take_turns(of, self._generator, plan, self._captures, self._end_server)
+        upstream_died = died(self.upstream)
+        return {
+            each.cell.target: each.fields(
+                summary, [other for other in of if other is not each], upstream_died
+            )
+            for each, summary in zip(of, summaries, strict=True)
+        }
+
+    def _serve(self, cells: Sequence[Cell], plan: Plan) -> dict[str, str]:
+        """Have a server of each target of `cells`; return why some have none, by target."""
+        try:
+            self._replace_ended_upstream()
+            self._keep_servers(cells, plan)
+            return self._start_missing(cells, plan)
+        except ServerFailedError as error:  # of the upstream API
+            return {cell.target: str(error) for cell in cells}
 
     def _start_upstream(self) -> Server:
         return _ready(Server(UPSTREAM, cores=self.cores.generator), UPSTREAM_READY_S)

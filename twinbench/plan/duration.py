@@ -1,6 +1,6 @@
 """Time of a plan: how long it takes, what fits into a given time, and what that will show.
 
-No scipy here: it would double the memory of the process that measures.
+Without scipy: reading a plan must be quick.
 """
 
 import math
@@ -40,7 +40,7 @@ class Noise:
 
 
 # docs/decisions/0019-targets-take-turns.md
-USUAL_NOISE = Noise(0.09, 0.03, "a shared two-core machine")
+USUAL_NOISE = Noise(0.07, 0.03, "a shared two-core machine")
 
 
 def estimated_s(plan: Plan) -> float:

@@ -119,6 +119,20 @@ def test_telemetry_is_on_the_same_clock(tmp_path: Path) -> None:
     assert (without.sampled_s, without.loop_lag_ms) == ([], [])
 
 
+def test_time_between_windows_is_left_out(tmp_path: Path) -> None:
+    windows = [(SECOND_NS, 12 * SECOND_NS // 10), (18 * SECOND_NS // 10, 2 * SECOND_NS)]
+    samples = runs.telemetry(threads_waiting=2)  # twenty in a second
+    requests = requests_at((1.05, 1.1, ""), (1.45, 1.5, ""), (1.75, 1.85, ""), (1.85, 1.9, ""))
+    found = timeline(tmp_path, requests, samples, windows_ns=windows)
+    assert (found.window_s, found.seconds[0], found.seconds[-1]) == pytest.approx((0.4, 0, 0.4))
+    arrivals_ms = sorted(at_ms for at_ms, _ in counted(found))
+    assert arrivals_ms == pytest.approx([100, 250, 300], abs=400 / 60)
+    longest = max(edge for _, edge in counted(found))
+    assert longest == 20  # 100 ms, though sent before the second window
+    assert len(found.sampled_s) == pytest.approx(8, abs=1)
+    assert all(0 <= at_s < 0.4 for at_s in found.sampled_s)
+
+
 # Which cells are shown.
 
 
