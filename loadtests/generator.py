@@ -88,7 +88,7 @@ class CellLoad:
         self._records = target.records
         self._began_ns = 0
         self._cpu_s = self._waited_s = 0.0
-        self._unserved = 0
+        self._unserved = self._unanswered = 0
         self._open = job.load.kind == "open"
         requests = prepare_requests(job.requests, target.host, job.seed, target.captures)
         self._class = _user_class(job, target, self.recorder, requests)
@@ -176,9 +176,21 @@ class CellLoad:
                 self.collapsed = stalled_before or (none_since and self.recorder.in_flight >= MANY)
                 return
 
+    def give_up(self) -> None:
+        """Record the requests in flight as unanswered, and stop all users.
+
+        Before the harness ends the server: that would look like its response.
+        """
+        now_ns = time.perf_counter_ns()
+        pending = [user.pending for user in self.users if user.pending]
+        for request, intended_ns, sent_ns in pending:
+            response = TimedResponse(sent_ns, 0, now_ns, NO_RESPONSE, 0, UNANSWERED)
+            self.recorder.add(request, FINAL_STATUS, intended_ns, response)
+        self._unanswered = len(pending)
+        self._runner.quit()
+
     def summary(self) -> GeneratorSummary:
-        """Write the records, those of unanswered requests too, and return the summary."""
-        unanswered = self._record_unanswered()
+        """Write the records and return the summary."""
         unwritten = self._write()
         arrivals, windows = self.arrivals, self.windows_ns
         scheduled, dropped = arrivals.within(windows) if arrivals else (0, 0)
@@ -187,7 +199,7 @@ class CellLoad:
             good=sum(self.recorder.good_between(*window) for window in windows),
             collapsed=self.collapsed,
             users_unserved=self._unserved,
-            unanswered=unanswered,
+            unanswered=self._unanswered,
             scheduled=scheduled,
             dropped=dropped,
             generator_cpu_s=round(self._cpu_s, 4),
@@ -211,15 +223,6 @@ class CellLoad:
         end_ns = time.perf_counter_ns() + LAST_ARRIVALS_S * NS_PER_S
         while self.arrivals and self.arrivals.due() and time.perf_counter_ns() < end_ns:
             gevent.sleep(CHECK_S / 50)
-
-    def _record_unanswered(self) -> int:
-        """Record the requests in flight as unanswered; return their number."""
-        now_ns = time.perf_counter_ns()
-        pending = [user.pending for user in self.users if user.pending]
-        for request, intended_ns, sent_ns in pending:
-            response = TimedResponse(sent_ns, 0, now_ns, NO_RESPONSE, 0, UNANSWERED)
-            self.recorder.add(request, FINAL_STATUS, intended_ns, response)
-        return len(pending)
 
     def _write(self) -> int:
         """Write the records; return the errno of a failure, or 0."""
@@ -297,6 +300,8 @@ def _take_turn(load: CellLoad, turn: Turn, harness: Harness) -> bool:
     load.measure(window.at_ns, window.at_ns + int(window.measure_s * NS_PER_S))
     load.drain()
     in_flight = load.recorder.in_flight
+    if in_flight or load.collapsed:
+        load.give_up()
     harness.send(GeneratorState(state="drained", collapsed=load.collapsed, in_flight=in_flight))
     return True
 

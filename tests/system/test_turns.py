@@ -98,6 +98,7 @@ def test_server_that_stops_leaves_the_other_its_turns(
     outcome = {"silent": "collapsed", "die": "lost"}[behaviour[0]]
     for found in (before, after):
         assert found["bad"].outcome == outcome
+        assert (found["bad"].unanswered > 0) == (outcome == "collapsed")
         assert found["ok"].outcome == "done"
         assert found["ok"].window_s == pytest.approx(0.6)
     assert (before["bad"].restarted, before["ok"].restarted, after["ok"].restarted) == ("",) * 3

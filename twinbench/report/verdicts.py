@@ -143,7 +143,7 @@ def _detail(results: Results, pair: TargetPair) -> str:
         text = f"would have seen {only}{share(known)} or more"
         if not worst.halved_by:
             return text
-        return f"{text}; half of it in {duration(worst.halved_by * results.timing.elapsed_s)}"
+        return f"{text}, half of it in {duration(worst.halved_by * results.timing.elapsed_s)}"
     return next((reason for c in pair.comparisons for reason in c.reasons), "not comparable")
 
 
