@@ -97,7 +97,11 @@ def _keep_checks(
     _keep_preflight(pairs, store)
     manifest = store.manifest()
     plan = manifest.plan
-    few = [FEW_BLOCKS.format(plan.blocks)] if plan.blocks < LEAST_BLOCKS else []
+    few = (
+        [FEW_BLOCKS.format(plan.blocks)]
+        if plan.blocks < LEAST_BLOCKS and not plan.precision
+        else []
+    )
     workers = max(target.workers for target in plan.targets)
     of_machine = machine.remarks(manifest.machine, workers, load.busy)
     _add_remarks(store, [*few, *of_machine, *load.remarks], console)

@@ -30,7 +30,7 @@ MARGIN = 0.03
 POWER = 0.8
 # The largest logarithm whose exponential is a float.
 MAX_LOG = math.log(sys.float_info.max)
-# More time than this nobody has: a minute would become an hour and a half.
+# Longer runs are not practical: a minute would become an hour and a half.
 MAX_TIMES = 100
 Values = NDArray[np.float64]
 

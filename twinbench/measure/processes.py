@@ -138,7 +138,9 @@ class Child:
             pinned |= fresh
 
     def _threads(self) -> Iterator[int]:
-        children = psutil.Process(self.pid).children(recursive=True)
+        children: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has died since it was ready
+            children = psutil.Process(self.pid).children(recursive=True)
         for pid in (self.pid, *(child.pid for child in children)):
             yield from map(int, _list_folder(f"{PROC}/{pid}/task"))
 

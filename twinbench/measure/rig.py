@@ -207,7 +207,7 @@ class Rig:
         return send_setup(setup, HOST, server.port, plan.ready_s, plan.seed + cell.block)
 
     def _end_server(self, target: str, why: str) -> None:
-        """End a server at once; the next cell of its target in this block is told why."""
+        """End a server at once; the next record of its target in this block says why."""
         self._servers.pop(target).stop(at_once=True)
         self._ended[target] = why
 
