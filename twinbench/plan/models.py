@@ -113,6 +113,11 @@ class Target(Strict):
     )
     workers: Processes = 1
     limit_concurrency: Connections | None = None
+    listen_queue: Connections | None = Field(
+        default=None,
+        description="connections that may wait until it accepts them; left out: 2,048 of an app, 5 of"
+        " a command",
+    )
     telemetry: bool = Field(
         default=True,
         strict=True,

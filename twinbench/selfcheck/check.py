@@ -20,6 +20,7 @@ from twinbench.paths import ROOT
 from twinbench.plan import MAX_RATE, Plan, cells
 from twinbench.scratch import scratch
 from twinbench.selfcheck.evaluate import evaluate
+from twinbench.selfcheck.null_server import BACKLOG
 from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import CellRecord, StoreError, atomic_write, now, runs_of
 from twinbench.text import UserError
@@ -66,11 +67,12 @@ def run_self_check(rig: Rig, runs: Path) -> SelfCheck:
 def plans(plan: Plan, highest: int) -> tuple[Plan, Plan]:
     """Return the plans of the limits (floor, capacity, headroom) and of the arrival lag."""
     command = [sys.executable, str(HERE / "null_server.py"), "{port}"]
+    null = {"name": "null", "command": command, "cwd": ROOT, "listen_queue": BACKLOG}
     common = {
         "seed": plan.seed,
         "processes": plan.processes,
         "warmup_s": WARM_UP_S,
-        "targets": [{"name": "null", "command": command, "cwd": ROOT}],
+        "targets": [null],
     }
 
     def plan_of(name: str, blocks: int, measure_s: float, **loads: Any) -> Plan:
