@@ -32,8 +32,8 @@ LISTEN_QUEUE, LISTEN_QUEUE_OF_COMMAND = 2048, 5  # of uvicorn, and of Python's s
 
 # A turn costs a response of every user to warm up, another to drain, and messages.
 TURN_S = 0.015
-# A window is this many times as long as that: with two a turn, a ninth of the time is lost.
-WINDOW_COSTS = 4
+# A window is this many times as long as that: with two a turn, a thirteenth of the time is lost.
+WINDOW_COSTS = 6
 # Shorter ones hold too few responses (docs/decisions/0019-targets-take-turns.md).
 LEAST_WINDOW_S = 0.1
 
