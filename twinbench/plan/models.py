@@ -115,8 +115,8 @@ class Target(Strict):
     limit_concurrency: Connections | None = None
     listen_queue: Connections | None = Field(
         default=None,
-        description="connections that may wait until it accepts them; left out: 2,048 of an app, 5 of"
-        " a command",
+        description="connections that may wait until it accepts them; left out: 2,048 for an app,"
+        " 5 for a command",
     )
     telemetry: bool = Field(
         default=True,
