@@ -15,7 +15,7 @@ from twinbench.measure import probe
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import Server
 from twinbench.measure.telemetry import COLUMNS, MemoryLimit, ServerSampler
-from twinbench.plan import Plan, cells
+from twinbench.plan import Plan, Target, cells
 
 POOLS = BEHAVING.with_name("pools.py")
 NO_LIMIT = MemoryLimit(1e9, "never")
@@ -134,6 +134,16 @@ def plan(folder: Path) -> Plan:
             "scenarios": [{"closed": [2], **scenario} for scenario in scenarios],
         }
     )
+
+
+def test_a_server_that_is_too_big_does_not_start(tmp_path: Path) -> None:
+    big = [sys.executable, "-c", "import time; kept = b'x' * 300_000_000; time.sleep(60)"]
+    with Rig(plan(tmp_path), tmp_path) as rig:
+        found = rig.start_all([Target(name="big", command=big), target(tmp_path)])
+        assert str(found[0]).startswith("'big' could not be started: it used ")
+        assert str(found[0]).endswith(" MiB, more than memory_mib = 250; it was ended")
+        assert isinstance(found[1], Server)
+        found[1].stop()
 
 
 @pytest.mark.serial

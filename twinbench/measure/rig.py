@@ -16,7 +16,7 @@ from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.measure.machine import pin_to, share_cores
 from twinbench.measure.processes import adopt_orphans
 from twinbench.measure.server import HOST, Server, ServerFailedError
-from twinbench.measure.telemetry import MemoryLimit
+from twinbench.measure.telemetry import MemoryLimit, ServerSampler
 from twinbench.measure.turns import CellInTurns, died, take_turns
 from twinbench.paths import ROOT
 from twinbench.plan import Cell, Plan, Target
@@ -74,7 +74,7 @@ class Rig:
         """Return a fresh server of each target that is ready, or why it is not.
 
         All start at once. While nothing is measured, every other one starts on as many of the
-        generator's cores, which halves the time that two take.
+        generator's cores, which halves the time that two take. One that is too large is ended.
         """
         env = {"UPSTREAM_URL": self.upstream.url}
         if observe:  # otherwise the order of sets of text differs from process to process
@@ -88,7 +88,7 @@ class Rig:
                 on = spare if elsewhere else cores
                 servers.append(Server(target, cores=on, env=env, observe=observe))
                 stack.callback(servers[-1].stop, at_once=True)
-            found = [_ready_or_error(server, self.plan.ready_s) for server in servers]
+            found = self._ready_within_memory(servers)
             for server in found:
                 if isinstance(server, Server):
                     server.move_to(self.cores.server[: server.target.workers])
@@ -133,6 +133,19 @@ class Rig:
             )
             for cell in cells
         ]
+
+    def _ready_within_memory(self, servers: Sequence[Server]) -> list[Server | ServerFailedError]:
+        limit = self._memory_limit
+        samplers = [ServerSampler(each.child, each.cores, None, limit) for each in servers]
+        with contextlib.ExitStack() as stack:
+            for sampler in samplers:
+                stack.enter_context(sampler)
+            found = [_ready_or_error(server, self.plan.ready_s) for server in servers]
+        for number, (server, sampler) in enumerate(zip(servers, samplers, strict=True)):
+            if sampler.ended_reason:
+                server.stop(at_once=True)
+                found[number] = _not_started(server, f"it {sampler.ended_reason}")
+        return found
 
     def _measure_load(self, of: Sequence[CellInTurns], plan: Plan) -> dict[str, dict[str, Any]]:
         """Return the fields of the records, by target. Raises GeneratorFailedError."""
@@ -224,14 +237,18 @@ def _ready_or_error(server: Server, timeout_s: float) -> Server | ServerFailedEr
         return error
 
 
+def _not_started(server: Server, why: str, *, app_not_found: bool = False) -> ServerFailedError:
+    sentence = f"'{server.target.name}' could not be started: {why}"
+    return ServerFailedError(sentence, app_not_found=app_not_found)
+
+
 def _ready(server: Server, timeout_s: float) -> Server:
     """Return `server` once it is ready; stop it if it fails. Raises ServerFailedError."""
     try:
         return server.wait_until_ready(timeout_s)
     except ServerFailedError as error:
         server.stop(at_once=True)
-        sentence = f"'{server.target.name}' could not be started: {error}"
-        raise ServerFailedError(sentence, app_not_found=error.app_not_found) from None
+        raise _not_started(server, str(error), app_not_found=error.app_not_found) from None
     except BaseException:
         server.stop(at_once=True)
         raise

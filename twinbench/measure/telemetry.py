@@ -62,7 +62,8 @@ class TelemetryBuffer:
     def rows(self) -> pl.DataFrame:
         """Return what the probe has written, ordered by time (columns: INSIDE)."""
         data = os.pread(self.fd, BUFFER_BYTES, 0)
-        return probe_rows(np.frombuffer(data, dtype=np.int64).reshape(-1, len(PROBE_COLUMNS)))
+        rows = np.frombuffer(data, dtype=np.int64).reshape(-1, len(PROBE_COLUMNS))
+        return probe_rows(rows[rows[:, 0] > 0])  # nearly all are empty
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -133,6 +134,11 @@ class ServerSampler:
         if self._buffer:
             with remarked(self.remarks, NO_INSIDE_TELEMETRY):
                 self._inside = self._buffer.rows()
+
+    @property
+    def memory_mib(self) -> float | None:
+        """The server's memory at the last sample; None without one."""
+        return round(float(self._rows[-1][3] or 0.0), 1) if self._rows else None
 
     def frame(self) -> pl.DataFrame:
         """Return the rows of telemetry.parquet."""

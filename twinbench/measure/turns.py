@@ -32,8 +32,8 @@ LISTEN_QUEUE, LISTEN_QUEUE_OF_COMMAND = 2048, 5  # of uvicorn, and of Python's s
 
 # A turn costs a response of every user to warm up, another to drain, and messages.
 TURN_S = 0.015
-# A window is this many times as long as that: with two a turn, a thirteenth of the time is lost.
-WINDOW_COSTS = 6
+# A window is this many times as long as that: with two a turn, a 17th of the time is lost.
+WINDOW_COSTS = 8
 # Shorter ones hold too few responses (docs/decisions/0019-targets-take-turns.md).
 LEAST_WINDOW_S = 0.1
 
@@ -70,8 +70,8 @@ class CellInTurns:
         """Keep what goes with the server, once."""
         if self.over:
             return
-        with remarked(self._remarks, NO_TELEMETRY):
-            self._memory_mib = round(self.server.child.memory_bytes() / 2**20, 1)
+        self.sampler.sample()
+        self._memory_mib = self.sampler.memory_mib
         self.sampler.keep_inside()
         if not self.collapsed and (error := self.server.telemetry_error(DRAIN_S)):
             self._remarks.append(f"{NO_INSIDE_TELEMETRY}: {error}")
