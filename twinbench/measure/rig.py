@@ -34,6 +34,8 @@ class Rig:
         self._memory_limit = MemoryLimit.of(plan)
         self.cores = share_cores(max(target.workers for target in plan.targets))
         log = log_folder / "generator.log"
+        # The longest that a server has taken to start; of those that start at once, its share.
+        self.start_s = 0.0
         self._generator = LoadGenerator(log, self.cores.generator, plan.processes)
         self._servers: dict[str, Server] = {}
         # From the setup of the scenario that was last measured, by target.
@@ -76,7 +78,7 @@ class Rig:
         All start at once. While nothing is measured, every other one starts on as many of the
         generator's cores, which halves the time that two take. One that is too large is ended.
         """
-        env = {"UPSTREAM_URL": self.upstream.url}
+        began_s, env = time.monotonic(), {"UPSTREAM_URL": self.upstream.url}
         if observe:  # otherwise the order of sets of text differs from process to process
             env["PYTHONHASHSEED"] = "0"
         with contextlib.ExitStack() as stack:
@@ -93,6 +95,7 @@ class Rig:
                 if isinstance(server, Server):
                     server.move_to(self.cores.server[: server.target.workers])
             stack.pop_all()
+        self.start_s = max(self.start_s, (time.monotonic() - began_s) / max(1, len(targets)))
         return found
 
     def measure(

@@ -10,9 +10,9 @@ from statistics import NormalDist
 
 from twinbench.plan.models import Plan
 
-# Beside warm-up and window: connecting, a longer warm-up at high loads, draining, writing. And the
-# start of a server, two at once. Measured on two cores, as means of the plan `bench`.
-CELL_OVERHEAD_S, START_S = 0.3, 0.65
+# Beside warm-up and window: connecting, a longer warm-up at high loads, draining, writing. Measured
+# on two cores, as the mean of the plan `bench`.
+CELL_OVERHEAD_S = 0.3
 # With fewer blocks Student's t is so large that hardly anything can be shown; with more than these
 # their overhead costs more than it narrows.
 LEAST_BLOCKS, MOST_BLOCKS = 5, 12
@@ -43,22 +43,23 @@ class Noise:
 USUAL_NOISE = Noise(0.07, 0.03, "a shared two-core machine")
 
 
-def estimated_s(plan: Plan) -> float:
-    """Return how long the measurements of `plan` will take."""
-    return plan.blocks * (_beside_s(plan) + sum(_windows_s(plan)))
+def estimated_s(plan: Plan, start_s: float) -> float:
+    """Return how long the measurements of `plan` take; `start_s`: for the start of a server."""
+    return plan.blocks * (_beside_s(plan, start_s) + sum(_windows_s(plan)))
 
 
-def fitted(plan: Plan, seconds: float, noise: Noise) -> Plan:
+def fitted(plan: Plan, seconds: float, start_s: float, noise: Noise) -> Plan:
     """Return `plan` with the blocks and `measure_s` that narrow intervals most in `seconds`.
 
-    Scenarios with a `measure_s` of their own keep it. Raises ValueError, with the least time, if
-    not even two blocks fit.
+    `start_s`: for the start of a server. Scenarios with a `measure_s` of their own keep it. Raises
+    ValueError, with the least time, if not even two blocks fit.
     """
     own_s, cells = _windows_s(plan)[0], _cells_in_block(plan, own=False)
+    beside_s = _beside_s(plan, start_s)
     usable_s = (1 - RESERVE) * seconds
     best: tuple[float, int, float] | None = None
     for blocks in range(2, MOST_BLOCKS + 1):
-        left_s = usable_s / blocks - _beside_s(plan) - own_s
+        left_s = usable_s / blocks - beside_s - own_s
         measure_s = left_s / cells if cells else plan.measure_s
         if measure_s < LEAST_WINDOW_S or left_s < 0:
             break
@@ -66,7 +67,7 @@ def fitted(plan: Plan, seconds: float, noise: Noise) -> Plan:
         if best is None or blocks <= LEAST_BLOCKS or width < best[0]:
             best = width, blocks, measure_s
     if best is None:
-        least_s = 2 * (_beside_s(plan) + own_s + cells * LEAST_WINDOW_S) / (1 - RESERVE)
+        least_s = 2 * (beside_s + own_s + cells * LEAST_WINDOW_S) / (1 - RESERVE)
         raise ValueError(f"two blocks of this plan take {math.ceil(least_s)} s or more")
     _, blocks, measure_s = best
     return plan.model_copy(update={"blocks": blocks, "measure_s": round(measure_s, 2)})
@@ -134,9 +135,9 @@ def _cells_in_block(plan: Plan, *, own: bool) -> int:
     return sum(map(plan.count_in_block, of))
 
 
-def _beside_s(plan: Plan) -> float:
+def _beside_s(plan: Plan, start_s: float) -> float:
     """Return the seconds in a block beside windows."""
     cells = _cells_in_block(plan, own=False) + _cells_in_block(plan, own=True)
     groups = [tuple(plan.targets_of(scenario)) for scenario in plan.scenarios]
     fresh = set(groups) if plan.fresh_servers == "block" else groups
-    return cells * (plan.warmup_s + CELL_OVERHEAD_S) + START_S * sum(map(len, fresh))
+    return cells * (plan.warmup_s + CELL_OVERHEAD_S) + start_s * sum(map(len, fresh))

@@ -22,6 +22,7 @@ from twinbench.plan.duration import (
     t_quantile,
 )
 
+START_S = 0.65
 CALM, WILD = Noise(0.03, 0.01, "calm"), Noise(0.3, 0.01, "wild")
 
 
@@ -42,27 +43,32 @@ def test_levels_are_those_of_the_analysis() -> None:
 @pytest.mark.parametrize("seconds", [60, 120, 300, 600, 3600])
 @pytest.mark.parametrize("noise", [CALM, USUAL_NOISE, WILD])
 def test_fitted_plan_uses_the_time_and_no_more(seconds: float, noise: Noise) -> None:
-    found = fitted(plan(), seconds, noise)
-    assert 0.85 * seconds < estimated_s(found) < seconds
+    found = fitted(plan(), seconds, START_S, noise)
+    assert 0.85 * seconds < estimated_s(found, START_S) < seconds
     assert found.blocks >= LEAST_BLOCKS
     assert found.measure_s >= LEAST_WINDOW_S
 
 
 def test_little_time_gives_few_blocks_and_too_little_an_error() -> None:
-    assert 2 <= fitted(plan(), 20, USUAL_NOISE).blocks < LEAST_BLOCKS
+    assert 2 <= fitted(plan(), 20, START_S, USUAL_NOISE).blocks < LEAST_BLOCKS
     with pytest.raises(ValueError, match="two blocks of this plan take 11 s or more") as refused:
-        fitted(plan(), 5, USUAL_NOISE)
-    assert fitted(plan(), 11, USUAL_NOISE).blocks == 2
+        fitted(plan(), 5, START_S, USUAL_NOISE)
+    assert fitted(plan(), 11, START_S, USUAL_NOISE).blocks == 2
     assert "11 s" in str(refused.value)
+
+
+def test_slow_starts_take_their_time() -> None:
+    found = fitted(plan(), 120, 8.0, USUAL_NOISE)
+    assert 90 < estimated_s(found, 8.0) < 120
 
 
 def test_scenario_keeps_a_length_of_its_own() -> None:
     own = factories.scenario(name="own", closed=[8], measure_s=4.0)
     short = factories.scenario(name="short", closed=[8])
-    found = fitted(plan(scenarios=[own, short]), 300, USUAL_NOISE)
+    found = fitted(plan(scenarios=[own, short]), 300, START_S, USUAL_NOISE)
     assert found.measure_s_of("own") == 4.0
     assert found.measure_s_of("short") == found.measure_s
-    assert 250 < estimated_s(found) < 300
+    assert 250 < estimated_s(found, START_S) < 300
 
 
 @pytest.mark.parametrize("blocks", [3, 5, 6, 10])
