@@ -31,7 +31,7 @@ DEFINITIONS = (
     ("throughput", "correct responses per second"),
     ("response time", "from when a request should have been sent to its last byte"),
     ("p50, p99", "50 and 99 of 100 requests are answered within this time"),
-    ("block", "one repetition of all measurements, in random order, each on a fresh server"),
+    ("block", "one repetition of all measurements, in random order, on fresh servers"),
     (
         "faster, slower",
         f"beyond a margin of {MARGIN:.0%}, at a 5 % level for all loads of a scenario (Holm)",
@@ -59,10 +59,11 @@ MOST_REASONS = 200
 
 def badges(results: Results, pairs: Sequence[TargetPair]) -> tuple[Badge, ...]:
     """Return the validity of a run: measurements, self-check, A/A checks, and exceptions."""
+    aa_checks = [_aa_check(pair) for pair in pairs if pair.aa_check]
     return (
         *_measurements(results),
         _self_check(results.self_check),
-        *(_aa_check(pair) for pair in pairs if pair.aa_check),
+        *{badge.text: badge for badge in aa_checks}.values(),
         *_exceptions(results),
     )
 
