@@ -11,8 +11,15 @@ import pytest
 
 from apps.shared.security import create_token
 from tests.support.gated import get, serving, target
-from tests.support.processes import LONG_S, MARK, marked, marked_environment, none_left
-from twinbench.measure.server import ServerFailedError
+from tests.support.processes import (
+    BEHAVING,
+    LONG_S,
+    MARK,
+    marked,
+    marked_environment,
+    none_left,
+)
+from twinbench.measure.server import Server, ServerFailedError
 from twinbench.paths import ROOT
 from twinbench.plan import Target
 
@@ -54,6 +61,49 @@ def test_an_app_runs_in_its_folder_and_environment(tmp_path: Path) -> None:
         found = json.loads(get(server.url + "/"))
     assert found["cwd"] == str(tmp_path)
     assert found["value"].startswith("in /")
+
+
+WARMING = """
+import asyncio
+from fastapi import FastAPI, Response
+app, asked = FastAPI(), 0
+@app.get("/")
+async def hang() -> None:
+    await asyncio.sleep(3600)
+@app.get("/health")
+def health(response: Response) -> int:
+    global asked
+    asked += 1
+    response.status_code = 204 if asked > 2 else 503
+    return asked
+@app.get("/asked")
+def count() -> int:
+    return asked
+"""
+
+
+def test_a_server_is_ready_when_its_path_answers_with_the_status(tmp_path: Path) -> None:
+    with serving(target(tmp_path, WARMING, ready="/health", ready_status=204)) as server:
+        assert get(server.url + "/asked") == b"3"
+        assert server.drained(LONG_S)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "why"),
+    [
+        ("error", "GET /health was answered with 500, not 200"),
+        ("silent", "GET /health was not answered"),
+    ],
+)
+def test_a_server_that_does_not_become_ready_is_explained(behaviour: str, why: str) -> None:
+    command = [sys.executable, str(BEHAVING), "{port}", behaviour]
+    server = Server(Target(name="x", command=command, ready="/health"))
+    try:
+        with pytest.raises(ServerFailedError, match="not ready within 3 s") as failed:
+            server.wait_until_ready(3.0)
+    finally:
+        server.stop()
+    assert f"(ready_s): {why};" in str(failed.value)
 
 
 @pytest.mark.parametrize(

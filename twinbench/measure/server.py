@@ -30,7 +30,8 @@ PAUSE_S = 0.002
 # A task or thread that outlives a response is waited for while it does something, and at most
 # this long, since an app may start one that stays. What a start-up leaves running costs a second.
 QUIET_S, LASTING_S = 1.0, 5.0
-READY_REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+READY_REQUEST = "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+STATUS_LINE_BYTES = 64
 
 
 class ServerFailedError(Exception):
@@ -63,6 +64,7 @@ class Server:
         self.cores = tuple(cores)
         self._observe = observe
         self._initial_state: dict[str, int] = {}
+        self._why_not_ready = ""
         self.remarks: list[str] = []
         self.telemetry: TelemetryBuffer | None = None
         if target.telemetry and self.has_control and not observe:
@@ -143,15 +145,15 @@ class Server:
     def wait_until_ready(self, timeout_s: float) -> Self:
         """Return once it has started. Raises ServerFailedError.
 
-        Only a server without control socket is sent a request (GET /): the first request warms
-        a server up, and how it performs cold is part of the result.
+        Only a server without control socket, or whose target has `ready`, is sent a request: the
+        first request warms a server up, and how it performs cold is part of the result.
         """
         end = time.monotonic() + timeout_s
-        while not (self._started(end) if self.has_control else self._responds(end)):
+        while not self._is_ready(end):
             self.check_alive()
             if time.monotonic() > end:
                 raise ServerFailedError(
-                    f"it was not ready within {timeout_s:g} s (ready_s);"
+                    f"it was not ready within {timeout_s:g} s (ready_s){self._why_not_ready};"
                     f" its last output: {self.child.last_output()}"
                 )
             _pause()
@@ -256,18 +258,33 @@ class Server:
         self._initial_state = self.state(end)
         return bool(self._initial_state)
 
+    def _is_ready(self, end: float) -> bool:
+        if self.has_control and not self._started(end):
+            return False
+        return (self.has_control and not self.target.ready) or self._responds(end)
+
     def _responds(self, end: float) -> bool:
+        path = self.target.ready or "/"
+        self._why_not_ready = self._why_not_ready or f": GET {path} was not answered"
         try:
             with socket.create_connection((HOST, self.port), timeout=POLL_S) as connection:
-                connection.sendall(READY_REQUEST)
+                connection.sendall(READY_REQUEST.format(path).encode())
                 while time.monotonic() < end and self.child.exit_code() is None:
                     try:
-                        return bool(connection.recv(1))
+                        return self._is_right(connection.recv(STATUS_LINE_BYTES))
                     except TimeoutError:
                         continue
         except OSError:
             pass
         return False
+
+    def _is_right(self, response: bytes) -> bool:
+        """Return whether the beginning of a response is that of a server that is ready."""
+        if not (path := self.target.ready):
+            return bool(response)
+        status, expected = response[9:12].decode("latin-1"), str(self.target.ready_status)
+        self._why_not_ready = f": GET {path} was answered with {status}, not {expected}"
+        return status == expected
 
 
 def _pause() -> None:

@@ -17,12 +17,15 @@ from pydantic import (
 )
 
 from twinbench.plan.requests import (
+    PLACEHOLDER,
     Count,
     Request,
     SetupRequest,
+    Status,
     Strict,
     SystemPath,
     SystemText,
+    UrlPath,
     Whole,
 )
 from twinbench.text import did_you_mean, duration, parse_duration, parse_percent
@@ -48,6 +51,7 @@ Aspect = Literal[
 ]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 
+OK = 200
 MAX_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
 MAX_RATE = 100_000  # arrivals a second; more than a generator of this kind sends on one core
 MAX_CELLS = 100_000  # of 3.5 s each they take four days
@@ -111,6 +115,12 @@ class Target(Strict):
     env: dict[VariableName, SystemText] = Field(
         default={}, description="{scratch} in a value: a fresh folder for every server"
     )
+    ready: UrlPath | None = Field(
+        default=None,
+        description="a path that is asked until it answers with `ready_status`; left out: a command"
+        " is ready when it answers to GET / at all, an app when it has started",
+    )
+    ready_status: Status = OK
     workers: Processes = 1
     limit_concurrency: Connections | None = None
     listen_queue: Connections | None = Field(
@@ -133,7 +143,16 @@ class Target(Strict):
     def _starts_in_one_way(self) -> Self:
         if (self.app is None) == (self.command is None):
             raise ValueError("give either app or command")
+        if self.ready_status != OK and not self.ready:
+            raise ValueError("ready_status is that of ready: give ready, such as '/health'")
         return self
+
+    @field_validator("ready")
+    @classmethod
+    def _ready_is_a_path(cls, path: str | None) -> str | None:
+        if path and PLACEHOLDER.search(path):
+            raise ValueError("nothing is filled in here: write the path as it is sent")
+        return path
 
     @field_validator("expected_differences", mode="before")
     @classmethod

@@ -91,6 +91,9 @@ def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: st
     [
         ('ap = "a:b"', "targets[0]: unknown key 'ap'; did you mean 'app'?"),
         ('command = ["serve"]', "targets[0]: give either app or command"),
+        ('ready = "health"', "targets[0].ready: a path begins with '/'"),
+        ('ready = "/{x}"', "targets[0].ready: nothing is filled in here"),
+        ("ready_status = 204", "targets[0]: ready_status is that of ready: give ready"),
         ('cwd = "nowhere"', "targets[0].cwd: there is no folder nowhere"),
         ('python = "nowhere"', "targets[0].python: there is no file nowhere"),
         ('cwd = "a\\u0000b"', "targets[0].cwd: holds a NUL byte"),
