@@ -23,7 +23,7 @@ from twinbench.scratch import make_scratch
 
 SERVE = Path(__file__).with_name("serve.py")
 HOST = "127.0.0.1"
-BACKLOG = 2048  # uvicorn's own
+BACKLOG, BACKLOG_OF_COMMAND = 2048, 5  # as of uvicorn, and of Python's socketserver
 STOP_GRACE_S = 2.0
 # Until the next question: a request is closed within a millisecond of its response.
 PAUSE_S = 0.002
@@ -141,6 +141,11 @@ class Server:
         """Connections that may stay open: uvicorn counts idle ones towards its limit."""
         limit = self.target.limit_concurrency
         return MAX_USERS if limit is None else max(0, limit - 1)
+
+    @property
+    def backlog(self) -> int:
+        """Connections that may wait until it accepts them."""
+        return BACKLOG if self.target.app else self.target.backlog or BACKLOG_OF_COMMAND
 
     def wait_until_ready(self, timeout_s: float) -> Self:
         """Return once it has started. Raises ServerFailedError.
@@ -271,16 +276,17 @@ class Server:
                 connection.sendall(READY_REQUEST.format(path).encode())
                 while time.monotonic() < end and self.child.exit_code() is None:
                     try:
-                        return self._is_right(connection.recv(STATUS_LINE_BYTES))
+                        return self._is_ready_response(connection.recv(STATUS_LINE_BYTES))
                     except TimeoutError:
                         continue
         except OSError:
             pass
         return False
 
-    def _is_right(self, response: bytes) -> bool:
-        """Return whether the beginning of a response is that of a server that is ready."""
-        if not (path := self.target.ready):
+    def _is_ready_response(self, response: bytes) -> bool:
+        """Return whether a response that begins so is that of a server that is ready."""
+        path = self.target.ready
+        if not response or not path:
             return bool(response)
         status, expected = response[9:12].decode("latin-1"), str(self.target.ready_status)
         self._why_not_ready = f": GET {path} was answered with {status}, not {expected}"

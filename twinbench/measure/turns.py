@@ -20,15 +20,14 @@ from twinbench.measure.telemetry import (
     MemoryLimit,
     ServerSampler,
 )
-from twinbench.plan import MAX_USERS, Cell, Plan, Target
+from twinbench.plan import MAX_USERS, Cell, Plan
 from twinbench.remarks import remarked
 
 DRAIN_S = 2.0
 # Least number of connections of an open load: a slow one needs them for its bursts.
 MIN_IN_FLIGHT = 64
-# Connections opened at once, if as many may wait until they are accepted.
+# Connections opened at once, if the server's backlog takes as many.
 PRECONNECT_BATCH = 64
-LISTEN_QUEUE, LISTEN_QUEUE_OF_COMMAND = 2048, 5  # of uvicorn, and of Python's socketserver
 
 # A turn costs a response of every user to warm up, another to drain, and messages.
 TURN_S = 0.015
@@ -210,7 +209,7 @@ def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str,
                 host=each.server.url,
                 captures=captures[each.cell.target],
                 preconnect=each.server.max_connections,
-                preconnect_batch=min(PRECONNECT_BATCH, _listen_queue(each.server.target)),
+                preconnect_batch=min(PRECONNECT_BATCH, each.server.backlog),
                 records=(each.folder / "requests.parquet").resolve(),
             )
             for each in of
@@ -226,11 +225,6 @@ def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str,
         # The same requests for all targets, others in the next block.
         seed=plan.seed + cell.block,
     )
-
-
-def _listen_queue(target: Target) -> int:
-    usual = LISTEN_QUEUE if target.app else LISTEN_QUEUE_OF_COMMAND
-    return target.listen_queue or usual
 
 
 def died(server: Server) -> str:

@@ -117,16 +117,15 @@ class Target(Strict):
     )
     ready: UrlPath | None = Field(
         default=None,
-        description="a path that is asked until it answers with `ready_status`; left out: a command"
-        " is ready when it answers to GET / at all, an app when it has started",
+        description="a path that is requested until the response has `ready_status`; left out: any"
+        " response to GET / will do, of an app with one worker its start",
     )
     ready_status: Status = OK
     workers: Processes = 1
     limit_concurrency: Connections | None = None
-    listen_queue: Connections | None = Field(
+    backlog: Connections | None = Field(
         default=None,
-        description="connections that may wait until it accepts them; left out: 2,048 for an app,"
-        " 5 for a command",
+        description="of a command: connections that may wait to be accepted; left out: 5",
     )
     telemetry: bool = Field(
         default=True,
@@ -144,14 +143,16 @@ class Target(Strict):
         if (self.app is None) == (self.command is None):
             raise ValueError("give either app or command")
         if self.ready_status != OK and not self.ready:
-            raise ValueError("ready_status is that of ready: give ready, such as '/health'")
+            raise ValueError("ready_status needs ready, the path that is requested")
+        if self.backlog and self.app:
+            raise ValueError("backlog is for a command; that of an app is known")
         return self
 
     @field_validator("ready")
     @classmethod
     def _ready_is_a_path(cls, path: str | None) -> str | None:
         if path and PLACEHOLDER.search(path):
-            raise ValueError("nothing is filled in here: write the path as it is sent")
+            raise ValueError("placeholders are not filled in here")
         return path
 
     @field_validator("expected_differences", mode="before")

@@ -63,7 +63,7 @@ def badges(results: Results, pairs: Sequence[TargetPair]) -> tuple[Badge, ...]:
     return (
         *_measurements(results),
         _self_check(results.self_check),
-        *{badge.text: badge for badge in aa_checks}.values(),
+        *{badge.text: badge for badge in aa_checks}.values(),  # of equal ones the last
         *_exceptions(results),
     )
 

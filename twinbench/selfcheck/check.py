@@ -67,7 +67,7 @@ def run_self_check(rig: Rig, runs: Path) -> SelfCheck:
 def plans(plan: Plan, highest: int) -> tuple[Plan, Plan]:
     """Return the plans of the limits (floor, capacity, headroom) and of the arrival lag."""
     command = [sys.executable, str(HERE / "null_server.py"), "{port}"]
-    null = {"name": "null", "command": command, "cwd": ROOT, "listen_queue": BACKLOG}
+    null = {"name": "null", "command": command, "cwd": ROOT, "backlog": BACKLOG}
     common = {
         "seed": plan.seed,
         "processes": plan.processes,
