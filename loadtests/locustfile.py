@@ -16,10 +16,10 @@ from gevent.event import Event
 from locust import events
 from locust.env import Environment
 
-from loadtests.connection import NO_RESPONSE, TimedResponse
-from loadtests.requests import PreparedRequest, prepare_requests
-from loadtests.users import ClosedUser, ScenarioUser
 from twinbench.exchange import ExchangeError, send_setup
+from twinbench.load.connection import NO_RESPONSE, TimedResponse
+from twinbench.load.requests import PreparedRequest, prepare_requests
+from twinbench.load.users import ClosedUser, ScenarioUser
 from twinbench.plan import Request, SetupRequest, read_scenario, scenario_names
 
 NS_PER_MS = 1e6

@@ -1,7 +1,7 @@
 """Single HTTP exchanges outside the load: blocking, each on a new connection.
 
 Used by the preflight, and for the setup requests of a scenario (log in, keep the token). The load
-has a client of its own (loadtests/connection.py).
+has a client of its own (twinbench/load/connection.py).
 """
 
 import http.client

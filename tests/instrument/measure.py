@@ -24,7 +24,7 @@ WRK_S = 2
 WRK = ["wrk", "-t1", f"-c{USERS}", f"-d{WRK_S}s", "--latency"]
 UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 POLL_S = 0.01
-GENERATOR = "loadtests.generator"
+GENERATOR = "twinbench.load.generator"
 
 OnRecord = Callable[[CellRecord], None]
 

@@ -44,7 +44,7 @@ COLLAPSE_S = 1.0
 # For a cell that ends because of what happens in it.
 LONG_MEASURE_S = 120.0
 # What a process of the run has on its command line.
-SERVER, GENERATOR, UPSTREAM = "behaving.py", "loadtests.generator", "apps.upstream"
+SERVER, GENERATOR, UPSTREAM = "behaving.py", "twinbench.load.generator", "apps.upstream"
 # The starts that the generator is sent, in order.
 WARM_UP, WINDOW = 0, 1
 CLOSED, OPEN = Load("closed", 10), Load("open", 400)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.connection import NO_RESPONSE, Connection, TimedResponse
+from twinbench.load.connection import NO_RESPONSE, Connection, TimedResponse
 
 pytestmark = pytest.mark.smoke
 TIMEOUT_S = 60.0

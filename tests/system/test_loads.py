@@ -92,12 +92,12 @@ def test_server_and_generator_have_cores_of_their_own(rig: Rig, tmp_path: Path) 
     measure(rig, tmp_path, "ok", closed=[1])
     found: dict[str, set[int]] = {}
     for process in psutil.Process().children(recursive=True):
-        for name in ("behaving.py", "loadtests.generator", "apps.upstream"):
+        for name in ("behaving.py", "twinbench.load.generator", "apps.upstream"):
             if any(name in part for part in process.cmdline()):
                 found.setdefault(name, set()).update(process.cpu_affinity())
     assert found == {
         "behaving.py": set(rig.cores.server),
-        "loadtests.generator": set(rig.cores.generator),
+        "twinbench.load.generator": set(rig.cores.generator),
         "apps.upstream": set(rig.cores.generator),
     }
     assert not set(rig.cores.server) & set(rig.cores.generator)

@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from twinbench.interruption import interruptible
 from twinbench.job import GeneratorState, GeneratorSummary, Job, JobSummary, StartWindow, Turn
 from twinbench.measure.processes import Child
-from twinbench.paths import ROOT
 
 # Longer than the generator needs to start (Locust takes a second or two), to connect its users,
 # and to write its records.
@@ -130,8 +129,8 @@ class LoadGenerator:
             _send(child, message)
 
     def _start(self) -> Child:
-        command = [sys.executable, "-m", "loadtests.generator"]
-        return Child(command, log=self._log, cores=self._cores, cwd=ROOT, piped=True)
+        command = [sys.executable, "-P", "-m", "twinbench.load.generator"]
+        return Child(command, log=self._log, cores=self._cores, piped=True)
 
 
 def _share(job: Job, process: int, processes: int) -> Job:

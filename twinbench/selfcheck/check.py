@@ -16,7 +16,6 @@ from twinbench.interruption import interruptible
 from twinbench.measure import machine
 from twinbench.measure.processes import Child
 from twinbench.measure.rig import Rig
-from twinbench.paths import ROOT
 from twinbench.plan import MAX_RATE, Plan, cells
 from twinbench.scratch import scratch
 from twinbench.selfcheck.evaluate import evaluate
@@ -67,7 +66,7 @@ def run_self_check(rig: Rig, runs: Path) -> SelfCheck:
 def plans(plan: Plan, highest: int) -> tuple[Plan, Plan]:
     """Return the plans of the limits (floor, capacity, headroom) and of the arrival lag."""
     command = [sys.executable, str(HERE / "null_server.py"), "{port}"]
-    null = {"name": "null", "command": command, "cwd": ROOT, "backlog": BACKLOG}
+    null = {"name": "null", "command": command, "backlog": BACKLOG}
     common = {
         "seed": plan.seed,
         "processes": plan.processes,
@@ -108,7 +107,7 @@ def output(command: Sequence[str], cores: Sequence[int], folder: Path, seconds: 
     Raises SelfCheckError if it prints nothing.
     """
     name = Path(command[0]).name
-    child = Child(command, log=folder / f"{name}.log", cores=cores, cwd=ROOT, piped=True)
+    child = Child(command, log=folder / f"{name}.log", cores=cores, piped=True)
     limit = threading.Timer(seconds + SLACK_S, child.stop)
     limit.start()
     try:

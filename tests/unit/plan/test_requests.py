@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import ValidationError
 
-from loadtests.requests import PREPARED, prepare_requests
+from twinbench.load.requests import PREPARED, prepare_requests
 from twinbench.plan import NO_CAPTURES, Captures, Request, render
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from loadtests.connection import NO_RESPONSE, TimedResponse
+from twinbench.load.connection import NO_RESPONSE, TimedResponse
 
 # Columns of requests.parquet (docs/results.md).
 TIMES = ("intended_ns", "sent_ns", "first_byte_ns", "done_ns")

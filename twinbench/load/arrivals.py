@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import numpy as np
 
-from loadtests.connection import READ
-from loadtests.requests import PreparedRequest
 from twinbench.job import Job
+from twinbench.load.connection import READ
+from twinbench.load.requests import PreparedRequest
 from twinbench.plan import Arrivals
 
 if TYPE_CHECKING:  # importing locust patches the whole process
-    from loadtests.users import OpenUser
+    from twinbench.load.users import OpenUser
 
 NS_PER_S = 1_000_000_000
 TIMER_BYTES = 8

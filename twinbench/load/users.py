@@ -11,8 +11,8 @@ import gevent
 from gevent.event import Event
 from locust import User, task
 
-from loadtests.connection import NO_RESPONSE, Connection, TimedResponse
-from loadtests.requests import PreparedRequest
+from twinbench.load.connection import NO_RESPONSE, Connection, TimedResponse
+from twinbench.load.requests import PreparedRequest
 from twinbench.plan import MAX_USERS
 
 # A refused connection returns at once: without a pause, users would spin on it.

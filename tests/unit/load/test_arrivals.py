@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from loadtests.arrivals import schedule_ns
+from twinbench.load.arrivals import schedule_ns
 from twinbench.plan import Arrivals
 
 # A right schedule fails this seldom; with a fixed seed never by chance.

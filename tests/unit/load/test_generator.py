@@ -8,7 +8,7 @@ from pathlib import Path
 WAITED = """
 import sys
 from pathlib import Path
-from loadtests import generator
+from twinbench.load import generator
 for path in sys.argv[1:]:
     generator.SCHEDSTAT = Path(path)
     print(generator._waited_s())

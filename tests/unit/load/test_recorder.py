@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loadtests.connection import TimedResponse
-from loadtests.recorder import NUMBERS, TIMES, Recorder
+from twinbench.load.connection import TimedResponse
+from twinbench.load.recorder import NUMBERS, TIMES, Recorder
 
 
 def test_every_response_becomes_a_row(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_right_responses_are_counted_by_arrival() -> None:
 def test_rows_continue_in_the_next_chunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr("loadtests.recorder.CHUNK_ROWS", 3)
+    monkeypatch.setattr("twinbench.load.recorder.CHUNK_ROWS", 3)
     recorder = Recorder()
     for n in range(count):
         recorder.add(n, 200, n, TimedResponse(n, n, n, 200, n, ""))

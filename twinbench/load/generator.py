@@ -20,11 +20,6 @@ from locust.env import Environment
 from locust.runners import LocalRunner
 from pydantic import BaseModel
 
-from loadtests.arrivals import ArrivalDispatcher
-from loadtests.connection import FINAL_STATUS, NO_RESPONSE, TimedResponse
-from loadtests.recorder import Recorder
-from loadtests.requests import prepare_requests
-from loadtests.users import ClosedUser, OpenUser, ScenarioUser
 from twinbench.job import (
     GeneratorState,
     GeneratorSummary,
@@ -34,6 +29,11 @@ from twinbench.job import (
     StartWindow,
     Turn,
 )
+from twinbench.load.arrivals import ArrivalDispatcher
+from twinbench.load.connection import FINAL_STATUS, NO_RESPONSE, TimedResponse
+from twinbench.load.recorder import Recorder
+from twinbench.load.requests import prepare_requests
+from twinbench.load.users import ClosedUser, OpenUser, ScenarioUser
 
 NS_PER_S = 1e9
 SCHEDSTAT = Path("/proc/thread-self/schedstat")
