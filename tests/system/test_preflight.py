@@ -27,7 +27,8 @@ OWN_DATABASE = "sqlite3.connect(FILE.parent / 'x').execute('CREATE TABLE x (y)')
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with Rig(factories.plan(), tmp_path_factory.mktemp("logs")) as found:
+    plan = factories.plan(services=[factories.UPSTREAM])
+    with Rig(plan, tmp_path_factory.mktemp("logs")) as found:
         yield found
 
 
@@ -83,7 +84,7 @@ def test_equal_targets_are_started_once(tmp_path: Path, rig: Rig) -> None:
     messages: list[str] = []
     plan = read_plan(write_pair(tmp_path, plan=PLAN + OTHERS))
     [pair] = check(plan, "plan.toml", rig, messages.append)
-    assert messages == ["checking one, two"]
+    assert messages == ["starting upstream", "checking one, two"]
     assert (pair.requests, pair.volatile) == (21, 0)
     assert pair.not_compared == "SQL, commits (those of SQLite connections that bypass SQLAlchemy)"
     assert pair.conditions["event loop"] == "uvloop.Loop"
@@ -167,13 +168,13 @@ def test_a_condition_that_differs_is_refused(
 
 
 def test_variables_that_differ_must_be_declared(tmp_path: Path, rig: Rig) -> None:
-    *others, two = PLAN.partition('{ name = "two", cwd = ".", env = { ')
-    plan = "".join([*others, 'PYTHONHASHSEED = "7", ', two])
+    one, name, two = PLAN.partition('name = "two"')
+    plan = one + name + two.replace("env = {", 'env = { PYTHONHASHSEED = "7",')
     message = refused(rig, write_pair(tmp_path, plan=plan))
     assert "unequal environment" in message
     assert "\nPYTHONHASHSEED is set differently\n" in message
     assert message.endswith('expected_differences = { "environment" = "..." }')
-    declared = 'app = "two:app", expected_differences = { environment = "a try" }'
+    declared = 'app = "two:app"\nexpected_differences = { environment = "a try" }'
     plan = plan.replace('app = "two:app"', declared)
     pair = checked(rig, write_pair(tmp_path, plan=plan))
     assert pair.declared["environment"] == "PYTHONHASHSEED: a try"
@@ -320,7 +321,7 @@ def test_targets_that_cannot_run_at_once_are_refused(tmp_path: Path, rig: Rig) -
 
 
 def test_an_expected_difference_passes_with_its_reason(tmp_path: Path) -> None:
-    plan = PLAN.replace('"two:app"', '"two:app", expected_differences = "tuned by hand"')
+    plan = PLAN.replace('"two:app"', '"two:app"\nexpected_differences = "tuned by hand"')
     write_pair(tmp_path, '"id": n', '"id": n + 1', plan)
     done = twinbench("check", "plan.toml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from twinbench.paths import ROOT
-from twinbench.plan import Plan, Request, Scenario, Target
+from twinbench.plan import Plan, Request, Scenario, Service, Target
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -45,7 +45,7 @@ def test_names_in_the_tour_are_defined_in_linked_files() -> None:
         assert name in defined, f"{path} defines no {name}"
 
 
-@pytest.mark.parametrize("model", [Plan, Target, Scenario, Request])
+@pytest.mark.parametrize("model", [Plan, Service, Target, Scenario, Request])
 def test_the_readme_names_every_key_of_a_plan(model: type[BaseModel]) -> None:
     own_app = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Your own app")[2]
     own_app = own_app.partition("\n## ")[0]

@@ -25,7 +25,7 @@ from twinbench.analyse.results import (
 )
 from twinbench.analyse.statistics import MARGIN
 from twinbench.paths import PLANS, ROOT
-from twinbench.plan import Load, Plan, read_plan
+from twinbench.plan import SERVICE_ADDRESS, Load, Plan, read_plan
 from twinbench.plan.models import Name
 from twinbench.plan.requests import Count, Strict
 from twinbench.text import number
@@ -322,4 +322,7 @@ def _content(plan: Plan, name: str) -> list[object] | None:
     ]
     targets = [plan.target(target) for target in plan.targets_of(scenario)[:2]]
     settings = [target.model_dump(exclude=NOT_COMPARED) for target in targets]
+    for each in settings:
+        # A plan whose scenarios call no service declares none: its address is no setting.
+        each["env"] = {k: v for k, v in each["env"].items() if not SERVICE_ADDRESS.fullmatch(v)}
     return [scenario.arrivals, scenario.in_flight, *requests, *settings]

@@ -25,6 +25,7 @@ def ui() -> None:
     with machine_lock(), contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch())
         rig = stack.enter_context(Rig(plan, folder))
+        rig.services.start()
         servers = []
         for target in plan.targets:
             servers.append(rig.start(target))

@@ -27,7 +27,7 @@ from twinbench.text import printable
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 PYDANTIC_LAST_LINE = "For further information visit"
-LAST_OUTPUT_CHARS = 300
+LAST_OUTPUT_CHARS, LAST_OUTPUT_BYTES = 300, 65_536
 # The supervisor needs milliseconds to end all descendants; on a machine that swaps, longer.
 END_TIMEOUT_S = 5.0
 
@@ -66,7 +66,8 @@ def adopt_orphans(adopt: bool) -> None:
 class Child:
     """Supervised command with its own process group and cores.
 
-    Its output goes to `log`; `piped`: stdin and stdout are pipes.
+    Its output goes to `log`; `piped`: stdin and stdout are pipes. `prepare` is run to its end
+    before it, by the same supervisor; the command is not run if that fails.
     """
 
     def __init__(
@@ -79,10 +80,20 @@ class Child:
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
         piped: bool = False,
+        prepare: Sequence[str] = (),
     ) -> None:
         self.log = log
+        self._prepared = None if not prepare else log.with_suffix(".prepared")
         reading, self._supervisor_fd = os.pipe()
-        options = json.dumps({"fd": reading, "cores": list(cores), "pass_fds": list(pass_fds)})
+        options = json.dumps(
+            {
+                "fd": reading,
+                "cores": list(cores),
+                "pass_fds": list(pass_fds),
+                "prepare": list(prepare),
+                "prepared": str(self._prepared),
+            }
+        )
         with log.open("ab") as output:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(SUPERVISOR), options, *command],
@@ -104,6 +115,10 @@ class Child:
     def pid(self) -> int:
         """The supervisor's process id; the command is its child."""
         return self._process.pid
+
+    def is_prepared(self) -> bool:
+        """Return whether `prepare` has succeeded, so that the command was started."""
+        return self._prepared is None or self._prepared.exists()
 
     def exit_code(self) -> int | None:
         return self._process.poll()
@@ -146,7 +161,11 @@ class Child:
 
     def last_output(self) -> str:
         """Return the last line that the command printed."""
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        text = ""
+        if self.log.exists():
+            with self.log.open("rb") as file:  # of a service it may hold every request of a run
+                file.seek(max(0, self.log.stat().st_size - LAST_OUTPUT_BYTES))
+                text = file.read(LAST_OUTPUT_BYTES).decode(errors="replace")
         lines = [line.strip() for line in text.split("\n") if line.strip()]
         # Pydantic's last line is an address; the error is above it.
         lines = [line for line in lines if not line.startswith(PYDANTIC_LAST_LINE)]

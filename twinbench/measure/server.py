@@ -2,11 +2,12 @@
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -48,6 +49,7 @@ class ServerFailedError(Exception):
 class Server:
     """Server process: starts when created; call `wait_until_ready` before use, `stop` at the end.
 
+    `port`: that of a command which cannot be told one; 0: a free one is chosen.
     `observe` makes `work` available; that is slower, so never while measuring. `telemetry` is
     what its probe writes; None without control socket, with `observe`, or as `remarks` say.
     """
@@ -59,12 +61,14 @@ class Server:
         cores: Sequence[int] = (),
         env: Mapping[str, str] | None = None,
         observe: bool = False,
+        port: int = 0,
     ) -> None:
         self.target = target
         self.cores = tuple(cores)
         self._observe = observe
         self._initial_state: dict[str, int] = {}
         self._why_not_ready = ""
+        self._is_prepared = not target.prepare
         self.remarks: list[str] = []
         self.telemetry: TelemetryBuffer | None = None
         if target.telemetry and self.has_control and not observe:
@@ -72,24 +76,21 @@ class Server:
                 self.telemetry = TelemetryBuffer()
         self._scratch = make_scratch()
         try:
-            self._start(env or {})
+            self._start(env or {}, port)
         except BaseException:  # such as a full disk
             shutil.rmtree(self._scratch, ignore_errors=True)
             raise
 
-    def _start(self, env: Mapping[str, str]) -> None:
+    def _start(self, env: Mapping[str, str], port: int) -> None:
         target = self.target
         self.folder.mkdir()
-        own = {
-            name: value.replace("{scratch}", str(self.folder)) for name, value in target.env.items()
-        }
         listener = socket.create_server((HOST, 0), backlog=BACKLOG)
-        self.port: int = listener.getsockname()[1]
+        self.port: int = port or listener.getsockname()[1]
         ours, control = socket.socketpair()
         if target.command:
             # Another program opens its own socket: the port is free for it now.
             listener.close()
-            command = [part.replace("{port}", str(self.port)) for part in target.command]
+            command = self._filled(target.command)
             pass_fds = []
         else:
             pass_fds = [listener.fileno(), control.fileno()]
@@ -101,12 +102,28 @@ class Server:
             log=self._scratch / "server.log",
             cores=self.cores,
             cwd=target.cwd or self.folder,
-            env={**env, **own},
+            env={**env, **self._environment()},
             pass_fds=pass_fds,
+            prepare=self._filled(target.prepare),
         )
         self._control = Control(ours, lambda: self.child.exit_code() is None)
         listener.close()
         control.close()
+
+    def _filled(self, texts: Iterable[str]) -> list[str]:
+        """Return `texts` with the server's own folder and port."""
+        folder, port = str(self.folder), str(self.port)
+        return [text.replace("{scratch}", folder).replace("{port}", port) for text in texts]
+
+    def _environment(self) -> dict[str, str]:
+        """Return the target's variables; programs beside its interpreter are found first."""
+        target = self.target
+        own = dict(zip(target.env, self._filled(target.env.values()), strict=True))
+        python = target.python or (Path(sys.executable) if target.app else None)
+        if python:
+            path = own.get("PATH", os.environ.get("PATH", os.defpath))
+            own["PATH"] = os.pathsep.join((str(python.parent.absolute()), path))
+        return own
 
     def _serve_command(self, fd: int, control_fd: int) -> list[str]:
         target = self.target
@@ -148,11 +165,13 @@ class Server:
         return BACKLOG if self.target.app else self.target.backlog or BACKLOG_OF_COMMAND
 
     def wait_until_ready(self, timeout_s: float) -> Self:
-        """Return once it has started. Raises ServerFailedError.
+        """Return once it is prepared and has started. Raises ServerFailedError.
 
-        Only a server without control socket, or whose target has `ready`, is sent a request: the
-        first request warms a server up, and how it performs cold is part of the result.
+        `timeout_s` is for each of the two. Only a server without control socket, or whose target
+        has `ready`, is sent a request: the first request warms a server up, and how it performs
+        cold is part of the result.
         """
+        self._wait_until_prepared(timeout_s)
         end = time.monotonic() + timeout_s
         while not self._is_ready(end):
             self.check_alive()
@@ -163,6 +182,27 @@ class Server:
                 )
             _pause()
         return self
+
+    @property
+    def not_started(self) -> str:
+        """The beginning of a sentence that says why it did not start."""
+        what = "started" if self._is_prepared else "prepared"
+        return f"'{self.target.name}' could not be {what}"
+
+    def _wait_until_prepared(self, timeout_s: float) -> None:
+        """Return once the target's `prepare` has succeeded. Raises ServerFailedError."""
+        end = time.monotonic() + timeout_s
+        while not self._is_prepared:
+            why = self.child.exit_reason()
+            self._is_prepared = self.child.is_prepared()
+            if time.monotonic() > end:
+                why = why or f"did not end within {timeout_s:g} s (ready_s)"
+            if why and not self._is_prepared:
+                name = Path(self.target.prepare[0]).name
+                raise ServerFailedError(
+                    f"{name} {why}; its last output: {self.child.last_output()}"
+                )
+            _pause()
 
     def check_alive(self) -> None:
         """Raise ServerFailedError if it has exited."""
@@ -296,3 +336,17 @@ class Server:
 def _pause() -> None:
     with interruptible():
         time.sleep(PAUSE_S)
+
+
+def ready_or_stopped(server: Server, timeout_s: float) -> Server:
+    """Return `server` once it is ready; stop it if it fails. Raises ServerFailedError."""
+    try:
+        return server.wait_until_ready(timeout_s)
+    except ServerFailedError as error:
+        server.stop(at_once=True)
+        raise ServerFailedError(
+            f"{server.not_started}: {error}", app_not_found=error.app_not_found
+        ) from None
+    except BaseException:
+        server.stop(at_once=True)
+        raise

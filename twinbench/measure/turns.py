@@ -83,14 +83,14 @@ class CellInTurns:
         return f"collapsed {at}" if self.collapsed else f"did not drain {at}"
 
     def fields(
-        self, summary: GeneratorSummary, others: Sequence["CellInTurns"], upstream_died: str
+        self, summary: GeneratorSummary, others: Sequence["CellInTurns"], service_died: str
     ) -> dict[str, Any]:
         """Write telemetry.parquet; return the fields of the record."""
         outcome, reason = ("collapsed" if self.collapsed else "done"), ""
         if self._died:
             outcome, reason = "lost", f"'{self.cell.target}' {self._died}"
-        elif upstream_died:
-            outcome, reason = "lost", f"the external API that the apps call {upstream_died}"
+        elif service_died:
+            outcome, reason = "lost", service_died
         windows = summary.windows_ns
         server_cpu_s = None
         with remarked(self.sampler.remarks, NO_TELEMETRY):

@@ -1,6 +1,7 @@
 """Plans: targets, scenarios and loads, and the measurements (cells) they expand to."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,6 +59,12 @@ MAX_CELLS = 100_000  # of 3.5 s each they take four days
 MAX_ARRIVALS = 10_000_000  # of one measurement; prepared ahead, they take 0.4 GB
 LEAST_S, MAX_S = 1e-3, 86_400.0  # the resolution of timers; a day
 CONTROL_FREE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+# In env, command and prepare of targets and services: the address of a service that runs.
+SERVICE_ADDRESS = re.compile(r"\{services\.([^{}]*)\}")
+SERVICE_PARTS = ("url", "host", "port")
+# `ready` of a service: the port, if it names one (a free one: {port}), and the path.
+READY = re.compile(r"(?:http://(?:127\.0\.0\.1|localhost):(\{port\}|\d{1,5}))?(/[!\"$-z|~]*)?")
+MAX_PORT = 65_535
 
 
 def _variable_name(name: str) -> str:
@@ -110,10 +117,17 @@ class Target(Strict):
         " folder, and is imported from where twinbench was started",
     )
     python: SystemPath | None = Field(
-        default=None, description="the interpreter of its environment"
+        default=None,
+        description="the interpreter of its environment, whose programs are found first by command"
+        " and prepare",
     )
     env: dict[VariableName, SystemText] = Field(
         default={}, description="{scratch} in a value: a fresh folder for every server"
+    )
+    prepare: list[SystemText] = Field(
+        default=[],
+        description="a command that is run to its end before each fresh server, in its folder and"
+        " environment, such as a migration of the database in {scratch}",
     )
     ready: UrlPath | None = Field(
         default=None,
@@ -176,6 +190,86 @@ class Target(Strict):
                 f"{aspect}: {why}" for aspect, why in self.expected_differences.items()
             )
         return self.expected_differences or ""
+
+
+class Service(Strict):
+    """Helper process that runs before the targets start and until the run ends."""
+
+    name: Name
+    app: ImportString | None = None
+    command: Annotated[list[SystemText], NotEmpty] | None = Field(
+        default=None, description="{port}, here or in env: a free port on which it listens"
+    )
+    cwd: SystemPath | None = Field(
+        default=None, description="where it runs and is imported from; left out: as for a target"
+    )
+    python: SystemPath | None = Field(
+        default=None, description="the interpreter of its environment"
+    )
+    env: dict[VariableName, SystemText] = Field(
+        default={}, description="{scratch} in a value: a fresh folder"
+    )
+    ready: SystemText | None = Field(
+        default=None,
+        description="a path that is requested until the response has `ready_status`, or a URL for a"
+        " command whose port is fixed; left out: a command must accept connections, an app start",
+    )
+    ready_status: Status = OK
+
+    @model_validator(mode="after")
+    def _starts_in_one_way(self) -> Self:
+        if (self.app is None) == (self.command is None):
+            raise ValueError("give either app or command")
+        if self.ready_status != OK and not self.ready:
+            raise ValueError("ready_status needs ready, the path that is requested")
+        if self.app and self.fixed_port:
+            raise ValueError("an app is served at a free port: give a path as ready")
+        if self.ready and not self.has_address:
+            raise ValueError(
+                "its port is not known: write {port} in command or env, or ready ="
+                ' "http://127.0.0.1:PORT/..." if it is fixed'
+            )
+        return self
+
+    @field_validator("ready")
+    @classmethod
+    def _ready_is_a_path_or_url(cls, ready: str | None) -> str | None:
+        if ready is not None and not (ready and READY.fullmatch(ready)):
+            raise ValueError('write it as "/path" or "http://127.0.0.1:PORT/path"')
+        if _port(ready) > MAX_PORT:
+            raise ValueError(f"a port is at most {MAX_PORT}")
+        return ready
+
+    @property
+    def fixed_port(self) -> int:
+        """The port that `ready` names; 0 if a free one is chosen."""
+        return _port(self.ready)
+
+    @property
+    def has_address(self) -> bool:
+        """Whether it listens on a port that is known."""
+        texts = [*(self.command or ()), *self.env.values()]
+        return bool(self.app or self.fixed_port or any("{port}" in text for text in texts))
+
+    def as_target(self) -> Target:
+        """Return a target that is started in the same way."""
+        found = READY.fullmatch(self.ready) if self.ready else None
+        return Target(
+            name=self.name,
+            app=self.app,
+            command=self.command,
+            cwd=self.cwd,
+            python=self.python,
+            env=self.env,
+            ready=(found[2] or "/") if found else None,
+            ready_status=self.ready_status,
+            telemetry=False,
+        )
+
+
+def _port(ready: str | None) -> int:
+    found = READY.fullmatch(ready or "")
+    return int(found[1]) if found and found[1] and found[1].isdigit() else 0
 
 
 class Scenario(Strict):
@@ -289,6 +383,9 @@ class Plan(Strict):
         description="a server that uses more is ended; left out: half of what is free",
     )
     ready_s: Seconds = Field(default=20.0, description="a server must answer within")
+    services: Annotated[list[Service], AtMost100] = Field(
+        default=[], description="started in this order, before the targets"
+    )
     targets: Annotated[list[Target], NotEmpty, AtMost100]
     scenarios: Annotated[list[Scenario], NotEmpty, AtMost1000]
 
@@ -312,6 +409,15 @@ class Plan(Strict):
                         f"scenario '{scenario.name}' names an unknown target '{name}'"
                         f"{did_you_mean(name, known)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _services_are_known(self) -> Self:
+        _check_unique([service.name for service in self.services], "service")
+        for number, service in enumerate(self.services):
+            _check_addresses(service, f"service '{service.name}'", self.services[:number])
+        for target in self.targets:
+            _check_addresses(target, f"target '{target.name}'", self.services)
         return self
 
     @model_validator(mode="after")
@@ -470,3 +576,21 @@ def _check_unique(names: Sequence[str], what: str) -> None:
     name, count = Counter(names).most_common(1)[0] if names else ("", 0)
     if count > 1:
         raise ValueError(f"{what} '{name}' is given twice; names must differ")
+
+
+def _check_addresses(of: Target | Service, who: str, before: Sequence[Service]) -> None:
+    """Refuse an address in `of` that no service has which is started before it."""
+    prepare = of.prepare if isinstance(of, Target) else ()
+    known = [
+        f"{{services.{service.name}.{part}}}"
+        for service in before
+        if service.has_address
+        for part in SERVICE_PARTS
+    ]
+    for text in (*(of.command or ()), *prepare, *of.env.values()):
+        for found in SERVICE_ADDRESS.finditer(text):
+            if found[0] not in known:
+                raise ValueError(
+                    f"{who} holds {found[0]}, which is no address of a service that is started"
+                    f" before it{did_you_mean(found[0], known)}"
+                )

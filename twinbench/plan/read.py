@@ -10,13 +10,13 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from os.path import isdir, isfile  # pathlib raises OSError for a name that is too long
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from twinbench.paths import ROOT
-from twinbench.plan.models import Plan, Scenario, Target
+from twinbench.plan.models import Plan, Scenario, Service, Target
 from twinbench.plan.requests import Request, SetupRequest
 from twinbench.text import UserError, did_you_mean, one_line
 
@@ -32,6 +32,7 @@ KEY = r"""(?:[\w-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
 LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{KEY}[ \t]*\.[ \t]*){{{MAX_LEVELS}}}", re.MULTILINE)
 TOO_DEEP = f"nested more than {MAX_LEVELS} levels deep"
 TOO_BIG = "a number has thousands of digits"
+Started = TypeVar("Started", Target, Service)
 
 
 class PlanError(UserError):
@@ -95,18 +96,22 @@ def _with_use(item: Any, n: int, path: Path) -> Any:
 
 
 def _with_absolute_paths(plan: Plan, path: Path) -> Plan:
-    """Return `plan` with the paths of its targets, which are relative to it, made absolute."""
-    targets = []
-    for n, target in enumerate(plan.targets):
-        update = {}
-        for key, kind, exists in (("cwd", "folder", isdir), ("python", "file", isfile)):
-            if given := getattr(target, key):
-                # Not resolved: the python of a virtual environment must stay a link.
-                update[key] = (path.parent / given).absolute()
-                if not exists(update[key]):
-                    raise _error(path, f"targets[{n}].{key}", f"there is no {kind} {given}")
-        targets.append(target.model_copy(update=update))
-    return plan.model_copy(update={"targets": targets})
+    """Return `plan` with the paths of its targets and services, relative to it, made absolute."""
+    targets = [_absolute(each, path, f"targets[{n}]") for n, each in enumerate(plan.targets)]
+    services = [_absolute(each, path, f"services[{n}]") for n, each in enumerate(plan.services)]
+    return plan.model_copy(update={"targets": targets, "services": services})
+
+
+def _absolute(of: Started, path: Path, where: str) -> Started:
+    """Return a target or service with absolute paths. Raises PlanError if one does not exist."""
+    update = {}
+    for key, kind, exists in (("cwd", "folder", isdir), ("python", "file", isfile)):
+        if given := getattr(of, key):
+            # Not resolved: the python of a virtual environment must stay a link.
+            update[key] = (path.parent / given).absolute()
+            if not exists(update[key]):
+                raise _error(path, f"{where}.{key}", f"there is no {kind} {given}")
+    return of.model_copy(update=update)
 
 
 def _with_absolute_uploads(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
@@ -218,6 +223,7 @@ def _explained(error: ErrorDetails) -> tuple[str, str]:
 def _keys_at(loc: Sequence[str | int]) -> list[str]:
     """Return the keys that are known at `loc`, whose last name is a field that holds models."""
     models: dict[str, type[BaseModel]] = {
+        "services": Service,
         "targets": Target,
         "scenarios": Scenario,
         "setup": SetupRequest,

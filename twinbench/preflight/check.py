@@ -3,13 +3,15 @@
 Unless they do the same work, a ratio between two apps says which of them does less.
 """
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from twinbench.interruption import interruptible
 from twinbench.measure.rig import Rig
-from twinbench.plan import Aspect, Plan, Scenario
+from twinbench.measure.server import ServerFailedError
+from twinbench.plan import Aspect, Plan, PlanError, Scenario
 from twinbench.preflight.collect import Observation, collect
 from twinbench.preflight.compare import DifferenceError, Restart, compare
 from twinbench.preflight.result import PreflightError, PreflightPair
@@ -31,11 +33,36 @@ def check(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> list[Pre
     groups: dict[tuple[str, ...], list[Scenario]] = {}
     for scenario in plan.scenarios:
         groups.setdefault(tuple(plan.targets_of(scenario)), []).append(scenario)
-    return [
-        pair
-        for targets, scenarios in groups.items()
-        for pair in _check_group(plan, plan_file, rig, on_status, targets, scenarios)
-    ]
+    with _services(plan, plan_file, rig, on_status):
+        return [
+            pair
+            for targets, scenarios in groups.items()
+            for pair in _check_group(plan, plan_file, rig, on_status, targets, scenarios)
+        ]
+
+
+@contextlib.contextmanager
+def _services(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> Iterator[None]:
+    """Have the services run meanwhile. Raises PlanError or PreflightError if one does not."""
+    if plan.services:
+        on_status(f"starting {', '.join(service.name for service in plan.services)}")
+    try:
+        rig.services.start()
+    except ServerFailedError as error:
+        kind = PlanError if error.app_not_found else PreflightError
+        raise kind(f"{plan_file}: {error}") from None
+    try:
+        yield
+    except PreflightError as error:
+        # What a target does without it explains less.
+        raise _died(plan_file, rig) or error from None
+    if died := _died(plan_file, rig):
+        raise died
+
+
+def _died(plan_file: str, rig: Rig) -> PreflightError | None:
+    why = rig.services.why_died()
+    return PreflightError(f"{plan_file}: {why}") if why else None
 
 
 def _check_group(

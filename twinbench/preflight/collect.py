@@ -13,6 +13,7 @@ from twinbench.exchange import EndlessError, ExchangeError, Response, capture, e
 from twinbench.measure.control import Work
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST, Server, ServerFailedError
+from twinbench.measure.services import Services
 from twinbench.plan import (
     Aspect,
     BaseRequest,
@@ -96,7 +97,7 @@ def collect(
                 stack.callback(server.stop, at_once=True)
         servers = [_started(*each) for each in zip(targets, wheres, started, strict=True)]
         return [
-            _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig.upstream)
+            _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig.services)
             for where, server in zip(wheres, servers, strict=True)
         ]
 
@@ -110,10 +111,10 @@ def _started(target: Target, where: str, server: Server | ServerFailedError) -> 
 
 
 def _observe(
-    plan: Plan, who: str, scenarios: Sequence[Scenario], server: Server, upstream: Server
+    plan: Plan, who: str, scenarios: Sequence[Scenario], server: Server, services: Services
 ) -> Observation:
     try:
-        return _Collector(plan, who, server, upstream).collect(scenarios)
+        return _Collector(plan, who, server, services).collect(scenarios)
     except (DatabaseError, ExchangeError) as error:
         raise PreflightError(f"{who}, {error}") from None
 
@@ -121,8 +122,8 @@ def _observe(
 class _Collector:
     """Sends requests to one server, and collects the facts."""
 
-    def __init__(self, plan: Plan, who: str, server: Server, upstream: Server) -> None:
-        self._plan, self._who, self._server, self._upstream = plan, who, server, upstream
+    def __init__(self, plan: Plan, who: str, server: Server, services: Services) -> None:
+        self._plan, self._who, self._server, self._services = plan, who, server, services
         self._rng = random.Random(plan.seed)  # the same draws for every target
         self._facts: dict[Key, str] = {}
         self._requests = 0
@@ -134,7 +135,7 @@ class _Collector:
         # Work of the start is compared by what it leaves in files and databases.
         if self._work("its start"):
             self._facts[Key(AT_START, "files")] = self._file_changes()
-            self._upstream_requests = self._upstream.answered(self._plan.ready_s)
+            self._upstream_requests = self._services.answered(self._plan.ready_s)
         for sending in [each for scenario in scenarios for each in self._send_all(scenario)]:
             self._send(sending, LAST_REPEAT)
         if work := self._work("the last request"):
@@ -190,7 +191,7 @@ class _Collector:
         }
         if work := self._work(where):
             before = self._upstream_requests
-            self._upstream_requests = self._upstream.answered(self._plan.ready_s)
+            self._upstream_requests = self._services.answered(self._plan.ready_s)
             lines = (f"{sql}\n    with {parameters}" for sql, parameters in work.statements)
             facts |= {
                 "SQL": "\n".join(lines),
@@ -264,11 +265,10 @@ class _Collector:
         own = [file for file in work.opened_databases if not self._foreign_folders([file])]
         databases = list(dict.fromkeys([*work.sqlite_files, *own]))
         unobserved = dict(work.unobserved)
-        upstream = f"{HOST}:{self._upstream.port}"
-        addresses = {*work.connections, *self._server.connected_to()} - {upstream}
-        if addresses:
-            names = ", ".join(sorted(addresses))
-            unobserved["upstream requests"] = f"those to {names} are not counted"
+        uncounted = self._services.uncounted
+        addresses = {*work.connections, *self._server.connected_to()} - self._services.counted
+        if elsewhere := [*uncounted.values(), *sorted(addresses - uncounted.keys())]:
+            unobserved["upstream requests"] = f"those to {', '.join(elsewhere)} are not counted"
         opened: dict[Aspect, Iterable[str]] = {
             "files": work.written_files,
             "final database": set(work.opened_databases).difference(databases),

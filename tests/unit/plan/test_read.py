@@ -95,6 +95,9 @@ def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: st
         ('ready = "/{x}"', "targets[0].ready: placeholders are not filled in"),
         ("backlog = 100", "targets[0]: backlog is for a command"),
         ("ready_status = 204", "targets[0]: ready_status needs ready"),
+        ('prepare = "alembic upgrade head"', "targets[0].prepare: Input should be a valid list"),
+        ('prepare = ["a\\u0000"]', "targets[0].prepare[0]: holds a NUL byte"),
+        ('prepare = ["{services.db.port}"]', "target 'sync' holds {services.db.port}, which is"),
         ('cwd = "nowhere"', "targets[0].cwd: there is no folder nowhere"),
         ('python = "nowhere"', "targets[0].python: there is no file nowhere"),
         ('cwd = "a\\u0000b"', "targets[0].cwd: holds a NUL byte"),
@@ -113,6 +116,61 @@ def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: st
 def test_a_wrong_key_of_a_target_is_refused(tmp_path: Path, line: str, message: str) -> None:
     text = PLAN.replace("[[scenarios]]", f"{line}\n[[scenarios]]")
     assert message in refusal(tmp_path, text)
+
+
+SERVICE = """
+[[services]]
+name = "api"
+app = "api:app"
+[[services]]
+name = "queue"
+command = ["serve", "{port}"]
+env = { API = "{services.api.url}" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('app = "api:app"', 'ap = "a:b"', "services[0]: unknown key 'ap'; did you mean 'app'?"),
+        ('app = "api:app"', "", "services[0]: give either app or command"),
+        ('app = "api:app"', 'app = "api"', "services[0].app: write it as module:attribute"),
+        ('app = "api:app"', 'app = "api:app"\ncwd = "no"', "services[0].cwd: there is no folder"),
+        ('app = "api:app"', 'app = "api:app"\nready_status = 204', "ready_status needs ready"),
+        ('["serve", "{port}"]', "[]", "services[1].command: List should have at least 1 item"),
+        ('"queue"', '"api"', "service 'api' is given twice"),
+        ("{services.api.url}", "{services.queue.url}", "service 'queue' holds {services.queue"),
+        ("{services.api.url}", "{services.apy.url}", "did you mean '{services.api.url}'?"),
+        ("{services.api.url}", "{services.api.path}", "{services.api.path}, which is no address"),
+        (SERVICE, SERVICE + 'ready = "health"', 'services[1].ready: write it as "/path" or'),
+        (SERVICE, SERVICE + 'ready = ""', 'services[1].ready: write it as "/path" or'),
+        (SERVICE, SERVICE + 'ready = "http://example.com:80/"', "services[1].ready: write it as"),
+        (SERVICE, SERVICE + 'ready = "http://127.0.0.1:70000/"', "a port is at most 65535"),
+        ('app = "api:app"', 'app = "a:b"\nready = "http://127.0.0.1:1/"', "at a free port"),
+        ('"{port}"', '"8000"', "target 'sync' holds {services.queue.url}, which is no address"),
+        ('"{port}"]', '"8000"]\nready = "/health"', "services[1]: its port is not known: write"),
+    ],
+)
+def test_a_wrong_service_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    used = PLAN.replace("[[sc", 'env = { QUEUE = "{services.queue.url}" }\n[[sc')
+    assert old in SERVICE
+    assert message in refusal(tmp_path, used + SERVICE.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("ready", "port", "path"),
+    [
+        ('"/health"', 0, "/health"),
+        ('"http://127.0.0.1:{port}/health"', 0, "/health"),
+        ('"http://localhost:9200"', 9200, "/"),
+    ],
+)
+def test_ready_of_a_service_is_a_path_or_a_url(
+    tmp_path: Path, ready: str, port: int, path: str
+) -> None:
+    [_, queue] = read_plan(write_plan(tmp_path, f"{PLAN}{SERVICE}ready = {ready}")).services
+    assert (queue.fixed_port, queue.as_target().ready) == (port, path)
+    assert queue.has_address
 
 
 @pytest.mark.parametrize(
