@@ -45,6 +45,7 @@ QUIET_S, LASTING_S = 1.0, 5.0
 # Without `Connection: close`: the response tells whether the server keeps its connections.
 READY_REQUEST = "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n"
 HEAD_BYTES = 4096
+SUCCESS = (b"2", b"3")  # first digit of a status
 
 
 class ServerFailedError(Exception):
@@ -98,7 +99,7 @@ class Server:
             name: value.replace("{scratch}", str(self.folder)) for name, value in target.env.items()
         }
         listener = socket.create_server((HOST, 0), backlog=BACKLOG)
-        self.port = listener.getsockname()[1]
+        self.port: int = listener.getsockname()[1]
         ours, control = socket.socketpair()
         pass_fds: list[int] = []
         if target.server_name == "uvicorn":
@@ -325,10 +326,12 @@ class Server:
     def stop(self, *, at_once: bool = False) -> None:
         """End it with its descendants, and remove its scratch folder.
 
-        Only a program of others gets time to clean up.
+        A program of others gets time to clean up; a command does not, if it is to end at once.
+        A server that is named does, always: hypercorn would leave files in shared memory.
         """
-        ours = self.target.server_name == "uvicorn"
-        self.child.stop(0.0 if at_once or ours else STOP_GRACE_S)
+        name = self.target.server_name
+        killed = name == "uvicorn" or (at_once and not name)
+        self.child.stop(0.0 if killed else STOP_GRACE_S)
         self._control.close()
         if self.telemetry:
             self.telemetry.close()
@@ -374,8 +377,12 @@ class Server:
 
     def _look_at_connection(self, response: bytes) -> None:
         """Find out, from a response in lower case, whether idle connections make sense."""
-        closes = b"\r\nconnection: close\r\n" in response or response.startswith(b"http/1.0")
-        self._preconnects = not closes and b"\r\nserver: gunicorn" not in response
+        is_gunicorn = b"\r\nserver: gunicorn" in response
+        # Other servers may close a connection after an error only.
+        says_so = is_gunicorn or response[9:10] in SUCCESS
+        closes = says_so and b"\r\nconnection: close\r\n" in response
+        closes = closes or response.startswith(b"http/1.0")
+        self._preconnects = not closes and not is_gunicorn
         if closes:
             self.remarks.append(ENDS_CONNECTIONS)
 

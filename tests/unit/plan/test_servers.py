@@ -40,6 +40,12 @@ def test_options_are_arguments(keys: dict[str, object], options: str) -> None:
     assert found == ["-m", of.server, *options.split(), "shop:app"]
 
 
+def test_options_keep_their_types_in_a_run_folder() -> None:
+    options = {"one": 1, "true": True, "half": 0.5, "text": "1", "headers": [["a", "b"]]}
+    of = target("uvicorn", server_options=options)
+    assert repr(Target.model_validate_json(of.model_dump_json())) == repr(of)
+
+
 @pytest.mark.parametrize("name", HTTP_SERVERS)
 def test_backlogs_are_known(name: str) -> None:
     assert target(name).known_backlog == HTTP_SERVERS[name].backlog  # type: ignore[index]
