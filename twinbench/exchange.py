@@ -60,15 +60,23 @@ def exchange(request: bytes, host: str, port: int, timeout_s: float) -> Response
 
 
 def send_setup(
-    requests: Sequence[SetupRequest], host: str, port: int, timeout_s: float, seed: int
+    requests: Sequence[SetupRequest],
+    host: str,
+    port: int,
+    timeout_s: float,
+    seed: int,
+    address: str = "",
 ) -> dict[str, str]:
-    """Send the setup requests of a scenario; return the captured values. Raises ExchangeError."""
+    """Send the setup requests of a scenario; return the captured values. Raises ExchangeError.
+
+    `address`: to connect to, where it is not that of `host`.
+    """
     rng = random.Random(seed)
     captures: dict[str, str] = {}
     for request in requests:
         payload = render(request, f"{host}:{port}", rng, captures).whole
         try:
-            response = exchange(payload, host, port, timeout_s)
+            response = exchange(payload, address or host, port, timeout_s)
         except ExchangeError as error:
             raise ExchangeError(f"{request.label} was answered with {error}") from None
         if response.status != request.expect:

@@ -19,13 +19,14 @@ from twinbench.plan import Arrivals, Load, Request
 
 
 class JobTarget(BaseModel):
-    """Server of a job.
+    """Server of a job: `host` is its URL, `address` what its users connect to.
 
     `preconnect` users connect before the load, `preconnect_batch` at a time; the others when they
     are needed.
     """
 
     host: str
+    address: str
     captures: dict[str, str]
     preconnect: int
     preconnect_batch: int

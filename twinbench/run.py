@@ -16,6 +16,7 @@ from twinbench.interruption import defer_signals
 from twinbench.measure import machine
 from twinbench.measure.busy import BusyProcess, BusyWatch
 from twinbench.measure.rig import Rig
+from twinbench.measure.running import refusal
 from twinbench.noise import earlier_noise
 from twinbench.plan import Plan, PlanError, read_plan
 from twinbench.plan.duration import (
@@ -37,6 +38,11 @@ from twinbench.text import count, duration, parse_duration
 # Measured on two cores, for a plan that has a `time`.
 REPORT_AND_SELF_CHECK_S = 12.0
 FEW_BLOCKS = "The plan has few blocks ({}): with fewer than 5, intervals are very wide."
+RUNNING = (
+    "'{0}' was running before, at {1}: it is not fresh for each block, not pinned to cores, and has"
+    " no memory limit."
+)
+NO_PID = " Without its pid there is no telemetry of '{0}'."
 # One for all users of the machine. TWINBENCH_LOCK names another file: tests set it.
 LOCK = Path("/tmp/twinbench.lock")  # noqa: S108  # opened without following links
 
@@ -53,14 +59,16 @@ def run_plan(
     resume: bool,
     console: Console,
     watch: BusyWatch | None = None,
+    remote: bool = False,
 ) -> Store:
     """Make all measurements of a plan that are missing and return the run folder.
 
-    `wishes` are for keys of the plan, `time` and `precision`; `watch` has begun already, if given.
-    Raises PlanError, PreflightError, StoreError and InterruptedRunError.
+    `wishes` are for keys of the plan, `time` and `precision`; `watch` has begun already, if given;
+    `remote`: running servers may be on other machines. Raises PlanError, PreflightError,
+    StoreError and InterruptedRunError.
     """
     began = now()
-    plan = read_plan_here(plan_file, wishes)
+    plan = read_plan_here(plan_file, wishes, remote=remote)
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
@@ -105,12 +113,23 @@ def _keep_checks(
     )
     workers = max(target.workers for target in plan.targets)
     of_machine = machine.remarks(manifest.machine, workers, load.busy)
-    _add_remarks(store, [*few, *of_machine, *load.remarks], console)
+    running = [
+        RUNNING.format(target.name, target.url)
+        + NO_PID.format(target.name) * (target.telemetry_from == "none")
+        for target in plan.targets
+        if target.url
+    ]
+    _add_remarks(store, [*few, *running, *of_machine, *load.remarks], console)
     _print_unequal(pairs, console)
 
 
-def read_plan_here(plan_file: Path, wishes: Mapping[str, str | None] | None = None) -> Plan:
-    """Return the plan in `plan_file`. Raises PlanError if this machine cannot measure it."""
+def read_plan_here(
+    plan_file: Path, wishes: Mapping[str, str | None] | None = None, *, remote: bool = False
+) -> Plan:
+    """Return the plan in `plan_file`. Raises PlanError if this machine cannot measure it.
+
+    `remote`: running servers may be on other machines.
+    """
     plan = read_plan(plan_file, wishes or {})
     if plan.processes > (most := machine.usable_cores()):
         raise PlanError(
@@ -123,6 +142,9 @@ def read_plan_here(plan_file: Path, wishes: Mapping[str, str | None] | None = No
             f"{plan_file}: scenario '{with_open[0]}' has open loads, which need Linux (timerfd);"
             " remove its 'open', or measure on Linux"
         )
+    for number, target in enumerate(plan.targets):
+        if target.url and (why := refusal(target, remote=remote)):
+            raise PlanError(f"{plan_file}: targets[{number}].{why}")
     return plan
 
 
@@ -145,9 +167,9 @@ def _fitted(plan: Plan, plan_file: Path, spent_s: float, start_s: float, noise: 
         raise PlanError(f"{plan_file}: time = {plan.time}: {error}{beside}{half}") from None
 
 
-def check_only(plan_file: Path, console: Console) -> list[PreflightPair]:
+def check_only(plan_file: Path, console: Console, *, remote: bool = False) -> list[PreflightPair]:
     """Run the preflight of a plan and return its comparisons."""
-    plan = read_plan_here(plan_file)
+    plan = read_plan_here(plan_file, remote=remote)
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         with status(console) as on_status:
@@ -307,7 +329,11 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
     """Raise StoreError if the machine or a package version changed since the run was started."""
     manifest = store.manifest()
     before = {**manifest.versions, **manifest.machine.settings()}
-    current = {**machine.versions(), **machine.describe(rig.cores).settings()}
+    current = {
+        **machine.versions(),
+        **machine.server_versions(manifest.plan),
+        **machine.describe(rig.cores).settings(),
+    }
     if changed := [name for name in before if before[name] != current.get(name)]:
         raise StoreError(
             f"{store.folder.name}: measured with another {', '.join(changed)};"

@@ -134,6 +134,7 @@ def _print_ratio(console: Console, what: str, value: float, least: float) -> Non
 def _ours(driver: LoadGenerator, url: str, folder: Path) -> Speed:
     target = JobTarget(
         host=url,
+        address=HOST,
         captures={},
         preconnect=USERS,
         preconnect_batch=USERS,

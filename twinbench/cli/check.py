@@ -1,14 +1,14 @@
 """`twinbench check`."""
 
-from twinbench.cli.console import PlanFile, out
+from twinbench.cli.console import PlanFile, Remote, out
 
 
-def check(plan: PlanFile) -> None:
+def check(plan: PlanFile, remote: Remote = False) -> None:
     """Check that all targets of a plan start, respond and do the same work. Measure nothing."""
     from twinbench.run import check_only
 
     printed: dict[str, str] = {}
-    for pair in check_only(plan, out):
+    for pair in check_only(plan, out, remote=remote):
         out.print(pair.summary, markup=False)
         if pair.conditions not in ({}, printed):
             printed = pair.conditions

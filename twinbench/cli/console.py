@@ -23,6 +23,7 @@ class PrintableConsole(Console):
 out = PrintableConsole(highlight=False, soft_wrap=True)
 err = PrintableConsole(stderr=True, highlight=False, soft_wrap=True)
 
+Remote = Annotated[bool, typer.Option("--remote", help="Allow a url that is not of this machine.")]
 PlanFile = Annotated[
     Path, typer.Argument(metavar="PLAN", help="A plan (TOML), such as loadtests/plans/bench.toml.")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from twinbench.cli.console import PlanFile, err, out
+from twinbench.cli.console import PlanFile, Remote, err, out
 from twinbench.cli.report import make_report
 from twinbench.paths import PLANS, RUNS
 
@@ -28,6 +28,7 @@ def run(
         ),
     ] = None,
     runs: Annotated[Path, typer.Option(help="The folder that run folders are kept in.")] = RUNS,
+    remote: Remote = False,
 ) -> None:
     """Measure a plan and write the report. The last line printed is its path."""
     from twinbench.measure.busy import BusyWatch
@@ -36,7 +37,7 @@ def run(
     from twinbench.run import run_plan
 
     wishes = {"time": time, "precision": precision}
-    store = run_plan(plan, runs, wishes, resume=resume, console=out, watch=watch)
+    store = run_plan(plan, runs, wishes, resume=resume, console=out, watch=watch, remote=remote)
     page = make_report(store)
     if lost := [record for record in store.records() if record.outcome == "lost"]:
         first = f"{lost[0].label}: {lost[0].reason}"

@@ -260,6 +260,7 @@ def _user_class(job: Job, target: JobTarget, recorder: Recorder, requests: Any) 
         "requests": requests,
         "sink": recorder,
         "timeout_s": job.timeout_s,
+        "address": target.address,
         "user_ids": itertools.count(job.process, job.processes),
         "slots": itertools.count(),
         "preconnect": target.preconnect,

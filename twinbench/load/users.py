@@ -41,6 +41,7 @@ class ScenarioUser(User):
     requests: ClassVar[Sequence[PreparedRequest]]
     sink: ClassVar[ResultSink]
     timeout_s: ClassVar[float] = 30.0
+    address: ClassVar[str] = ""  # to connect to, where it is not that of `host`
     # Ids are unique among all processes, slots count from 0 in each.
     user_ids: ClassVar[Iterator[int]]
     slots: ClassVar[Iterator[int]]
@@ -52,7 +53,7 @@ class ScenarioUser(User):
         """Connect, if the user is one of those that connect before the load."""
         parts = urlsplit(self.host or "")
         host, port = parts.hostname or "127.0.0.1", parts.port or 80
-        self.connection = Connection(host, port, self.timeout_s)
+        self.connection = Connection(self.address or host, port, self.timeout_s)
         self.user_id = next(self.user_ids)
         self.slot = next(self.slots)
         self.pending: tuple[int, int, int] | None = None  # request, intended_ns, sent_ns

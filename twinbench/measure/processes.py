@@ -159,8 +159,11 @@ class Child:
         for pid in (self.pid, *(child.pid for child in children)):
             yield from map(int, _list_folder(f"{PROC}/{pid}/task"))
 
-    def last_output(self) -> str:
-        """Return the last line that the command printed."""
+    def last_output(self, without: tuple[str, ...] = ()) -> str:
+        """Return the last line that the command printed.
+
+        Lines that begin with one of `without` only if there is no other.
+        """
         text = ""
         if self.log.exists():
             with self.log.open("rb") as file:  # of a service it may hold every request of a run
@@ -169,6 +172,7 @@ class Child:
         lines = [line.strip() for line in text.split("\n") if line.strip()]
         # Pydantic's last line is an address; the error is above it.
         lines = [line for line in lines if not line.startswith(PYDANTIC_LAST_LINE)]
+        lines = [line for line in lines if not line.startswith(without)] or lines
         return printable(lines[-1])[:LAST_OUTPUT_CHARS] if lines else "it printed nothing"
 
     def stop(self, grace_s: float = 0.0) -> None:
@@ -213,6 +217,12 @@ def _end_orphans() -> None:
         psutil.wait_procs(orphans, END_TIMEOUT_S)
 
 
+class RunningProcess(NamedTuple):
+    """Process that somebody else started, which is sampled and never ended."""
+
+    pid: int
+
+
 class ResourceUse(NamedTuple):
     """Current threads and memory; CPU seconds since the start, which never decrease."""
 
@@ -221,18 +231,19 @@ class ResourceUse(NamedTuple):
     memory_mib: float
 
 
-def process_tree(pid: int) -> "ProcTree | PsutilTree":
-    """Return a reader of the processes below `pid`, a supervisor."""
+def process_tree(pid: int, *, with_root: bool = False) -> "ProcTree | PsutilTree":
+    """Return a reader of the processes below `pid`, a supervisor, or of `pid` and those below."""
     # Missing where the kernel was built without CONFIG_PROC_CHILDREN.
     children = Path(PROC, str(pid), "task", str(pid), "children")
-    return ProcTree(pid) if children.exists() else PsutilTree(pid)
+    return (ProcTree if children.exists() else PsutilTree)(pid, with_root=with_root)
 
 
 class ProcTree:
     """Process tree read from /proc."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, with_root: bool = False) -> None:
         self._root = pid
+        self._supervisor = None if with_root else pid
         self._children: dict[int, set[int]] = {}  # by process
         self._cpu_s = 0.0
         self._scan = self._scan_threads()
@@ -244,7 +255,7 @@ class ProcTree:
     def sample(self) -> ResourceUse:
         """Return what the processes use, and look for children of some threads.
 
-        Of the root, which is the supervisor, only CPU time counts.
+        Of a supervisor only CPU time counts.
         """
         for _ in range(THREADS_PER_SAMPLE):
             if next(self._scan):
@@ -254,7 +265,7 @@ class ProcTree:
             if not (stat := _stat(pid)):
                 continue  # it has ended; its parent has its CPU time
             cpu_s += _cpu_s(pid, stat)
-            if pid != self._root:
+            if pid != self._supervisor:
                 threads += stat.get("num_threads", 0)
                 pages += stat.get("rss", 0)
         # The time of a process that nobody waited for is lost with it.
@@ -283,8 +294,8 @@ class ProcTree:
 class PsutilTree:
     """Process tree read through psutil."""
 
-    def __init__(self, pid: int) -> None:
-        self._root = pid
+    def __init__(self, pid: int, *, with_root: bool = False) -> None:
+        self._root, self._with_root = pid, with_root
         self._processes: list[psutil.Process] = []
         self._listed_s = -RELIST_S
         self._cpu_s = 0.0
@@ -293,7 +304,8 @@ class PsutilTree:
         if time.monotonic() - self._listed_s >= RELIST_S:
             self._listed_s = time.monotonic()
             with contextlib.suppress(psutil.Error):
-                self._processes = psutil.Process(self._root).children(recursive=True)
+                root = psutil.Process(self._root)
+                self._processes = [*[root] * self._with_root, *root.children(recursive=True)]
         threads, cpu_s, memory = 0, 0.0, 0
         for process in self._processes:
             with contextlib.suppress(psutil.Error), process.oneshot():

@@ -15,9 +15,10 @@ from twinbench.exchange import ExchangeError, send_setup
 from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.measure.machine import pin_to, share_cores
 from twinbench.measure.processes import adopt_orphans
-from twinbench.measure.server import HOST, Server, ServerFailedError, ready_or_stopped
+from twinbench.measure.running import RunningServer
+from twinbench.measure.server import Server, ServerFailedError, ready_or_stopped
 from twinbench.measure.services import Services
-from twinbench.measure.telemetry import MemoryLimit, ServerSampler
+from twinbench.measure.telemetry import MemoryLimit
 from twinbench.measure.turns import CellInTurns, take_turns
 from twinbench.plan import Cell, Plan, Target
 from twinbench.store import CellRecord
@@ -42,6 +43,8 @@ class Rig:
         self._serving: tuple[Plan, int, str] | None = None
         # Why a server was ended since its block or scenario began, by target.
         self._ended: dict[str, str] = {}
+        # Why servers that run already do not respond any more, by target: nobody starts them again.
+        self._gone: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         # The harness itself stays off the server's cores.
@@ -87,7 +90,11 @@ class Rig:
                 elsewhere = number % 2 and len(spare) == len(cores)
                 on = spare if elsewhere else cores
                 filled = self.services.filled(target)
-                servers.append(Server(filled, cores=on, env=env, observe=observe))
+                servers.append(
+                    RunningServer(filled, patient=not observe)
+                    if target.url
+                    else Server(filled, cores=on, env=env, observe=observe)
+                )
                 stack.callback(servers[-1].stop, at_once=True)
             found = self._ready_within_memory(servers)
             for server in found:
@@ -138,7 +145,7 @@ class Rig:
 
     def _ready_within_memory(self, servers: Sequence[Server]) -> list[Server | ServerFailedError]:
         limit = self._memory_limit
-        samplers = [ServerSampler(each.child, each.cores, None, limit) for each in servers]
+        samplers = [each.sampler(limit) for each in servers]
         with contextlib.ExitStack() as stack:
             for sampler in samplers:
                 stack.enter_context(sampler)
@@ -194,12 +201,14 @@ class Rig:
 
         Return why some could not be started, by target.
         """
-        missing = [cell.target for cell in cells if cell.target not in self._servers]
+        known = {*self._servers, *self._gone}
+        missing = [cell.target for cell in cells if cell.target not in known]
         found = self.start_all([plan.target(name) for name in missing])
-        lost = {}
+        lost = {cell.target: self._gone[cell.target] for cell in cells if cell.target in self._gone}
         for name, server in zip(missing, found, strict=True):
             if isinstance(server, ServerFailedError):
                 lost[name] = str(server)
+                self._gone |= {name: str(server)} if plan.target(name).url else {}
             else:
                 self._servers[name] = server
                 self._captures.pop(name, None)
@@ -217,12 +226,18 @@ class Rig:
 
     def _send_setup(self, cell: Cell, plan: Plan, server: Server) -> dict[str, str]:
         setup = plan.scenario(cell.scenario).setup
-        return send_setup(setup, HOST, server.port, plan.ready_s, plan.seed + cell.block)
+        seed = plan.seed + cell.block
+        return send_setup(setup, server.host, server.port, plan.ready_s, seed, server.address)
 
     def _end_server(self, target: str, why: str) -> None:
-        """End a server at once; the next record of its target in this block says why."""
-        self._servers.pop(target).stop(at_once=True)
-        self._ended[target] = why
+        """End a server at once; the next record of its target in this block says why.
+
+        One that runs already goes on, and is waited for before it is measured again.
+        """
+        server = self._servers.pop(target)
+        server.stop(at_once=True)
+        if not isinstance(server, RunningServer):
+            self._ended[target] = why
 
     def _stop_servers(self, *, at_once: bool = False) -> None:
         for server in self._servers.values():

@@ -6,7 +6,6 @@ their CPU time in its windows is recorded.
 
 import contextlib
 import itertools
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from twinbench.measure.telemetry import (
     NO_INSIDE_TELEMETRY,
     NO_TELEMETRY,
     MemoryLimit,
-    ServerSampler,
 )
 from twinbench.plan import MAX_USERS, Cell, Plan
 from twinbench.remarks import remarked
@@ -45,7 +43,7 @@ class CellInTurns:
 
     def __init__(self, cell: Cell, server: Server, folder: Path, limit: MemoryLimit) -> None:
         self.cell, self.server, self.folder = cell, server, folder
-        self.sampler = ServerSampler(server.child, server.cores, server.telemetry, limit)
+        self.sampler = server.sampler(limit)
         self.over = self.collapsed = False
         self._died = ""
         self._drained = True
@@ -62,7 +60,7 @@ class CellInTurns:
             self.leave()
             self.over = True
             if self._died:
-                shutil.copyfile(self.server.child.log, self.folder / "server.log")
+                self.server.keep_log(self.folder)
             end(self.cell.target, self._end_reason)
 
     def leave(self) -> None:
@@ -207,6 +205,7 @@ def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str,
         targets=[
             JobTarget(
                 host=each.server.url,
+                address=each.server.address,
                 captures=captures[each.cell.target],
                 preconnect=each.server.max_connections,
                 preconnect_batch=min(PRECONNECT_BATCH, each.server.backlog),

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     Field,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -28,6 +32,13 @@ from twinbench.plan.requests import (
     SystemText,
     UrlPath,
     Whole,
+)
+from twinbench.plan.servers import (
+    HTTP_SERVERS,
+    Option,
+    ServerName,
+    check_server,
+    options_of,
 )
 from twinbench.text import did_you_mean, duration, parse_duration, parse_percent
 
@@ -58,6 +69,10 @@ MAX_RATE = 100_000  # arrivals a second; more than a generator of this kind send
 MAX_CELLS = 100_000  # of 3.5 s each they take four days
 MAX_ARRIVALS = 10_000_000  # of one measurement; prepared ahead, they take 0.4 GB
 LEAST_S, MAX_S = 1e-3, 86_400.0  # the resolution of timers; a day
+URL_FORM = "write it as http://HOST:PORT"
+# Keys of a server that twinbench starts, and of those the ones of a server with an import string.
+OF_STARTED = ("cwd", "python", "env", "workers", "limit_concurrency")
+OF_APP = ("server", "server_options", "loop", "http")
 CONTROL_FREE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 # In env, command and prepare of targets and services: the address of a service that runs.
 SERVICE_ADDRESS = re.compile(r"\{services\.([^{}]*)\}")
@@ -80,6 +95,28 @@ def _import_string(app: str) -> str:
     return app
 
 
+def _server_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # such as a port of six digits
+        raise ValueError(f"'{url}' is no URL; {URL_FORM}") from None
+    if parts.scheme != "http" or not parts.hostname or port == 0 or "@" in parts.netloc:
+        raise ValueError(URL_FORM)
+    if ":" in parts.hostname:
+        raise ValueError("an IPv6 address; give one that has an IPv4 address too")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"has a path, which belongs to the path of each request; {URL_FORM}")
+    return f"http://{parts.netloc}"
+
+
+def _option(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:  # one for each type that it might have
+        raise ValueError("an option is a text, a number, true or a list of texts") from None
+
+
 # Limits that no real plan reaches: a value beyond them is a typing error, and would fill the memory
 # or never end.
 Seconds = Annotated[float, Field(strict=True, ge=LEAST_S, le=MAX_S)]
@@ -96,6 +133,8 @@ Seed = Annotated[Whole, Field(ge=0, le=2**53 - 1)]  # the same number for every 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
 Label = Annotated[str, StringConstraints(pattern=CONTROL_FREE, max_length=60)]
 Note = Annotated[str, StringConstraints(pattern=CONTROL_FREE, max_length=120)]
+OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
+ServerUrl = Annotated[SystemText, AfterValidator(_server_url)]
 ImportString = Annotated[SystemText, AfterValidator(_import_string)]
 VariableName = Annotated[SystemText, AfterValidator(_variable_name)]
 AtMost100 = Field(max_length=100)
@@ -104,13 +143,29 @@ NotEmpty = Field(min_length=1)
 
 
 class Target(Strict):
-    """App under test: an import string, or a command that serves on `{port}`."""
+    """App under test: an import string, a command that serves on `{port}`, or a running server."""
 
     name: Name
     title: Label = Field(default="", description="shown in reports; left out: the name")
     note: Note = Field(default="", description="what a reader should know beside the title")
     app: ImportString | None = None
     command: Annotated[list[SystemText], NotEmpty] | None = None
+    url: ServerUrl | None = Field(
+        default=None, description="of a server that runs already: it is neither started nor ended"
+    )
+    pid: Count | None = Field(
+        default=None, description="of a running server: its process, for telemetry from outside"
+    )
+    server: ServerName | None = Field(
+        default=None, description="that serves the app; left out: uvicorn"
+    )
+    server_options: dict[OptionName, Annotated[Option, WrapValidator(_option)]] = Field(
+        default={},
+        description="of uvicorn: arguments of uvicorn.Config; of others: options of their command"
+        " line, without the dashes",
+    )
+    loop: SystemText | None = Field(default=None, description="the server's event loop")
+    http: SystemText | None = Field(default=None, description="the server's HTTP implementation")
     cwd: SystemPath | None = Field(
         default=None,
         description="where it runs and is imported from; left out: it runs in a fresh, empty"
@@ -139,7 +194,8 @@ class Target(Strict):
     limit_concurrency: Connections | None = None
     backlog: Connections | None = Field(
         default=None,
-        description="of a command: connections that may wait to be accepted; left out: 5",
+        description="of a command or a running server: connections that may wait to be accepted;"
+        " left out: 5",
     )
     telemetry: bool = Field(
         default=True,
@@ -154,12 +210,28 @@ class Target(Strict):
 
     @model_validator(mode="after")
     def _starts_in_one_way(self) -> Self:
-        if (self.app is None) == (self.command is None):
-            raise ValueError("give either app or command")
+        given = [way for way in (self.app, self.command, self.url) if way is not None]
+        if len(given) != 1:
+            raise ValueError("give one of app, command and url")
         if self.ready_status != OK and not self.ready:
             raise ValueError("ready_status needs ready, the path that is requested")
         if self.backlog and self.app:
-            raise ValueError("backlog is for a command; that of an app is known")
+            raise ValueError("backlog is for a command or a url; that of an app is known")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_are_of_its_kind(self) -> Self:
+        if self.pid and not self.url:
+            raise ValueError("pid is for a url; that of other servers is known")
+        of_others = (OF_STARTED if self.url else ()) + (() if self.app else OF_APP)
+        for key in of_others:
+            if getattr(self, key) != type(self).model_fields[key].default:
+                kind = "an app" if key in OF_APP else "a server that twinbench starts"
+                raise ValueError(f"{key} is for {kind}; leave it out")
+        if self.server_name:
+            check_server(self.server_name, self._chosen, self.server_options)
+        if self.limit_concurrency and self.server_name not in ("", "uvicorn"):
+            raise ValueError(f"limit_concurrency is of uvicorn; {self.server} has server_options")
         return self
 
     @field_validator("ready")
@@ -181,6 +253,38 @@ class Target(Strict):
         if not reasons or not all(isinstance(why, str) and why.strip() for why in reasons):
             raise ValueError('give reasons: expected_differences = "..." or { settings = "..." }')
         return value
+
+    @property
+    def server_name(self) -> ServerName | Literal[""]:
+        """The server that serves its app; empty if it has none."""
+        return (self.server or "uvicorn") if self.app else ""
+
+    @property
+    def all_server_options(self) -> dict[str, Option]:
+        """Options of its server, those of `loop` and `http` among them."""
+        if not self.server_name:
+            return {}
+        return options_of(self.server_name, self._chosen, self.server_options)
+
+    @property
+    def known_backlog(self) -> int | None:
+        """Connections that may wait to be accepted, as far as the plan says."""
+        if not self.server_name:
+            return self.backlog
+        given = self.server_options.get("backlog")
+        return given if isinstance(given, int) else HTTP_SERVERS[self.server_name].backlog
+
+    @property
+    def telemetry_from(self) -> Literal["inside", "outside", "none"]:
+        """Where its telemetry is from: inside one process with uvicorn, or its process tree."""
+        if self.url and not self.pid:
+            return "none"
+        inside = self.server_name == "uvicorn" and self.workers == 1 and self.telemetry
+        return "inside" if inside else "outside"
+
+    @property
+    def _chosen(self) -> dict[str, str | None]:
+        return {"loop": self.loop, "http": self.http}
 
     @property
     def expected_differences_text(self) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from twinbench.exchange import EndlessError, ExchangeError, Response, capture, exchange
 from twinbench.measure.control import Work
 from twinbench.measure.rig import Rig
-from twinbench.measure.server import HOST, Server, ServerFailedError
+from twinbench.measure.server import Server, ServerFailedError
 from twinbench.measure.services import Services
 from twinbench.plan import (
     Aspect,
@@ -40,6 +40,7 @@ DRAWS = 3
 # Each request is sent twice, and once more after all others: a cached response needs no SQL.
 REPEATS, LAST_REPEAT = ("", ", again"), ", after the others"
 IGNORED_HEADERS = {"date"}
+OF_THE_BYTES = "that of the bytes"  # a Content-Length that is right
 # Lists whose order means nothing (RFC 9110 and the Fetch standard): frameworks hold them in sets,
 # whose order changes with Python's hash seed. Only names of headers ignore case.
 METHOD_LISTS = {"allow", "access-control-allow-methods"}
@@ -178,7 +179,8 @@ class _Collector:
         """Return different draws of `request`: fewer where its range has fewer, one for setup."""
         draws = DRAWS if request.has_range and isinstance(request, Request) else 1
         # Without the port of this server, which an app may write into its links.
-        payloads = [render(request, HOST, self._rng, captures).whole for _ in range(draws)]
+        host = self._server.host
+        payloads = [render(request, host, self._rng, captures).whole for _ in range(draws)]
         return list(dict.fromkeys(payloads))
 
     def _send(self, sending: _Sending, repeat: str = "") -> Response:
@@ -214,7 +216,7 @@ class _Collector:
         timeout_s = PATIENCE * collapse_s if is_load else self._plan.ready_s
         began = time.monotonic()
         try:
-            response = exchange(sending.payload, HOST, self._server.port, timeout_s)
+            response = exchange(sending.payload, self._server.address, self._server.port, timeout_s)
         except EndlessError as error:
             limit = "collapse_s" if is_load else "ready_s"
             longer = f" sooner, set a longer {limit}," * error.timed_out
@@ -237,7 +239,7 @@ class _Collector:
     def _unexpected(self, what: str, request: BaseRequest, received: str) -> PreflightError:
         return PreflightError(
             f"{what} was answered with {received}, the plan expects {request.expect};"
-            f" the server's last output: {self._server.child.last_output()}"
+            f" the server's last output: {self._server.last_output()}"
         )
 
     def _work(self, after: str) -> Work | None:
@@ -286,9 +288,10 @@ class _Collector:
 
     def _api_description(self) -> dict[Key, str]:
         # Requested last: a server that never ends a response is refused at a request of the plan.
-        payload = render(Request(path=OPENAPI_PATH), HOST, self._rng).whole
+        server = self._server
+        payload = render(Request(path=OPENAPI_PATH), server.host, self._rng).whole
         try:
-            response = exchange(payload, HOST, self._server.port, self._plan.ready_s)
+            response = exchange(payload, server.address, server.port, self._plan.ready_s)
         except ExchangeError:
             return {}
         # An app may serve one page for every path.
@@ -310,7 +313,7 @@ def header_lines(headers: Sequence[tuple[str, str]], body: bytes = b"") -> list[
             members = value.lower() if name in HEADER_LISTS else value
             sets.setdefault(name, set()).update(part.strip() for part in members.split(","))
         elif (name, value) == ("content-length", str(len(body))):
-            named.append((name, "that of the bytes"))
+            named.append((name, OF_THE_BYTES))
         elif name not in IGNORED_HEADERS:
             named.append((name, value))
     named += [(name, ", ".join(sorted(members))) for name, members in sets.items()]

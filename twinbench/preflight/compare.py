@@ -3,11 +3,12 @@
 import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
 from twinbench.plan import Aspect, Target
-from twinbench.preflight.collect import Key, Observation
+from twinbench.preflight.collect import OF_THE_BYTES, Key, Observation
 from twinbench.preflight.result import PreflightPair
 from twinbench.preflight.volatile import (
     PATTERNS,
@@ -30,6 +31,13 @@ WITH_VALUES: set[Aspect] = {"bytes", "headers", "SQL", "files", "final database"
 IN_ANY_ORDER: set[Aspect] = {"files", "final database"}
 # A random truth value is then the same at all starts of one pair in a hundred.
 MAX_STARTS = 5
+# Headers that are the server's own, and no work of the app: who it is, whether it keeps the
+# connection, and how it frames the bytes, which are compared.
+SERVER = "server: "
+SERVER_HEADERS = (
+    *(SERVER, "connection: ", "keep-alive: ", "transfer-encoding: "),
+    f"content-length: {OF_THE_BYTES}",
+)
 MASKED = "~ and 9 stand for what changes at every start."
 SURVIVES = "If that is because data survives: {scratch} in env stands for a fresh folder."
 MAX_WIDTH = 120  # longer lines of a diff are cut into pieces, so that the difference is in one
@@ -62,6 +70,9 @@ def compare(
 
     Both are started again only if something differs. Raises DifferenceError.
     """
+    if _server_of(one) != _server_of(other):
+        one, other = _without_server_headers(one), _without_server_headers(other)
+        restart = _restart_without_server_headers(restart)
     not_compared = {a: why for a, why in _not_comparable(one, other).items() if a not in expected}
     skipped = {*not_compared, *expected}
     keys = [
@@ -83,6 +94,30 @@ def compare(
         volatile=volatile,
         conditions=_conditions(one, other),
     )
+
+
+def _server_of(observation: Observation) -> str:
+    """Return the server and its options; where the plan does not say it, as it names itself."""
+    if known := _server_condition(observation.target):
+        return known
+    headers = (text for key, text in observation.facts.items() if key.aspect == "headers")
+    lines = next(headers, "").splitlines()
+    return next((line.removeprefix(SERVER) for line in lines if line.startswith(SERVER)), "")
+
+
+def _without_server_headers(observation: Observation) -> Observation:
+    """Return an observation without the headers that a server adds to the app's."""
+    facts = {
+        key: "\n".join(line for line in text.splitlines() if not line.startswith(SERVER_HEADERS))
+        if key.aspect == "headers"
+        else text
+        for key, text in observation.facts.items()
+    }
+    return replace(observation, facts=facts)
+
+
+def _restart_without_server_headers(restart: Restart) -> Restart:
+    return lambda name, start: _without_server_headers(restart(name, start))
 
 
 def _not_comparable(one: Observation, other: Observation) -> dict[Aspect, str]:
@@ -109,7 +144,10 @@ def _not_comparable(one: Observation, other: Observation) -> dict[Aspect, str]:
 
 def _opaque_reason(observation: Observation) -> str:
     target = observation.target
-    what = "is a command" if target.command else f"has {target.workers} workers"
+    what = f"has {target.workers} workers"
+    if target.server_name != "uvicorn":
+        ways = {target.server_name: f"is served by {target.server_name}", "": "is a command"}
+        what = "was running before" if target.url else ways[target.server_name]
     return f"'{target.name}' {what}, which cannot be observed"
 
 
@@ -125,10 +163,17 @@ def _partly_compared(one: Observation, other: Observation) -> dict[Aspect, str]:
 def _conditions(one: Observation, other: Observation) -> dict[str, str]:
     """Return the conditions of two targets: one value, or both where they differ."""
     names = [name for each in (one, other) if each.work for name in each.work.conditions]
-    return {
+    servers = [_server_condition(each.target) for each in (one, other)]
+    shown = {"server": " | ".join(dict.fromkeys(servers))} if any(servers) else {}
+    return shown | {
         name: " | ".join(dict.fromkeys(_condition(each, name) for each in (one, other)))
         for name in dict.fromkeys(names)
     }
+
+
+def _server_condition(target: Target) -> str:
+    options = ", ".join(f"{name} = {value}" for name, value in target.all_server_options.items())
+    return f"{target.server_name} ({options})" if options else target.server_name
 
 
 def _condition(observation: Observation, name: str) -> str:
@@ -138,12 +183,16 @@ def _condition(observation: Observation, name: str) -> str:
 def _check_options(one: Observation, other: Observation) -> None:
     """Compare options of the plan that are observed in no server. Raises DifferenceError."""
     targets = one.target, other.target
-    if (one.work and other.work) or any(target.command for target in targets):
+    if not all(target.app for target in targets):
         return
+    observed = one.work and other.work
+    names: tuple[str, ...] = () if observed else ("workers", "limit_concurrency")
+    if targets[0].server_name == targets[1].server_name:  # another one has other options
+        names += ("server_options",) if observed else ("server_options", "loop", "http")
     differing = [
         f"{name}: {values[0]} | {values[1]}"
-        for name in ("workers", "limit_concurrency")
-        if len(set(values := [getattr(target, name) for target in targets])) > 1
+        for name in names
+        if (values := [getattr(target, name) for target in targets])[0] != values[1]
     ]
     if differing:
         raise DifferenceError(

@@ -1,13 +1,13 @@
 """Validity of a run: badges, self-check, preflight, machine, and every measurement."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, Results, Timing
 from twinbench.analyse.statistics import MARGIN
-from twinbench.plan import ASPECTS
+from twinbench.plan import ASPECTS, Target
 from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import error_share
 from twinbench.report.format import number
@@ -49,6 +49,8 @@ LIMITS = (
     "Of twenty scenarios with equal targets, one may show a difference by chance.",
     "A collapse later than the end of a measurement is not seen; a longer measure_s finds it.",
 )
+RUNS_ALREADY = "was running before: not fresh, not pinned, no memory limit"
+TELEMETRY = {"inside": "", "outside": "telemetry from outside", "none": "no telemetry"}
 OWN_APPS = "apps."  # the built-in pair, on SQLite
 LIMIT_OF_SQLITE = "SQLite has no asynchronous driver: aiosqlite runs one thread per connection."
 REMARKS = "remarks"
@@ -197,15 +199,33 @@ def targets_table(results: Results) -> Table:
     rows = (
         (
             target.name,
-            target.app or " ".join(target.command or ()),
-            ", ".join(f"{name}={value}" for name, value in target.env.items()) or "defaults",
-            str(target.workers),
+            target.app or target.url or " ".join(target.command or ()),
+            _server(target, results.versions),
+            _settings(target) or ("" if target.url else "defaults"),
+            "" if target.url else str(target.workers),
             target.expected_differences_text,
         )
         for target in results.plan.targets
     )
-    header = ("target", "app", "settings", "workers", "expected to differ")
+    header = ("target", "app", "server", "settings", "workers", "expected to differ")
     return _words("targets", "Targets", header, rows)
+
+
+def _server(target: Target, versions: Mapping[str, str]) -> str:
+    """Return the server of a target, its version, and where its telemetry is from."""
+    name = target.server_name
+    version = versions.get(f"{name} of {target.name}", versions.get(name, ""))
+    parts = (
+        f"{name} {version}".strip(),
+        RUNS_ALREADY if target.url else "",
+        TELEMETRY[target.telemetry_from],
+    )
+    return "; ".join(filter(None, parts))
+
+
+def _settings(target: Target) -> str:
+    settings = {**target.env, **target.all_server_options}
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def preflight_table(results: Results) -> Table:

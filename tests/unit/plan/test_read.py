@@ -90,10 +90,25 @@ def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: st
     ("line", "message"),
     [
         ('ap = "a:b"', "targets[0]: unknown key 'ap'; did you mean 'app'?"),
-        ('command = ["serve"]', "targets[0]: give either app or command"),
+        ('command = ["serve"]', "targets[0]: give one of app, command and url"),
         ('ready = "health"', "targets[0].ready: a path begins with '/'"),
         ('ready = "/{x}"', "targets[0].ready: placeholders are not filled in"),
         ("backlog = 100", "targets[0]: backlog is for a command"),
+        ('server = "gunicron"', "targets[0].server: Input should be 'uvicorn', 'granian', 'hyp"),
+        (
+            'loop = "trio"',
+            "targets[0]: loop of uvicorn is one of auto, asyncio, uvloop, not",
+        ),
+        ('server = "gunicorn"\nhttp = "h11"', "targets[0]: gunicorn has no http to choose"),
+        ("server_options = { fd = 3 }", "server_options: 'fd' is set by twinbench"),
+        ("server_options = { workers = 3 }", "'workers' is a key of the target; leave it out"),
+        ("server_options = { a = { b = 1 } }", "server_options.a: an option is a text, a number"),
+        ("server_options = { a = nan }", "server_options.a: an option is a text, a number"),
+        ('server_options = { "--a" = 1 }', "targets[0].server_options.--a"),
+        ('server = "granian"\nserver_options = { ws = false }', "'ws' is an option of a command"),
+        ('server = "granian"\nlimit_concurrency = 9', "limit_concurrency is of uvicorn; granian"),
+        ('url = "http://127.0.0.1:80"', "targets[0]: give one of app, command and url"),
+        ("pid = 1", "targets[0]: pid is for a url"),
         ("ready_status = 204", "targets[0]: ready_status needs ready"),
         ('prepare = "alembic upgrade head"', "targets[0].prepare: Input should be a valid list"),
         ('prepare = ["a\\u0000"]', "targets[0].prepare[0]: holds a NUL byte"),
@@ -171,6 +186,24 @@ def test_ready_of_a_service_is_a_path_or_a_url(
     [_, queue] = read_plan(write_plan(tmp_path, f"{PLAN}{SERVICE}ready = {ready}")).services
     assert (queue.fixed_port, queue.as_target().ready) == (port, path)
     assert queue.has_address
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://127.0.0.1", "targets[0].url: write it as http://HOST:PORT"),
+        ("127.0.0.1:8000", "targets[0].url: write it as http://HOST:PORT"),
+        ("http://127.0.0.1:99999", "targets[0].url: 'http://127.0.0.1:99999' is no URL"),
+        ("http://127.0.0.1/api", "targets[0].url: has a path, which belongs to the path of each"),
+        ("http://[::1]:8000", "targets[0].url: an IPv6 address"),
+        ('http://a"\nworkers = 2 #', "targets[0]: workers is for a server that twinbench starts"),
+        ('http://a"\nenv = { A = "b" } #', "targets[0]: env is for a server that twinbench starts"),
+        ('http://a"\nserver = "granian" #', "targets[0]: server is for an app"),
+    ],
+)
+def test_a_wrong_url_of_a_target_is_refused(tmp_path: Path, url: str, message: str) -> None:
+    text = PLAN.replace('app = "apps.sync_app.main:app"', f'url = "{url}"')
+    assert message in refusal(tmp_path, text)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.factories import work
 from twinbench.plan import ASPECTS, Aspect, Target
-from twinbench.preflight.collect import Key, Observation, header_lines
+from twinbench.preflight.collect import OF_THE_BYTES, Key, Observation, header_lines
 from twinbench.preflight.compare import (
     MAX_LINES,
     MAX_STARTS,
@@ -269,7 +269,11 @@ def test_conditions_of_both_are_kept() -> None:
     one = with_work("sync", conditions={"event loop": "uvloop.Loop", "asyncio debug": "off"})
     other = with_work("async", conditions={"event loop": "uvloop.Loop", "asyncio debug": "on"})
     pair = compare(one, other, never)
-    assert pair.conditions == {"event loop": "uvloop.Loop", "asyncio debug": "off | on"}
+    assert pair.conditions == {
+        "server": "uvicorn",
+        "event loop": "uvloop.Loop",
+        "asyncio debug": "off | on",
+    }
     command = observed("async", inside=False, **COMMAND)
     assert compare(one, command, never).conditions["event loop"] == "uvloop.Loop | not observed"
 
@@ -281,6 +285,42 @@ def test_options_of_servers_with_workers_are_compared() -> None:
     assert compare(one, other, never, {"settings": "two workers"}).declared["settings"]
     command = observed("async", inside=False, **COMMAND)
     assert "settings" in compare(one, command, never).missing
+
+
+GUNICORN: dict[str, Any] = {"server": "gunicorn", "inside": False}
+OWN_HEADERS = "\nserver: gunicorn\nconnection: close\ntransfer-encoding: chunked"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({}, GUNICORN), (COMMAND | {"inside": False}, COMMAND | {"inside": False})],
+)
+def test_headers_of_another_server_are_no_difference(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    lines = f"x-of-app: 1\ncontent-length: {OF_THE_BYTES}\nserver: uvicorn"
+    sync = observed("sync", {"headers": lines}, **one)
+    for own in ("x-of-app: 1", "x-of-app: 2"):
+        found = observed("async", {"headers": own + OWN_HEADERS}, **other)
+        if own == "x-of-app: 1":
+            assert "headers" in compare(sync, found, never).equal
+        else:
+            assert "+x-of-app: 2" in unequal(sync, found, "headers")
+
+
+def test_headers_of_the_same_server_are_compared() -> None:
+    sync = observed("sync", {"headers": "connection: close"}, **GUNICORN)
+    other = observed("async", {"headers": ""}, **GUNICORN)
+    assert "-connection: close" in unequal(sync, other, "headers")
+
+
+def test_options_are_compared_under_one_server() -> None:
+    threads = GUNICORN | {"server_options": {"threads": 4}}
+    sync, other = observed("sync", **GUNICORN), observed("async", **threads)
+    assert unequal(sync, other, "settings") == "server_options: {} | {'threads': 4}"
+    uvicorn = observed("async")
+    assert compare(sync, uvicorn, never).conditions["server"] == "gunicorn | uvicorn"
+    assert unequal(sync, observed("async", workers=2, inside=False), "settings")
 
 
 def test_an_api_description_of_only_one_is_a_difference() -> None:
