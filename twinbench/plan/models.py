@@ -2,13 +2,14 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -50,6 +51,11 @@ Aspect = Literal[
     "environment",
 ]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
+# Those of a request; the others are of a target as a whole.
+REQUEST_ASPECTS: tuple[Aspect, ...] = (
+    *("status", "headers", "bytes", "SQL", "commits"),
+    *("upstream requests", "files"),
+)
 
 OK = 200
 MAX_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
@@ -66,11 +72,29 @@ def _variable_name(name: str) -> str:
     return name
 
 
+def _as_text(expected: str | Mapping[Aspect, str] | None) -> str:
+    if isinstance(expected, Mapping):
+        return "; ".join(f"{aspect}: {why}" for aspect, why in expected.items())
+    return expected or ""
+
+
 def _import_string(app: str) -> str:
     module, colon, attribute = app.partition(":")
     if not colon or not all(map(str.isidentifier, [*module.split("."), *attribute.split(".")])):
         raise ValueError("write it as module:attribute, such as shop.main:app")
     return app
+
+
+def _with_reasons(value: Any) -> Any:
+    if value is None:
+        return None
+    reasons = list(value.values()) if isinstance(value, dict) else [value]
+    for aspect in value if isinstance(value, dict) else ():
+        if aspect not in ASPECTS:
+            raise ValueError(f"unknown aspect '{aspect}'{did_you_mean(aspect, ASPECTS)}")
+    if not reasons or not all(isinstance(why, str) and why.strip() for why in reasons):
+        raise ValueError('give reasons: expected_differences = "..." or { bytes = "..." }')
+    return value
 
 
 # Limits that no real plan reaches: a value beyond them is a typing error, and would fill the memory
@@ -90,6 +114,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_le
 Label = Annotated[str, StringConstraints(pattern=CONTROL_FREE, max_length=60)]
 Note = Annotated[str, StringConstraints(pattern=CONTROL_FREE, max_length=120)]
 ImportString = Annotated[SystemText, AfterValidator(_import_string)]
+# One reason for all aspects, or a reason for each.
+ExpectedDifferences = Annotated[str | dict[Aspect, str] | None, BeforeValidator(_with_reasons)]
 VariableName = Annotated[SystemText, AfterValidator(_variable_name)]
 AtMost100 = Field(max_length=100)
 AtMost1000 = Field(max_length=1000)
@@ -132,7 +158,7 @@ class Target(Strict):
         strict=True,
         description="sample event loop, threads and connections while it is measured",
     )
-    expected_differences: str | dict[Aspect, str] | None = Field(
+    expected_differences: ExpectedDifferences = Field(
         default=None,
         description="why it differs from the baseline: altogether, which is not compared then,"
         " or in the aspects that are named (settings: environment too)",
@@ -155,27 +181,10 @@ class Target(Strict):
             raise ValueError("placeholders are not filled in here")
         return path
 
-    @field_validator("expected_differences", mode="before")
-    @classmethod
-    def _differences_have_reasons(cls, value: Any) -> Any:
-        if value is None:
-            return None
-        reasons = list(value.values()) if isinstance(value, dict) else [value]
-        for aspect in value if isinstance(value, dict) else ():
-            if aspect not in ASPECTS:
-                raise ValueError(f"unknown aspect '{aspect}'{did_you_mean(aspect, ASPECTS)}")
-        if not reasons or not all(isinstance(why, str) and why.strip() for why in reasons):
-            raise ValueError('give reasons: expected_differences = "..." or { settings = "..." }')
-        return value
-
     @property
     def expected_differences_text(self) -> str:
         """`expected_differences` as text; empty if none are declared."""
-        if isinstance(self.expected_differences, dict):
-            return "; ".join(
-                f"{aspect}: {why}" for aspect, why in self.expected_differences.items()
-            )
-        return self.expected_differences or ""
+        return _as_text(self.expected_differences)
 
 
 class Scenario(Strict):
@@ -207,6 +216,26 @@ class Scenario(Strict):
     measure_s: Seconds | None = Field(default=None, description="left out: the plan's")
     windows: Windows | None = Field(default=None, description="left out: the plan's")
     targets: list[str] = Field(default=[], description="left out: all of the plan's")
+    expected_differences: ExpectedDifferences = Field(
+        default=None,
+        description="why its requests differ between targets: altogether, or in the aspects that"
+        " are named",
+    )
+
+    @field_validator("expected_differences")
+    @classmethod
+    def _aspects_are_of_requests(cls, value: ExpectedDifferences) -> ExpectedDifferences:
+        for aspect in value if isinstance(value, dict) else ():
+            if aspect not in REQUEST_ASPECTS:
+                raise ValueError(
+                    f"'{aspect}' is of a target, not of requests: write it under [[targets]]"
+                )
+        return value
+
+    @property
+    def expected_differences_text(self) -> str:
+        """`expected_differences` as text; empty if none are declared."""
+        return _as_text(self.expected_differences)
 
     @model_validator(mode="after")
     def _loads_differ(self) -> Self:
