@@ -27,6 +27,7 @@ from twinbench.plan.duration import (
     fitted,
 )
 from twinbench.preflight.check import check
+from twinbench.preflight.findings import unwritten_reasons
 from twinbench.preflight.result import PreflightPair
 from twinbench.progress import run_progress, status
 from twinbench.remarks import remarked
@@ -37,7 +38,7 @@ from twinbench.text import count, duration, parse_duration
 
 # Measured on two cores, for a plan that has a `time`.
 REPORT_AND_SELF_CHECK_S = 12.0
-FEW_BLOCKS = "The plan has few blocks ({}): with fewer than 5, intervals are very wide."
+FEW_BLOCKS = "The plan has few blocks ({}): with fewer than 5, intervals are very wide; set {}."
 RUNNING = (
     "'{0}' was running before, at {1}: it is not fresh for each block, not pinned to cores, and has"
     " no memory limit."
@@ -72,6 +73,7 @@ def run_plan(
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
+            _print_remarks(before := _plan_remarks(plan), console)
             load = _machine_load(watch or BusyWatch(), console)
             rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
             rig.start_generator()
@@ -89,7 +91,7 @@ def run_plan(
                 )
             rig.plan = store.manifest().plan
             store.update_latest_link(runs.parent / "latest")
-            _keep_checks(store, pairs, load, console)
+            _keep_checks(store, pairs, load, before, console)
             _self_check(store, rig, runs, console)
             console.print(_announcement(store, rig.start_s, noise), markup=False)
             _measure(store, rig, console)
@@ -100,27 +102,40 @@ def run_plan(
 
 
 def _keep_checks(
-    store: Store, pairs: list[PreflightPair], load: "_MachineLoad", console: Console
+    store: Store,
+    pairs: list[PreflightPair],
+    load: "_MachineLoad",
+    printed: Sequence[str],
+    console: Console,
 ) -> None:
-    """Keep and print what a reader should know of plan, machine and targets."""
+    """Keep and print what a reader should know of plan, machine and targets.
+
+    Remarks that are `printed` already are kept only.
+    """
     _keep_preflight(pairs, store)
     manifest = store.manifest()
-    plan = manifest.plan
-    few = (
-        [FEW_BLOCKS.format(plan.blocks)]
-        if plan.blocks < LEAST_BLOCKS and not plan.precision
-        else []
-    )
-    workers = max(target.workers for target in plan.targets)
+    workers = max(target.workers for target in manifest.plan.targets)
     of_machine = machine.remarks(manifest.machine, workers, load.busy)
+    for remark in printed:
+        store.remark(remark)
+    fitted = [each for each in _plan_remarks(manifest.plan) if each not in printed]
+    _add_remarks(store, [*fitted, *of_machine, *load.remarks], console)
+    _print_unequal(pairs, console)
+
+
+def _plan_remarks(plan: Plan) -> list[str]:
+    """Return what a reader should know of a plan before it is measured."""
+    few = []
+    if plan.blocks < LEAST_BLOCKS and not plan.precision:
+        more = "a longer time" if plan.time else f"blocks = {LEAST_BLOCKS} or more"
+        few = [FEW_BLOCKS.format(plan.blocks, more)]
     running = [
         RUNNING.format(target.name, target.url)
         + NO_PID.format(target.name) * (target.telemetry_from == "none")
         for target in plan.targets
         if target.url
     ]
-    _add_remarks(store, [*few, *running, *of_machine, *load.remarks], console)
-    _print_unequal(pairs, console)
+    return [*few, *running, *unwritten_reasons(plan)]
 
 
 def read_plan_here(
@@ -171,6 +186,7 @@ def check_only(plan_file: Path, console: Console, *, remote: bool = False) -> li
     """Run the preflight of a plan and return its comparisons."""
     plan = read_plan_here(plan_file, remote=remote)
     with machine_lock(), contextlib.ExitStack() as stack:
+        _print_remarks(_plan_remarks(plan), console)
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         with status(console) as on_status:
             return check(plan, str(plan_file), rig, on_status)
@@ -235,6 +251,11 @@ def _add_remarks(store: Store, remarks: Sequence[str], console: Console) -> None
     """Keep and print remarks on the run as a whole."""
     for remark in remarks:
         store.remark(remark)
+    _print_remarks(remarks, console)
+
+
+def _print_remarks(remarks: Sequence[str], console: Console) -> None:
+    for remark in remarks:
         console.print(f"Remark: {remark}", markup=False)
 
 
@@ -248,7 +269,7 @@ def _keep_preflight(pairs: list[PreflightPair], store: Store) -> None:
 def _print_unequal(pairs: Sequence[PreflightPair], console: Console) -> None:
     """Print the pairs that were not compared in every aspect."""
     for pair in pairs:
-        if pair.expected_differences or pair.not_compared:
+        if pair.expected_differences or pair.missing or pair.declared:
             console.print(pair.summary, markup=False)
 
 

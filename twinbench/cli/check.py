@@ -1,12 +1,16 @@
 """`twinbench check`."""
 
+import time
+
 from twinbench.cli.console import PlanFile, Remote, out
 
 
 def check(plan: PlanFile, remote: Remote = False) -> None:
     """Check that all targets of a plan start, respond and do the same work. Measure nothing."""
     from twinbench.run import check_only
+    from twinbench.text import duration
 
+    began_s = time.monotonic()
     printed: dict[str, str] = {}
     for pair in check_only(plan, out, remote=remote):
         out.print(pair.summary, markup=False)
@@ -16,3 +20,4 @@ def check(plan: PlanFile, remote: Remote = False) -> None:
             for name, value in printed.items():
                 out.print(f"  {name}: {value}", markup=False)
     out.print("Every target starts, and responds to every request as the plan expects.")
+    out.print(f"The check took {duration(time.monotonic() - began_s)}.")

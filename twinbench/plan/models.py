@@ -3,7 +3,7 @@
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     StringConstraints,
     ValidationError,
@@ -62,6 +63,11 @@ Aspect = Literal[
     "environment",
 ]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
+# Those of a request; the others are of a target as a whole.
+REQUEST_ASPECTS: tuple[Aspect, ...] = (
+    *("status", "headers", "bytes", "SQL", "commits"),
+    *("upstream requests", "files"),
+)
 
 OK = 200
 MAX_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
@@ -86,6 +92,12 @@ def _variable_name(name: str) -> str:
     if not name or "=" in name:
         raise ValueError("the name of a variable must not be empty or hold '='")
     return name
+
+
+def _as_text(expected: str | Mapping[Aspect, str] | None) -> str:
+    if isinstance(expected, Mapping):
+        return "; ".join(f"{aspect}: {why}" for aspect, why in expected.items())
+    return expected or ""
 
 
 def _import_string(app: str) -> str:
@@ -117,6 +129,18 @@ def _option(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         raise ValueError("an option is a text, a number, true or a list of texts") from None
 
 
+def _with_reasons(value: Any) -> Any:
+    if value is None:
+        return None
+    reasons = list(value.values()) if isinstance(value, dict) else [value]
+    for aspect in value if isinstance(value, dict) else ():
+        if aspect not in ASPECTS:
+            raise ValueError(f"unknown aspect '{aspect}'{did_you_mean(aspect, ASPECTS)}")
+    if not reasons or not all(isinstance(why, str) and why.strip() for why in reasons):
+        raise ValueError('give reasons: expected_differences = "..." or { bytes = "..." }')
+    return value
+
+
 # Limits that no real plan reaches: a value beyond them is a typing error, and would fill the memory
 # or never end.
 Seconds = Annotated[float, Field(strict=True, ge=LEAST_S, le=MAX_S)]
@@ -136,6 +160,8 @@ Note = Annotated[str, StringConstraints(pattern=CONTROL_FREE, max_length=120)]
 OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
 ServerUrl = Annotated[SystemText, AfterValidator(_server_url)]
 ImportString = Annotated[SystemText, AfterValidator(_import_string)]
+# One reason for all aspects, or a reason for each.
+ExpectedDifferences = Annotated[str | dict[Aspect, str] | None, BeforeValidator(_with_reasons)]
 VariableName = Annotated[SystemText, AfterValidator(_variable_name)]
 AtMost100 = Field(max_length=100)
 AtMost1000 = Field(max_length=1000)
@@ -202,7 +228,7 @@ class Target(Strict):
         strict=True,
         description="sample event loop, threads and connections while it is measured",
     )
-    expected_differences: str | dict[Aspect, str] | None = Field(
+    expected_differences: ExpectedDifferences = Field(
         default=None,
         description="why it differs from the baseline: altogether, which is not compared then,"
         " or in the aspects that are named (settings: environment too)",
@@ -241,19 +267,6 @@ class Target(Strict):
             raise ValueError("placeholders are not filled in here")
         return path
 
-    @field_validator("expected_differences", mode="before")
-    @classmethod
-    def _differences_have_reasons(cls, value: Any) -> Any:
-        if value is None:
-            return None
-        reasons = list(value.values()) if isinstance(value, dict) else [value]
-        for aspect in value if isinstance(value, dict) else ():
-            if aspect not in ASPECTS:
-                raise ValueError(f"unknown aspect '{aspect}'{did_you_mean(aspect, ASPECTS)}")
-        if not reasons or not all(isinstance(why, str) and why.strip() for why in reasons):
-            raise ValueError('give reasons: expected_differences = "..." or { settings = "..." }')
-        return value
-
     @property
     def server_name(self) -> ServerName | Literal[""]:
         """The server that serves its app; empty if it has none."""
@@ -289,11 +302,7 @@ class Target(Strict):
     @property
     def expected_differences_text(self) -> str:
         """`expected_differences` as text; empty if none are declared."""
-        if isinstance(self.expected_differences, dict):
-            return "; ".join(
-                f"{aspect}: {why}" for aspect, why in self.expected_differences.items()
-            )
-        return self.expected_differences or ""
+        return _as_text(self.expected_differences)
 
 
 class Service(Strict):
@@ -405,6 +414,26 @@ class Scenario(Strict):
     measure_s: Seconds | None = Field(default=None, description="left out: the plan's")
     windows: Windows | None = Field(default=None, description="left out: the plan's")
     targets: list[str] = Field(default=[], description="left out: all of the plan's")
+    expected_differences: ExpectedDifferences = Field(
+        default=None,
+        description="why its requests differ between targets: altogether, or in the aspects that"
+        " are named",
+    )
+
+    @field_validator("expected_differences")
+    @classmethod
+    def _aspects_are_of_requests(cls, value: ExpectedDifferences) -> ExpectedDifferences:
+        for aspect in value if isinstance(value, dict) else ():
+            if aspect not in REQUEST_ASPECTS:
+                raise ValueError(
+                    f"'{aspect}' is of a target, not of requests: write it under [[targets]]"
+                )
+        return value
+
+    @property
+    def expected_differences_text(self) -> str:
+        """`expected_differences` as text; empty if none are declared."""
+        return _as_text(self.expected_differences)
 
     @model_validator(mode="after")
     def _loads_differ(self) -> Self:

@@ -19,7 +19,6 @@ from twinbench.plan import (
     BaseRequest,
     Captures,
     Plan,
-    PlanError,
     Request,
     Scenario,
     SetupRequest,
@@ -27,7 +26,7 @@ from twinbench.plan import (
     render,
 )
 from twinbench.preflight.database import DatabaseError, contents, file_changes, read_files
-from twinbench.preflight.result import PreflightError
+from twinbench.preflight.findings import Problem
 
 # A single response must take less than this share of collapse_s: otherwise a server that is slow
 # would count as collapsed.
@@ -52,10 +51,11 @@ AT_START, AT_END = "at its start", "after the last request"
 
 
 class Key(NamedTuple):
-    """Place and aspect of a fact."""
+    """Place and aspect of a fact, and the scenario whose request it is of, if it is of one."""
 
     where: str
     aspect: Aspect
+    scenario: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,24 @@ class Observation:
     """Facts about one start of a target, in the order of time, each a text.
 
     `work` is the last one, whose lists cover the time since the start, with every reason why an
-    aspect was not completely observed; None if the server cannot be observed.
+    aspect was not completely observed; None if the server cannot be observed. With `problems` there
+    are only the facts of requests that were answered as the plan expects; none, if one had no
+    answer.
     """
 
     target: Target
     requests: int
     facts: Mapping[Key, str]
     work: Work | None
+    problems: tuple[Problem, ...] = ()
+
+
+class _EndedError(Exception):
+    """Problem after which nothing more can be observed of a target."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.sentence)
+        self.problem = problem
 
 
 class _Sending(NamedTuple):
@@ -79,6 +90,7 @@ class _Sending(NamedTuple):
     payload: bytes
     label: str
     place: str
+    scenario: str
 
 
 def collect(
@@ -86,8 +98,7 @@ def collect(
 ) -> list[Observation]:
     """Start targets `names` at once, send the requests of `scenarios` to each, and observe it.
 
-    Raises PlanError where the plan names what does not exist, PreflightError where a target does
-    not start or does not respond as the plan expects.
+    A target that does not start, or does not respond as the plan expects, has problems.
     """
     targets = [plan.target(name) for name in names]
     wheres = [f"{plan_file}: targets[{plan.targets.index(target)}]" for target in targets]
@@ -96,28 +107,24 @@ def collect(
         for server in started:
             if isinstance(server, Server):
                 stack.callback(server.stop, at_once=True)
-        servers = [_started(*each) for each in zip(targets, wheres, started, strict=True)]
         return [
             _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig.services)
-            for where, server in zip(wheres, servers, strict=True)
+            if isinstance(server, Server)
+            else Observation(target, 0, {}, None, (_not_started(target, where, server),))
+            for target, where, server in zip(targets, wheres, started, strict=True)
         ]
 
 
-def _started(target: Target, where: str, server: Server | ServerFailedError) -> Server:
-    if isinstance(server, Server):
-        return server
-    if server.app_not_found:
-        raise PlanError(f"{where}.app = '{target.app}': {server}")
-    raise PreflightError(f"{where}: {server}")
+def _not_started(target: Target, where: str, error: ServerFailedError) -> Problem:
+    if error.app_not_found:
+        return Problem(f"{where}.app = '{target.app}':", str(error), is_plan_error=True)
+    return Problem(f"{where}:", str(error))
 
 
 def _observe(
     plan: Plan, who: str, scenarios: Sequence[Scenario], server: Server, services: Services
 ) -> Observation:
-    try:
-        return _Collector(plan, who, server, services).collect(scenarios)
-    except (DatabaseError, ExchangeError) as error:
-        raise PreflightError(f"{who}, {error}") from None
+    return _Collector(plan, who, server, services).collect(scenarios)
 
 
 class _Collector:
@@ -128,11 +135,26 @@ class _Collector:
         self._rng = random.Random(plan.seed)  # the same draws for every target
         self._facts: dict[Key, str] = {}
         self._requests = 0
-        self._captures: list[tuple[list[SetupRequest], Captures]] = []
+        self._problems: list[Problem] = []
+        # None where a setup request has a problem.
+        self._captures: list[tuple[list[SetupRequest], Captures | None]] = []
         self._files: dict[Path, str] = {}
         self._upstream_requests = 0
 
     def collect(self, scenarios: Sequence[Scenario]) -> Observation:
+        work, facts = None, {}
+        try:
+            work = self._collect(scenarios)
+            facts = self._facts
+        except _EndedError as error:
+            self._problems.append(error.problem)
+        except DatabaseError as error:
+            self._problems.append(Problem(f"{self._who},", str(error)))
+        problems = tuple(self._problems)
+        return Observation(self._server.target, self._requests, facts, work, problems)
+
+    def _collect(self, scenarios: Sequence[Scenario]) -> Work | None:
+        """Collect all facts, and return the last work. Raises _EndedError, DatabaseError."""
         # Work of the start is compared by what it leaves in files and databases.
         if self._work("its start"):
             self._facts[Key(AT_START, "files")] = self._file_changes()
@@ -141,38 +163,59 @@ class _Collector:
             self._send(sending, LAST_REPEAT)
         if work := self._work("the last request"):
             work = self._with_limits(work)
-            self._facts[Key(AT_END, "final database")] = contents(work.sqlite_files)
-            limit = f"limit_concurrency: {self._server.target.limit_concurrency}"
-            conditions = (f"{name}: {value}" for name, value in work.conditions.items())
-            self._facts[Key(AT_END, "settings")] = "\n".join([*conditions, limit, *work.settings])
-        facts = self._api_description() | self._facts
-        return Observation(self._server.target, self._requests, facts, work)
+            if not self._problems:  # the facts would lack what other requests did and used
+                self._facts |= self._facts_at_end(work)
+        self._facts = self._api_description() | self._facts
+        return work
+
+    def _facts_at_end(self, work: Work) -> dict[Key, str]:
+        limit = f"limit_concurrency: {self._server.target.limit_concurrency}"
+        conditions = (f"{name}: {value}" for name, value in work.conditions.items())
+        return {
+            Key(AT_END, "final database"): contents(work.sqlite_files),
+            Key(AT_END, "settings"): "\n".join([*conditions, limit, *work.settings]),
+        }
 
     def _send_all(self, scenario: Scenario) -> Iterator[_Sending]:
-        """Send the requests of `scenario`, and yield those that are to be sent once more."""
+        """Send the requests of `scenario`, and yield those that are to be sent once more.
+
+        A draw that is not answered as the plan expects is not repeated.
+        """
         captures = self._send_setup(scenario)
+        if captures is None:
+            return
         for number, request in enumerate(scenario.requests):
             for draw, payload in enumerate(self._payloads(request, captures), 1):
                 place = f"requests[{number}]" + f", draw {draw}" * request.has_range
                 sending = _sending(scenario, request, payload, place)
-                for repeat in REPEATS:
-                    self._send(sending, repeat)
-                yield sending
+                if all(self._send(sending, repeat) for repeat in REPEATS):
+                    yield sending
 
-    def _send_setup(self, scenario: Scenario) -> Captures:
+    def _send_setup(self, scenario: Scenario) -> Captures | None:
         """Send the setup requests, unless an earlier scenario has the same, and return captures.
 
-        A server that is measured is sent them once, too.
+        A server that is measured is sent them once, too. None if one of them has a problem: the
+        requests of the scenario would have others.
         """
         for setup, captures in self._captures:
             if setup == scenario.setup:
                 return captures
-        captures = {}
+        captures = self._sent_setup(scenario)
+        self._captures.append((scenario.setup, captures))
+        return captures
+
+    def _sent_setup(self, scenario: Scenario) -> Captures | None:
+        captures: Captures = {}
         for number, request in enumerate(scenario.setup):
             [payload] = self._payloads(request, captures)
             response = self._send(_sending(scenario, request, payload, f"setup[{number}]"))
-            captures = {**captures, **capture(request, response)}
-        self._captures.append((scenario.setup, captures))
+            if response is None:
+                return None
+            try:
+                captures = {**captures, **capture(request, response)}
+            except ExchangeError as error:
+                self._problems.append(Problem(f"{self._who},", str(error)))
+                return None
         return captures
 
     def _payloads(self, request: BaseRequest, captures: Captures) -> list[bytes]:
@@ -183,8 +226,12 @@ class _Collector:
         payloads = [render(request, host, self._rng, captures).whole for _ in range(draws)]
         return list(dict.fromkeys(payloads))
 
-    def _send(self, sending: _Sending, repeat: str = "") -> Response:
-        response = self._exchange(sending, is_repeat=bool(repeat))
+    def _send(self, sending: _Sending, repeat: str = "") -> Response | None:
+        """Send a request, collect its facts, and return the response.
+
+        None if it is not as the plan expects. Raises _EndedError.
+        """
+        response, as_expected = self._exchange(sending, is_repeat=bool(repeat))
         where = f"{sending.label} ({sending.place}{repeat})"
         facts: dict[Aspect, str] = {
             "status": str(response.status),
@@ -202,16 +249,19 @@ class _Collector:
                 "files": self._file_changes(),
             }
         self._requests += 1
-        self._facts |= {Key(where, aspect): text for aspect, text in facts.items()}
+        if not as_expected:
+            return None
+        scenario = sending.scenario
+        self._facts |= {Key(where, aspect, scenario): text for aspect, text in facts.items()}
         return response
 
-    def _exchange(self, sending: _Sending, *, is_repeat: bool) -> Response:
-        """Send a request and return its response. Raises PreflightError.
+    def _exchange(self, sending: _Sending, *, is_repeat: bool) -> tuple[Response, bool]:
+        """Send a request; return its response, and whether it is as the plan expects.
 
         A repeat may be answered with another status than the plan expects (a name exists by
-        then), if all targets respond alike.
+        then), if all targets respond alike. Raises _EndedError if there is no response.
         """
-        request, what = sending.request, f"{self._who}, {sending.label}"
+        request, place = sending.request, sending.label
         collapse_s, is_load = self._plan.collapse_s, isinstance(request, Request)
         timeout_s = PATIENCE * collapse_s if is_load else self._plan.ready_s
         began = time.monotonic()
@@ -220,26 +270,31 @@ class _Collector:
         except EndlessError as error:
             limit = "collapse_s" if is_load else "ready_s"
             longer = f" sooner, set a longer {limit}," * error.timed_out
-            raise PreflightError(
-                f"{what} was answered with {error}: end it{longer} or leave this request out of"
-                " the plan"
-            ) from None
+            what = (
+                f"was answered with {error}: end it{longer} or leave this request out of the plan"
+            )
+            raise _EndedError(Problem(self._who, what, place)) from None
         except ExchangeError as error:
-            raise self._unexpected(what, request, str(error)) from None
+            raise _EndedError(self._unexpected(request, str(error), place)) from None
         took_s = time.monotonic() - began
         if response.status != request.expect and not is_repeat:
-            raise self._unexpected(what, request, str(response.status))
+            self._problems.append(self._unexpected(request, str(response.status), place))
+            return response, False
         if is_load and took_s > MAX_SHARE_OF_COLLAPSE * collapse_s:
-            raise PreflightError(
-                f"{what} took {took_s:.1f} s, too near to collapse_s = {collapse_s:g}:"
+            what = (
+                f"took {took_s:.1f} s, too near to collapse_s = {collapse_s:g}:"
                 f" set collapse_s = {2 * took_s / MAX_SHARE_OF_COLLAPSE:.0f} in the plan"
             )
-        return response
+            if all(problem.place != place for problem in self._problems):
+                self._problems.append(Problem(self._who, what, place))
+        return response, True
 
-    def _unexpected(self, what: str, request: BaseRequest, received: str) -> PreflightError:
-        return PreflightError(
-            f"{what} was answered with {received}, the plan expects {request.expect};"
-            f" the server's last output: {self._server.last_output()}"
+    def _unexpected(self, request: BaseRequest, received: str, place: str) -> Problem:
+        return Problem(
+            self._who,
+            f"was answered with {received}, the plan expects {request.expect}",
+            place,
+            f"; the server's last output: {self._server.last_output()}",
         )
 
     def _work(self, after: str) -> Work | None:
@@ -252,11 +307,12 @@ class _Collector:
             self._server.child.exit_reason(EXIT_S)
             self._server.check_alive()
         except ServerFailedError as error:
-            raise PreflightError(f"{self._who}, {after}: {error}") from None
-        raise PreflightError(
-            f"{self._who} was still busy {self._plan.ready_s:g} s (ready_s) after {after}, so that"
+            raise _EndedError(Problem(self._who, str(error), f"{after}:")) from None
+        what = (
+            f"was still busy {self._plan.ready_s:g} s (ready_s) after {after}, so that"
             " its work cannot be compared; end that work sooner or set a longer ready_s"
         )
+        raise _EndedError(Problem(self._who, what))
 
     def _file_changes(self) -> str:
         before, self._files = self._files, read_files(self._server.folder)
@@ -321,7 +377,8 @@ def header_lines(headers: Sequence[tuple[str, str]], body: bytes = b"") -> list[
 
 
 def _sending(scenario: Scenario, request: BaseRequest, payload: bytes, place: str) -> _Sending:
-    return _Sending(request, payload, f"scenario '{scenario.name}': {request.label}", place)
+    label = f"scenario '{scenario.name}': {request.label}"
+    return _Sending(request, payload, label, place, scenario.name)
 
 
 def _body_text(body: bytes) -> str:

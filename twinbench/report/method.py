@@ -113,6 +113,10 @@ def _exceptions(results: Results) -> Iterable[Badge]:
     for target in results.plan.targets:
         if target.expected_differences:
             yield Badge(f"{title(target)} is expected to differ", "plain", "method")
+    for scenario in results.plan.scenarios:
+        if scenario.expected_differences:
+            text = f"{title(scenario)}: requests are expected to differ"
+            yield Badge(text, "plain", "method")
     if sharing := results.machine.sharing:
         yield Badge(SHARING[sharing], "bad", "method")
     missing = {aspect for pair in results.preflight for aspect in pair.missing}
@@ -230,17 +234,20 @@ def _settings(target: Target) -> str:
 
 def preflight_table(results: Results) -> Table:
     """Return what the preflight compared, a row for each pair."""
-    header = ("pair", "scenarios", "requests", "equal", "not compared", "differ at every start")
+    header = (
+        *("pair", "scenarios", "requests", "equal", "not compared", "expected to differ"),
+        *("differ at every start", "took"),
+    )
     rows = (
         (
             f"{pair.candidate} / {pair.baseline}",
             ", ".join(pair.scenarios),
             str(pair.requests),
             ", ".join(pair.equal),
-            f"expected to differ: {pair.expected_differences}"
-            if pair.expected_differences
-            else pair.not_compared,
+            pair.missing_text,
+            pair.declared_text,
             count(pair.volatile, "value") if pair.volatile else "",
+            duration(pair.took_s) if pair.took_s else "",
         )
         for pair in results.preflight
     )

@@ -219,6 +219,19 @@ def test_a_wrong_url_of_a_target_is_refused(tmp_path: Path, url: str, message: s
         ("open = [100000]\nmeasure_s = 1e4", "1,000,050,000 arrivals in one"),
         ("closed = [1]\nrequests = [{ path = '/', background = true }]", "leave one that is timed"),
         (f"requests = [{{ path = '/{{1..{'9' * 19}}}' }}]", "at most 18 digits"),
+        (
+            'closed = [1]\nexpected_differences = { byts = "x" }',
+            "scenarios[0].expected_differences: unknown aspect 'byts'; did you mean 'bytes'?",
+        ),
+        (
+            'closed = [1]\nexpected_differences = { bytes = "" }',
+            "scenarios[0].expected_differences: give reasons",
+        ),
+        (
+            'closed = [1]\nexpected_differences = { settings = "x" }',
+            "scenarios[0].expected_differences: 'settings' is of a target, not of requests: write"
+            " it under [[targets]]",
+        ),
         ("requests = [{ path = '/', body = { a = nan } }]", "a finite number"),
         ('requests = [{ path = "/", upload = { f = "a\\u0000" } }]', "upload.f: holds a NUL byte"),
         (UPLOAD, "scenarios[0].requests[0].upload.file: there is no file me.png"),
