@@ -17,7 +17,7 @@ from twinbench.plan.models import (
     loads_of,
     measured_together,
 )
-from twinbench.plan.read import PlanError, read_plan, read_scenario, scenario_names
+from twinbench.plan.read import PlanError, Wishes, read_plan, read_scenario, scenario_names
 from twinbench.plan.requests import (
     NO_CAPTURES,
     BaseRequest,
@@ -48,6 +48,7 @@ __all__ = [
     "Scenario",
     "SetupRequest",
     "Target",
+    "Wishes",
     "cells",
     "loads_of",
     "measured_together",
