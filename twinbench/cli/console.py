@@ -1,6 +1,7 @@
 """Consoles and arguments that several commands share."""
 
 import contextlib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,3 +75,17 @@ def chosen_plan(plan: Path | None) -> Path:
         f"there is no {OWN_PLAN} here, and a built-in plan {NEEDS_CHECKOUT}: name a plan, or write"
         " one with 'twinbench init'"
     )
+
+
+def is_interactive() -> bool:
+    """Return whether a user can be asked: without a terminal a question would wait for ever."""
+    return sys.stdin.isatty()
+
+
+def ask(question: str) -> str:
+    """Return the answer to `question`; empty at the end of input."""
+    try:
+        return input(f"{question} ").strip()
+    except EOFError:
+        out.print()
+        return ""

@@ -1,13 +1,12 @@
 """`twinbench init`."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinbench.cli.console import out
+from twinbench.cli.console import ask, is_interactive, out
 from twinbench.paths import OWN_PLAN
 
 if TYPE_CHECKING:
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
 # Beside the measurements of a run: preflight, self-check and report.
 CHECKS_AND_REPORT_S = 25.0
 MOST_PRINTED = 8
+SIDES = ("first", "second")
+
+Folders = tuple[Path | None, Path | None]
 
 Folder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of that app. Default: this folder.")
@@ -113,23 +115,19 @@ def init(
 ) -> None:
     """Write a plan for your two apps: start each once, and look which routes work."""
     from twinbench.init.explore import Wanted, explore
-    from twinbench.init.sides import Given, InitError, environment, sides_of
+    from twinbench.init.sides import Given, environment, sides_of
     from twinbench.progress import status
 
     _check_output(output, force=force)
-    if locustfile and (path or openapi or prefix or not locustfile.is_file()):
-        missing = not locustfile.is_file()
-        raise InitError(
-            f"--locustfile {locustfile}: there is no such file"
-            if missing
-            else "--locustfile names the requests: leave --path, --openapi and --prefix out"
-        )
-    apps = _apps(before, after, asks=not (yes or prefix) and sys.stdin.isatty())
+    _check_locustfile(locustfile, excluded=bool(path or openapi or prefix))
+    apps, folders = (before, after), (before_dir, after_dir)
+    if is_interactive() and not (yes or prefix):
+        apps, folders = _questions(apps, folders)
     both = environment(env, "--env")
     given = Given(
-        apps=apps,
+        apps=tuple(filter(None, apps)),
         command=command,
-        folders=(before_dir, after_dir),
+        folders=folders,
         pythons=(before_python, after_python),
         envs=(
             both | environment(before_env, "--before-env"),
@@ -138,30 +136,20 @@ def init(
         prefixes=tuple(prefix),
         ready=ready,
     )
-    sides = sides_of(given)
-    if locustfile and len(sides) < 2:
-        raise InitError("--locustfile needs two apps: BEFORE AFTER")
     wanted = Wanted(tuple(path), openapi, routes=not locustfile)
     with status(out) as on_status:
-        found = explore(sides, wanted, on_status)
+        found = explore(sides_of(given), wanted, on_status)
     _write(output, found, locustfile)
 
 
-def _apps(before: str, after: str, *, asks: bool) -> tuple[str, ...]:
-    """Return the apps that are given, or that the user names on a terminal."""
-    if asks and not before:
-        before = _ask("First app, the baseline (such as shop_sync.main:app)")
-    if asks and before and not after:
-        after = _ask("Second app (empty: both are in the first, under two paths)")
-    return tuple(filter(None, (before, after)))
-
-
-def _ask(question: str) -> str:
-    try:
-        return input(f"{question}: ").strip()
-    except EOFError:
-        out.print()
-        return ""
+def _questions(apps: tuple[str, str], folders: Folders) -> tuple[tuple[str, str], Folders]:
+    """Return apps and folders, those that are missing from the user."""
+    before = apps[0] or ask("First app, the baseline (such as shop_sync.main:app):")
+    after = apps[1] or ask("Second app (empty: both are in the first, under two paths):")
+    if before == after and not any(folders):
+        answers = [ask(f"Folder of the {which} app (empty: this one):") for which in SIDES]
+        folders = (Path(answers[0] or "."), Path(answers[1] or "."))
+    return (before, after), folders
 
 
 def _check_output(output: Path, *, force: bool) -> None:
@@ -172,6 +160,15 @@ def _check_output(output: Path, *, force: bool) -> None:
         raise InitError(f"{output}: not a file in an existing folder; name another with --output")
     if os.path.lexists(output) and not force:
         raise InitError(f"{output} exists: --force overwrites it, --output FILE writes another one")
+
+
+def _check_locustfile(locustfile: Path | None, *, excluded: bool) -> None:
+    from twinbench.init.sides import InitError
+
+    if locustfile and excluded:
+        raise InitError("--locustfile names the requests: leave --path, --openapi, --prefix out")
+    if locustfile and not locustfile.is_file():
+        raise InitError(f"--locustfile {locustfile}: there is no such file")
 
 
 def _write(output: Path, found: "Exploration", locustfile: Path | None) -> None:

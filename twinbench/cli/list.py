@@ -1,6 +1,5 @@
 """`twinbench list`."""
 
-import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinbench.cli.console import RunsFolder, out
+from twinbench.cli.console import RunsFolder, ask, is_interactive, out
 from twinbench.paths import NEEDS_CHECKOUT, PLANS, RUNS
 from twinbench.text import UserError, count, number, one_line
 
@@ -70,7 +69,7 @@ def _prune(
     age = _age(older)
     if age is None and keep is None:
         raise UserError("--prune: say which runs: --older 30d, --keep 5, or both")
-    if not yes and not sys.stdin.isatty():
+    if not yes and not is_interactive():
         raise UserError("--prune asks before it removes runs: without a terminal add --yes")
     chosen = to_remove(
         runs_in(runs, latest), datetime.now(UTC), older=age, keep=keep, with_latest=with_latest
@@ -80,7 +79,7 @@ def _prune(
         return
     _print_table("To remove", map(_row, chosen))
     what = f"{count(len(chosen), 'run')}, {_size(sum(run.size_bytes for run in chosen))}"
-    if not yes and not _agrees(f"Remove {what}? [y/N] "):
+    if not yes and ask(f"Remove {what}? [y/N]").lower() not in ("y", "yes"):
         out.print("Nothing was removed.")
         return
     with machine_lock():  # none of them is being measured
@@ -95,13 +94,6 @@ def _age(older: str | None) -> "timedelta | None":
         return None if older is None else parse_age(older)
     except ValueError as error:
         raise UserError(f"--older: {error}") from None
-
-
-def _agrees(question: str) -> bool:
-    try:
-        return input(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 def _print_built_in() -> None:

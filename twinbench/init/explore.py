@@ -4,7 +4,7 @@ import contextlib
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -32,7 +32,7 @@ from twinbench.init.routes import (
     linked_routes,
     try_routes,
 )
-from twinbench.init.sides import InitError, Side, variants
+from twinbench.init.sides import NAMES, InitError, Side, variants
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import Server, ServerFailedError
 from twinbench.plan import Plan, Request, render
@@ -45,6 +45,7 @@ OnStatus = Callable[[str], None]
 # As long as the preflight waits by default; a slower route needs a plan by hand.
 TRY_S = 10.0
 MOST_TRIED = 60  # GET routes; with two requests each they take a few seconds
+LOG_S = 1.0  # an app prints the reason of a 500 after its response
 MOST_SAID = 20  # lines of an error
 OPENAPI_PATH, DOCS_PATH = "/openapi.json", "/docs"  # FastAPI's defaults
 # In FastAPI's page of the docs: where the app has its document.
@@ -81,6 +82,8 @@ def explore(sides: Sequence[Side], wanted: Wanted, on_status: OnStatus) -> Explo
 
     Raises InitError, PreflightError where one does not start or no route works.
     """
+    if not wanted.routes and len(sides) < len(NAMES):
+        raise InitError("--locustfile needs two apps: BEFORE AFTER")
     started = sides[:1] if sides[0].prefix else sides
     plan = Plan.model_validate(
         {
@@ -97,7 +100,7 @@ def explore(sides: Sequence[Side], wanted: Wanted, on_status: OnStatus) -> Explo
             if isinstance(server, Server):
                 stack.callback(server.stop, at_once=True)
         servers = [_started(*each) for each in zip(started, found, strict=True)]
-        if not wanted.routes:
+        if not wanted.routes:  # those of a locustfile
             return Exploration(sides, rig.start_s)
         return _explored(sides, servers, wanted, on_status, rig.start_s)
 
@@ -227,6 +230,6 @@ def _nothing_works(
 
 def _last_outputs(sides: Sequence[Side], servers: Sequence[Server]) -> Iterator[str]:
     for side, server in zip(sides, servers, strict=False):
-        started: Mapping[str, object] = side.table
-        if "url" not in started and (output := server.child.last_output()):
-            yield f"Last output of '{side.name}': {output}"
+        if "url" not in side.table:
+            server.drained(LOG_S)
+            yield f"Last output of '{side.name}': {server.child.last_output()}"
