@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from twinbench.measure.busy import BusyProcess, BusyWatch
 from twinbench.measure.rig import Rig
 from twinbench.measure.running import refusal
 from twinbench.noise import earlier_noise
-from twinbench.plan import Plan, PlanError, read_plan
+from twinbench.plan import Plan, PlanError, Wishes, read_plan
 from twinbench.plan.duration import (
     LEAST_BLOCKS,
     Noise,
@@ -55,8 +55,9 @@ class InterruptedRunError(Exception):
 def run_plan(
     plan_file: Path,
     runs: Path,
-    wishes: Mapping[str, str | None] | None = None,
+    wishes: Wishes | None = None,
     *,
+    only: Sequence[str] = (),
     resume: bool,
     console: Console,
     watch: BusyWatch | None = None,
@@ -64,12 +65,12 @@ def run_plan(
 ) -> Store:
     """Make all measurements of a plan that are missing and return the run folder.
 
-    `wishes` are for keys of the plan, `time` and `precision`; `watch` has begun already, if given;
-    `remote`: running servers may be on other machines. Raises PlanError, PreflightError,
-    StoreError and InterruptedRunError.
+    `wishes` and `only` as in `read_plan`; `watch` has begun already, if given; `remote`: running
+    servers may be on other machines. Raises PlanError, PreflightError, StoreError and
+    InterruptedRunError.
     """
     began = now()
-    plan = read_plan_here(plan_file, wishes, remote=remote)
+    plan = read_plan_here(plan_file, wishes, only, remote=remote)
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
@@ -139,13 +140,17 @@ def _plan_remarks(plan: Plan) -> list[str]:
 
 
 def read_plan_here(
-    plan_file: Path, wishes: Mapping[str, str | None] | None = None, *, remote: bool = False
+    plan_file: Path,
+    wishes: Wishes | None = None,
+    only: Sequence[str] = (),
+    *,
+    remote: bool = False,
 ) -> Plan:
     """Return the plan in `plan_file`. Raises PlanError if this machine cannot measure it.
 
     `remote`: running servers may be on other machines.
     """
-    plan = read_plan(plan_file, wishes or {})
+    plan = read_plan(plan_file, wishes, only)
     if plan.processes > (most := machine.usable_cores()):
         raise PlanError(
             f"{plan_file}: processes = {plan.processes}: each generator process needs a core, and"
@@ -182,9 +187,11 @@ def _fitted(plan: Plan, plan_file: Path, spent_s: float, start_s: float, noise: 
         raise PlanError(f"{plan_file}: time = {plan.time}: {error}{beside}{half}") from None
 
 
-def check_only(plan_file: Path, console: Console, *, remote: bool = False) -> list[PreflightPair]:
-    """Run the preflight of a plan and return its comparisons."""
-    plan = read_plan_here(plan_file, remote=remote)
+def check_only(
+    plan_file: Path, console: Console, only: Sequence[str] = (), *, remote: bool = False
+) -> list[PreflightPair]:
+    """Run the preflight of a plan, of scenarios `only`, and return its comparisons."""
+    plan = read_plan_here(plan_file, only=only, remote=remote)
     with machine_lock(), contextlib.ExitStack() as stack:
         _print_remarks(_plan_remarks(plan), console)
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
@@ -338,10 +345,13 @@ def _find_unfinished(plan: Plan, plan_file: Path, runs: Path, console: Console) 
         )
     begun = store.manifest().plan
     chosen = {"blocks": begun.blocks, "measure_s": begun.measure_s} if plan.time else {}
-    if begun != plan.model_copy(update=chosen):
+    current = plan.model_copy(update=chosen)
+    changed = [key for key in Plan.model_fields if getattr(begun, key) != getattr(current, key)]
+    if changed:
         raise PlanError(
-            f"{plan_file}: changed since {store.folder.name} was started; undo the change to resume"
-            " it, or start again without --resume"
+            f"{plan_file}: {', '.join(changed)} changed since {store.folder.name} was started;"
+            " undo the change to resume it (--only, --blocks, --time, --precision as then), or"
+            " start again without --resume"
         )
     return store
 

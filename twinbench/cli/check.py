@@ -2,17 +2,21 @@
 
 import time
 
-from twinbench.cli.console import PlanFile, Remote, out
+from twinbench.cli.console import Only, PlanFile, Remote, chosen_plan, out
 
 
-def check(plan: PlanFile, remote: Remote = False) -> None:
+def check(
+    plan: PlanFile = None,
+    only: Only = [],  # noqa: B006  # typer copies it
+    remote: Remote = False,
+) -> None:
     """Check that all targets of a plan start, respond and do the same work. Measure nothing."""
     from twinbench.run import check_only
     from twinbench.text import duration
 
     began_s = time.monotonic()
     printed: dict[str, str] = {}
-    for pair in check_only(plan, out, remote=remote):
+    for pair in check_only(chosen_plan(plan), out, only, remote=remote):
         out.print(pair.summary, markup=False)
         if pair.conditions not in ({}, printed):
             printed = pair.conditions
