@@ -297,8 +297,8 @@ def _find_unfinished(plan: Plan, plan_file: Path, runs: Path, console: Console) 
     chosen = {"blocks": begun.blocks, "measure_s": begun.measure_s} if plan.time else {}
     if begun != plan.model_copy(update=chosen):
         raise PlanError(
-            f"{plan_file}: changed since {store.folder.name} was started; undo the change to resume"
-            " it, or start again without --resume"
+            f"{plan_file}: it, or a feed of it, changed since {store.folder.name} was started; undo"
+            " the change to resume it, or start again without --resume"
         )
     return store
 

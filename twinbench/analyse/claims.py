@@ -322,4 +322,6 @@ def _content(plan: Plan, name: str) -> list[object] | None:
     ]
     targets = [plan.target(target) for target in plan.targets_of(scenario)[:2]]
     settings = [target.model_dump(exclude=NOT_COMPARED) for target in targets]
-    return [scenario.arrivals, scenario.in_flight, *requests, *settings]
+    feed = scenario.feed and (scenario.feed.sha256, scenario.feed.per)
+    load = [scenario.arrivals, scenario.in_flight, scenario.sequence, feed]
+    return [*load, *requests, *settings]

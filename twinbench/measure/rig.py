@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from twinbench.exchange import ExchangeError, send_setup
+from twinbench.exchange import ExchangeError, Values, send_setup
 from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.measure.machine import pin_to, share_cores
 from twinbench.measure.processes import adopt_orphans
@@ -39,7 +39,7 @@ class Rig:
         self._generator = LoadGenerator(log, self.cores.generator, plan.processes)
         self._servers: dict[str, Server] = {}
         # From the setup of the scenario that was last measured, by target.
-        self._captures: dict[str, dict[str, str]] = {}
+        self._captures: dict[str, Values] = {}
         # Plan, block and scenario of the servers, and of the captures.
         self._serving: tuple[Plan, int, str] | None = None
         # Why a server was ended since its block or scenario began, by target.
@@ -218,9 +218,9 @@ class Rig:
                 lost[cell.target] = f"'{cell.target}': {error}"
         return lost
 
-    def _send_setup(self, cell: Cell, plan: Plan, server: Server) -> dict[str, str]:
-        setup = plan.scenario(cell.scenario).setup
-        return send_setup(setup, HOST, server.port, plan.ready_s, plan.seed + cell.block)
+    def _send_setup(self, cell: Cell, plan: Plan, server: Server) -> Values:
+        scenario = plan.scenario(cell.scenario).filled(server.target.vars)
+        return send_setup(scenario, HOST, server.port, plan.ready_s, plan.seed + cell.block)
 
     def _end_server(self, target: str, why: str) -> None:
         """End a server at once; the next record of its target in this block says why."""

@@ -24,7 +24,9 @@ from twinbench.plan import (
     SetupRequest,
     Target,
     render,
+    rows_of_users,
 )
+from twinbench.plan.feed import Feed
 from twinbench.preflight.database import DatabaseError, contents, file_changes, read_files
 from twinbench.preflight.result import PreflightError
 
@@ -36,6 +38,8 @@ PATIENCE = 5
 # A request with a range is several: a lookup that fails, the first row and the last, a page
 # without a successor are different work. Three of them are a sample, no proof.
 DRAWS = 3
+# Users of which the setup is sent, if it is sent for each: two tell whether their values differ.
+USERS = 2
 # Each request is sent twice, and once more after all others: a cached response needs no SQL.
 REPEATS, LAST_REPEAT = ("", ", again"), ", after the others"
 IGNORED_HEADERS = {"date"}
@@ -126,7 +130,7 @@ class _Collector:
         self._rng = random.Random(plan.seed)  # the same draws for every target
         self._facts: dict[Key, str] = {}
         self._requests = 0
-        self._captures: list[tuple[list[SetupRequest], Captures]] = []
+        self._captures: list[tuple[tuple[list[SetupRequest], Feed | None], list[Captures]]] = []
         self._files: dict[Path, str] = {}
         self._upstream_requests = 0
 
@@ -148,37 +152,57 @@ class _Collector:
 
     def _send_all(self, scenario: Scenario) -> Iterator[_Sending]:
         """Send the requests of `scenario`, and yield those that are to be sent once more."""
-        captures = self._send_setup(scenario)
-        for number, request in enumerate(scenario.requests):
-            for draw, payload in enumerate(self._payloads(request, captures), 1):
-                place = f"requests[{number}]" + f", draw {draw}" * request.has_range
-                sending = _sending(scenario, request, payload, place)
-                for repeat in REPEATS:
+        users = self._send_setup(scenario)
+        draws = [self._draws(scenario, number, users) for number in range(len(scenario.requests))]
+        # A sequence as a whole: its requests may need what earlier ones have done.
+        each = [(sending,) for sendings in draws for sending in sendings]
+        for group in zip(*draws, strict=True) if scenario.sequence else each:
+            for repeat in REPEATS:
+                for sending in group:
                     self._send(sending, repeat)
-                yield sending
+            yield from group
 
-    def _send_setup(self, scenario: Scenario) -> Captures:
-        """Send the setup requests, unless an earlier scenario has the same, and return captures.
+    def _draws(self, scenario: Scenario, number: int, users: Sequence[Captures]) -> list[_Sending]:
+        """Return different draws of a request, for `users` in turn; of a sequence, equally many.
 
-        A server that is measured is sent them once, too.
+        Fewer where its range has fewer.
         """
-        for setup, captures in self._captures:
-            if setup == scenario.setup:
-                return captures
-        captures = {}
-        for number, request in enumerate(scenario.setup):
-            [payload] = self._payloads(request, captures)
-            response = self._send(_sending(scenario, request, payload, f"setup[{number}]"))
-            captures = {**captures, **capture(request, response)}
-        self._captures.append((scenario.setup, captures))
-        return captures
+        request, of = scenario.requests[number], scenario.requests
+        has_range = any(r.has_range for r in of) if scenario.sequence else request.has_range
+        count = max(DRAWS if has_range else 1, len(users))
+        payloads = [self._payload(request, users[draw % len(users)]) for draw in range(count)]
+        if not scenario.sequence:
+            payloads = list(dict.fromkeys(payloads))
+        is_drawn = request.has_range or len(payloads) > 1
+        return [
+            _sending(scenario, request, payload, f"requests[{number}]" + f", draw {n}" * is_drawn)
+            for n, payload in enumerate(payloads, 1)
+        ]
 
-    def _payloads(self, request: BaseRequest, captures: Captures) -> list[bytes]:
-        """Return different draws of `request`: fewer where its range has fewer, one for setup."""
-        draws = DRAWS if request.has_range and isinstance(request, Request) else 1
+    def _send_setup(self, scenario: Scenario) -> list[Captures]:
+        """Send the setup requests, unless an earlier scenario has the same; return users' values.
+
+        A server that is measured is sent them once, too; for each user, if they are per user.
+        """
+        for sent, users in self._captures:
+            if sent == (scenario.setup, scenario.feed):
+                return users
+        server: dict[str, str] = {}
+        own = rows_of_users(scenario.feed, USERS if scenario.feed or scenario.identities else 1)
+        for number, request in enumerate(scenario.setup):
+            per_user = request.per == "user"
+            for user, values in enumerate(own if per_user else [server], 1):
+                payload = self._payload(request, server | values)
+                place = f"setup[{number}]" + f", user {user}" * per_user
+                response = self._send(_sending(scenario, request, payload, place))
+                values.update(capture(request, response))
+        users = [server | values for values in own]
+        self._captures.append(((scenario.setup, scenario.feed), users))
+        return users
+
+    def _payload(self, request: BaseRequest, values: Captures) -> bytes:
         # Without the port of this server, which an app may write into its links.
-        payloads = [render(request, HOST, self._rng, captures).whole for _ in range(draws)]
-        return list(dict.fromkeys(payloads))
+        return render(request.filled(self._server.target.vars), HOST, self._rng, values).whole
 
     def _send(self, sending: _Sending, repeat: str = "") -> Response:
         response = self._exchange(sending, is_repeat=bool(repeat))
