@@ -107,7 +107,7 @@ def send_setup(scenario: Scenario, host: str, port: int, timeout_s: float, seed:
             try:
                 own.update(send(request, {**server, **own}))
             except ExchangeError as error:
-                raise ExchangeError(f"user {number} of {len(users)}: {error}") from None
+                raise ExchangeError(f"user {number} of {len(users)}, {error}") from None
     return Values(server, users)
 
 

@@ -158,7 +158,7 @@ def test_a_login_that_fails_for_one_user_is_named(tmp_path: Path, rig: Rig) -> N
     (record,) = rig.measure([cell], [tmp_path], plan)
     assert (record.outcome, record.reason) == (
         "lost",
-        "'async': user 2 of 5: setup: POST /async/v1/login was answered with 400, the plan"
+        "'async': user 2 of 5, setup: POST /async/v1/login was answered with 400, the plan"
         " expects 200",
     )
 

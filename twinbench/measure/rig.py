@@ -36,6 +36,8 @@ class Rig:
         log = log_folder / "generator.log"
         # The longest that a server has taken to start; of those that start at once, its share.
         self.start_s = 0.0
+        # Time of a setup request that is sent for each user, of the slowest target.
+        self.setup_s = 0.0
         self._generator = LoadGenerator(log, self.cores.generator, plan.processes)
         self._servers: dict[str, Server] = {}
         # From the setup of the scenario that was last measured, by target.

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 from twinbench.exchange import EndlessError, ExchangeError, Response, capture, exchange
@@ -65,13 +66,15 @@ class Observation:
     """Facts about one start of a target, in the order of time, each a text.
 
     `work` is the last one, whose lists cover the time since the start, with every reason why an
-    aspect was not completely observed; None if the server cannot be observed.
+    aspect was not completely observed; None if the server cannot be observed. `setup_s`: the mean
+    time of the setup requests that are sent for each user.
     """
 
     target: Target
     requests: int
     facts: Mapping[Key, str]
     work: Work | None
+    setup_s: float = 0.0
 
 
 class _Sending(NamedTuple):
@@ -99,10 +102,12 @@ def collect(
             if isinstance(server, Server):
                 stack.callback(server.stop, at_once=True)
         servers = [_started(*each) for each in zip(targets, wheres, started, strict=True)]
-        return [
+        found = [
             _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig.upstream)
             for where, server in zip(wheres, servers, strict=True)
         ]
+    rig.setup_s = max([rig.setup_s, *(each.setup_s for each in found)])
+    return found
 
 
 def _started(target: Target, where: str, server: Server | ServerFailedError) -> Server:
@@ -133,6 +138,7 @@ class _Collector:
         self._captures: list[tuple[tuple[list[SetupRequest], Feed | None], list[Captures]]] = []
         self._files: dict[Path, str] = {}
         self._upstream_requests = 0
+        self._setup_s: list[float] = []
 
     def collect(self, scenarios: Sequence[Scenario]) -> Observation:
         # Work of the start is compared by what it leaves in files and databases.
@@ -148,7 +154,8 @@ class _Collector:
             conditions = (f"{name}: {value}" for name, value in work.conditions.items())
             self._facts[Key(AT_END, "settings")] = "\n".join([*conditions, limit, *work.settings])
         facts = self._api_description() | self._facts
-        return Observation(self._server.target, self._requests, facts, work)
+        setup_s = fmean(self._setup_s) if self._setup_s else 0.0
+        return Observation(self._server.target, self._requests, facts, work, setup_s)
 
     def _send_all(self, scenario: Scenario) -> Iterator[_Sending]:
         """Send the requests of `scenario`, and yield those that are to be sent once more."""
@@ -193,9 +200,9 @@ class _Collector:
             per_user = request.per == "user"
             for user, values in enumerate(own if per_user else [server], 1):
                 payload = self._payload(request, server | values)
-                place = f"setup[{number}]" + f", user {user}" * per_user
-                response = self._send(_sending(scenario, request, payload, place))
-                values.update(capture(request, response))
+                sending = _sending(scenario, request, payload, f"setup[{number}]")
+                label = sending.label + f" of user {user}" * per_user
+                values.update(capture(request, self._send(sending._replace(label=label))))
         users = [server | values for values in own]
         self._captures.append(((scenario.setup, scenario.feed), users))
         return users
@@ -248,6 +255,8 @@ class _Collector:
         except ExchangeError as error:
             raise self._unexpected(what, request, str(error)) from None
         took_s = time.monotonic() - began
+        if isinstance(request, SetupRequest) and request.per == "user":
+            self._setup_s.append(took_s)
         if response.status != request.expect and not is_repeat:
             raise self._unexpected(what, request, str(response.status))
         if is_load and took_s > MAX_SHARE_OF_COLLAPSE * collapse_s:
