@@ -86,7 +86,7 @@ def run_plan(
                 campaign.begin_session(store, began)
             else:
                 spent_s = (now() - began).total_seconds()
-                plan = _fitted(plan, plan_file, spent_s, rig.start_s, noise)
+                plan = _fitted(plan, plan_file, spent_s, rig, noise)
                 store = campaign.new_run(
                     plan, str(plan_file), rig.cores, runs, load.load_average, began
                 )
@@ -94,7 +94,7 @@ def run_plan(
             store.update_latest_link(runs.parent / "latest")
             _keep_checks(store, pairs, load, before, console)
             _self_check(store, rig, runs, console)
-            console.print(_announcement(store, rig.start_s, noise), markup=False)
+            console.print(_announcement(store, rig, noise), markup=False)
             _measure(store, rig, console)
             _measure_more(store, rig, console)
     except KeyboardInterrupt:
@@ -168,7 +168,7 @@ def read_plan_here(
     return plan
 
 
-def _fitted(plan: Plan, plan_file: Path, spent_s: float, start_s: float, noise: Noise) -> Plan:
+def _fitted(plan: Plan, plan_file: Path, spent_s: float, rig: Rig, noise: Noise) -> Plan:
     """Return `plan` with the blocks and seconds that fit into its `time`, if it has one.
 
     Half of the time is for the blocks that its `precision` may add. Raises PlanError.
@@ -177,10 +177,10 @@ def _fitted(plan: Plan, plan_file: Path, spent_s: float, start_s: float, noise: 
         return plan
     left_s = parse_duration(plan.time) - spent_s - REPORT_AND_SELF_CHECK_S
     usable_s = left_s / 2 if plan.precision else left_s
-    if plan.precision and estimated_s(plan, start_s) <= usable_s:
+    if plan.precision and estimated_s(plan, rig.start_s, rig.setup_s) <= usable_s:
         return plan
     try:
-        return fitted(plan, usable_s, start_s, noise)
+        return fitted(plan, usable_s, rig.start_s, noise, rig.setup_s)
     except ValueError as error:
         beside = f"; {duration(spent_s + REPORT_AND_SELF_CHECK_S)} of it are for checks and report"
         half = ", and half of the rest for precision" if plan.precision else ""
@@ -349,9 +349,9 @@ def _find_unfinished(plan: Plan, plan_file: Path, runs: Path, console: Console) 
     changed = [key for key in Plan.model_fields if getattr(begun, key) != getattr(current, key)]
     if changed:
         raise PlanError(
-            f"{plan_file}: {', '.join(changed)} changed since {store.folder.name} was started;"
-            " undo the change to resume it (--only, --blocks, --time, --precision as then), or"
-            " start again without --resume"
+            f"{plan_file}: {', '.join(changed)} changed since"
+            f" {store.folder.name} was started; undo the change to resume it (--only, --blocks,"
+            " --time, --precision as then), or start again without --resume"
         )
     return store
 
@@ -372,15 +372,16 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
         )
 
 
-def _announcement(store: Store, start_s: float, noise: Noise) -> str:
+def _announcement(store: Store, rig: Rig, noise: Noise) -> str:
     """Return what will be measured, for how long, and which difference it will probably show."""
     manifest, todo = store.manifest(), len(campaign.pending(store))
     plan, total = manifest.plan, len(manifest.planned())
     done = total - todo
     kept = f"{done} of {total} measurements are kept, " if done else ""
+    estimate_s = estimated_s(plan, rig.start_s, rig.setup_s)
     lines = [
         f"{kept}{todo} measurements to make in {count(plan.blocks, 'block')}, about"
-        f" {duration(estimated_s(plan, start_s) * todo / total)}. Run folder: {store.folder}"
+        f" {duration(estimate_s * todo / total)}. Run folder: {store.folder}"
     ]
     if any(len(plan.targets_of(scenario)) > 1 for scenario in plan.scenarios):
         expected = expected_difference(plan, noise)

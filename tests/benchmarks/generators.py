@@ -135,6 +135,7 @@ def _ours(driver: LoadGenerator, url: str, folder: Path) -> Speed:
     target = JobTarget(
         host=url,
         address=HOST,
+        requests=[Request(path="/")],
         captures={},
         preconnect=USERS,
         preconnect_batch=USERS,
@@ -143,7 +144,6 @@ def _ours(driver: LoadGenerator, url: str, folder: Path) -> Speed:
     driver.begin(
         Job(
             targets=[target],
-            requests=[Request(path="/")],
             load=Load("closed", USERS),
             arrivals="poisson",
             in_flight=USERS,

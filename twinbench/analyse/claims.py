@@ -325,4 +325,6 @@ def _content(plan: Plan, name: str) -> list[object] | None:
     for each in settings:
         # A plan whose scenarios call no service declares none: its address is no setting.
         each["env"] = {k: v for k, v in each["env"].items() if not SERVICE_ADDRESS.fullmatch(v)}
-    return [scenario.arrivals, scenario.in_flight, *requests, *settings]
+    feed = scenario.feed and (scenario.feed.sha256, scenario.feed.per)
+    load = [scenario.arrivals, scenario.in_flight, scenario.sequence, feed]
+    return [*load, *requests, *settings]

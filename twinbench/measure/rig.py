@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from twinbench.exchange import ExchangeError, send_setup
+from twinbench.exchange import ExchangeError, Values, send_setup
 from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.measure.machine import pin_to, share_cores
 from twinbench.measure.processes import adopt_orphans
@@ -35,10 +35,12 @@ class Rig:
         # The longest that a server has taken to start; of those that start at once, its share.
         self.start_s = 0.0
         self.services = Services(plan.services, self.cores.generator, plan.ready_s)
+        # Time of a setup request that is sent for each user, of the slowest target.
+        self.setup_s = 0.0
         self._generator = LoadGenerator(log, self.cores.generator, plan.processes)
         self._servers: dict[str, Server] = {}
         # From the setup of the scenario that was last measured, by target.
-        self._captures: dict[str, dict[str, str]] = {}
+        self._captures: dict[str, Values] = {}
         # Plan, block and scenario of the servers, and of the captures.
         self._serving: tuple[Plan, int, str] | None = None
         # Why a server was ended since its block or scenario began, by target.
@@ -224,10 +226,10 @@ class Rig:
                 lost[cell.target] = f"'{cell.target}': {error}"
         return lost
 
-    def _send_setup(self, cell: Cell, plan: Plan, server: Server) -> dict[str, str]:
-        setup = plan.scenario(cell.scenario).setup
-        seed = plan.seed + cell.block
-        return send_setup(setup, server.host, server.port, plan.ready_s, seed, server.address)
+    def _send_setup(self, cell: Cell, plan: Plan, server: Server) -> Values:
+        scenario, seed = plan.scenario(cell.scenario), plan.seed + cell.block
+        filled = scenario.filled(server.target.vars)
+        return send_setup(filled, server.host, server.port, plan.ready_s, seed, server.address)
 
     def _end_server(self, target: str, why: str) -> None:
         """End a server at once; the next record of its target in this block says why.

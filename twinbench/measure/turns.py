@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from twinbench.exchange import Values
 from twinbench.job import GeneratorState, GeneratorSummary, Job, JobTarget
 from twinbench.measure.generator import LoadGenerator
 from twinbench.measure.server import Server, ServerFailedError
@@ -18,7 +19,7 @@ from twinbench.measure.telemetry import (
     NO_TELEMETRY,
     MemoryLimit,
 )
-from twinbench.plan import MAX_USERS, Cell, Plan
+from twinbench.plan import MAX_USERS, Captures, Cell, Plan, Scenario, rows_of
 from twinbench.remarks import remarked
 
 DRAIN_S = 2.0
@@ -111,7 +112,7 @@ def take_turns(
     of: Sequence[CellInTurns],
     generator: LoadGenerator,
     plan: Plan,
-    captures: Mapping[str, dict[str, str]],
+    captures: Mapping[str, Values],
     end: End,
 ) -> list[GeneratorSummary]:
     """Measure cells at one load. Raises GeneratorFailedError."""
@@ -196,24 +197,15 @@ def _alternating(targets: int) -> Iterator[tuple[int, int]]:
         yield target, len(list(row))
 
 
-def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str, str]]) -> Job:
+def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, Values]) -> Job:
     cell = of[0].cell
     scenario, turns = plan.scenario(cell.scenario), plan.windows_of(cell.scenario) or 1
     # No more can wait for a server than arrive until it counts as collapsed.
     limit = max(MIN_IN_FLIGHT, int(cell.load.value * plan.collapse_s))
     return Job(
-        targets=[
-            JobTarget(
-                host=each.server.url,
-                address=each.server.address,
-                captures=captures[each.cell.target],
-                preconnect=each.server.max_connections,
-                preconnect_batch=min(PRECONNECT_BATCH, each.server.backlog),
-                records=(each.folder / "requests.parquet").resolve(),
-            )
-            for each in of
-        ],
-        requests=scenario.requests,
+        targets=[_job_target(each, scenario, captures[each.cell.target]) for each in of],
+        sequence=scenario.sequence,
+        rows=_rows(scenario),
         load=cell.load,
         arrivals=scenario.arrivals,
         in_flight=min(scenario.in_flight or limit, MAX_USERS),
@@ -224,6 +216,35 @@ def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str,
         # The same requests for all targets, others in the next block.
         seed=plan.seed + cell.block,
     )
+
+
+def _job_target(cell: CellInTurns, scenario: Scenario, values: Values) -> JobTarget:
+    server, load = cell.server, cell.cell.load
+    own = values.users[: load.value] if load.kind == "closed" else values.users
+    return JobTarget(
+        host=server.url,
+        address=server.address,
+        requests=scenario.filled(server.target.vars).requests,
+        captures=dict(values.server),
+        users=_used(scenario, own),
+        preconnect=server.max_connections,
+        preconnect_batch=min(PRECONNECT_BATCH, server.backlog),
+        records=(cell.folder / "requests.parquet").resolve(),
+    )
+
+
+def _rows(scenario: Scenario) -> list[dict[str, str]]:
+    """Return the rows for the requests of a load."""
+    if scenario.feed and scenario.feed.per == "request":
+        return _used(scenario, rows_of(scenario.feed))
+    return []
+
+
+def _used(scenario: Scenario, of: Sequence[Captures]) -> list[dict[str, str]]:
+    """Return the values that the requests of the load hold; none if they hold none."""
+    names = {name for request in scenario.requests for name in request.names}
+    used = [{name: each[name] for name in each if name in names} for each in of]
+    return used if any(used) else []
 
 
 def died(server: Server) -> str:

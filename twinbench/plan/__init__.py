@@ -1,5 +1,6 @@
 """Plans: models, reading with good errors, rendering of requests."""
 
+from twinbench.plan.feed import rows_of, rows_of_users
 from twinbench.plan.models import (
     ASPECTS,
     MAX_RATE,
@@ -20,6 +21,7 @@ from twinbench.plan.models import (
     loads_of,
     measured_together,
 )
+from twinbench.plan.prepared import prepared_for
 from twinbench.plan.read import PlanError, Wishes, read_plan, read_scenario, scenario_names
 from twinbench.plan.requests import (
     NO_CAPTURES,
@@ -58,8 +60,11 @@ __all__ = [
     "cells",
     "loads_of",
     "measured_together",
+    "prepared_for",
     "read_plan",
     "read_scenario",
     "render",
+    "rows_of",
+    "rows_of_users",
     "scenario_names",
 ]

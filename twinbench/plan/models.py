@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from twinbench.plan.feed import Feed
+from twinbench.plan.names import check_names
 from twinbench.plan.requests import (
     PLACEHOLDER,
     Count,
@@ -32,6 +34,8 @@ from twinbench.plan.requests import (
     SystemPath,
     SystemText,
     UrlPath,
+    ValueName,
+    VarValue,
     Whole,
 )
 from twinbench.plan.servers import (
@@ -71,6 +75,9 @@ REQUEST_ASPECTS: tuple[Aspect, ...] = (
 
 OK = 200
 MAX_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
+# Users that log in before open loads, whose arrivals take their values in turn: enough that a lock
+# or a cache for each user is not always the same one.
+OPEN_IDENTITIES = 100
 MAX_RATE = 100_000  # arrivals a second; more than a generator of this kind sends on one core
 MAX_CELLS = 100_000  # of 3.5 s each they take four days
 MAX_ARRIVALS = 10_000_000  # of one measurement; prepared ahead, they take 0.4 GB
@@ -209,6 +216,9 @@ class Target(Strict):
         default=[],
         description="a command that is run to its end before each fresh server, in its folder and"
         " environment, such as a migration of the database in {scratch}",
+    )
+    vars: dict[ValueName, VarValue] = Field(
+        default={}, description="values of names in braces, in requests and setup of its scenarios"
     )
     ready: UrlPath | None = Field(
         default=None,
@@ -394,10 +404,16 @@ class Scenario(Strict):
     note: Note = Field(default="", description="what a reader should know beside the title")
     about: str = ""
     setup: Annotated[list[SetupRequest], AtMost1000] = Field(
-        default=[], description="sent once to each fresh server"
+        default=[], description="sent to each fresh server, before the load"
+    )
+    feed: Feed | None = Field(
+        default=None, description="CSV file whose rows are values for each user, or each request"
     )
     # The load sends 4,096 prepared ones in turn: each of a thousand comes up a few times.
     requests: Annotated[list[Request], NotEmpty, AtMost1000]
+    sequence: bool = Field(
+        default=False, strict=True, description="send the requests in their order, not by weight"
+    )
     closed: Annotated[list[Users], AtMost1000] = Field(
         default=[], description="users, each with one request in flight"
     )
@@ -451,19 +467,46 @@ class Scenario(Strict):
         return self
 
     @model_validator(mode="after")
-    def _names_are_captured(self) -> Self:
-        # Without `setup` nothing is filled in, and braces are the app's own business.
-        captured: list[str] = []
-        for request in (*self.setup, *self.requests) if self.setup else ():
-            for name in request.captured_names:
-                if name not in captured:
-                    near = did_you_mean(name, captured)
-                    raise ValueError(
-                        f"'{request.label}' holds {{{name}}}, which no earlier setup request"
-                        f" captures{near}"
-                    )
-            captured += request.capture if isinstance(request, SetupRequest) else ()
+    def _sequence_has_no_weights(self) -> Self:
+        if self.sequence and any(request.weight != 1 for request in self.requests):
+            raise ValueError("a sequence sends each request once in turn: remove the weights")
         return self
+
+    @property
+    def identities(self) -> int:
+        """Number of users with values of their own; 0: all users are alike."""
+        rows = self.feed.rows if self.feed and self.feed.per == "user" else 0
+        if any(request.per == "user" for request in self.setup):
+            of_open = min(OPEN_IDENTITIES, rows or OPEN_IDENTITIES)
+            return max(self.closed, default=of_open)
+        return max([*self.closed, rows]) if rows else 0
+
+    @property
+    def rows_for_requests(self) -> int:
+        """Number of rows that the requests of a load take in turn."""
+        return self.feed.rows if self.feed and self.feed.per == "request" else 0
+
+    @property
+    def own_names(self) -> set[str]:
+        """Names of values that are not the same for all users."""
+        captured = {name for each in self.setup if each.per == "user" for name in each.capture}
+        return captured | {*(self.feed.columns if self.feed else ())}
+
+    @property
+    def cycle(self) -> int:
+        """Number of requests that are sent in a fixed order."""
+        return len(self.requests) if self.sequence else 1
+
+    def filled(self, values: Mapping[str, str]) -> Self:
+        """Return it with the vars of a target filled in."""
+        if not values:
+            return self
+        return self.model_copy(
+            update={
+                "setup": [request.filled(values) for request in self.setup],
+                "requests": [request.filled(values) for request in self.requests],
+            }
+        )
 
 
 class Plan(Strict):
@@ -551,6 +594,15 @@ class Plan(Strict):
             _check_addresses(service, f"service '{service.name}'", self.services[:number])
         for target in self.targets:
             _check_addresses(target, f"target '{target.name}'", self.services)
+        return self
+
+    @model_validator(mode="after")
+    def _names_in_braces_have_values(self) -> Self:
+        for scenario in self.scenarios:
+            try:
+                check_names(scenario, [self.target(name) for name in self.targets_of(scenario)])
+            except ValueError as error:
+                raise ValueError(f"scenario '{scenario.name}': {error}") from None
         return self
 
     @model_validator(mode="after")

@@ -16,7 +16,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from twinbench.paths import ROOT
+from twinbench.plan.feed import read_feed
 from twinbench.plan.models import Plan, Scenario, Service, Target
+from twinbench.plan.prepared import check_prepared
 from twinbench.plan.requests import Request, SetupRequest
 from twinbench.text import UserError, did_you_mean, one_line
 
@@ -26,6 +28,7 @@ MAX_UPLOAD_BYTES = 1 << 28  # held in memory, once for each process of the gener
 # A plan needs five levels, and has a JSON body in them. Python cannot print far more.
 MAX_LEVELS = 50
 MAX_BITS = 13_000  # 3,900 digits; Python prints 4,300
+FEED_KEYS = ("file", "per")
 MAX_SHOWN = 60  # characters of a key or a value in an error
 # tomllib takes n² steps for a key of n parts.
 KEY = r"""(?:[\w-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
@@ -69,13 +72,16 @@ def read_plan(path: Path, wishes: Wishes | None = None, only: Sequence[str] = ()
         # A misspelt key also misses the right one: the misspelling is what helps.
         first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         raise _error(path, *_explained(first)) from None
+    for n, scenario in enumerate(plan.scenarios):
+        if too_many := check_prepared(scenario):
+            raise _error(path, f"scenarios[{n}]", too_many)
     return _with_absolute_paths(_with_only(plan, only, path), path)
 
 
 def read_scenario(name: str) -> dict[str, Any]:
     """Return the table in `loadtests/scenarios/<name>.toml`. Raises PlanError."""
     path = SCENARIOS / f"{name}.toml"
-    return _with_absolute_uploads(_read_toml(path, "scenario"), path, "")
+    return _with_files(_read_toml(path, "scenario"), path, "")
 
 
 def scenario_names() -> list[str]:
@@ -91,7 +97,7 @@ def _with_use(item: Any, n: int, path: Path) -> Any:
     """Return a scenario of the plan, completed from the scenario file that its `use` names."""
     if not isinstance(item, dict):
         return item
-    item = _with_absolute_uploads(item, path, f"scenarios[{n}].")
+    item = _with_files(item, path, f"scenarios[{n}].")
     if "use" not in item:
         return item
     use = str(item.pop("use"))
@@ -130,6 +136,35 @@ def _absolute(of: Started, path: Path, where: str) -> Started:
             if not exists(update[key]):
                 raise _error(path, f"{where}.{key}", f"there is no {kind} {given}")
     return of.model_copy(update=update)
+
+
+def _with_files(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
+    return _with_feed(_with_absolute_uploads(scenario, path, where), path, f"{where}feed")
+
+
+def _with_feed(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
+    """Return `scenario` with what its feed holds; a file alone is one with a row for each user."""
+    feed = scenario.get("feed")
+    feed = {"file": feed} if isinstance(feed, str) else feed
+    if not isinstance(feed, dict):
+        return scenario
+    for key in feed:
+        if key not in FEED_KEYS:
+            near = did_you_mean(key, FEED_KEYS)
+            raise _error(path, where, f"unknown key '{one_line(key, MAX_SHOWN)}'{near}")
+    name = feed.get("file")
+    if not isinstance(name, str) or "\0" in name:
+        return scenario | {"feed": feed}
+    file = (path.parent / name).absolute()
+    if not isfile(file):  # noqa: PTH113
+        raise _error(path, where, f"there is no file {name}")
+    try:
+        content = read_feed(file)
+    except OSError as error:
+        raise _error(path, where, f"{name} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise _error(path, where, f"{name}: {error}") from None
+    return scenario | {"feed": feed | {"file": file} | content._asdict()}
 
 
 def _with_absolute_uploads(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 from twinbench.exchange import EndlessError, ExchangeError, Response, capture, exchange
@@ -24,6 +25,7 @@ from twinbench.plan import (
     SetupRequest,
     Target,
     render,
+    rows_of_users,
 )
 from twinbench.preflight.database import DatabaseError, contents, file_changes, read_files
 from twinbench.preflight.findings import Problem
@@ -36,6 +38,8 @@ PATIENCE = 5
 # A request with a range is several: a lookup that fails, the first row and the last, a page
 # without a successor are different work. Three of them are a sample, no proof.
 DRAWS = 3
+# Users of which the setup is sent, if it is sent for each: two tell whether their values differ.
+USERS = 2
 # Each request is sent twice, and once more after all others: a cached response needs no SQL.
 REPEATS, LAST_REPEAT = ("", ", again"), ", after the others"
 IGNORED_HEADERS = {"date"}
@@ -65,7 +69,7 @@ class Observation:
     `work` is the last one, whose lists cover the time since the start, with every reason why an
     aspect was not completely observed; None if the server cannot be observed. With `problems` there
     are only the facts of requests that were answered as the plan expects; none, if one had no
-    answer.
+    answer. `setup_s`: the mean time of the setup requests that are sent for each user.
     """
 
     target: Target
@@ -73,6 +77,7 @@ class Observation:
     facts: Mapping[Key, str]
     work: Work | None
     problems: tuple[Problem, ...] = ()
+    setup_s: float = 0.0
 
 
 class _EndedError(Exception):
@@ -107,12 +112,14 @@ def collect(
         for server in started:
             if isinstance(server, Server):
                 stack.callback(server.stop, at_once=True)
-        return [
+        found = [
             _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig.services)
             if isinstance(server, Server)
             else Observation(target, 0, {}, None, (_not_started(target, where, server),))
             for target, where, server in zip(targets, wheres, started, strict=True)
         ]
+    rig.setup_s = max([rig.setup_s, *(each.setup_s for each in found)])
+    return found
 
 
 def _not_started(target: Target, where: str, error: ServerFailedError) -> Problem:
@@ -136,10 +143,11 @@ class _Collector:
         self._facts: dict[Key, str] = {}
         self._requests = 0
         self._problems: list[Problem] = []
-        # None where a setup request has a problem.
-        self._captures: list[tuple[list[SetupRequest], Captures | None]] = []
+        # By setup and feed: the values of users; None where a setup request has a problem.
+        self._users: list[tuple[object, list[Captures] | None]] = []
         self._files: dict[Path, str] = {}
         self._upstream_requests = 0
+        self._setup_s: list[float] = []
 
     def collect(self, scenarios: Sequence[Scenario]) -> Observation:
         work, facts = None, {}
@@ -151,7 +159,8 @@ class _Collector:
         except DatabaseError as error:
             self._problems.append(Problem(f"{self._who},", str(error)))
         problems = tuple(self._problems)
-        return Observation(self._server.target, self._requests, facts, work, problems)
+        setup_s = fmean(self._setup_s) if self._setup_s else 0.0
+        return Observation(self._server.target, self._requests, facts, work, problems, setup_s)
 
     def _collect(self, scenarios: Sequence[Scenario]) -> Work | None:
         """Collect all facts, and return the last work. Raises _EndedError, DatabaseError."""
@@ -181,50 +190,70 @@ class _Collector:
 
         A draw that is not answered as the plan expects is not repeated.
         """
-        captures = self._send_setup(scenario)
-        if captures is None:
+        users = self._send_setup(scenario)
+        if users is None:
             return
-        for number, request in enumerate(scenario.requests):
-            for draw, payload in enumerate(self._payloads(request, captures), 1):
-                place = f"requests[{number}]" + f", draw {draw}" * request.has_range
-                sending = _sending(scenario, request, payload, place)
-                if all(self._send(sending, repeat) for repeat in REPEATS):
-                    yield sending
+        draws = [self._draws(scenario, number, users) for number in range(len(scenario.requests))]
+        # A sequence as a whole: its requests may need what earlier ones have done.
+        each = [(sending,) for sendings in draws for sending in sendings]
+        for group in zip(*draws, strict=True) if scenario.sequence else each:
+            if all(self._send(sending, repeat) for repeat in REPEATS for sending in group):
+                yield from group
 
-    def _send_setup(self, scenario: Scenario) -> Captures | None:
-        """Send the setup requests, unless an earlier scenario has the same, and return captures.
+    def _draws(self, scenario: Scenario, number: int, users: Sequence[Captures]) -> list[_Sending]:
+        """Return different draws of a request, for `users` in turn; of a sequence, equally many.
 
-        A server that is measured is sent them once, too. None if one of them has a problem: the
-        requests of the scenario would have others.
+        Fewer where its range has fewer.
         """
-        for setup, captures in self._captures:
-            if setup == scenario.setup:
-                return captures
-        captures = self._sent_setup(scenario)
-        self._captures.append((scenario.setup, captures))
-        return captures
+        request, of = scenario.requests[number], scenario.requests
+        has_range = any(r.has_range for r in of) if scenario.sequence else request.has_range
+        count = max(DRAWS if has_range else 1, len(users))
+        payloads = [self._payload(request, users[draw % len(users)]) for draw in range(count)]
+        if not scenario.sequence:
+            payloads = list(dict.fromkeys(payloads))
+        is_drawn = request.has_range or len(payloads) > 1
+        return [
+            _sending(scenario, request, payload, f"requests[{number}]" + f", draw {n}" * is_drawn)
+            for n, payload in enumerate(payloads, 1)
+        ]
 
-    def _sent_setup(self, scenario: Scenario) -> Captures | None:
-        captures: Captures = {}
+    def _send_setup(self, scenario: Scenario) -> list[Captures] | None:
+        """Send the setup requests, unless an earlier scenario has the same; return users' values.
+
+        A server that is measured is sent them once, too; for each user, if they are per user. None
+        if one of them has a problem: the requests of the scenario would have others.
+        """
+        key = scenario.setup, scenario.feed
+        for sent, users in self._users:
+            if sent == key:
+                return users
+        users = self._sent_setup(scenario)
+        self._users.append((key, users))
+        return users
+
+    def _sent_setup(self, scenario: Scenario) -> list[Captures] | None:
+        server: dict[str, str] = {}
+        own = rows_of_users(scenario.feed, USERS if scenario.feed or scenario.identities else 1)
         for number, request in enumerate(scenario.setup):
-            [payload] = self._payloads(request, captures)
-            response = self._send(_sending(scenario, request, payload, f"setup[{number}]"))
-            if response is None:
-                return None
-            try:
-                captures = {**captures, **capture(request, response)}
-            except ExchangeError as error:
-                self._problems.append(Problem(f"{self._who},", str(error)))
-                return None
-        return captures
+            per_user = request.per == "user"
+            for user, values in enumerate(own if per_user else [server], 1):
+                payload = self._payload(request, server | values)
+                sending = _sending(scenario, request, payload, f"setup[{number}]")
+                label = sending.label + f" of user {user}" * per_user
+                response = self._send(sending._replace(label=label))
+                if response is None:
+                    return None
+                try:
+                    values.update(capture(request, response))
+                except ExchangeError as error:
+                    self._problems.append(Problem(f"{self._who},", str(error)))
+                    return None
+        return [server | values for values in own]
 
-    def _payloads(self, request: BaseRequest, captures: Captures) -> list[bytes]:
-        """Return different draws of `request`: fewer where its range has fewer, one for setup."""
-        draws = DRAWS if request.has_range and isinstance(request, Request) else 1
+    def _payload(self, request: BaseRequest, values: Captures) -> bytes:
         # Without the port of this server, which an app may write into its links.
-        host = self._server.host
-        payloads = [render(request, host, self._rng, captures).whole for _ in range(draws)]
-        return list(dict.fromkeys(payloads))
+        request = request.filled(self._server.target.vars)
+        return render(request, self._server.host, self._rng, values).whole
 
     def _send(self, sending: _Sending, repeat: str = "") -> Response | None:
         """Send a request, collect its facts, and return the response.
@@ -277,6 +306,8 @@ class _Collector:
         except ExchangeError as error:
             raise _EndedError(self._unexpected(request, str(error), place)) from None
         took_s = time.monotonic() - began
+        if isinstance(request, SetupRequest) and request.per == "user":
+            self._setup_s.append(took_s)
         if response.status != request.expect and not is_repeat:
             self._problems.append(self._unexpected(request, str(response.status), place))
             return response, False

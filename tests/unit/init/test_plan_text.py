@@ -133,7 +133,7 @@ def test_example_of_a_login_is_a_scenario(tmp_path: Path) -> None:
     lines = "[[scenarios]]" + example.partition("\n\n")[0].replace("\n# ", "\n")
     [scenario] = map(Scenario.model_validate, tomllib.loads(lines)["scenarios"])
     assert (scenario.requests[0].path, scenario.setup[0].path) == ("/me", "/auth")
-    assert scenario.requests[0].captured_names == list(scenario.setup[0].capture)
+    assert scenario.requests[0].names == list(scenario.setup[0].capture)
 
 
 @pytest.mark.parametrize("count", [1, 3, 6, 40])

@@ -255,9 +255,13 @@ def test_a_wrong_import_string_is_refused(tmp_path: Path, app: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("/{mine}/", "/{mien}/", "holds {mien}, which no earlier setup request captures; did"),
-        ("{token}", "{mine}", "'setup: GET /me' holds {mine}, which no earlier setup request"),
-        ('path = "/token"', 'path = "/{user}"', "holds {user}, which no earlier setup request"),
+        (
+            "/{mine}/",
+            "/{mien}/",
+            "holds {mien}: no earlier setup request captures it; did you mean",
+        ),
+        ("{token}", "{mine}", "'setup: GET /me' holds {mine}: no earlier setup request captures"),
+        ('path = "/token"', 'path = "/{user}"', "holds {user}: no earlier setup request captures"),
         ("form", "weight = 2, form", "scenarios[0].setup[0]: unknown key 'weight'; known: "),
         ("form", "body = {}, form", "scenarios[0].setup[0]: give only one of body and form"),
         ("{ token =", "{ Token =", "scenarios[0].setup[0].capture.Token"),
@@ -272,7 +276,7 @@ def test_a_wrong_setup_is_refused(tmp_path: Path, old: str, new: str, message: s
 def test_braces_are_left_to_the_app_without_setup(tmp_path: Path) -> None:
     requests = 'requests = [{ path = "/{token}", body = { q = "{ user { name } }" } }]\n'
     [scenario] = read_plan(write_plan(tmp_path, PLAN + requests)).scenarios
-    assert scenario.requests[0].captured_names == ["token"]
+    assert scenario.requests[0].names == ["token"]
 
 
 def test_too_many_cells_are_counted_not_listed(tmp_path: Path) -> None:
