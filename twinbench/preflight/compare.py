@@ -90,23 +90,17 @@ def compare(
         and not skipped & {(key.aspect, ""), (key.aspect, key.scenario)}
     ]
     volatile, differences = _tell_apart(keys, one, other, start) if keys else (0, [])
-    variables = _unequal_variables(one.target, other.target)
-    if variables and not of_target & {"environment", "settings"}:
-        lines = "\n".join(f"{name} is set differently" for name in variables)
-        differences.append(_of_plan(one, other, "environment", lines))
-    if "settings" not in of_target and (options := _unequal_options(one, other)):
-        differences.append(_of_plan(one, other, "settings", options))
     partly = {a: why for a, why in _partly_compared(one, other).items() if a not in of_target}
     pair = PreflightPair(
         baseline=one.target.name,
         candidate=other.target.name,
         requests=one.requests,
         missing=partly | missing,
-        declared=_with_variables(declared, variables),
+        declared=_with_variables(declared, _unequal_variables(one.target, other.target)),
         volatile=volatile,
         conditions=_conditions(one, other),
     )
-    return Compared(pair, differences)
+    return Compared(pair, [*differences, *_differences_of_plan(one, other, of_target)])
 
 
 def _server_of(observation: Observation) -> str:
@@ -222,8 +216,18 @@ def _without_value(header: str) -> str:
     return f"{name}: {OF_THE_BYTES}" if name in OF_BYTES else header
 
 
-def _of_plan(one: Observation, other: Observation, aspect: Aspect, lines: str) -> Difference:
-    return Difference(other.target.name, one.target.name, aspect, "in the plan", "", lines)
+def _differences_of_plan(
+    one: Observation, other: Observation, declared: set[Aspect]
+) -> Iterator[Difference]:
+    """Yield the differences that the plan itself makes, unless they are `declared`."""
+    variables = _unequal_variables(one.target, other.target)
+    lines = "\n".join(f"{name} is set differently" for name in variables)
+    found: dict[Aspect, str] = {"environment": lines, "settings": _unequal_options(one, other)}
+    for aspect, diff in found.items():
+        # Other settings imply other variables.
+        if diff and not declared & {aspect, "settings"}:
+            names = other.target.name, one.target.name
+            yield Difference(*names, aspect, "in the plan", "", diff)
 
 
 def _unequal_options(one: Observation, other: Observation) -> str:

@@ -99,6 +99,11 @@ def test_row_without_advantages_has_a_detail() -> None:
     assert row_of(LOST).detail == "no valid measurements of sync and async"
 
 
+def test_advice_is_never_a_plan_with_few_blocks() -> None:
+    [table] = build_view(results_of(Outcomes("wait", {8: no_difference()}), blocks=2)).verdicts
+    assert "blocks = 5 " in table.rows[0].detail
+
+
 @pytest.mark.parametrize("changes", [{}, {"time": "10m", "measure_s": 2.5}])
 def test_advice_of_a_row_is_what_the_statistics_say(changes: dict[str, object]) -> None:
     results = results_of(Outcomes("wait", {8: no_difference(), 64: no_difference(0.2)}))
