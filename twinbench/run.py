@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from twinbench.measure import machine
 from twinbench.measure.busy import BusyProcess, BusyWatch
 from twinbench.measure.rig import Rig
 from twinbench.noise import earlier_noise
-from twinbench.plan import Plan, PlanError, read_plan
+from twinbench.plan import Plan, PlanError, Wishes, read_plan
 from twinbench.plan.duration import (
     LEAST_BLOCKS,
     Noise,
@@ -48,19 +48,20 @@ class InterruptedRunError(Exception):
 def run_plan(
     plan_file: Path,
     runs: Path,
-    wishes: Mapping[str, str | None] | None = None,
+    wishes: Wishes | None = None,
     *,
+    only: Sequence[str] = (),
     resume: bool,
     console: Console,
     watch: BusyWatch | None = None,
 ) -> Store:
     """Make all measurements of a plan that are missing and return the run folder.
 
-    `wishes` are for keys of the plan, `time` and `precision`; `watch` has begun already, if given.
+    `wishes` and `only` as in `read_plan`; `watch` has begun already, if given.
     Raises PlanError, PreflightError, StoreError and InterruptedRunError.
     """
     began = now()
-    plan = read_plan_here(plan_file, wishes)
+    plan = read_plan_here(plan_file, wishes, only)
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
@@ -109,9 +110,9 @@ def _keep_checks(
     _print_unequal(pairs, console)
 
 
-def read_plan_here(plan_file: Path, wishes: Mapping[str, str | None] | None = None) -> Plan:
+def read_plan_here(plan_file: Path, wishes: Wishes | None = None, only: Sequence[str] = ()) -> Plan:
     """Return the plan in `plan_file`. Raises PlanError if this machine cannot measure it."""
-    plan = read_plan(plan_file, wishes or {})
+    plan = read_plan(plan_file, wishes, only)
     if plan.processes > (most := machine.usable_cores()):
         raise PlanError(
             f"{plan_file}: processes = {plan.processes}: each generator process needs a core, and"
@@ -145,9 +146,9 @@ def _fitted(plan: Plan, plan_file: Path, spent_s: float, start_s: float, noise: 
         raise PlanError(f"{plan_file}: time = {plan.time}: {error}{beside}{half}") from None
 
 
-def check_only(plan_file: Path, console: Console) -> list[PreflightPair]:
-    """Run the preflight of a plan and return its comparisons."""
-    plan = read_plan_here(plan_file)
+def check_only(plan_file: Path, console: Console, only: Sequence[str] = ()) -> list[PreflightPair]:
+    """Run the preflight of a plan, of scenarios `only`, and return its comparisons."""
+    plan = read_plan_here(plan_file, only=only)
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         with status(console) as on_status:
@@ -295,10 +296,13 @@ def _find_unfinished(plan: Plan, plan_file: Path, runs: Path, console: Console) 
         )
     begun = store.manifest().plan
     chosen = {"blocks": begun.blocks, "measure_s": begun.measure_s} if plan.time else {}
-    if begun != plan.model_copy(update=chosen):
+    current = plan.model_copy(update=chosen)
+    changed = [key for key in Plan.model_fields if getattr(begun, key) != getattr(current, key)]
+    if changed:
         raise PlanError(
-            f"{plan_file}: changed since {store.folder.name} was started; undo the change to resume"
-            " it, or start again without --resume"
+            f"{plan_file}: {', '.join(changed)} changed since {store.folder.name} was started;"
+            " undo the change to resume it (--only, --blocks, --time, --precision as then), or"
+            " start again without --resume"
         )
     return store
 

@@ -1,14 +1,14 @@
 """`twinbench check`."""
 
-from twinbench.cli.console import PlanFile, out
+from twinbench.cli.console import Only, PlanFile, chosen_plan, out
 
 
-def check(plan: PlanFile) -> None:
+def check(plan: PlanFile = None, only: Only = []) -> None:  # noqa: B006  # typer copies it
     """Check that all targets of a plan start, respond and do the same work. Measure nothing."""
     from twinbench.run import check_only
 
     printed: dict[str, str] = {}
-    for pair in check_only(plan, out):
+    for pair in check_only(chosen_plan(plan), out, only):
         out.print(pair.summary, markup=False)
         if pair.conditions not in ({}, printed):
             printed = pair.conditions

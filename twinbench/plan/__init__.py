@@ -19,7 +19,7 @@ from twinbench.plan.models import (
     loads_of,
     measured_together,
 )
-from twinbench.plan.read import PlanError, read_plan, read_scenario, scenario_names
+from twinbench.plan.read import PlanError, Wishes, read_plan, read_scenario, scenario_names
 from twinbench.plan.requests import (
     NO_CAPTURES,
     BaseRequest,
@@ -52,6 +52,7 @@ __all__ = [
     "Service",
     "SetupRequest",
     "Target",
+    "Wishes",
     "cells",
     "loads_of",
     "measured_together",

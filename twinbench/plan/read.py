@@ -39,20 +39,27 @@ class PlanError(UserError):
     """Plan that cannot be measured; the message names the file and the key."""
 
 
+# Keys of a plan that a command replaces; None: the plan's own.
+Wishes = Mapping[str, str | int | None]
 # What a time without a precision chooses.
 CHOSEN = ("blocks", "measure_s")
 
 
-def read_plan(path: Path, wishes: Mapping[str, str | None] | None = None) -> Plan:
+def read_plan(path: Path, wishes: Wishes | None = None, only: Sequence[str] = ()) -> Plan:
     """Return the plan in the TOML file `path`, its scenarios included. Raises PlanError.
 
-    `wishes` replace keys of the plan: `time`, `precision`.
+    `wishes` replace keys of the plan: `time`, `precision`, `blocks`. `only`: the names of the
+    scenarios to keep; all, if left out.
     """
     data = _read_toml(path, "plan")
     given = [key for key in CHOSEN if key in data]
     if given and "time" in data and "precision" not in data:
         raise _error(path, given[0], "the plan's time chooses it: remove one of them")
-    data |= {key: value for key, value in (wishes or {}).items() if value is not None}
+    wished = {key: value for key, value in (wishes or {}).items() if value is not None}
+    data |= wished
+    if "blocks" in wished and "time" in data and "precision" not in data:
+        where = "--time" if "time" in wished else "the plan's time"
+        raise _error(path, "--blocks", f"{where} chooses it: leave one of them out")
     scenarios = data.get("scenarios")
     if isinstance(scenarios, list):
         data["scenarios"] = [_with_use(item, n, path) for n, item in enumerate(scenarios)]
@@ -62,7 +69,7 @@ def read_plan(path: Path, wishes: Mapping[str, str | None] | None = None) -> Pla
         # A misspelt key also misses the right one: the misspelling is what helps.
         first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         raise _error(path, *_explained(first)) from None
-    return _with_absolute_paths(plan, path)
+    return _with_absolute_paths(_with_only(plan, only, path), path)
 
 
 def read_scenario(name: str) -> dict[str, Any]:
@@ -93,6 +100,17 @@ def _with_use(item: Any, n: int, path: Path) -> Any:
         near = did_you_mean(use, scenario_names())
         raise _error(path, f"scenarios[{n}].use", what + near)
     return {"name": use} | read_scenario(use) | item
+
+
+def _with_only(plan: Plan, only: Sequence[str], path: Path) -> Plan:
+    """Return `plan` with the scenarios that are named `only`; all, if none is."""
+    known = [scenario.name for scenario in plan.scenarios]
+    for name in only:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise _error(path, f"--only {_shown(name)}", f"there is no such scenario{near}")
+    kept = [scenario for scenario in plan.scenarios if not only or scenario.name in only]
+    return plan.model_copy(update={"scenarios": kept})
 
 
 def _with_absolute_paths(plan: Plan, path: Path) -> Plan:

@@ -343,3 +343,35 @@ def test_wishes_replace_keys_of_the_plan(tmp_path: Path) -> None:
     assert (wished.time, wished.precision) == ("10m", "5%")
     with pytest.raises(PlanError, match="time: 'soon' is no time"):
         read_plan(path, {"time": "soon"})
+
+
+TWO_SCENARIOS = PLAN + '[[scenarios]]\nuse = "wait"\nclosed = [1]\n'
+
+
+def test_only_keeps_scenarios_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    path = write_plan(tmp_path, TWO_SCENARIOS)
+    assert [s.name for s in read_plan(path, only=["wait"]).scenarios] == ["wait"]
+    assert [s.name for s in read_plan(path, only=["wait", "noop"]).scenarios] == ["noop", "wait"]
+    with pytest.raises(PlanError, match=r"--only wiat: there is no such .*mean 'wait'"):
+        read_plan(path, only=["noop", "wiat"])
+
+
+@pytest.mark.parametrize(
+    ("of_plan", "wishes", "message"),
+    [
+        ('time = "1h"\n', {"blocks": 7}, "--blocks: the plan's time chooses it"),
+        ("", {"blocks": 7, "time": "1h"}, "--blocks: --time chooses it"),
+        ("blocks = 2\n", {"blocks": 7}, ""),
+        ('time = "1h"\nprecision = "5%"\n', {"blocks": 7}, ""),
+        ("", {"blocks": 7, "time": "1h", "precision": "5%"}, ""),
+    ],
+)
+def test_blocks_that_are_wished_conflict_with_a_time(
+    tmp_path: Path, of_plan: str, wishes: dict[str, str | int | None], message: str
+) -> None:
+    path = write_plan(tmp_path, of_plan + PLAN)
+    if not message:
+        assert read_plan(path, wishes).blocks == 7
+        return
+    with pytest.raises(PlanError, match=message):
+        read_plan(path, wishes)
