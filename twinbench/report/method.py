@@ -49,7 +49,7 @@ LIMITS = (
     "Of twenty scenarios with equal targets, one may show a difference by chance.",
     "A collapse later than the end of a measurement is not seen; a longer measure_s finds it.",
 )
-OWN_APPS = "apps."  # the built-in pair, on SQLite
+OWN_APPS = ("apps.sync_app.", "apps.async_app.")  # on SQLite
 LIMIT_OF_SQLITE = "SQLite has no asynchronous driver: aiosqlite runs one thread per connection."
 REMARKS = "remarks"
 # A row has about 200 bytes, and a page at most 2 MB.
