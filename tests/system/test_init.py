@@ -74,6 +74,7 @@ def folder(tmp_path: Path) -> Path:
         app.write_text(SHOP.replace("{define}", define).replace("{pause}", pause))
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "both.py").write_text(BOTH)
+    (tmp_path / "here" / "wsgi.py").write_text("def app(environ, start_response): ...")
     return tmp_path / "here"
 
 
@@ -143,6 +144,7 @@ def test_locustfile_is_named_in_the_plan(folder: Path) -> None:
             3,
             "Last output of 'before': RuntimeError: out of stock",
         ),
+        (("wsgi:app", "both:app"), 3, "A WSGI app is served with"),
         (("both:app", "--prefix", "v1", "--prefix", "v2"), 2, "no GET route"),
         (("shop.main:app", *SHOPS), 2, "give AFTER, or"),
         (("both:app", "both:app", "-o", "gone/x.toml"), 2, "an existing folder"),

@@ -1,6 +1,7 @@
 """Consoles and arguments that several commands share."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.segment import Segment
 
+from twinbench.interruption import SIGNALS
 from twinbench.paths import NEEDS_CHECKOUT, OWN_PLAN, PLANS
 from twinbench.text import UserError, printable
 
@@ -84,6 +86,8 @@ def is_interactive() -> bool:
 
 def ask(question: str) -> str:
     """Return the answer to `question`; empty at the end of input."""
+    for number in SIGNALS:  # polars, once imported, has a read go on after Ctrl-C
+        signal.siginterrupt(number, True)
     try:
         return input(f"{question} ").strip()
     except EOFError:

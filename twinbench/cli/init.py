@@ -31,6 +31,15 @@ Python = Annotated[
         " that of twinbench.",
     ),
 ]
+Server = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        show_default=False,
+        help="What serves it: uvicorn, granian, hypercorn or gunicorn (a WSGI app too), installed"
+        " where the app is. Default: uvicorn.",
+    ),
+]
 Variables = Annotated[list[str], typer.Option(metavar="NAME=VALUE", help="Variable of that app.")]
 
 
@@ -74,6 +83,8 @@ def init(
     after_dir: Folder = None,
     before_python: Python = None,
     after_python: Python = None,
+    before_server: Server = "",
+    after_server: Server = "",
     env: Annotated[
         list[str],
         typer.Option(
@@ -129,6 +140,7 @@ def init(
         command=command,
         folders=folders,
         pythons=(before_python, after_python),
+        servers=(before_server, after_server),
         envs=(
             both | environment(before_env, "--before-env"),
             both | environment(after_env, "--after-env"),
@@ -146,7 +158,7 @@ def _questions(apps: tuple[str, str], folders: Folders) -> tuple[tuple[str, str]
     """Return apps and folders, those that are missing from the user."""
     before = apps[0] or ask("First app, the baseline (such as shop_sync.main:app):")
     after = apps[1] or ask("Second app (empty: both are in the first, under two paths):")
-    if before == after and not any(folders):
+    if before and before == after and not any(folders):
         answers = [ask(f"Folder of the {which} app (empty: this one):") for which in SIDES]
         folders = (Path(answers[0] or "."), Path(answers[1] or "."))
     return (before, after), folders

@@ -45,6 +45,7 @@ OnStatus = Callable[[str], None]
 # As long as the preflight waits by default; a slower route needs a plan by hand.
 TRY_S = 10.0
 MOST_TRIED = 60  # GET routes; with two requests each they take a few seconds
+WSGI_CALLED_AS_ASGI = "required positional argument"  # in the TypeError that Python raises
 LOG_S = 1.0  # an app prints the reason of a 500 after its response
 MOST_SAID = 20  # lines of an error
 OPENAPI_PATH, DOCS_PATH = "/openapi.json", "/docs"  # FastAPI's defaults
@@ -224,8 +225,10 @@ def _nothing_works(
         "no route answers with a status of 2xx from both sides; name paths with --path:",
         *(f"  {each.label}: {each.why}" for each in left_out[:MOST_SAID]),
     ]
-    lines += _last_outputs(sides, servers)
-    return "\n".join(lines)
+    outputs = list(_last_outputs(sides, servers))
+    if any(WSGI_CALLED_AS_ASGI in output for output in outputs):
+        outputs.append("A WSGI app is served with --before-server or --after-server gunicorn.")
+    return "\n".join([*lines, *outputs])
 
 
 def _last_outputs(sides: Sequence[Side], servers: Sequence[Server]) -> Iterator[str]:

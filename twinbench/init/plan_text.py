@@ -182,6 +182,8 @@ def _target(draft: PlanDraft, side: Side, folder: Path) -> Iterator[str]:
         is_imported = key == "cwd" and "app" in side.table
         note = "  # imported from there, and run there" if is_imported else ""
         yield f"{key} = {toml(shown)}{note}"
+    if "env" not in side.table and "url" not in side.table:
+        yield '# env = { DATABASE_URL = "sqlite:///{scratch}/app.db" }  # fresh at every start'
     if side.prefix:
         yield f"vars = {toml({'prefix': side.prefix})}  # replaces {PREFIX} below"
 

@@ -35,6 +35,7 @@ class Given:
     folders: tuple[Path | None, Path | None] = (None, None)
     pythons: tuple[Path | None, Path | None] = (None, None)
     envs: tuple[Mapping[str, str], Mapping[str, str]] = field(default=({}, {}))
+    servers: tuple[str, str] = ("", "")
     prefixes: tuple[str, ...] = ()
     ready: str = ""
 
@@ -115,7 +116,9 @@ def _check(given: Given) -> None:
 def _table(given: Given, number: int) -> dict[str, Any]:
     app, kind = given.apps[number], given.kind_of(given.apps[number])
     folder, python, env = given.folders[number], given.pythons[number], given.envs[number]
-    side = NAMES[number]
+    side, server = NAMES[number], given.servers[number]
+    if server and kind != "app":
+        raise InitError(f"--{side}-server is for an import string; {app} has its own server")
     if kind == "url":
         if folder or python or env or given.command:
             raise InitError(
@@ -131,6 +134,8 @@ def _table(given: Given, number: int) -> dict[str, Any]:
             raise InitError(f"--{side}-python is for an import string: name it in the command")
         if kind == "app" and (found := _python(python, cwd, side)):
             table["python"] = found
+    if server:
+        table["server"] = server
     if env:
         table["env"] = dict(env)
     if given.ready:
