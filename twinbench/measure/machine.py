@@ -3,6 +3,7 @@
 Readers of /proc, /sys and cgroups never raise: what is missing or malformed is unknown.
 """
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -10,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -150,8 +151,11 @@ def remarks(machine: Machine, workers: int, busy: Sequence[BusyProcess] = ()) ->
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, SQLite and PACKAGES."""
-    found = {name: version(name) for name in PACKAGES}
+    """Return the versions of Python, SQLite and those of PACKAGES that are installed."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
     return {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version} | found
 
 

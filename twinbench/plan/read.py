@@ -15,14 +15,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from twinbench.paths import ROOT
+from twinbench.paths import NEEDS_CHECKOUT, SCENARIOS
 from twinbench.plan.feed import read_feed
 from twinbench.plan.models import Plan, Scenario, Service, Target
 from twinbench.plan.prepared import check_prepared
 from twinbench.plan.requests import Request, SetupRequest
 from twinbench.text import UserError, did_you_mean, one_line
 
-SCENARIOS = ROOT / "loadtests" / "scenarios"
 MAX_BYTES = 1 << 18  # fifty times our longest plan; to read and check it takes a second or two
 MAX_UPLOAD_BYTES = 1 << 28  # held in memory, once for each process of the generator
 # A plan needs five levels, and has a JSON body in them. Python cannot print far more.
@@ -104,6 +103,8 @@ def _with_use(item: Any, n: int, path: Path) -> Any:
     if use not in scenario_names():
         what = f"there is no scenario '{one_line(use, MAX_SHOWN)}'"
         near = did_you_mean(use, scenario_names())
+        if not SCENARIOS.is_dir():
+            near = f"; a built-in one {NEEDS_CHECKOUT}: give its requests"
         raise _error(path, f"scenarios[{n}].use", what + near)
     return {"name": use} | read_scenario(use) | item
 

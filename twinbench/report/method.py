@@ -51,7 +51,7 @@ LIMITS = (
 )
 RUNS_ALREADY = "was running before: not fresh, not pinned, no memory limit"
 TELEMETRY = {"inside": "", "outside": "telemetry from outside", "none": "no telemetry"}
-OWN_APPS = "apps."  # the built-in pair, on SQLite
+OWN_APPS = ("apps.sync_app.", "apps.async_app.")  # on SQLite
 LIMIT_OF_SQLITE = "SQLite has no asynchronous driver: aiosqlite runs one thread per connection."
 REMARKS = "remarks"
 # A row has about 200 bytes, and a page at most 2 MB.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from twinbench.paths import PLANS, ROOT
+from twinbench.paths import PLANS
 from twinbench.plan import Plan, PlanError, read_plan, read_scenario, scenario_names
 from twinbench.run import read_plan_here
 from twinbench.text import MAX_CHARACTERS
@@ -360,12 +360,12 @@ def test_uploads_of_a_scenario_file_are_relative_to_it(
         read_plan(write_plan(tmp_path, PLAN))
 
 
-def test_the_login_in_the_readme_is_a_valid_plan(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    [example] = [part for part in readme.split("```") if "[[scenarios.setup]]" in part]
-    head = PLAN.partition("[[scenarios]]")[0]
-    plan = read_plan(write_plan(tmp_path, head + example.removeprefix("toml\n")))
-    assert plan.scenarios[0].setup[0].capture == {"token": "access_token"}
+def test_built_in_scenario_needs_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twinbench.plan.read.SCENARIOS", tmp_path / "scenarios")
+    with pytest.raises(PlanError, match="checkout of twinbench, and this is an installed"):
+        read_plan(write_plan(tmp_path, PLAN))
 
 
 @pytest.mark.parametrize("path", sorted(PLANS.glob("*.toml")), ids=lambda path: path.stem)
