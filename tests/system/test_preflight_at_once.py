@@ -22,21 +22,6 @@ DRIFTS = {
 }
 # Worst first. The status has consequences for the SQL, the commits and the rows.
 TOLD = ("status", "bytes", "SQL", "commits", "final database", "headers", "OpenAPI", "settings")
-TARGETS = PLAN[PLAN.index("targets = [") : PLAN.index("[[scenarios]]")]
-TABLES = """
-[[targets]]
-name = "one"
-cwd = "."
-env = { FOLDER = "{scratch}" }
-app = "one:app"
-
-[[targets]]
-name = "two"
-cwd = "."
-env = { FOLDER = "{scratch}", LOG = "1" }
-app = "two:app"
-
-"""
 
 
 def drifted() -> str:
@@ -63,7 +48,8 @@ def pasted(plan: str, message: str) -> str:
 
 
 def test_what_a_check_prints_makes_the_next_one_pass(tmp_path: Path) -> None:
-    plan = PLAN.replace(TARGETS, TABLES) + OTHERS
+    before, two, after = (PLAN + OTHERS).partition('name = "two"')
+    plan = before + two + after.replace("env = {", 'env = { LOG = "1",')
     plan_file = write_pair(tmp_path, plan=plan)
     (tmp_path / "two.py").write_text(drifted())
     refused = twinbench("check", "plan.toml", cwd=tmp_path)
@@ -87,8 +73,9 @@ def test_what_a_check_prints_makes_the_next_one_pass(tmp_path: Path) -> None:
 
 def test_all_problems_of_all_targets_are_told(tmp_path: Path) -> None:
     """One responds otherwise than the plan expects, and one does not start."""
-    three = TABLES[TABLES.rindex("[[targets]]") :].replace("two", "three")
-    plan = PLAN.replace(TARGETS, TABLES + three).replace(', LOG = "1"', "") + OTHERS
+    begin, end = PLAN.rindex("[[targets]]"), PLAN.index("[[scenarios]]")
+    three = PLAN[begin:end].replace("two", "three")
+    plan = PLAN[:end] + three + PLAN[end:] + OTHERS
     plan = plan.replace('name = "rows"', 'name = "rows"\ntargets = ["one", "two"]', 1)
     write_pair(tmp_path, '"/rows', '"/lines', plan)
     (tmp_path / "three.py").write_text("raise SystemExit('no database')")

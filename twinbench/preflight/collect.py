@@ -160,7 +160,9 @@ class _Collector:
             self._problems.append(Problem(f"{self._who},", str(error)))
         problems = tuple(self._problems)
         setup_s = fmean(self._setup_s) if self._setup_s else 0.0
-        return Observation(self._server.target, self._requests, facts, work, problems, setup_s)
+        # As the plan has it: that of the server has the addresses of services.
+        target = self._plan.target(self._server.target.name)
+        return Observation(target, self._requests, facts, work, problems, setup_s)
 
     def _collect(self, scenarios: Sequence[Scenario]) -> Work | None:
         """Collect all facts, and return the last work. Raises _EndedError, DatabaseError."""
