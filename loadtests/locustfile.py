@@ -7,7 +7,6 @@ The same users as in a run, with Locust's own statistics. Choose the scenario on
 import itertools
 import logging
 from argparse import ArgumentParser
-from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -18,9 +17,9 @@ from locust.env import Environment
 
 from twinbench.exchange import ExchangeError, send_setup
 from twinbench.load.connection import NO_RESPONSE, TimedResponse
-from twinbench.load.requests import PreparedRequest, prepare_requests
+from twinbench.load.requests import START_STEP, PreparedRequests, prepare_requests
 from twinbench.load.users import ClosedUser, ScenarioUser
-from twinbench.plan import Request, SetupRequest, read_scenario, scenario_names
+from twinbench.plan import Request, Scenario, read_scenario, scenario_names
 
 NS_PER_MS = 1e6
 SEED = 1
@@ -71,20 +70,21 @@ class LocustUser(ClosedUser):
     start_event = Event()
     active_users: ClassVar[list[ScenarioUser]] = []
     # Replaced when a scenario is chosen, before `start_event` is set.
-    requests: ClassVar[Sequence[PreparedRequest]] = ((0, 0, b""),)
+    requests: ClassVar[PreparedRequests] = PreparedRequests(((0, 0, b""),))
 
 
 @events.test_start.add_listener
 def choose_scenario(environment: Any, **_: Any) -> None:
     """Send the setup of the chosen scenario, and let the users start."""
     options: Any = environment.parsed_options
-    table = read_scenario(options.scenario)
-    requests = [Request.model_validate(item) for item in table["requests"]]
-    setup = [SetupRequest.model_validate(item) for item in table.get("setup", [])]
+    table = {"name": options.scenario, "closed": [1]} | read_scenario(options.scenario)
+    scenario = Scenario.model_validate(table)
     host = environment.host or LocustUser.host
     parts = urlsplit(host)
     try:
-        captures = send_setup(setup, parts.hostname or "", parts.port or 80, SETUP_TIMEOUT_S, SEED)
+        if scenario.feed or scenario.identities:
+            raise ExchangeError("its users have values of their own, which only a run sends")
+        values = send_setup(scenario, parts.hostname or "", parts.port or 80, SETUP_TIMEOUT_S, SEED)
     except ExchangeError as error:
         logging.error("%s: %s", host, error)
         environment.process_exit_code = 1
@@ -92,6 +92,9 @@ def choose_scenario(environment: Any, **_: Any) -> None:
         # The runner cannot quit while it starts.
         gevent.spawn_later(0, environment.runner.quit)
         return
-    LocustUser.requests = prepare_requests(requests, host, SEED, captures)
-    LocustUser.sink = LocustStatistics(environment, requests)
+    LocustUser.requests = PreparedRequests(
+        prepare_requests(scenario.requests, host, SEED, values.server, sequence=scenario.sequence),
+        step=START_STEP * scenario.cycle,
+    )
+    LocustUser.sink = LocustStatistics(environment, scenario.requests)
     LocustUser.start_event.set()

@@ -13,7 +13,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from twinbench.interruption import interruptible
-from twinbench.plan import Captures, SetupRequest, render
+from twinbench.plan import (
+    NO_CAPTURES,
+    Captures,
+    Scenario,
+    SetupRequest,
+    render,
+    rows_of_users,
+)
 
 # More than any response that is worth measuring.
 MAX_BODY_BYTES = 1 << 28
@@ -59,16 +66,33 @@ def exchange(request: bytes, host: str, port: int, timeout_s: float) -> Response
         raise ExchangeError(f"no HTTP response ({reason})") from None
 
 
+class Values(NamedTuple):
+    """Values for a scenario's requests: those of the server, and those of each user."""
+
+    server: Captures
+    users: Sequence[Captures]
+
+
+NO_VALUES = Values(NO_CAPTURES, ())
+
+
 def send_setup(
-    requests: Sequence[SetupRequest], host: str, port: int, timeout_s: float, seed: int
-) -> dict[str, str]:
-    """Send the setup requests of a scenario; return the captured values. Raises ExchangeError."""
+    scenario: Scenario, host: str, port: int, timeout_s: float, seed: int, address: str = ""
+) -> Values:
+    """Send the setup requests of a scenario; return the captured values. Raises ExchangeError.
+
+    Users follow one another: whatever they create gets the same ids in every target. `address`:
+    to connect to, where it is not that of `host`.
+    """
     rng = random.Random(seed)
-    captures: dict[str, str] = {}
-    for request in requests:
-        payload = render(request, f"{host}:{port}", rng, captures).whole
+    server: dict[str, str] = {}
+    feed = scenario.feed if scenario.feed and scenario.feed.per == "user" else None
+    users = rows_of_users(feed, scenario.identities)
+
+    def send(request: SetupRequest, values: Captures) -> Captures:
+        payload = render(request, f"{host}:{port}", rng, values).whole
         try:
-            response = exchange(payload, host, port, timeout_s)
+            response = exchange(payload, address or host, port, timeout_s)
         except ExchangeError as error:
             raise ExchangeError(f"{request.label} was answered with {error}") from None
         if response.status != request.expect:
@@ -76,8 +100,18 @@ def send_setup(
                 f"{request.label} was answered with {response.status}, the plan expects"
                 f" {request.expect}"
             )
-        captures |= capture(request, response)
-    return captures
+        return capture(request, response)
+
+    for request in scenario.setup:
+        if request.per == "server":
+            server |= send(request, server)
+            continue
+        for number, own in enumerate(users, 1):
+            try:
+                own.update(send(request, {**server, **own}))
+            except ExchangeError as error:
+                raise ExchangeError(f"user {number} of {len(users)}, {error}") from None
+    return Values(server, users)
 
 
 def capture(request: SetupRequest, response: Response) -> Captures:

@@ -19,14 +19,18 @@ from twinbench.plan import Arrivals, Load, Request
 
 
 class JobTarget(BaseModel):
-    """Server of a job.
+    """Server of a job, and what is sent to it: `host` is its URL, `address` what users connect to.
 
+    `captures`: values of names in braces; `users`: those of each user, none if all are alike.
     `preconnect` users connect before the load, `preconnect_batch` at a time; the others when they
     are needed.
     """
 
     host: str
+    address: str
+    requests: list[Request]
     captures: dict[str, str]
+    users: list[dict[str, str]] = []
     preconnect: int
     preconnect_batch: int
     records: Path
@@ -36,12 +40,14 @@ class Job(BaseModel):
     """The share of one generator process in the load of one or more targets, in turns.
 
     Process number `process` has every `processes`-th user of a closed load, or arrival of an open
-    one. Arrivals that find `in_flight` requests of this process unanswered are dropped. `turns`
-    and `load_s`: how many turns a target has at most, and how long they are together.
+    one. Requests are drawn by weight, or sent in `sequence`; each takes the next of `rows`, if
+    there are any. Arrivals that find `in_flight` requests of this process unanswered are dropped.
+    `turns` and `load_s`: how many turns a target has at most, and how long they are together.
     """
 
     targets: list[JobTarget]
-    requests: list[Request]
+    sequence: bool = False
+    rows: list[dict[str, str]] = []
     load: Load
     arrivals: Arrivals
     in_flight: int

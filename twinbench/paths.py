@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-PLANS = ROOT / "loadtests" / "plans"
+PACKAGE = Path(__file__).parent
+# Of the checkout. In an installed package none of these exist.
+ROOT = PACKAGE.parent
+PLANS, SCENARIOS = ROOT / "loadtests" / "plans", ROOT / "loadtests" / "scenarios"
+NEEDS_CHECKOUT = "comes with a checkout of twinbench, and this is an installed package"
+OWN_PLAN = Path("twinbench.toml")  # written by `init`; `run` and `check` take it by themselves
 RUNS, LATEST = Path("reports/runs"), Path("reports/latest")

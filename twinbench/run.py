@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +16,9 @@ from twinbench.interruption import defer_signals
 from twinbench.measure import machine
 from twinbench.measure.busy import BusyProcess, BusyWatch
 from twinbench.measure.rig import Rig
+from twinbench.measure.running import refusal
 from twinbench.noise import earlier_noise
-from twinbench.plan import Plan, PlanError, read_plan
+from twinbench.plan import Plan, PlanError, Wishes, read_plan
 from twinbench.plan.duration import (
     LEAST_BLOCKS,
     Noise,
@@ -26,6 +27,7 @@ from twinbench.plan.duration import (
     fitted,
 )
 from twinbench.preflight.check import check
+from twinbench.preflight.findings import unwritten_reasons
 from twinbench.preflight.result import PreflightPair
 from twinbench.progress import run_progress, status
 from twinbench.remarks import remarked
@@ -36,7 +38,12 @@ from twinbench.text import count, duration, parse_duration
 
 # Measured on two cores, for a plan that has a `time`.
 REPORT_AND_SELF_CHECK_S = 12.0
-FEW_BLOCKS = "The plan has few blocks ({}): with fewer than 5, intervals are very wide."
+FEW_BLOCKS = "The plan has few blocks ({}): with fewer than 5, intervals are very wide; set {}."
+RUNNING = (
+    "'{0}' was running before, at {1}: it is not fresh for each block, not pinned to cores, and has"
+    " no memory limit."
+)
+NO_PID = " Without its pid there is no telemetry of '{0}'."
 # One for all users of the machine. TWINBENCH_LOCK names another file: tests set it.
 LOCK = Path("/tmp/twinbench.lock")  # noqa: S108  # opened without following links
 
@@ -48,22 +55,26 @@ class InterruptedRunError(Exception):
 def run_plan(
     plan_file: Path,
     runs: Path,
-    wishes: Mapping[str, str | None] | None = None,
+    wishes: Wishes | None = None,
     *,
+    only: Sequence[str] = (),
     resume: bool,
     console: Console,
     watch: BusyWatch | None = None,
+    remote: bool = False,
 ) -> Store:
     """Make all measurements of a plan that are missing and return the run folder.
 
-    `wishes` are for keys of the plan, `time` and `precision`; `watch` has begun already, if given.
-    Raises PlanError, PreflightError, StoreError and InterruptedRunError.
+    `wishes` and `only` as in `read_plan`; `watch` has begun already, if given; `remote`: running
+    servers may be on other machines. Raises PlanError, PreflightError, StoreError and
+    InterruptedRunError.
     """
     began = now()
-    plan = read_plan_here(plan_file, wishes)
+    plan = read_plan_here(plan_file, wishes, only, remote=remote)
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
+            _print_remarks(before := _plan_remarks(plan), console)
             load = _machine_load(watch or BusyWatch(), console)
             rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
             rig.start_generator()
@@ -75,15 +86,15 @@ def run_plan(
                 campaign.begin_session(store, began)
             else:
                 spent_s = (now() - began).total_seconds()
-                plan = _fitted(plan, plan_file, spent_s, rig.start_s, noise)
+                plan = _fitted(plan, plan_file, spent_s, rig, noise)
                 store = campaign.new_run(
                     plan, str(plan_file), rig.cores, runs, load.load_average, began
                 )
             rig.plan = store.manifest().plan
             store.update_latest_link(runs.parent / "latest")
-            _keep_checks(store, pairs, load, console)
+            _keep_checks(store, pairs, load, before, console)
             _self_check(store, rig, runs, console)
-            console.print(_announcement(store, rig.start_s, noise), markup=False)
+            console.print(_announcement(store, rig, noise), markup=False)
             _measure(store, rig, console)
             _measure_more(store, rig, console)
     except KeyboardInterrupt:
@@ -92,26 +103,54 @@ def run_plan(
 
 
 def _keep_checks(
-    store: Store, pairs: list[PreflightPair], load: "_MachineLoad", console: Console
+    store: Store,
+    pairs: list[PreflightPair],
+    load: "_MachineLoad",
+    printed: Sequence[str],
+    console: Console,
 ) -> None:
-    """Keep and print what a reader should know of plan, machine and targets."""
+    """Keep and print what a reader should know of plan, machine and targets.
+
+    Remarks that are `printed` already are kept only.
+    """
     _keep_preflight(pairs, store)
     manifest = store.manifest()
-    plan = manifest.plan
-    few = (
-        [FEW_BLOCKS.format(plan.blocks)]
-        if plan.blocks < LEAST_BLOCKS and not plan.precision
-        else []
-    )
-    workers = max(target.workers for target in plan.targets)
+    workers = max(target.workers for target in manifest.plan.targets)
     of_machine = machine.remarks(manifest.machine, workers, load.busy)
-    _add_remarks(store, [*few, *of_machine, *load.remarks], console)
+    for remark in printed:
+        store.remark(remark)
+    fitted = [each for each in _plan_remarks(manifest.plan) if each not in printed]
+    _add_remarks(store, [*fitted, *of_machine, *load.remarks], console)
     _print_unequal(pairs, console)
 
 
-def read_plan_here(plan_file: Path, wishes: Mapping[str, str | None] | None = None) -> Plan:
-    """Return the plan in `plan_file`. Raises PlanError if this machine cannot measure it."""
-    plan = read_plan(plan_file, wishes or {})
+def _plan_remarks(plan: Plan) -> list[str]:
+    """Return what a reader should know of a plan before it is measured."""
+    few = []
+    if plan.blocks < LEAST_BLOCKS and not plan.precision:
+        more = "a longer time" if plan.time else f"blocks = {LEAST_BLOCKS} or more"
+        few = [FEW_BLOCKS.format(plan.blocks, more)]
+    running = [
+        RUNNING.format(target.name, target.url)
+        + NO_PID.format(target.name) * (target.telemetry_from == "none")
+        for target in plan.targets
+        if target.url
+    ]
+    return [*few, *running, *unwritten_reasons(plan)]
+
+
+def read_plan_here(
+    plan_file: Path,
+    wishes: Wishes | None = None,
+    only: Sequence[str] = (),
+    *,
+    remote: bool = False,
+) -> Plan:
+    """Return the plan in `plan_file`. Raises PlanError if this machine cannot measure it.
+
+    `remote`: running servers may be on other machines.
+    """
+    plan = read_plan(plan_file, wishes, only)
     if plan.processes > (most := machine.usable_cores()):
         raise PlanError(
             f"{plan_file}: processes = {plan.processes}: each generator process needs a core, and"
@@ -123,10 +162,13 @@ def read_plan_here(plan_file: Path, wishes: Mapping[str, str | None] | None = No
             f"{plan_file}: scenario '{with_open[0]}' has open loads, which need Linux (timerfd);"
             " remove its 'open', or measure on Linux"
         )
+    for number, target in enumerate(plan.targets):
+        if target.url and (why := refusal(target, remote=remote)):
+            raise PlanError(f"{plan_file}: targets[{number}].{why}")
     return plan
 
 
-def _fitted(plan: Plan, plan_file: Path, spent_s: float, start_s: float, noise: Noise) -> Plan:
+def _fitted(plan: Plan, plan_file: Path, spent_s: float, rig: Rig, noise: Noise) -> Plan:
     """Return `plan` with the blocks and seconds that fit into its `time`, if it has one.
 
     Half of the time is for the blocks that its `precision` may add. Raises PlanError.
@@ -135,20 +177,23 @@ def _fitted(plan: Plan, plan_file: Path, spent_s: float, start_s: float, noise: 
         return plan
     left_s = parse_duration(plan.time) - spent_s - REPORT_AND_SELF_CHECK_S
     usable_s = left_s / 2 if plan.precision else left_s
-    if plan.precision and estimated_s(plan, start_s) <= usable_s:
+    if plan.precision and estimated_s(plan, rig.start_s, rig.setup_s) <= usable_s:
         return plan
     try:
-        return fitted(plan, usable_s, start_s, noise)
+        return fitted(plan, usable_s, rig.start_s, noise, rig.setup_s)
     except ValueError as error:
         beside = f"; {duration(spent_s + REPORT_AND_SELF_CHECK_S)} of it are for checks and report"
         half = ", and half of the rest for precision" if plan.precision else ""
         raise PlanError(f"{plan_file}: time = {plan.time}: {error}{beside}{half}") from None
 
 
-def check_only(plan_file: Path, console: Console) -> list[PreflightPair]:
-    """Run the preflight of a plan and return its comparisons."""
-    plan = read_plan_here(plan_file)
+def check_only(
+    plan_file: Path, console: Console, only: Sequence[str] = (), *, remote: bool = False
+) -> list[PreflightPair]:
+    """Run the preflight of a plan, of scenarios `only`, and return its comparisons."""
+    plan = read_plan_here(plan_file, only=only, remote=remote)
     with machine_lock(), contextlib.ExitStack() as stack:
+        _print_remarks(_plan_remarks(plan), console)
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         with status(console) as on_status:
             return check(plan, str(plan_file), rig, on_status)
@@ -213,6 +258,11 @@ def _add_remarks(store: Store, remarks: Sequence[str], console: Console) -> None
     """Keep and print remarks on the run as a whole."""
     for remark in remarks:
         store.remark(remark)
+    _print_remarks(remarks, console)
+
+
+def _print_remarks(remarks: Sequence[str], console: Console) -> None:
+    for remark in remarks:
         console.print(f"Remark: {remark}", markup=False)
 
 
@@ -226,7 +276,7 @@ def _keep_preflight(pairs: list[PreflightPair], store: Store) -> None:
 def _print_unequal(pairs: Sequence[PreflightPair], console: Console) -> None:
     """Print the pairs that were not compared in every aspect."""
     for pair in pairs:
-        if pair.expected_differences or pair.not_compared:
+        if pair.expected_differences or pair.missing or pair.declared:
             console.print(pair.summary, markup=False)
 
 
@@ -295,10 +345,13 @@ def _find_unfinished(plan: Plan, plan_file: Path, runs: Path, console: Console) 
         )
     begun = store.manifest().plan
     chosen = {"blocks": begun.blocks, "measure_s": begun.measure_s} if plan.time else {}
-    if begun != plan.model_copy(update=chosen):
+    current = plan.model_copy(update=chosen)
+    changed = [key for key in Plan.model_fields if getattr(begun, key) != getattr(current, key)]
+    if changed:
         raise PlanError(
-            f"{plan_file}: changed since {store.folder.name} was started; undo the change to resume"
-            " it, or start again without --resume"
+            f"{plan_file}: {', '.join(changed)} changed since"
+            f" {store.folder.name} was started; undo the change to resume it (--only, --blocks,"
+            " --time, --precision as then), or start again without --resume"
         )
     return store
 
@@ -307,7 +360,11 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
     """Raise StoreError if the machine or a package version changed since the run was started."""
     manifest = store.manifest()
     before = {**manifest.versions, **manifest.machine.settings()}
-    current = {**machine.versions(), **machine.describe(rig.cores).settings()}
+    current = {
+        **machine.versions(),
+        **machine.server_versions(manifest.plan),
+        **machine.describe(rig.cores).settings(),
+    }
     if changed := [name for name in before if before[name] != current.get(name)]:
         raise StoreError(
             f"{store.folder.name}: measured with another {', '.join(changed)};"
@@ -315,15 +372,16 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
         )
 
 
-def _announcement(store: Store, start_s: float, noise: Noise) -> str:
+def _announcement(store: Store, rig: Rig, noise: Noise) -> str:
     """Return what will be measured, for how long, and which difference it will probably show."""
     manifest, todo = store.manifest(), len(campaign.pending(store))
     plan, total = manifest.plan, len(manifest.planned())
     done = total - todo
     kept = f"{done} of {total} measurements are kept, " if done else ""
+    estimate_s = estimated_s(plan, rig.start_s, rig.setup_s)
     lines = [
         f"{kept}{todo} measurements to make in {count(plan.blocks, 'block')}, about"
-        f" {duration(estimated_s(plan, start_s) * todo / total)}. Run folder: {store.folder}"
+        f" {duration(estimate_s * todo / total)}. Run folder: {store.folder}"
     ]
     if any(len(plan.targets_of(scenario)) > 1 for scenario in plan.scenarios):
         expected = expected_difference(plan, noise)

@@ -134,6 +134,8 @@ def _print_ratio(console: Console, what: str, value: float, least: float) -> Non
 def _ours(driver: LoadGenerator, url: str, folder: Path) -> Speed:
     target = JobTarget(
         host=url,
+        address=HOST,
+        requests=[Request(path="/")],
         captures={},
         preconnect=USERS,
         preconnect_batch=USERS,
@@ -142,7 +144,6 @@ def _ours(driver: LoadGenerator, url: str, folder: Path) -> Speed:
     driver.begin(
         Job(
             targets=[target],
-            requests=[Request(path="/")],
             load=Load("closed", USERS),
             arrivals="poisson",
             in_flight=USERS,

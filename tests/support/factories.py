@@ -14,11 +14,14 @@ from twinbench.analyse.results import (
     Timing,
 )
 from twinbench.measure.control import Work
+from twinbench.paths import ROOT
 from twinbench.plan import Load, Plan
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import Check, Floor, SelfCheck
 from twinbench.store import Machine, Manifest, Session, now
 
+# The external API of the built-in apps, as a service in a plan's table.
+UPSTREAM = {"name": "upstream", "app": "apps.upstream.main:app", "cwd": str(ROOT)}
 STARTED = "2026-01-17T12:00:00+00:00"
 EIGHT_USERS = Load("closed", 8)
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from pydantic import BaseModel
 
+from tests.support import factories
 from tests.support.processes import BEHAVING, command, marked_environment
 from twinbench.analyse.results import CellResult
 from twinbench.analyse.run import NO_REQUESTS, analyse_cell
@@ -77,6 +78,7 @@ def plan(*behaviours: str, processes: int = 1) -> Plan:
             "measure_s": 0.4,
             "collapse_s": COLLAPSE_S,
             "processes": processes,
+            "services": [factories.UPSTREAM],
             "targets": targets,
             "scenarios": [scenario | {"open": [400]}, long],
         }

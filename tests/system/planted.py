@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support.factories import UPSTREAM
+
 APP = """
 import asyncio
 import functools
@@ -106,16 +108,30 @@ def upload(authorization: str = Header()) -> dict[str, str]:
         connection.execute(insert(rows).values(name=name))
     return {"file": name + ".jpg", "at": datetime.now(UTC).isoformat(timespec="seconds")}
 """
-PLAN = """
+PLAN = f"""
 name = "pair"
-targets = [
-    { name = "one", cwd = ".", env = { FOLDER = "{scratch}" }, app = "one:app" },
-    { name = "two", cwd = ".", env = { FOLDER = "{scratch}" }, app = "two:app" },
-]
+
+[[services]]
+name = "upstream"
+app = "{UPSTREAM["app"]}"
+cwd = "{UPSTREAM["cwd"]}"
+
+[[targets]]
+name = "one"
+cwd = "."
+env = {{ FOLDER = "{{scratch}}", UPSTREAM_URL = "{{services.upstream.url}}" }}
+app = "one:app"
+
+[[targets]]
+name = "two"
+cwd = "."
+env = {{ FOLDER = "{{scratch}}", UPSTREAM_URL = "{{services.upstream.url}}" }}
+app = "two:app"
+
 [[scenarios]]
 name = "rows"
 closed = [1]
-requests = [{ path = "/rows/{1..5}" }, { method = "POST", path = "/rows", expect = 201 }]
+requests = [{{ path = "/rows/{{1..5}}" }}, {{ method = "POST", path = "/rows", expect = 201 }}]
 """
 OTHERS = """
 [[scenarios]]

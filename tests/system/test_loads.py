@@ -24,7 +24,8 @@ OPEN = {"open": [RATE], "in_flight": MORE_THAN_ARRIVE}
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with clean_rig(factories.plan(), tmp_path_factory.mktemp("logs")) as found:
+    plan = factories.plan(services=[factories.UPSTREAM])
+    with clean_rig(plan, tmp_path_factory.mktemp("logs")) as found:
         yield found
 
 

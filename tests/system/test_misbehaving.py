@@ -76,7 +76,7 @@ def test_a_server_that_dies_is_quoted(rig: Rig, tmp_path: Path, load: Load) -> N
         (SERVER, WINDOW, f"'wait' died while it was measured: it {KILLED}"),
         (GENERATOR, WARM_UP, f"the load generator {KILLED}"),
         (GENERATOR, WINDOW, f"the load generator {KILLED}"),
-        (UPSTREAM, WINDOW, f"the external API that the apps call died while .*: it {KILLED}"),
+        (UPSTREAM, WINDOW, f"service 'upstream' died: it {KILLED}"),
     ],
 )
 def test_a_process_killed_in_a_cell_costs_that_cell(
@@ -110,7 +110,7 @@ def test_a_process_killed_between_cells_costs_the_next(
     faults.assert_fine(rig, tmp_path)
 
 
-def test_an_upstream_killed_between_cells_is_replaced(rig: Rig, tmp_path: Path) -> None:
+def test_a_service_killed_between_cells_is_replaced(rig: Rig, tmp_path: Path) -> None:
     faults.assert_fine(rig, tmp_path)
     faults.kill_and_wait(UPSTREAM)
     faults.assert_fine(rig, tmp_path)

@@ -27,7 +27,8 @@ OWN_DATABASE = "sqlite3.connect(FILE.parent / 'x').execute('CREATE TABLE x (y)')
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with Rig(factories.plan(), tmp_path_factory.mktemp("logs")) as found:
+    plan = factories.plan(services=[factories.UPSTREAM])
+    with Rig(plan, tmp_path_factory.mktemp("logs")) as found:
         yield found
 
 
@@ -83,63 +84,71 @@ def test_equal_targets_are_started_once(tmp_path: Path, rig: Rig) -> None:
     messages: list[str] = []
     plan = read_plan(write_pair(tmp_path, plan=PLAN + OTHERS))
     [pair] = check(plan, "plan.toml", rig, messages.append)
-    assert messages == ["checking one, two"]
+    assert messages == ["starting upstream", "checking one, two"]
     assert (pair.requests, pair.volatile) == (21, 0)
-    assert pair.not_compared == "SQL, commits (those of SQLite connections that bypass SQLAlchemy)"
+    assert pair.missing_text == "SQL, commits (those of SQLite connections that bypass SQLAlchemy)"
     assert pair.conditions["event loop"] == "uvloop.Loop"
 
 
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
-    ("old", "new", "where", "shown"),
+    ("old", "new", "aspect", "where", "shown"),
     [
-        ('"id": n', '"id": n + 1', "requests[0], draw 1): unequal bytes", '+ "id": '),
-        ("# one more header", 'response.headers["x-a"] = "y"', "unequal headers", "+x-a: y"),
+        ('"id": n', '"id": n + 1', "bytes", "(requests[0], draw 1)", '+ "id": '),
+        ("# one more header", 'response.headers["x-a"] = "y"', "headers", "requests[0]", "+x-a: y"),
         (
             "# one more SELECT",
             "connection.execute(select(rows.c.id).limit(3))",
-            "scenario 'rows': GET /rows/{1..5} (requests[0], draw 1): unequal SQL",
+            "SQL",
+            "scenario 'rows': GET /rows/{1..5} (requests[0], draw 1)",
             "+ LIMIT ? OFFSET ?",
         ),
         (
             "# one more COMMIT",
             "connection.commit()",
-            "scenario 'rows': POST /rows (requests[1]): unequal commits",
+            "commits",
+            "scenario 'rows': POST /rows (requests[1])",
             "+2 commits",
         ),
         (
             "'finished'",
             "'Finished'",
-            "after the last request: unequal final database",
+            "final database",
+            "after the last request",
             "+rows: id=9, name='Finished'",
         ),
-        ("FastAPI(l", 'FastAPI(title="Two", l', "/openapi.json: unequal OpenAPI", '+  "title": '),
+        ("FastAPI(l", 'FastAPI(title="Two", l', "OpenAPI", "/openapi.json", '+  "title": '),
         (
             '(f"sqlite:///{FILE}")',
             '(f"sqlite:///{FILE}", pool_size=7)',
-            "after the last request: unequal settings",
+            "settings",
+            "after the last request",
             "+engine 1: queue: maxsize=7",
         ),
         # Work that is cached from the second or the third time on.
-        (SELECT, CACHED, "draw 1, again): unequal SQL", ""),
-        (SELECT, CACHED_AT_THE_THIRD, "after the others): unequal SQL", ""),
-        ('@app.get("/fetch")', '@app.get("/fetch")\n@functools.cache', "unequal upstream", ""),
+        (SELECT, CACHED, "SQL", "draw 1, again)", ""),
+        (SELECT, CACHED_AT_THE_THIRD, "SQL", "after the others)", ""),
+        ('@app.get("/fetch")', '@app.get("/fetch")\n@functools.cache', "upstream requests", "", ""),
         # Files and databases, during a request and at the start.
-        ('b"\\xff" + body["text"]', 'b"\\xfe" + body["text"]', "(requests[2]): unequal files", ""),
-        ("# one more file", TOUCH, "(requests[2]): unequal files", ""),
-        ("TOKEN = ", f"{TOUCH}\nTOKEN = ", "at its start: unequal files", ""),
-        ("TOKEN = ", f"{OWN_DATABASE}\nTOKEN = ", "unequal final database", ""),
+        ('b"\\xff" + body["text"]', 'b"\\xfe" + body["text"]', "files", "(requests[2])", ""),
+        ("# one more file", TOUCH, "files", "(requests[2])", ""),
+        ("TOKEN = ", f"{TOUCH}\nTOKEN = ", "files", "at its start", ""),
+        ("TOKEN = ", f"{OWN_DATABASE}\nTOKEN = ", "final database", "", ""),
     ],
 )
 def test_a_drift_is_refused(
-    tmp_path: Path, rig: Rig, old: str, new: str, where: str, shown: str
+    tmp_path: Path, rig: Rig, old: str, new: str, aspect: str, where: str, shown: str
 ) -> None:
-    message, *diff = refused(rig, write_pair(tmp_path, old, new, PLAN + OTHERS)).splitlines()
-    assert message.startswith("plan.toml: targets[1]: ")
-    assert where in message
-    assert ": 'two' does not do the same work as 'one'" in message
-    assert [line.partition(",")[0] for line in diff[:2]] == ["--- one", "+++ two"]
-    assert any(line.startswith(shown) for line in diff), diff
+    first, *told = refused(rig, write_pair(tmp_path, old, new, PLAN + OTHERS)).splitlines()
+    assert first.startswith("plan.toml: ")
+    assert first.endswith(" between 'two' and 'one'; nothing was measured")
+    [number] = [
+        n for n, line in enumerate(told) if line.startswith(f"{aspect} of 'two' and 'one': ")
+    ]
+    heading, *diff = told[number:]
+    assert where in heading
+    assert [line.partition(",")[0] for line in diff[:2]] == ["  --- one", "  +++ two"]
+    assert any(line.startswith("  " + shown) for line in diff), diff
 
 
 @pytest.mark.usefixtures("at_once")
@@ -161,22 +170,21 @@ def test_a_drift_is_refused(
 def test_a_condition_that_differs_is_refused(
     tmp_path: Path, rig: Rig, planted: str, shown: str
 ) -> None:
-    message, *diff = refused(rig, write_pair(tmp_path, "# at startup", planted)).splitlines()
-    assert "after the last request: unequal settings" in message
-    assert any(line.startswith(shown) for line in diff)
+    _, message, *diff = refused(rig, write_pair(tmp_path, "# at startup", planted)).splitlines()
+    assert message == "settings of 'two' and 'one': after the last request"
+    assert any(line.startswith("  " + shown) for line in diff)
 
 
 def test_variables_that_differ_must_be_declared(tmp_path: Path, rig: Rig) -> None:
-    *others, two = PLAN.partition('{ name = "two", cwd = ".", env = { ')
-    plan = "".join([*others, 'PYTHONHASHSEED = "7", ', two])
+    one, name, two = PLAN.partition('name = "two"')
+    plan = one + name + two.replace("env = {", 'env = { PYTHONHASHSEED = "7",')
     message = refused(rig, write_pair(tmp_path, plan=plan))
-    assert "unequal environment" in message
-    assert "\nPYTHONHASHSEED is set differently\n" in message
-    assert message.endswith('expected_differences = { "environment" = "..." }')
-    declared = 'app = "two:app", expected_differences = { environment = "a try" }'
+    assert "\n  PYTHONHASHSEED is set differently\n" in message
+    assert message.endswith('expected_differences = { environment = "TODO: why" }')
+    declared = 'app = "two:app"\nexpected_differences = { environment = "a try" }'
     plan = plan.replace('app = "two:app"', declared)
     pair = checked(rig, write_pair(tmp_path, plan=plan))
-    assert pair.declared["environment"] == "PYTHONHASHSEED: a try"
+    assert pair.declared_text == "environment ('two': PYTHONHASHSEED: a try)"
 
 
 PAST = "those of SQLite connections that bypass SQLAlchemy"
@@ -257,11 +265,16 @@ def test_work_after_the_response_counts(
 
 
 @pytest.mark.smoke
-def test_a_refused_run_exits_with_3_and_measures_nothing(tmp_path: Path) -> None:
-    write_pair(tmp_path, "'finished'", "'Finished'")
-    done = twinbench("run", "plan.toml", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "-rows: id=9, name='finished'\n+rows: id=9, name='Finished'\n" in done.stderr
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_refusal_exits_with_3_and_measures_nothing(tmp_path: Path, command: str) -> None:
+    write_pair(tmp_path, "'finished'", "'Finished'", "blocks = 4" + PLAN)
+    done = twinbench(command, "plan.toml", cwd=tmp_path)
+    # What would make the run show little is said before anything is started.
+    [remark] = done.stdout.splitlines()
+    assert remark.startswith("Remark: The plan has few blocks (4)")
+    assert remark.endswith("; set blocks = 5 or more.")
+    assert done.returncode == 3
+    assert "  -rows: id=9, name='finished'\n  +rows: id=9, name='Finished'\n" in done.stderr
     assert not (tmp_path / "reports").exists()
 
 
@@ -278,12 +291,12 @@ def test_volatile_values_are_learned(tmp_path: Path, rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("token_hex(8)", "token_hex(7)", "'two' does not do the same work as 'one'"),
+        ("token_hex(8)", "token_hex(7)", "bytes of 'two' and 'one': in 3 requests, first: "),
         (
             'return {"token": TOKEN}',
             # Another number of entries in every second; the starts are further apart than that.
             'return {"token": TOKEN, **{str(n): "" for n in range(int(time.time()) % 1000)}}',
-            "uploads': setup: GET /token (setup[0]): bytes of 'two' differ in structure",
+            "bytes of 'two' differ in structure from start to start: scenario 'uploads': setup:",
         ),
         (
             '{"token"',
@@ -303,11 +316,13 @@ def test_a_response_without_end_is_refused(tmp_path: Path, rig: Rig) -> None:
     # The first response, which shows that the server is ready, is right.
     plan = TINY.replace("collapse_s = 20.0", "collapse_s = 0.1").replace('"wait"', '"drip", "1"')
     (tmp_path / "plan.toml").write_text(plan)
-    assert refused(rig, tmp_path / "plan.toml") == (
+    assert refused(rig, tmp_path / "plan.toml").splitlines() == [
+        "plan.toml: 1 problem; nothing was measured",
         "plan.toml: targets[0]: 'one', scenario 'get': GET / was answered with a response that did"
         " not end within 0.5 s: end it sooner, set a longer collapse_s, or leave this request out"
-        " of the plan"
-    )
+        " of the plan",
+        "  likewise plan.toml: targets[1]: 'two', scenario 'get': GET /",
+    ]
 
 
 def test_targets_that_cannot_run_at_once_are_refused(tmp_path: Path, rig: Rig) -> None:
@@ -320,7 +335,7 @@ def test_targets_that_cannot_run_at_once_are_refused(tmp_path: Path, rig: Rig) -
 
 
 def test_an_expected_difference_passes_with_its_reason(tmp_path: Path) -> None:
-    plan = PLAN.replace('"two:app"', '"two:app", expected_differences = "tuned by hand"')
+    plan = PLAN.replace('"two:app"', '"two:app"\nexpected_differences = "tuned by hand"')
     write_pair(tmp_path, '"id": n', '"id": n + 1', plan)
     done = twinbench("check", "plan.toml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

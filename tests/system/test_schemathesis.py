@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from apps.shared.security import create_token
+from tests.support import factories
 from tests.support.gated import serving
-from twinbench.measure.rig import UPSTREAM
 from twinbench.measure.server import Server
-from twinbench.plan import Target
+from twinbench.plan import Service, Target
 
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 CHECKS = (
@@ -44,7 +44,7 @@ enabled = false
 @pytest.fixture(params=["sync", "async"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     name = request.param
-    with serving(UPSTREAM) as upstream:
+    with serving(Service.model_validate(factories.UPSTREAM).as_target()) as upstream:
         env = {"UPSTREAM_URL": upstream.url}
         with serving(Target(name=name, app=f"apps.{name}_app.main:app", env=env)) as found:
             yield found

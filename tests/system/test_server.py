@@ -63,6 +63,15 @@ def test_an_app_runs_in_its_folder_and_environment(tmp_path: Path) -> None:
     assert found["value"].startswith("in /")
 
 
+def test_options_of_uvicorn_are_its_configuration(tmp_path: Path) -> None:
+    options = {"server_options": {"headers": [["x-own", "1"]], "server_header": False}}
+    with (
+        serving(target(tmp_path, APP, loop="asyncio", http="h11", **options)) as server,
+        urllib.request.urlopen(server.url, timeout=LONG_S) as response,
+    ):
+        assert (response.headers["x-own"], response.headers["server"]) == ("1", None)
+
+
 WARMING = """
 import asyncio
 from fastapi import FastAPI, Response

@@ -24,13 +24,13 @@ from twinbench.analyse.results import (
     Verdict,
 )
 from twinbench.analyse.statistics import MARGIN
-from twinbench.paths import PLANS, ROOT
-from twinbench.plan import Load, Plan, read_plan
+from twinbench.paths import PACKAGE, PLANS
+from twinbench.plan import SERVICE_ADDRESS, Load, Plan, read_plan
 from twinbench.plan.models import Name
 from twinbench.plan.requests import Count, Strict
 from twinbench.text import number
 
-CLAIMS = ROOT / "twinbench" / "claims.toml"
+CLAIMS = PACKAGE / "claims.toml"
 # If half of all blocks lay beyond a bound, all of five would do so in 1 of 32 runs: below 5 %.
 MIN_BLOCKS = 5
 # A target with other values of these is still the same target.
@@ -294,10 +294,11 @@ def _cells(results: Results, scenario: str, load: Load, targets: Sequence[str]) 
 def _target_names(plan: Plan, scenario: str) -> TargetNames | None:
     """Return the names of the sync and the async app, if the scenario is that of `full`.
 
-    A scenario "wait" of another app must not be judged by claims about ours.
+    A scenario "wait" of another app must not be judged by claims about ours, which come with the
+    checkout.
     """
     content = _content(plan, scenario)
-    if content is None or content != _content(_full(), scenario):
+    if content is None or not PLANS.is_dir() or content != _content(_full(), scenario):
         return None
     sync, other = plan.targets_of(plan.scenario(scenario))[:2]
     return {"sync": sync, "async": other}
@@ -322,4 +323,9 @@ def _content(plan: Plan, name: str) -> list[object] | None:
     ]
     targets = [plan.target(target) for target in plan.targets_of(scenario)[:2]]
     settings = [target.model_dump(exclude=NOT_COMPARED) for target in targets]
-    return [scenario.arrivals, scenario.in_flight, *requests, *settings]
+    for each in settings:
+        # A plan whose scenarios call no service declares none: its address is no setting.
+        each["env"] = {k: v for k, v in each["env"].items() if not SERVICE_ADDRESS.fullmatch(v)}
+    feed = scenario.feed and (scenario.feed.sha256, scenario.feed.per)
+    load = [scenario.arrivals, scenario.in_flight, scenario.sequence, feed]
+    return [*load, *requests, *settings]

@@ -55,6 +55,7 @@ class PairedCells:
     baseline: Target
     candidate: Target
     cells: list[CellResult]
+    expected_differences: str | None
 
     @classmethod
     def of(
@@ -68,7 +69,9 @@ class PairedCells:
             if (cell.scenario, cell.load) == (scenario.name, load)
             and cell.target in (baseline, candidate)
         ]
-        return cls(scenario.name, load, plan.target(baseline), plan.target(candidate), own)
+        targets = plan.target(baseline), plan.target(candidate)
+        reasons = [each.expected_differences_text for each in (*targets, scenario)]
+        return cls(scenario.name, load, *targets, own, "; ".join(filter(None, reasons)) or None)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -159,7 +162,6 @@ def _comparison(
     reasons: list[str],
     decided: LoadDecision | None,
 ) -> Comparison:
-    differences = [t.expected_differences_text for t in (pair.baseline, pair.candidate)]
     return Comparison(
         scenario=pair.scenario,
         load=pair.load,
@@ -175,7 +177,7 @@ def _comparison(
         aa_check=pair.aa_check,
         not_collapsed=pair.not_collapsed,
         collapses=pair.collapses,
-        expected_differences=next(filter(None, differences), None),
+        expected_differences=pair.expected_differences,
         reasons=decided.reasons if decided else reasons,
     )
 

@@ -7,10 +7,16 @@ A command imports what it needs when it runs: `--help` is quick, and a process t
 does not hold matplotlib, which only the report needs.
 """
 
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from twinbench.cli.check import check
-from twinbench.cli.console import err
+from twinbench.cli.console import err, out
+from twinbench.cli.init import init
+from twinbench.cli.list import list_
 from twinbench.cli.report import report
 from twinbench.cli.run import run
 from twinbench.cli.schema import schema
@@ -18,14 +24,41 @@ from twinbench.cli.ui import ui
 from twinbench.interruption import EXIT_CODE, check_interrupted
 from twinbench.text import UserError, one_line
 
+COMMANDS: dict[str, Callable[..., None]] = {
+    "init": init,
+    "check": check,
+    "run": run,
+    "report": report,
+    "list": list_,
+    "ui": ui,
+    "schema": schema,
+}
+
 app = typer.Typer(
     help="def or async def? Measures two implementations of one FastAPI app under the same load.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, report, check, ui, schema):
-    app.command()(command)
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+
+
+def _print_version(value: bool) -> None:  # as typer calls it
+    if value:
+        out.print(f"twinbench {version('twinbench')}", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> int:

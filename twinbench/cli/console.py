@@ -1,5 +1,8 @@
 """Consoles and arguments that several commands share."""
 
+import contextlib
+import signal
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +11,9 @@ import typer
 from rich.console import Console
 from rich.segment import Segment
 
-from twinbench.text import printable
+from twinbench.interruption import SIGNALS
+from twinbench.paths import NEEDS_CHECKOUT, OWN_PLAN, PLANS
+from twinbench.text import UserError, printable
 
 
 class PrintableConsole(Console):
@@ -23,6 +28,70 @@ class PrintableConsole(Console):
 out = PrintableConsole(highlight=False, soft_wrap=True)
 err = PrintableConsole(stderr=True, highlight=False, soft_wrap=True)
 
+Remote = Annotated[bool, typer.Option("--remote", help="Allow a url that is not of this machine.")]
+
+
+def _scenario_names(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the scenarios of the plan on the command line, for a shell that completes them."""
+    from twinbench.plan import read_plan
+
+    with contextlib.suppress(UserError):
+        # While an option has no value yet, the arguments are left unparsed.
+        named = next(filter(None, (context.params.get("plan"), *context.args)), None)
+        plan = read_plan(chosen_plan(named and Path(named)))
+        return [s.name for s in plan.scenarios if s.name.startswith(incomplete)]
+    return []
+
+
 PlanFile = Annotated[
-    Path, typer.Argument(metavar="PLAN", help="A plan (TOML), such as loadtests/plans/bench.toml.")
+    Path | None,
+    typer.Argument(
+        metavar="PLAN",
+        show_default=False,
+        help="A plan (TOML). Left out: ./twinbench.toml, else the built-in plan bench.",
+    ),
 ]
+Only = Annotated[
+    list[str],
+    typer.Option(
+        "--only",
+        metavar="SCENARIO",
+        show_default=False,
+        autocompletion=_scenario_names,
+        help="Only this scenario of the plan, repeatable. Default: all.",
+    ),
+]
+RunsFolder = Annotated[Path, typer.Option(help="The folder that run folders are kept in.")]
+
+
+def chosen_plan(plan: Path | None) -> Path:
+    """Return the plan that was named, else that of this folder, else the built-in one.
+
+    Raises UserError.
+    """
+    if plan is not None:
+        return plan
+    if OWN_PLAN.exists():
+        return OWN_PLAN
+    if PLANS.is_dir():
+        return PLANS / "bench.toml"
+    raise UserError(
+        f"there is no {OWN_PLAN} here, and a built-in plan {NEEDS_CHECKOUT}: name a plan, or write"
+        " one with 'twinbench init'"
+    )
+
+
+def is_interactive() -> bool:
+    """Return whether a user can be asked: without a terminal a question would wait for ever."""
+    return sys.stdin.isatty()
+
+
+def ask(question: str) -> str:
+    """Return the answer to `question`; empty at the end of input."""
+    for number in SIGNALS:  # polars, once imported, has a read go on after Ctrl-C
+        signal.siginterrupt(number, True)
+    try:
+        return input(f"{question} ").strip()
+    except EOFError:
+        out.print()
+        return ""

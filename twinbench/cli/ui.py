@@ -5,7 +5,7 @@ import sys
 import time
 
 from twinbench.cli.console import out
-from twinbench.paths import PLANS, ROOT
+from twinbench.paths import NEEDS_CHECKOUT, PLANS, ROOT
 
 HOST, PORT = "127.0.0.1", 8089  # Locust's own port
 LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
@@ -21,10 +21,13 @@ def ui() -> None:
     from twinbench.scratch import scratch
     from twinbench.text import UserError
 
+    if not PLANS.is_dir():
+        raise UserError(f"the pair of apps that 'ui' serves {NEEDS_CHECKOUT}")
     plan = read_plan(PLANS / "bench.toml")
     with machine_lock(), contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch())
         rig = stack.enter_context(Rig(plan, folder))
+        rig.services.start()
         servers = []
         for target in plan.targets:
             servers.append(rig.start(target))

@@ -32,7 +32,7 @@ from twinbench.job import (
 from twinbench.load.arrivals import ArrivalDispatcher
 from twinbench.load.connection import FINAL_STATUS, NO_RESPONSE, TimedResponse
 from twinbench.load.recorder import Recorder
-from twinbench.load.requests import prepare_requests
+from twinbench.load.requests import PreparedRequests, prepare
 from twinbench.load.users import ClosedUser, OpenUser, ScenarioUser
 
 NS_PER_S = 1e9
@@ -90,12 +90,12 @@ class CellLoad:
         self._cpu_s = self._waited_s = 0.0
         self._unserved = self._unanswered = 0
         self._open = job.load.kind == "open"
-        requests = prepare_requests(job.requests, target.host, job.seed, target.captures)
+        requests = prepare(job, target)
         self._class = _user_class(job, target, self.recorder, requests)
         environment = Environment(user_classes=[self._class], host=target.host)
         self._runner: LocalRunner = environment.create_local_runner()
         self.users: list[ScenarioUser] = self._class.active_users
-        self.arrivals = ArrivalDispatcher(job, self._class, requests) if self._open else None
+        self.arrivals = ArrivalDispatcher(job, self._class, requests.shared) if self._open else None
 
     def spawn_users(self) -> None:
         """Start the users, and wait until each has connected, or failed to."""
@@ -255,11 +255,12 @@ class CellLoad:
         return bool(self.recorder.in_flight) and stalled
 
 
-def _user_class(job: Job, target: JobTarget, recorder: Recorder, requests: Any) -> Any:
+def _user_class(job: Job, target: JobTarget, recorder: Recorder, requests: PreparedRequests) -> Any:
     attributes: dict[str, Any] = {
         "requests": requests,
         "sink": recorder,
         "timeout_s": job.timeout_s,
+        "address": target.address,
         "user_ids": itertools.count(job.process, job.processes),
         "slots": itertools.count(),
         "preconnect": target.preconnect,

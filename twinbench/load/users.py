@@ -1,9 +1,8 @@
 """Locust users that send a scenario's requests: in a closed loop, or when an arrival is due."""
 
 import contextlib
-import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
@@ -12,13 +11,11 @@ from gevent.event import Event
 from locust import User, task
 
 from twinbench.load.connection import NO_RESPONSE, Connection, TimedResponse
-from twinbench.load.requests import PreparedRequest
+from twinbench.load.requests import PreparedRequest, PreparedRequests
 from twinbench.plan import MAX_USERS
 
 # A refused connection returns at once: without a pause, users would spin on it.
 PAUSE_AFTER_ERROR_S = 0.05
-# A prime, so that users start at different requests.
-START_STEP = 1009
 # Servers with a short queue of connections (socketserver: 5, asyncio: 100) drop those that come
 # all at once, and the system retries only after a second.
 PRECONNECT_INTERVAL_S = 0.005
@@ -38,9 +35,10 @@ class ScenarioUser(User):
     """User with a connection of its own."""
 
     abstract = True
-    requests: ClassVar[Sequence[PreparedRequest]]
+    requests: ClassVar[PreparedRequests]
     sink: ClassVar[ResultSink]
     timeout_s: ClassVar[float] = 30.0
+    address: ClassVar[str] = ""  # to connect to, where it is not that of `host`
     # Ids are unique among all processes, slots count from 0 in each.
     user_ids: ClassVar[Iterator[int]]
     slots: ClassVar[Iterator[int]]
@@ -52,7 +50,7 @@ class ScenarioUser(User):
         """Connect, if the user is one of those that connect before the load."""
         parts = urlsplit(self.host or "")
         host, port = parts.hostname or "127.0.0.1", parts.port or 80
-        self.connection = Connection(host, port, self.timeout_s)
+        self.connection = Connection(self.address or host, port, self.timeout_s)
         self.user_id = next(self.user_ids)
         self.slot = next(self.slots)
         self.pending: tuple[int, int, int] | None = None  # request, intended_ns, sent_ns
@@ -101,11 +99,9 @@ class ClosedUser(ScenarioUser):
 
     @task
     def loop(self) -> None:
-        # Each user starts at another of the same requests.
-        start = self.user_id * START_STEP % len(self.requests)
         may_send = self.start_event
         may_send.wait()
-        for prepared in itertools.cycle((*self.requests[start:], *self.requests[:start])):
+        for prepared in self.requests.of_user(self.user_id):
             if not self.send(prepared):
                 gevent.sleep(PAUSE_AFTER_ERROR_S)
             if not may_send.is_set():

@@ -82,7 +82,6 @@ def _process_conditions(http: type) -> dict[str, str]:
         "thread limit": f"{current_default_thread_limiter().total_tokens:g}",
         "default executor": _executor(getattr(loop, "_default_executor", None)),
         "nice value": str(os.nice(0)),
-        "upstream": os.environ.get("UPSTREAM_URL", "none"),
     }
 
 

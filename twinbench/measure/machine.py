@@ -3,20 +3,24 @@
 Readers of /proc, /sys and cgroups never raise: what is missing or malformed is unknown.
 """
 
+import contextlib
 import ctypes
 import os
 import platform
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
 from twinbench.measure.busy import BusyProcess
+from twinbench.plan import Plan
 from twinbench.store import Machine, Sharing
+from twinbench.text import one_line
 
 # Of /proc, /sys and the marker files of containers.
 ROOT = Path("/")
@@ -46,6 +50,9 @@ SHARING: dict[Sharing, str] = {
     " may be kept waiting.",
 }
 MAX_NAMED = 3
+PRINT_VERSION = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
+MAX_START_S = 20.0  # of an interpreter, on a busy machine
+MAX_VERSION = 40  # characters
 
 
 class Cores(NamedTuple):
@@ -144,9 +151,38 @@ def remarks(machine: Machine, workers: int, busy: Sequence[BusyProcess] = ()) ->
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, SQLite and PACKAGES."""
-    found = {name: version(name) for name in PACKAGES}
+    """Return the versions of Python, SQLite and those of PACKAGES that are installed."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
     return {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version} | found
+
+
+def server_versions(plan: Plan) -> dict[str, str]:
+    """Return the version of each target's server that is not this environment's uvicorn.
+
+    Named `SERVER of TARGET`; empty where it is not known.
+    """
+    return {
+        f"{target.server_name} of {target.name}": _version_in(
+            str(target.python or sys.executable), target.server_name
+        )
+        for target in plan.targets
+        if target.app and (target.python or target.server_name != "uvicorn")
+    }
+
+
+def _version_in(python: str, package: str) -> str:
+    """Return the version of a package in the environment of an interpreter; empty if unknown."""
+    command = [python, "-c", PRINT_VERSION, package]
+    try:
+        found = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=MAX_START_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return one_line(found.stdout.decode(errors="replace").strip(), MAX_VERSION)
 
 
 def has_timerfd() -> bool:

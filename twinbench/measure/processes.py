@@ -27,7 +27,7 @@ from twinbench.text import printable
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 PYDANTIC_LAST_LINE = "For further information visit"
-LAST_OUTPUT_CHARS = 300
+LAST_OUTPUT_CHARS, LAST_OUTPUT_BYTES = 300, 65_536
 # The supervisor needs milliseconds to end all descendants; on a machine that swaps, longer.
 END_TIMEOUT_S = 5.0
 
@@ -66,7 +66,8 @@ def adopt_orphans(adopt: bool) -> None:
 class Child:
     """Supervised command with its own process group and cores.
 
-    Its output goes to `log`; `piped`: stdin and stdout are pipes.
+    Its output goes to `log`; `piped`: stdin and stdout are pipes. `prepare` is run to its end
+    before it, by the same supervisor; the command is not run if that fails.
     """
 
     def __init__(
@@ -79,10 +80,20 @@ class Child:
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
         piped: bool = False,
+        prepare: Sequence[str] = (),
     ) -> None:
         self.log = log
+        self._prepared = None if not prepare else log.with_suffix(".prepared")
         reading, self._supervisor_fd = os.pipe()
-        options = json.dumps({"fd": reading, "cores": list(cores), "pass_fds": list(pass_fds)})
+        options = json.dumps(
+            {
+                "fd": reading,
+                "cores": list(cores),
+                "pass_fds": list(pass_fds),
+                "prepare": list(prepare),
+                "prepared": str(self._prepared),
+            }
+        )
         with log.open("ab") as output:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(SUPERVISOR), options, *command],
@@ -104,6 +115,10 @@ class Child:
     def pid(self) -> int:
         """The supervisor's process id; the command is its child."""
         return self._process.pid
+
+    def is_prepared(self) -> bool:
+        """Return whether `prepare` has succeeded, so that the command was started."""
+        return self._prepared is None or self._prepared.exists()
 
     def exit_code(self) -> int | None:
         return self._process.poll()
@@ -144,12 +159,20 @@ class Child:
         for pid in (self.pid, *(child.pid for child in children)):
             yield from map(int, _list_folder(f"{PROC}/{pid}/task"))
 
-    def last_output(self) -> str:
-        """Return the last line that the command printed."""
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+    def last_output(self, without: tuple[str, ...] = ()) -> str:
+        """Return the last line that the command printed.
+
+        Lines that begin with one of `without` only if there is no other.
+        """
+        text = ""
+        if self.log.exists():
+            with self.log.open("rb") as file:  # of a service it may hold every request of a run
+                file.seek(max(0, self.log.stat().st_size - LAST_OUTPUT_BYTES))
+                text = file.read(LAST_OUTPUT_BYTES).decode(errors="replace")
         lines = [line.strip() for line in text.split("\n") if line.strip()]
         # Pydantic's last line is an address; the error is above it.
         lines = [line for line in lines if not line.startswith(PYDANTIC_LAST_LINE)]
+        lines = [line for line in lines if not line.startswith(without)] or lines
         return printable(lines[-1])[:LAST_OUTPUT_CHARS] if lines else "it printed nothing"
 
     def stop(self, grace_s: float = 0.0) -> None:
@@ -194,6 +217,12 @@ def _end_orphans() -> None:
         psutil.wait_procs(orphans, END_TIMEOUT_S)
 
 
+class RunningProcess(NamedTuple):
+    """Process that somebody else started, which is sampled and never ended."""
+
+    pid: int
+
+
 class ResourceUse(NamedTuple):
     """Current threads and memory; CPU seconds since the start, which never decrease."""
 
@@ -202,18 +231,19 @@ class ResourceUse(NamedTuple):
     memory_mib: float
 
 
-def process_tree(pid: int) -> "ProcTree | PsutilTree":
-    """Return a reader of the processes below `pid`, a supervisor."""
+def process_tree(pid: int, *, with_root: bool = False) -> "ProcTree | PsutilTree":
+    """Return a reader of the processes below `pid`, a supervisor, or of `pid` and those below."""
     # Missing where the kernel was built without CONFIG_PROC_CHILDREN.
     children = Path(PROC, str(pid), "task", str(pid), "children")
-    return ProcTree(pid) if children.exists() else PsutilTree(pid)
+    return (ProcTree if children.exists() else PsutilTree)(pid, with_root=with_root)
 
 
 class ProcTree:
     """Process tree read from /proc."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, with_root: bool = False) -> None:
         self._root = pid
+        self._supervisor = None if with_root else pid
         self._children: dict[int, set[int]] = {}  # by process
         self._cpu_s = 0.0
         self._scan = self._scan_threads()
@@ -225,7 +255,7 @@ class ProcTree:
     def sample(self) -> ResourceUse:
         """Return what the processes use, and look for children of some threads.
 
-        Of the root, which is the supervisor, only CPU time counts.
+        Of a supervisor only CPU time counts.
         """
         for _ in range(THREADS_PER_SAMPLE):
             if next(self._scan):
@@ -235,7 +265,7 @@ class ProcTree:
             if not (stat := _stat(pid)):
                 continue  # it has ended; its parent has its CPU time
             cpu_s += _cpu_s(pid, stat)
-            if pid != self._root:
+            if pid != self._supervisor:
                 threads += stat.get("num_threads", 0)
                 pages += stat.get("rss", 0)
         # The time of a process that nobody waited for is lost with it.
@@ -264,8 +294,8 @@ class ProcTree:
 class PsutilTree:
     """Process tree read through psutil."""
 
-    def __init__(self, pid: int) -> None:
-        self._root = pid
+    def __init__(self, pid: int, *, with_root: bool = False) -> None:
+        self._root, self._with_root = pid, with_root
         self._processes: list[psutil.Process] = []
         self._listed_s = -RELIST_S
         self._cpu_s = 0.0
@@ -274,7 +304,8 @@ class PsutilTree:
         if time.monotonic() - self._listed_s >= RELIST_S:
             self._listed_s = time.monotonic()
             with contextlib.suppress(psutil.Error):
-                self._processes = psutil.Process(self._root).children(recursive=True)
+                root = psutil.Process(self._root)
+                self._processes = [*[root] * self._with_root, *root.children(recursive=True)]
         threads, cpu_s, memory = 0, 0.0, 0
         for process in self._processes:
             with contextlib.suppress(psutil.Error), process.oneshot():

@@ -1,4 +1,4 @@
-"""Processes that a run keeps: the upstream API, the generator, and servers.
+"""Processes that a run keeps: services, the generator, and servers.
 
 Servers are fresh for every block and scenario (or block, `fresh_servers`), and stay for all loads
 unless one collapsed, died or did not drain: what one measurement leaves behind must not affect the
@@ -11,19 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from twinbench.exchange import ExchangeError, send_setup
+from twinbench.exchange import ExchangeError, Values, send_setup
 from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.measure.machine import pin_to, share_cores
 from twinbench.measure.processes import adopt_orphans
-from twinbench.measure.server import HOST, Server, ServerFailedError
-from twinbench.measure.telemetry import MemoryLimit, ServerSampler
-from twinbench.measure.turns import CellInTurns, died, take_turns
-from twinbench.paths import ROOT
+from twinbench.measure.running import RunningServer
+from twinbench.measure.server import Server, ServerFailedError, ready_or_stopped
+from twinbench.measure.services import Services
+from twinbench.measure.telemetry import MemoryLimit
+from twinbench.measure.turns import CellInTurns, take_turns
 from twinbench.plan import Cell, Plan, Target
 from twinbench.store import CellRecord
-
-UPSTREAM = Target(name="upstream", app="apps.upstream.main:app", cwd=ROOT)
-UPSTREAM_READY_S = 20.0
 
 
 class Rig:
@@ -36,26 +34,30 @@ class Rig:
         log = log_folder / "generator.log"
         # The longest that a server has taken to start; of those that start at once, its share.
         self.start_s = 0.0
+        self.services = Services(plan.services, self.cores.generator, plan.ready_s)
+        # Time of a setup request that is sent for each user, of the slowest target.
+        self.setup_s = 0.0
         self._generator = LoadGenerator(log, self.cores.generator, plan.processes)
         self._servers: dict[str, Server] = {}
         # From the setup of the scenario that was last measured, by target.
-        self._captures: dict[str, dict[str, str]] = {}
+        self._captures: dict[str, Values] = {}
         # Plan, block and scenario of the servers, and of the captures.
         self._serving: tuple[Plan, int, str] | None = None
         # Why a server was ended since its block or scenario began, by target.
         self._ended: dict[str, str] = {}
+        # Why servers that run already do not respond any more, by target: nobody starts them again.
+        self._gone: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         # The harness itself stays off the server's cores.
         self._cores_before = pin_to(self.cores.generator)
         adopt_orphans(True)
-        self.upstream = self._start_upstream()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stop_servers(at_once=kind is not None)
         self._generator.stop()
-        self.upstream.stop()
+        self.services.stop()
         adopt_orphans(False)
         pin_to(self._cores_before)
 
@@ -77,10 +79,11 @@ class Rig:
 
         All start at once. While nothing is measured, every other one starts on as many of the
         generator's cores, which halves the time that two take. One that is too large is ended.
+        Call `services.start` before.
         """
-        began_s, env = time.monotonic(), {"UPSTREAM_URL": self.upstream.url}
-        if observe:  # otherwise the order of sets of text differs from process to process
-            env["PYTHONHASHSEED"] = "0"
+        began_s = time.monotonic()
+        # Otherwise the order of sets of text differs from process to process.
+        env = {"PYTHONHASHSEED": "0"} if observe else {}
         with contextlib.ExitStack() as stack:
             servers = []
             for number, target in enumerate(targets):
@@ -88,7 +91,12 @@ class Rig:
                 spare = self.cores.generator[: len(cores)]
                 elsewhere = number % 2 and len(spare) == len(cores)
                 on = spare if elsewhere else cores
-                servers.append(Server(target, cores=on, env=env, observe=observe))
+                filled = self.services.filled(target)
+                servers.append(
+                    RunningServer(filled, patient=not observe)
+                    if target.url
+                    else Server(filled, cores=on, env=env, observe=observe)
+                )
                 stack.callback(servers[-1].stop, at_once=True)
             found = self._ready_within_memory(servers)
             for server in found:
@@ -103,7 +111,7 @@ class Rig:
     ) -> list[CellRecord]:
         """Measure `cells` of `plan` (the rig's own by default), which take turns at one load.
 
-        Their requests are written to `folders`. Failures of servers, upstream API and generator
+        Their requests are written to `folders`. Failures of servers, services and generator
         are in the records.
         """
         plan, began_s = plan or self.plan, time.monotonic()
@@ -139,7 +147,7 @@ class Rig:
 
     def _ready_within_memory(self, servers: Sequence[Server]) -> list[Server | ServerFailedError]:
         limit = self._memory_limit
-        samplers = [ServerSampler(each.child, each.cores, None, limit) for each in servers]
+        samplers = [each.sampler(limit) for each in servers]
         with contextlib.ExitStack() as stack:
             for sampler in samplers:
                 stack.enter_context(sampler)
@@ -147,16 +155,18 @@ class Rig:
         for number, (server, sampler) in enumerate(zip(servers, samplers, strict=True)):
             if sampler.ended_reason:
                 server.stop(at_once=True)
-                found[number] = _not_started(server, f"it {sampler.ended_reason}")
+                found[number] = ServerFailedError(
+                    f"{server.not_started}: it {sampler.ended_reason}"
+                )
         return found
 
     def _measure_load(self, of: Sequence[CellInTurns], plan: Plan) -> dict[str, dict[str, Any]]:
         """Return the fields of the records, by target. Raises GeneratorFailedError."""
         summaries = take_turns(of, self._generator, plan, self._captures, self._end_server)
-        upstream_died = died(self.upstream)
+        service_died = self.services.why_died()
         return {
             each.cell.target: each.fields(
-                summary, [other for other in of if other is not each], upstream_died
+                summary, [other for other in of if other is not each], service_died
             )
             for each, summary in zip(of, summaries, strict=True)
         }
@@ -164,21 +174,17 @@ class Rig:
     def _serve(self, cells: Sequence[Cell], plan: Plan) -> dict[str, str]:
         """Have a server of each target of `cells`; return why some have none, by target."""
         try:
-            self._replace_ended_upstream()
+            self._have_services()
             self._keep_servers(cells, plan)
             return self._start_missing(cells, plan)
-        except ServerFailedError as error:  # of the upstream API
+        except ServerFailedError as error:  # of a service
             return {cell.target: str(error) for cell in cells}
 
-    def _start_upstream(self) -> Server:
-        return _ready(Server(UPSTREAM, cores=self.cores.generator), UPSTREAM_READY_S)
-
-    def _replace_ended_upstream(self) -> None:
-        """Start the upstream API again if it has ended; servers have the old one's address."""
-        if self.upstream.child.exit_code() is not None:
+    def _have_services(self) -> None:
+        """Start the services that do not run; servers have the address of one that has ended."""
+        if self.services.why_died():
             self._stop_servers(at_once=True)
-            self.upstream.stop()
-            self.upstream = self._start_upstream()
+        self.services.start()
 
     def _keep_servers(self, cells: Sequence[Cell], plan: Plan) -> None:
         """Stop the servers that `cells` do not use: of another block, scenario or target."""
@@ -197,12 +203,14 @@ class Rig:
 
         Return why some could not be started, by target.
         """
-        missing = [cell.target for cell in cells if cell.target not in self._servers]
+        known = {*self._servers, *self._gone}
+        missing = [cell.target for cell in cells if cell.target not in known]
         found = self.start_all([plan.target(name) for name in missing])
-        lost = {}
+        lost = {cell.target: self._gone[cell.target] for cell in cells if cell.target in self._gone}
         for name, server in zip(missing, found, strict=True):
             if isinstance(server, ServerFailedError):
                 lost[name] = str(server)
+                self._gone |= {name: str(server)} if plan.target(name).url else {}
             else:
                 self._servers[name] = server
                 self._captures.pop(name, None)
@@ -218,14 +226,20 @@ class Rig:
                 lost[cell.target] = f"'{cell.target}': {error}"
         return lost
 
-    def _send_setup(self, cell: Cell, plan: Plan, server: Server) -> dict[str, str]:
-        setup = plan.scenario(cell.scenario).setup
-        return send_setup(setup, HOST, server.port, plan.ready_s, plan.seed + cell.block)
+    def _send_setup(self, cell: Cell, plan: Plan, server: Server) -> Values:
+        scenario, seed = plan.scenario(cell.scenario), plan.seed + cell.block
+        filled = scenario.filled(server.target.vars)
+        return send_setup(filled, server.host, server.port, plan.ready_s, seed, server.address)
 
     def _end_server(self, target: str, why: str) -> None:
-        """End a server at once; the next record of its target in this block says why."""
-        self._servers.pop(target).stop(at_once=True)
-        self._ended[target] = why
+        """End a server at once; the next record of its target in this block says why.
+
+        One that runs already goes on, and is waited for before it is measured again.
+        """
+        server = self._servers.pop(target)
+        server.stop(at_once=True)
+        if not isinstance(server, RunningServer):
+            self._ended[target] = why
 
     def _stop_servers(self, *, at_once: bool = False) -> None:
         for server in self._servers.values():
@@ -235,23 +249,6 @@ class Rig:
 
 def _ready_or_error(server: Server, timeout_s: float) -> Server | ServerFailedError:
     try:
-        return _ready(server, timeout_s)
+        return ready_or_stopped(server, timeout_s)
     except ServerFailedError as error:
         return error
-
-
-def _not_started(server: Server, why: str, *, app_not_found: bool = False) -> ServerFailedError:
-    sentence = f"'{server.target.name}' could not be started: {why}"
-    return ServerFailedError(sentence, app_not_found=app_not_found)
-
-
-def _ready(server: Server, timeout_s: float) -> Server:
-    """Return `server` once it is ready; stop it if it fails. Raises ServerFailedError."""
-    try:
-        return server.wait_until_ready(timeout_s)
-    except ServerFailedError as error:
-        server.stop(at_once=True)
-        raise _not_started(server, str(error), app_not_found=error.app_not_found) from None
-    except BaseException:
-        server.stop(at_once=True)
-        raise

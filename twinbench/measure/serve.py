@@ -4,8 +4,9 @@ One self-contained file that needs only what the app has: uvicorn and anyio.
 
 `python serve.py OPTIONS`, where OPTIONS is JSON: `app` (import string), `folder` (imported
 from), `fd` (listening socket), `control_fd` (control socket), `workers`, `limit_concurrency`,
-`observe` (record database work and files: slower, so never while measuring), `telemetry_fd`
-(memory for a probe; null: no probe). Exits with 2, and one sentence, if there is no such app.
+`server_options` (more arguments of uvicorn.Config), `observe` (record database work and files:
+slower, so never while measuring), `telemetry_fd` (memory for a probe; null: no probe). Exits with
+2, and one sentence, if there is no such app.
 """
 
 import asyncio
@@ -157,6 +158,7 @@ def main() -> None:
         "log_level": "warning",
         "access_log": False,
         "limit_concurrency": options["limit_concurrency"],
+        **options["server_options"],
     }
     if options["workers"] > 1:
         uvicorn.run(options["app"], fd=options["fd"], workers=options["workers"], **settings)

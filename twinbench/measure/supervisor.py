@@ -2,7 +2,9 @@
 
 `python supervisor.py OPTIONS COMMAND...`, where OPTIONS is JSON: `fd` (the reading end of a pipe
 that the kernel closes however the harness ends), `cores` (empty: all), `pass_fds` (inherited by
-the command). Standard library only. Exits as the command did; 128 + N if signal N killed it.
+the command), `prepare` (a command that runs to its end first, unless it is empty), `prepared` (a
+file that is made when that succeeded). Standard library only. Exits as the command did, or as
+`prepare` if that failed; 128 + N if signal N killed it.
 """
 
 import contextlib
@@ -15,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 SET_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
 MACOS_MAX_FILES = 10_240  # OPEN_MAX: macOS reports no limit, and refuses a higher one
@@ -33,20 +36,31 @@ def main() -> int:
     raise_file_limit()
     prctl(SET_CHILD_SUBREAPER, 1)
     wakeups = _signal_wakeups()
+    code = 0
+    if options["prepare"]:
+        code = _run(options["prepare"], (), options["fd"], wakeups)
+        if code == 0:
+            open(options["prepared"], "wb").close()  # noqa: PTH123
+    if code == 0:
+        code = _run(command, options["pass_fds"], options["fd"], wakeups)
+    if sys.platform == "linux" or code == KILLED:
+        end_descendants()
+    return code
+
+
+def _run(command: Sequence[str], pass_fds: Sequence[int], fd: int, wakeups: int) -> int:
+    """Run a command to its end, or to that of the harness; return its exit code."""
     try:
         process = subprocess.Popen(
             command,
-            pass_fds=options["pass_fds"],
+            pass_fds=pass_fds,
             # No thread runs yet.
             preexec_fn=lambda: prctl(SET_DEATH_SIGNAL, signal.SIGKILL),  # noqa: PLW1509
         )
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{command[0]}: {getattr(error, 'strerror', None) or error}\n")
         return 127
-    code = _wait(process.pid, options["fd"], wakeups)
-    if sys.platform == "linux" or code == KILLED:
-        end_descendants()
-    return code
+    return _wait(process.pid, fd, wakeups)
 
 
 def raise_file_limit() -> None:

@@ -19,7 +19,7 @@ import polars as pl
 from twinbench.measure.machine import memory_free_bytes
 from twinbench.measure.probe import COLUMNS as PROBE_COLUMNS
 from twinbench.measure.probe import PERIOD_NS, ROW, UNKNOWN, next_due_ns
-from twinbench.measure.processes import Child, core_seconds, process_tree
+from twinbench.measure.processes import Child, RunningProcess, core_seconds, process_tree
 from twinbench.plan import Plan
 from twinbench.remarks import remarked
 
@@ -96,20 +96,22 @@ class MemoryLimit(NamedTuple):
 
 
 class ServerSampler:
-    """Context around the load that samples the server `child` on its `cores`.
+    """Context around the load that samples the server `process` on its `cores`.
 
-    Afterwards `ended_reason` says why it ended the server (empty: it did not), and `remarks` what
-    it could not sample. The memory limit is enforced even when sampling fails.
+    Without a process there is nothing to sample. Afterwards `ended_reason` says why it ended the
+    server (empty: it did not), and `remarks` what it could not sample. The memory limit of a
+    child is enforced even when sampling fails.
     """
 
     def __init__(
         self,
-        child: Child,
+        process: Child | RunningProcess | None,
         cores: Sequence[int],
         buffer: TelemetryBuffer | None,
         limit: MemoryLimit,
     ) -> None:
-        self._child, self._cores, self._buffer, self._limit = child, tuple(cores), buffer, limit
+        self._process, self._cores, self._buffer, self._limit = process, tuple(cores), buffer, limit
+        self._child = None if isinstance(process, RunningProcess) else process
         self._rows: list[tuple[float | None, ...]] = []
         self._inside = pl.DataFrame(schema=INSIDE)
         self._over, self._lock = threading.Event(), threading.Lock()
@@ -118,8 +120,10 @@ class ServerSampler:
         self.remarks: list[str] = []
 
     def __enter__(self) -> Self:
+        if self._process is None:
+            return self
         with remarked(self.remarks, NO_TELEMETRY):
-            self._tree = process_tree(self._child.pid)
+            self._tree = process_tree(self._process.pid, with_root=self._child is None)
         with remarked(self.remarks, NO_TELEMETRY):
             self._thread.start()
         return self
@@ -165,7 +169,7 @@ class ServerSampler:
         if not self.remarks:
             with remarked(self.remarks, NO_TELEMETRY):
                 self._repeat(self._sample, PERIOD_NS)
-        if self.remarks:
+        if self.remarks and self._child:
             with remarked(self.remarks, "memory_mib was not watched"):
                 self._repeat(self._check_memory, MEMORY_PERIOD_NS)
 
@@ -180,7 +184,7 @@ class ServerSampler:
 
     def sample(self) -> None:
         """Add a sample to those that are taken by the thread."""
-        if not self.remarks:
+        if self._process and not self.remarks:
             with remarked(self.remarks, NO_TELEMETRY):
                 self._sample()
 
@@ -191,10 +195,11 @@ class ServerSampler:
         self._enforce_limit(use.memory_mib)
 
     def _check_memory(self) -> None:
-        self._enforce_limit(self._child.memory_bytes() / 2**20)
+        if self._child:
+            self._enforce_limit(self._child.memory_bytes() / 2**20)
 
     def _enforce_limit(self, memory_mib: float) -> None:
-        if memory_mib > self._limit.mib:
+        if self._child and memory_mib > self._limit.mib:
             self.ended_reason = (
                 f"used {memory_mib:,.0f} MiB, more than {self._limit.description}; it was ended"
             )

@@ -6,11 +6,11 @@ their CPU time in its windows is recorded.
 
 import contextlib
 import itertools
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from twinbench.exchange import Values
 from twinbench.job import GeneratorState, GeneratorSummary, Job, JobTarget
 from twinbench.measure.generator import LoadGenerator
 from twinbench.measure.server import Server, ServerFailedError
@@ -18,9 +18,8 @@ from twinbench.measure.telemetry import (
     NO_INSIDE_TELEMETRY,
     NO_TELEMETRY,
     MemoryLimit,
-    ServerSampler,
 )
-from twinbench.plan import MAX_USERS, Cell, Plan
+from twinbench.plan import MAX_USERS, Captures, Cell, Plan, Scenario, rows_of
 from twinbench.remarks import remarked
 
 DRAIN_S = 2.0
@@ -45,7 +44,7 @@ class CellInTurns:
 
     def __init__(self, cell: Cell, server: Server, folder: Path, limit: MemoryLimit) -> None:
         self.cell, self.server, self.folder = cell, server, folder
-        self.sampler = ServerSampler(server.child, server.cores, server.telemetry, limit)
+        self.sampler = server.sampler(limit)
         self.over = self.collapsed = False
         self._died = ""
         self._drained = True
@@ -62,7 +61,7 @@ class CellInTurns:
             self.leave()
             self.over = True
             if self._died:
-                shutil.copyfile(self.server.child.log, self.folder / "server.log")
+                self.server.keep_log(self.folder)
             end(self.cell.target, self._end_reason)
 
     def leave(self) -> None:
@@ -83,14 +82,14 @@ class CellInTurns:
         return f"collapsed {at}" if self.collapsed else f"did not drain {at}"
 
     def fields(
-        self, summary: GeneratorSummary, others: Sequence["CellInTurns"], upstream_died: str
+        self, summary: GeneratorSummary, others: Sequence["CellInTurns"], service_died: str
     ) -> dict[str, Any]:
         """Write telemetry.parquet; return the fields of the record."""
         outcome, reason = ("collapsed" if self.collapsed else "done"), ""
         if self._died:
             outcome, reason = "lost", f"'{self.cell.target}' {self._died}"
-        elif upstream_died:
-            outcome, reason = "lost", f"the external API that the apps call {upstream_died}"
+        elif service_died:
+            outcome, reason = "lost", service_died
         windows = summary.windows_ns
         server_cpu_s = None
         with remarked(self.sampler.remarks, NO_TELEMETRY):
@@ -113,7 +112,7 @@ def take_turns(
     of: Sequence[CellInTurns],
     generator: LoadGenerator,
     plan: Plan,
-    captures: Mapping[str, dict[str, str]],
+    captures: Mapping[str, Values],
     end: End,
 ) -> list[GeneratorSummary]:
     """Measure cells at one load. Raises GeneratorFailedError."""
@@ -198,23 +197,15 @@ def _alternating(targets: int) -> Iterator[tuple[int, int]]:
         yield target, len(list(row))
 
 
-def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str, str]]) -> Job:
+def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, Values]) -> Job:
     cell = of[0].cell
     scenario, turns = plan.scenario(cell.scenario), plan.windows_of(cell.scenario) or 1
     # No more can wait for a server than arrive until it counts as collapsed.
     limit = max(MIN_IN_FLIGHT, int(cell.load.value * plan.collapse_s))
     return Job(
-        targets=[
-            JobTarget(
-                host=each.server.url,
-                captures=captures[each.cell.target],
-                preconnect=each.server.max_connections,
-                preconnect_batch=min(PRECONNECT_BATCH, each.server.backlog),
-                records=(each.folder / "requests.parquet").resolve(),
-            )
-            for each in of
-        ],
-        requests=scenario.requests,
+        targets=[_job_target(each, scenario, captures[each.cell.target]) for each in of],
+        sequence=scenario.sequence,
+        rows=_rows(scenario),
         load=cell.load,
         arrivals=scenario.arrivals,
         in_flight=min(scenario.in_flight or limit, MAX_USERS),
@@ -225,6 +216,35 @@ def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str,
         # The same requests for all targets, others in the next block.
         seed=plan.seed + cell.block,
     )
+
+
+def _job_target(cell: CellInTurns, scenario: Scenario, values: Values) -> JobTarget:
+    server, load = cell.server, cell.cell.load
+    own = values.users[: load.value] if load.kind == "closed" else values.users
+    return JobTarget(
+        host=server.url,
+        address=server.address,
+        requests=scenario.filled(server.target.vars).requests,
+        captures=dict(values.server),
+        users=_used(scenario, own),
+        preconnect=server.max_connections,
+        preconnect_batch=min(PRECONNECT_BATCH, server.backlog),
+        records=(cell.folder / "requests.parquet").resolve(),
+    )
+
+
+def _rows(scenario: Scenario) -> list[dict[str, str]]:
+    """Return the rows for the requests of a load."""
+    if scenario.feed and scenario.feed.per == "request":
+        return _used(scenario, rows_of(scenario.feed))
+    return []
+
+
+def _used(scenario: Scenario, of: Sequence[Captures]) -> list[dict[str, str]]:
+    """Return the values that the requests of the load hold; none if they hold none."""
+    names = {name for request in scenario.requests for name in request.names}
+    used = [{name: each[name] for name in each if name in names} for each in of]
+    return used if any(used) else []
 
 
 def died(server: Server) -> str:

@@ -1,9 +1,12 @@
 """Plans: models, reading with good errors, rendering of requests."""
 
+from twinbench.plan.feed import rows_of, rows_of_users
 from twinbench.plan.models import (
     ASPECTS,
     MAX_RATE,
     MAX_USERS,
+    REQUEST_ASPECTS,
+    SERVICE_ADDRESS,
     AddedBlock,
     Arrivals,
     Aspect,
@@ -12,12 +15,14 @@ from twinbench.plan.models import (
     LoadKind,
     Plan,
     Scenario,
+    Service,
     Target,
     cells,
     loads_of,
     measured_together,
 )
-from twinbench.plan.read import PlanError, read_plan, read_scenario, scenario_names
+from twinbench.plan.prepared import prepared_for
+from twinbench.plan.read import PlanError, Wishes, read_plan, read_scenario, scenario_names
 from twinbench.plan.requests import (
     NO_CAPTURES,
     BaseRequest,
@@ -33,6 +38,8 @@ __all__ = [
     "MAX_RATE",
     "MAX_USERS",
     "NO_CAPTURES",
+    "REQUEST_ASPECTS",
+    "SERVICE_ADDRESS",
     "AddedBlock",
     "Arrivals",
     "Aspect",
@@ -46,13 +53,18 @@ __all__ = [
     "Rendered",
     "Request",
     "Scenario",
+    "Service",
     "SetupRequest",
     "Target",
+    "Wishes",
     "cells",
     "loads_of",
     "measured_together",
+    "prepared_for",
     "read_plan",
     "read_scenario",
     "render",
+    "rows_of",
+    "rows_of_users",
     "scenario_names",
 ]

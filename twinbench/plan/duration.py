@@ -43,19 +43,22 @@ class Noise:
 USUAL_NOISE = Noise(0.07, 0.03, "a shared two-core machine")
 
 
-def estimated_s(plan: Plan, start_s: float) -> float:
-    """Return how long the measurements of `plan` take; `start_s`: for the start of a server."""
-    return plan.blocks * (_beside_s(plan, start_s) + sum(_windows_s(plan)))
+def estimated_s(plan: Plan, start_s: float, setup_s: float = 0.0) -> float:
+    """Return how long the measurements of `plan` take.
+
+    `start_s`: for the start of a server; `setup_s`: for a setup request that is sent for each user.
+    """
+    return plan.blocks * (_beside_s(plan, start_s, setup_s) + sum(_windows_s(plan)))
 
 
-def fitted(plan: Plan, seconds: float, start_s: float, noise: Noise) -> Plan:
+def fitted(plan: Plan, seconds: float, start_s: float, noise: Noise, setup_s: float = 0.0) -> Plan:
     """Return `plan` with the blocks and `measure_s` that narrow intervals most in `seconds`.
 
-    `start_s`: for the start of a server. Scenarios with a `measure_s` of their own keep it. Raises
-    ValueError, with the least time, if not even two blocks fit.
+    `start_s`, `setup_s`: as in `estimated_s`. Scenarios with a `measure_s` of their own keep it.
+    Raises ValueError, with the least time, if not even two blocks fit.
     """
     own_s, cells = _windows_s(plan)[0], _cells_in_block(plan, own=False)
-    beside_s = _beside_s(plan, start_s)
+    beside_s = _beside_s(plan, start_s, setup_s)
     usable_s = (1 - RESERVE) * seconds
     best: tuple[float, int, float] | None = None
     for blocks in range(2, MOST_BLOCKS + 1):
@@ -135,9 +138,20 @@ def _cells_in_block(plan: Plan, *, own: bool) -> int:
     return sum(map(plan.count_in_block, of))
 
 
-def _beside_s(plan: Plan, start_s: float) -> float:
+def _beside_s(plan: Plan, start_s: float, setup_s: float) -> float:
     """Return the seconds in a block beside windows."""
     cells = _cells_in_block(plan, own=False) + _cells_in_block(plan, own=True)
     groups = [tuple(plan.targets_of(scenario)) for scenario in plan.scenarios]
     fresh = set(groups) if plan.fresh_servers == "block" else groups
-    return cells * (plan.warmup_s + CELL_OVERHEAD_S) + start_s * sum(map(len, fresh))
+    starts_s = start_s * sum(map(len, fresh)) + setup_s * _setup_requests(plan)
+    return cells * (plan.warmup_s + CELL_OVERHEAD_S) + starts_s
+
+
+def _setup_requests(plan: Plan) -> int:
+    """Return the number of setup requests in a block that are sent for each user."""
+    return sum(
+        len(plan.targets_of(scenario)) * scenario.identities
+        for scenario in plan.scenarios
+        for request in scenario.setup
+        if request.per == "user"
+    )

@@ -10,48 +10,58 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from os.path import isdir, isfile  # pathlib raises OSError for a name that is too long
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from twinbench.paths import ROOT
-from twinbench.plan.models import Plan, Scenario, Target
+from twinbench.paths import NEEDS_CHECKOUT, SCENARIOS
+from twinbench.plan.feed import read_feed
+from twinbench.plan.models import Plan, Scenario, Service, Target
+from twinbench.plan.prepared import check_prepared
 from twinbench.plan.requests import Request, SetupRequest
 from twinbench.text import UserError, did_you_mean, one_line
 
-SCENARIOS = ROOT / "loadtests" / "scenarios"
 MAX_BYTES = 1 << 18  # fifty times our longest plan; to read and check it takes a second or two
 MAX_UPLOAD_BYTES = 1 << 28  # held in memory, once for each process of the generator
 # A plan needs five levels, and has a JSON body in them. Python cannot print far more.
 MAX_LEVELS = 50
 MAX_BITS = 13_000  # 3,900 digits; Python prints 4,300
+FEED_KEYS = ("file", "per")
 MAX_SHOWN = 60  # characters of a key or a value in an error
 # tomllib takes n² steps for a key of n parts.
 KEY = r"""(?:[\w-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
 LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{KEY}[ \t]*\.[ \t]*){{{MAX_LEVELS}}}", re.MULTILINE)
 TOO_DEEP = f"nested more than {MAX_LEVELS} levels deep"
 TOO_BIG = "a number has thousands of digits"
+Started = TypeVar("Started", Target, Service)
 
 
 class PlanError(UserError):
     """Plan that cannot be measured; the message names the file and the key."""
 
 
+# Keys of a plan that a command replaces; None: the plan's own.
+Wishes = Mapping[str, str | int | None]
 # What a time without a precision chooses.
 CHOSEN = ("blocks", "measure_s")
 
 
-def read_plan(path: Path, wishes: Mapping[str, str | None] | None = None) -> Plan:
+def read_plan(path: Path, wishes: Wishes | None = None, only: Sequence[str] = ()) -> Plan:
     """Return the plan in the TOML file `path`, its scenarios included. Raises PlanError.
 
-    `wishes` replace keys of the plan: `time`, `precision`.
+    `wishes` replace keys of the plan: `time`, `precision`, `blocks`. `only`: the names of the
+    scenarios to keep; all, if left out.
     """
     data = _read_toml(path, "plan")
     given = [key for key in CHOSEN if key in data]
     if given and "time" in data and "precision" not in data:
         raise _error(path, given[0], "the plan's time chooses it: remove one of them")
-    data |= {key: value for key, value in (wishes or {}).items() if value is not None}
+    wished = {key: value for key, value in (wishes or {}).items() if value is not None}
+    data |= wished
+    if "blocks" in wished and "time" in data and "precision" not in data:
+        where = "--time" if "time" in wished else "the plan's time"
+        raise _error(path, "--blocks", f"{where} chooses it: leave one of them out")
     scenarios = data.get("scenarios")
     if isinstance(scenarios, list):
         data["scenarios"] = [_with_use(item, n, path) for n, item in enumerate(scenarios)]
@@ -61,13 +71,16 @@ def read_plan(path: Path, wishes: Mapping[str, str | None] | None = None) -> Pla
         # A misspelt key also misses the right one: the misspelling is what helps.
         first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         raise _error(path, *_explained(first)) from None
-    return _with_absolute_paths(plan, path)
+    for n, scenario in enumerate(plan.scenarios):
+        if too_many := check_prepared(scenario):
+            raise _error(path, f"scenarios[{n}]", too_many)
+    return _with_absolute_paths(_with_only(plan, only, path), path)
 
 
 def read_scenario(name: str) -> dict[str, Any]:
     """Return the table in `loadtests/scenarios/<name>.toml`. Raises PlanError."""
     path = SCENARIOS / f"{name}.toml"
-    return _with_absolute_uploads(_read_toml(path, "scenario"), path, "")
+    return _with_files(_read_toml(path, "scenario"), path, "")
 
 
 def scenario_names() -> list[str]:
@@ -83,30 +96,76 @@ def _with_use(item: Any, n: int, path: Path) -> Any:
     """Return a scenario of the plan, completed from the scenario file that its `use` names."""
     if not isinstance(item, dict):
         return item
-    item = _with_absolute_uploads(item, path, f"scenarios[{n}].")
+    item = _with_files(item, path, f"scenarios[{n}].")
     if "use" not in item:
         return item
     use = str(item.pop("use"))
     if use not in scenario_names():
         what = f"there is no scenario '{one_line(use, MAX_SHOWN)}'"
         near = did_you_mean(use, scenario_names())
+        if not SCENARIOS.is_dir():
+            near = f"; a built-in one {NEEDS_CHECKOUT}: give its requests"
         raise _error(path, f"scenarios[{n}].use", what + near)
     return {"name": use} | read_scenario(use) | item
 
 
+def _with_only(plan: Plan, only: Sequence[str], path: Path) -> Plan:
+    """Return `plan` with the scenarios that are named `only`; all, if none is."""
+    known = [scenario.name for scenario in plan.scenarios]
+    for name in only:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise _error(path, f"--only {_shown(name)}", f"there is no such scenario{near}")
+    kept = [scenario for scenario in plan.scenarios if not only or scenario.name in only]
+    return plan.model_copy(update={"scenarios": kept})
+
+
 def _with_absolute_paths(plan: Plan, path: Path) -> Plan:
-    """Return `plan` with the paths of its targets, which are relative to it, made absolute."""
-    targets = []
-    for n, target in enumerate(plan.targets):
-        update = {}
-        for key, kind, exists in (("cwd", "folder", isdir), ("python", "file", isfile)):
-            if given := getattr(target, key):
-                # Not resolved: the python of a virtual environment must stay a link.
-                update[key] = (path.parent / given).absolute()
-                if not exists(update[key]):
-                    raise _error(path, f"targets[{n}].{key}", f"there is no {kind} {given}")
-        targets.append(target.model_copy(update=update))
-    return plan.model_copy(update={"targets": targets})
+    """Return `plan` with the paths of its targets and services, relative to it, made absolute."""
+    targets = [_absolute(each, path, f"targets[{n}]") for n, each in enumerate(plan.targets)]
+    services = [_absolute(each, path, f"services[{n}]") for n, each in enumerate(plan.services)]
+    return plan.model_copy(update={"targets": targets, "services": services})
+
+
+def _absolute(of: Started, path: Path, where: str) -> Started:
+    """Return a target or service with absolute paths. Raises PlanError if one does not exist."""
+    update = {}
+    for key, kind, exists in (("cwd", "folder", isdir), ("python", "file", isfile)):
+        if given := getattr(of, key):
+            # Not resolved: the python of a virtual environment must stay a link.
+            update[key] = (path.parent / given).absolute()
+            if not exists(update[key]):
+                raise _error(path, f"{where}.{key}", f"there is no {kind} {given}")
+    return of.model_copy(update=update)
+
+
+def _with_files(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
+    return _with_feed(_with_absolute_uploads(scenario, path, where), path, f"{where}feed")
+
+
+def _with_feed(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
+    """Return `scenario` with what its feed holds; a file alone is one with a row for each user."""
+    feed = scenario.get("feed")
+    feed = {"file": feed} if isinstance(feed, str) else feed
+    if not isinstance(feed, dict):
+        return scenario
+    for key in feed:
+        if key not in FEED_KEYS:
+            near = did_you_mean(key, FEED_KEYS)
+            raise _error(path, where, f"unknown key '{one_line(key, MAX_SHOWN)}'{near}")
+    name = feed.get("file")
+    if not isinstance(name, str) or "\0" in name:
+        return scenario | {"feed": feed}
+    file = (path.parent / name).absolute()
+    if not isfile(file):  # noqa: PTH113
+        raise _error(path, where, f"there is no file {name}")
+    try:
+        content = read_feed(file)
+    except OSError as error:
+        raise _error(path, where, f"{name} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise _error(path, where, f"{name}: {error}") from None
+    return scenario | {"feed": feed | {"file": file} | content._asdict()}
 
 
 def _with_absolute_uploads(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
@@ -218,6 +277,7 @@ def _explained(error: ErrorDetails) -> tuple[str, str]:
 def _keys_at(loc: Sequence[str | int]) -> list[str]:
     """Return the keys that are known at `loc`, whose last name is a field that holds models."""
     models: dict[str, type[BaseModel]] = {
+        "services": Service,
         "targets": Target,
         "scenarios": Scenario,
         "setup": SetupRequest,

@@ -1,7 +1,8 @@
 """Requests of a scenario, and the bytes in which they are sent.
 
-Two kinds of placeholders are filled in when a request is sent: `{1..2000}` is a random whole
-number, `{token}` a value that an earlier setup request captured from its response.
+Placeholders are filled in when a request is sent: `{1..2000}` is a random whole number, `{token}` a
+value that an earlier setup request captured from its response, or of a row of the feed. The vars of
+a target are filled in before, because they are part of the path: `api/v1` keeps its slash.
 """
 
 import functools
@@ -9,7 +10,7 @@ import json
 import mimetypes
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
@@ -42,8 +43,10 @@ CACHED_UPLOADS = 32
 
 VISIBLE_ASCII = re.compile(r"[!\"$-~]+")  # without '#', which begins a browser's fragment
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
-PLACEHOLDER = re.compile(r"\{(?:(?P<low>\d+)\.\.(?P<high>\d+)|(?P<name>[a-z_]+))\}")
+NAME = "[a-z_][a-z0-9_]*"
+PLACEHOLDER = re.compile(rf"\{{(?:(?P<low>\d+)\.\.(?P<high>\d+)|(?P<name>{NAME}))\}}")
 Given = TypeVar("Given", str, Path)
+Replace = Callable[[re.Match[str]], str]
 
 
 def _url_path(path: str) -> str:
@@ -70,6 +73,12 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _var(value: str) -> str:
+    if PLACEHOLDER.search(value):
+        raise ValueError("placeholders are not filled in here")
+    return value
+
+
 def _system_text(value: Given) -> Given:
     if "\0" in str(value):
         raise ValueError("holds a NUL byte, which ends a text for the system")
@@ -86,11 +95,15 @@ Status = Annotated[Whole, Field(ge=100, le=599)]
 UrlPath = Annotated[str, AfterValidator(_url_path)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
-CaptureName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$", max_length=40)]
+# Written in braces: of a var, a captured value, or a column of the feed.
+ValueName = Annotated[str, StringConstraints(pattern=f"^{NAME}$", max_length=40)]
+VarValue = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_var)]
 CapturePath = Annotated[str, StringConstraints(max_length=200)]
 # Passed to the system when a file is opened or a program is started.
 SystemText = Annotated[str, AfterValidator(_system_text)]
 SystemPath = Annotated[Path, AfterValidator(_system_text)]
+
+PerSetup = Literal["server", "user"]
 
 Captures = Mapping[str, str]
 NO_CAPTURES: Captures = MappingProxyType({})
@@ -159,9 +172,27 @@ class BaseRequest(Strict):
         return any(found["low"] for found in self._placeholders())
 
     @property
-    def captured_names(self) -> list[str]:
-        """Names of the captured values that are filled in."""
+    def names(self) -> list[str]:
+        """Names in braces."""
         return [found["name"] for found in self._placeholders() if found["name"]]
+
+    def filled(self, values: Mapping[str, str]) -> Self:
+        """Return it with the vars of a target filled in.
+
+        Raises ValueError if they cannot be part of its path or of a header.
+        """
+        if not values.keys() & set(self.names):
+            return self
+
+        def replace(found: re.Match[str]) -> str:
+            return values.get(found["name"] or "", found[0])
+
+        fields = ("path", "headers", "body", "form")
+        update = {name: _fill(getattr(self, name), replace) for name in fields}
+        _check_slashes(self.path, _url_path(update["path"]))
+        for value in update["headers"].values():
+            _header_value(value)
+        return self.model_copy(update=update)
 
     def _placeholders(self) -> Iterator[re.Match[str]]:
         for text in _texts([self.path, self.headers, self.body, self.form]):
@@ -176,9 +207,12 @@ class Request(BaseRequest):
 
 
 class SetupRequest(BaseRequest):
-    """Request that is sent once to each fresh server, before the load."""
+    """Request that is sent to each fresh server before the load: once, or once for each user."""
 
-    capture: dict[CaptureName, CapturePath] = Field(
+    per: PerSetup = Field(
+        default="server", description="user: sent once for each user, and captured for that user"
+    )
+    capture: dict[ValueName, CapturePath] = Field(
         default={}, description="name: dotted path of its value in the JSON response"
     )
 
@@ -204,8 +238,19 @@ def render(
     request: BaseRequest, netloc: str, rng: random.Random, captures: Captures = NO_CAPTURES
 ) -> Rendered:
     """Return `request` to the host `netloc` as HTTP/1.1, its placeholders filled in."""
-    own = _fill(request.headers, rng, captures)
-    content_type, body = _payload(request, rng, captures)
+
+    def replace(found: re.Match[str]) -> str:
+        # In one pass: a captured value may look like a placeholder, and is none.
+        if found["name"]:
+            return captures.get(found["name"], found[0])
+        return str(rng.randint(int(found["low"]), int(found["high"])))
+
+    def replace_quoted(found: re.Match[str]) -> str:
+        value = captures.get(found["name"] or "")
+        return replace(found) if value is None else quote(value, safe="")
+
+    own = _fill(request.headers, replace)
+    content_type, body = _payload(request, replace)
     headers = {"Host": netloc, "Accept": "*/*", "User-Agent": "twinbench"}
     if content_type:
         headers["Content-Type"] = content_type
@@ -214,18 +259,23 @@ def render(
     headers = {name: value for name, value in headers.items() if name.lower() not in names} | own
     if content_type or request.method in WITH_BODY:  # some servers insist on it, be it 0
         headers["Content-Length"] = str(len(body))
-    in_path = {name: quote(value, safe="") for name, value in captures.items()}
-    lines = [f"{request.method} {_fill(request.path, rng, in_path)} HTTP/1.1"]
+    lines = [f"{request.method} {_fill(request.path, replace_quoted)} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return Rendered("\r\n".join([*lines, "", ""]).encode(), body)
 
 
-def _payload(request: BaseRequest, rng: random.Random, captures: Captures) -> tuple[str, bytes]:
+def _check_slashes(template: str, path: str) -> None:
+    # A query may hold a URL. Errors of the preflight show only the template.
+    if "//" in path.partition("?")[0] and "//" not in template:
+        raise ValueError(f"the path becomes '{path}': remove one of the slashes")
+
+
+def _payload(request: BaseRequest, replace: Replace) -> tuple[str, bytes]:
     """Return content type and body; both are empty where there is none."""
     if request.body is not None:
-        return "application/json", json.dumps(_fill(request.body, rng, captures)).encode()
+        return "application/json", json.dumps(_fill(request.body, replace)).encode()
     if request.form is not None:
-        form = urlencode(_fill(request.form, rng, captures))
+        form = urlencode(_fill(request.form, replace))
         return "application/x-www-form-urlencoded", form.encode()
     if request.upload is not None:
         return f"multipart/form-data; boundary={BOUNDARY}", _multipart(*request.upload.items())
@@ -252,21 +302,14 @@ def _quoted(text: str) -> str:
     return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _fill(value: Any, rng: random.Random, captures: Captures) -> Any:
+def _fill(value: Any, replace: Replace) -> Any:
     if isinstance(value, str):
-        # In one pass: a captured value may look like a placeholder, and is none.
-        return PLACEHOLDER.sub(lambda found: _replacement(found, rng, captures), value)
+        return PLACEHOLDER.sub(replace, value)
     if isinstance(value, Mapping):
-        return {name: _fill(item, rng, captures) for name, item in value.items()}
+        return {name: _fill(item, replace) for name, item in value.items()}
     if isinstance(value, list):
-        return [_fill(item, rng, captures) for item in value]
+        return [_fill(item, replace) for item in value]
     return value
-
-
-def _replacement(found: re.Match[str], rng: random.Random, captures: Captures) -> str:
-    if found["name"]:
-        return captures.get(found["name"], found[0])
-    return str(rng.randint(int(found["low"]), int(found["high"])))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -3,21 +3,51 @@
 Unless they do the same work, a ratio between two apps says which of them does less.
 """
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from twinbench.interruption import interruptible
 from twinbench.measure.rig import Rig
-from twinbench.plan import Aspect, Plan, Scenario
+from twinbench.measure.server import ServerFailedError
+from twinbench.plan import REQUEST_ASPECTS, Aspect, Plan, PlanError, Scenario
 from twinbench.preflight.collect import Observation, collect
-from twinbench.preflight.compare import DifferenceError, Restart, compare
-from twinbench.preflight.result import PreflightError, PreflightPair
+from twinbench.preflight.compare import Restart, compare
+from twinbench.preflight.findings import (
+    DECLARE,
+    Difference,
+    Problem,
+    difference_lines,
+    lines_to_declare,
+    problem_lines,
+    summary,
+)
+from twinbench.preflight.result import DeclaredDifference, PreflightError, PreflightPair
 
 OnStatus = Callable[[str], None]
 
 # Between first and second starts: times in whole seconds must have changed.
 RESTART_PAUSE_S = 1.1
+AFTER_PROBLEMS = "Differences may follow from the problems above:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found of a plan so far."""
+
+    pairs: list[PreflightPair] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+
+
+class _UnstableError(Exception):
+    """Target that started well, and not when it was started again."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(problems[0].sentence)
+        self.problems = problems
 
 
 def check(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> list[PreflightPair]:
@@ -25,17 +55,42 @@ def check(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> list[Pre
 
     Scenarios that are measured on the same targets share their servers, which run at once if
     they do when they are measured. Raises PlanError where the plan names what does not exist,
-    PreflightError where a target does not start, does not respond as the plan expects, or does
-    not do the same work as its baseline.
+    PreflightError with everything that was found where a target does not start, does not respond
+    as the plan expects, or does not do the same work as its baseline.
     """
     groups: dict[tuple[str, ...], list[Scenario]] = {}
     for scenario in plan.scenarios:
         groups.setdefault(tuple(plan.targets_of(scenario)), []).append(scenario)
-    return [
-        pair
-        for targets, scenarios in groups.items()
-        for pair in _check_group(plan, plan_file, rig, on_status, targets, scenarios)
-    ]
+    found = _Found()
+    with _services(plan, plan_file, rig, on_status):
+        for targets, scenarios in groups.items():
+            _check_group(plan, plan_file, rig, on_status, targets, scenarios, found)
+        _refuse(plan, plan_file, found)
+    return found.pairs
+
+
+@contextlib.contextmanager
+def _services(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> Iterator[None]:
+    """Have the services run meanwhile. Raises PlanError or PreflightError if one does not."""
+    if plan.services:
+        on_status(f"starting {', '.join(service.name for service in plan.services)}")
+    try:
+        rig.services.start()
+    except ServerFailedError as error:
+        kind = PlanError if error.app_not_found else PreflightError
+        raise kind(f"{plan_file}: {error}") from None
+    try:
+        yield
+    except PreflightError as error:
+        # What a target does without it explains less.
+        raise _died(plan_file, rig) or error from None
+    if died := _died(plan_file, rig):
+        raise died
+
+
+def _died(plan_file: str, rig: Rig) -> PreflightError | None:
+    why = rig.services.why_died()
+    return PreflightError(f"{plan_file}: {why}") if why else None
 
 
 def _check_group(
@@ -45,16 +100,20 @@ def _check_group(
     on_status: OnStatus,
     targets: Sequence[str],
     scenarios: Sequence[Scenario],
-) -> list[PreflightPair]:
+    found: _Found,
+) -> None:
     """Compare `targets` by all `scenarios`, which are measured on them."""
+    began_s = time.monotonic()
 
     def observe(names: Sequence[str]) -> list[Observation]:
         on_status(f"checking {', '.join(names)}")
         return collect(plan, plan_file, scenarios, names, rig)
 
     at_once = [targets] if plan.schedule == "alternating" else [[name] for name in targets]
-    baseline, *others = [found for names in at_once for found in observe(names)]
+    observed = [each for names in at_once for each in observe(names)]
+    found.problems.extend(problem for each in observed for problem in each.problems)
     restart_at = time.monotonic() + RESTART_PAUSE_S
+    first = {each.target.name: each for each in observed}
 
     @functools.cache
     def restart(name: str, start: int) -> Observation:
@@ -62,17 +121,33 @@ def _check_group(
         with interruptible():
             time.sleep(max(0.0, restart_at - time.monotonic()))
         [observation] = collect(plan, plan_file, scenarios, [name], rig)
+        if new := _new_problems(first[name], observation):
+            raise _UnstableError(new)
         return observation
 
-    names = [scenario.name for scenario in scenarios]
-    pairs = [_compare(plan, plan_file, baseline, other, restart) for other in others]
-    return [pair.model_copy(update={"scenarios": names}) for pair in pairs]
+    baseline, *others = observed
+    pairs = []
+    for other in others:
+        try:
+            pairs.append(_compare(scenarios, baseline, other, restart, found))
+        except _UnstableError as error:
+            found.problems.extend(error.problems)
+    shared = {"scenarios": [each.name for each in scenarios], "took_s": time.monotonic() - began_s}
+    found.pairs.extend(pair.model_copy(update=shared) for pair in pairs)
+
+
+def _new_problems(first: Observation, again: Observation) -> list[Problem]:
+    known = {problem.place for problem in first.problems}
+    return [problem for problem in again.problems if problem.place not in known]
 
 
 def _compare(
-    plan: Plan, plan_file: str, one: Observation, other: Observation, restart: Restart
+    scenarios: Sequence[Scenario],
+    one: Observation,
+    other: Observation,
+    restart: Restart,
+    found: _Found,
 ) -> PreflightPair:
-    expected: dict[Aspect, str] = {}
     # Differences may be declared at the baseline: it is then the one that differs from all others.
     for target in (other.target, one.target):
         if isinstance(target.expected_differences, str):
@@ -82,14 +157,43 @@ def _compare(
                 requests=one.requests,
                 expected_differences=target.expected_differences,
             )
-        expected |= target.expected_differences or {}
-    try:
-        return compare(one, other, restart, expected)
-    except DifferenceError as error:
-        target = plan.target(error.unstable_target or other.target.name)
-        # What to do stands after the diff: the first line is cut to a length.
-        raise PreflightError(
-            f"{plan_file}: targets[{plan.targets.index(target)}]: {error}\n{error.diff}\n"
-            "Make them do the same, or declare it in the plan, with a reason:"
-            f' expected_differences = {{ "{error.aspect}" = "..." }}'
-        ) from None
+    pair, differences = compare(one, other, restart, list(_declared(scenarios, one, other)))
+    found.differences.extend(differences)
+    return pair
+
+
+def _declared(
+    scenarios: Sequence[Scenario], one: Observation, other: Observation
+) -> Iterator[DeclaredDifference]:
+    """Yield the differences that the plan declares for a pair and its scenarios."""
+    seen: set[Aspect] = set()
+    for target in (other.target, one.target):
+        expected = target.expected_differences
+        for aspect, reason in expected.items() if isinstance(expected, dict) else ():
+            if aspect not in seen:
+                yield DeclaredDifference(aspect=aspect, target=target.name, reason=reason)
+            seen.add(aspect)
+    for scenario in scenarios:
+        reasons = scenario.expected_differences or {}
+        if isinstance(reasons, str):
+            reasons = dict.fromkeys(REQUEST_ASPECTS, reasons)
+        for aspect, reason in reasons.items():
+            yield DeclaredDifference(aspect=aspect, scenario=scenario.name, reason=reason)
+
+
+def _refuse(plan: Plan, plan_file: str, found: _Found) -> None:
+    """Raise what was found, if anything: PlanError if the plan is all that is wrong."""
+    problems, differences = list(dict.fromkeys(found.problems)), found.differences
+    if not problems and not differences:
+        return
+    if not differences and all(problem.is_plan_error for problem in problems):
+        raise PlanError("; ".join(problem.sentence for problem in problems))
+    if not differences and len({problem.whole_place for problem in problems}) == 1:
+        raise PreflightError(problems[0].sentence)
+    lines = [f"{plan_file}: {summary(problems, differences)}", *problem_lines(problems)]
+    if problems and differences:
+        lines += ["", AFTER_PROBLEMS]
+    if differences:
+        lines += difference_lines(differences)
+        lines += ["", DECLARE, *lines_to_declare(plan, differences)]
+    raise PreflightError("\n".join(lines))

@@ -7,26 +7,28 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 from twinbench.exchange import EndlessError, ExchangeError, Response, capture, exchange
 from twinbench.measure.control import Work
 from twinbench.measure.rig import Rig
-from twinbench.measure.server import HOST, Server, ServerFailedError
+from twinbench.measure.server import Server, ServerFailedError
+from twinbench.measure.services import Services
 from twinbench.plan import (
     Aspect,
     BaseRequest,
     Captures,
     Plan,
-    PlanError,
     Request,
     Scenario,
     SetupRequest,
     Target,
     render,
+    rows_of_users,
 )
 from twinbench.preflight.database import DatabaseError, contents, file_changes, read_files
-from twinbench.preflight.result import PreflightError
+from twinbench.preflight.findings import Problem
 
 # A single response must take less than this share of collapse_s: otherwise a server that is slow
 # would count as collapsed.
@@ -36,9 +38,12 @@ PATIENCE = 5
 # A request with a range is several: a lookup that fails, the first row and the last, a page
 # without a successor are different work. Three of them are a sample, no proof.
 DRAWS = 3
+# Users of which the setup is sent, if it is sent for each: two tell whether their values differ.
+USERS = 2
 # Each request is sent twice, and once more after all others: a cached response needs no SQL.
 REPEATS, LAST_REPEAT = ("", ", again"), ", after the others"
 IGNORED_HEADERS = {"date"}
+OF_THE_BYTES = "that of the bytes"  # a Content-Length that is right
 # Lists whose order means nothing (RFC 9110 and the Fetch standard): frameworks hold them in sets,
 # whose order changes with Python's hash seed. Only names of headers ignore case.
 METHOD_LISTS = {"allow", "access-control-allow-methods"}
@@ -50,10 +55,11 @@ AT_START, AT_END = "at its start", "after the last request"
 
 
 class Key(NamedTuple):
-    """Place and aspect of a fact."""
+    """Place and aspect of a fact, and the scenario whose request it is of, if it is of one."""
 
     where: str
     aspect: Aspect
+    scenario: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +67,25 @@ class Observation:
     """Facts about one start of a target, in the order of time, each a text.
 
     `work` is the last one, whose lists cover the time since the start, with every reason why an
-    aspect was not completely observed; None if the server cannot be observed.
+    aspect was not completely observed; None if the server cannot be observed. With `problems` there
+    are only the facts of requests that were answered as the plan expects; none, if one had no
+    answer. `setup_s`: the mean time of the setup requests that are sent for each user.
     """
 
     target: Target
     requests: int
     facts: Mapping[Key, str]
     work: Work | None
+    problems: tuple[Problem, ...] = ()
+    setup_s: float = 0.0
+
+
+class _EndedError(Exception):
+    """Problem after which nothing more can be observed of a target."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.sentence)
+        self.problem = problem
 
 
 class _Sending(NamedTuple):
@@ -77,6 +95,7 @@ class _Sending(NamedTuple):
     payload: bytes
     label: str
     place: str
+    scenario: str
 
 
 def collect(
@@ -84,8 +103,7 @@ def collect(
 ) -> list[Observation]:
     """Start targets `names` at once, send the requests of `scenarios` to each, and observe it.
 
-    Raises PlanError where the plan names what does not exist, PreflightError where a target does
-    not start or does not respond as the plan expects.
+    A target that does not start, or does not respond as the plan expects, has problems.
     """
     targets = [plan.target(name) for name in names]
     wheres = [f"{plan_file}: targets[{plan.targets.index(target)}]" for target in targets]
@@ -94,94 +112,157 @@ def collect(
         for server in started:
             if isinstance(server, Server):
                 stack.callback(server.stop, at_once=True)
-        servers = [_started(*each) for each in zip(targets, wheres, started, strict=True)]
-        return [
-            _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig.upstream)
-            for where, server in zip(wheres, servers, strict=True)
+        found = [
+            _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig.services)
+            if isinstance(server, Server)
+            else Observation(target, 0, {}, None, (_not_started(target, where, server),))
+            for target, where, server in zip(targets, wheres, started, strict=True)
         ]
+    rig.setup_s = max([rig.setup_s, *(each.setup_s for each in found)])
+    return found
 
 
-def _started(target: Target, where: str, server: Server | ServerFailedError) -> Server:
-    if isinstance(server, Server):
-        return server
-    if server.app_not_found:
-        raise PlanError(f"{where}.app = '{target.app}': {server}")
-    raise PreflightError(f"{where}: {server}")
+def _not_started(target: Target, where: str, error: ServerFailedError) -> Problem:
+    if error.app_not_found:
+        return Problem(f"{where}.app = '{target.app}':", str(error), is_plan_error=True)
+    return Problem(f"{where}:", str(error))
 
 
 def _observe(
-    plan: Plan, who: str, scenarios: Sequence[Scenario], server: Server, upstream: Server
+    plan: Plan, who: str, scenarios: Sequence[Scenario], server: Server, services: Services
 ) -> Observation:
-    try:
-        return _Collector(plan, who, server, upstream).collect(scenarios)
-    except (DatabaseError, ExchangeError) as error:
-        raise PreflightError(f"{who}, {error}") from None
+    return _Collector(plan, who, server, services).collect(scenarios)
 
 
 class _Collector:
     """Sends requests to one server, and collects the facts."""
 
-    def __init__(self, plan: Plan, who: str, server: Server, upstream: Server) -> None:
-        self._plan, self._who, self._server, self._upstream = plan, who, server, upstream
+    def __init__(self, plan: Plan, who: str, server: Server, services: Services) -> None:
+        self._plan, self._who, self._server, self._services = plan, who, server, services
         self._rng = random.Random(plan.seed)  # the same draws for every target
         self._facts: dict[Key, str] = {}
         self._requests = 0
-        self._captures: list[tuple[list[SetupRequest], Captures]] = []
+        self._problems: list[Problem] = []
+        # By setup and feed: the values of users; None where a setup request has a problem.
+        self._users: list[tuple[object, list[Captures] | None]] = []
         self._files: dict[Path, str] = {}
         self._upstream_requests = 0
+        self._setup_s: list[float] = []
 
     def collect(self, scenarios: Sequence[Scenario]) -> Observation:
+        work, facts = None, {}
+        try:
+            work = self._collect(scenarios)
+            facts = self._facts
+        except _EndedError as error:
+            self._problems.append(error.problem)
+        except DatabaseError as error:
+            self._problems.append(Problem(f"{self._who},", str(error)))
+        problems = tuple(self._problems)
+        setup_s = fmean(self._setup_s) if self._setup_s else 0.0
+        # As the plan has it: that of the server has the addresses of services.
+        target = self._plan.target(self._server.target.name)
+        return Observation(target, self._requests, facts, work, problems, setup_s)
+
+    def _collect(self, scenarios: Sequence[Scenario]) -> Work | None:
+        """Collect all facts, and return the last work. Raises _EndedError, DatabaseError."""
         # Work of the start is compared by what it leaves in files and databases.
         if self._work("its start"):
             self._facts[Key(AT_START, "files")] = self._file_changes()
-            self._upstream_requests = self._upstream.answered(self._plan.ready_s)
+            self._upstream_requests = self._services.answered(self._plan.ready_s)
         for sending in [each for scenario in scenarios for each in self._send_all(scenario)]:
             self._send(sending, LAST_REPEAT)
         if work := self._work("the last request"):
             work = self._with_limits(work)
-            self._facts[Key(AT_END, "final database")] = contents(work.sqlite_files)
-            limit = f"limit_concurrency: {self._server.target.limit_concurrency}"
-            conditions = (f"{name}: {value}" for name, value in work.conditions.items())
-            self._facts[Key(AT_END, "settings")] = "\n".join([*conditions, limit, *work.settings])
-        facts = self._api_description() | self._facts
-        return Observation(self._server.target, self._requests, facts, work)
+            if not self._problems:  # the facts would lack what other requests did and used
+                self._facts |= self._facts_at_end(work)
+        self._facts = self._api_description() | self._facts
+        return work
+
+    def _facts_at_end(self, work: Work) -> dict[Key, str]:
+        limit = f"limit_concurrency: {self._server.target.limit_concurrency}"
+        conditions = (f"{name}: {value}" for name, value in work.conditions.items())
+        return {
+            Key(AT_END, "final database"): contents(work.sqlite_files),
+            Key(AT_END, "settings"): "\n".join([*conditions, limit, *work.settings]),
+        }
 
     def _send_all(self, scenario: Scenario) -> Iterator[_Sending]:
-        """Send the requests of `scenario`, and yield those that are to be sent once more."""
-        captures = self._send_setup(scenario)
-        for number, request in enumerate(scenario.requests):
-            for draw, payload in enumerate(self._payloads(request, captures), 1):
-                place = f"requests[{number}]" + f", draw {draw}" * request.has_range
-                sending = _sending(scenario, request, payload, place)
-                for repeat in REPEATS:
-                    self._send(sending, repeat)
-                yield sending
+        """Send the requests of `scenario`, and yield those that are to be sent once more.
 
-    def _send_setup(self, scenario: Scenario) -> Captures:
-        """Send the setup requests, unless an earlier scenario has the same, and return captures.
-
-        A server that is measured is sent them once, too.
+        A draw that is not answered as the plan expects is not repeated.
         """
-        for setup, captures in self._captures:
-            if setup == scenario.setup:
-                return captures
-        captures = {}
+        users = self._send_setup(scenario)
+        if users is None:
+            return
+        draws = [self._draws(scenario, number, users) for number in range(len(scenario.requests))]
+        # A sequence as a whole: its requests may need what earlier ones have done.
+        each = [(sending,) for sendings in draws for sending in sendings]
+        for group in zip(*draws, strict=True) if scenario.sequence else each:
+            if all(self._send(sending, repeat) for repeat in REPEATS for sending in group):
+                yield from group
+
+    def _draws(self, scenario: Scenario, number: int, users: Sequence[Captures]) -> list[_Sending]:
+        """Return different draws of a request, for `users` in turn; of a sequence, equally many.
+
+        Fewer where its range has fewer.
+        """
+        request, of = scenario.requests[number], scenario.requests
+        has_range = any(r.has_range for r in of) if scenario.sequence else request.has_range
+        count = max(DRAWS if has_range else 1, len(users))
+        payloads = [self._payload(request, users[draw % len(users)]) for draw in range(count)]
+        if not scenario.sequence:
+            payloads = list(dict.fromkeys(payloads))
+        is_drawn = request.has_range or len(payloads) > 1
+        return [
+            _sending(scenario, request, payload, f"requests[{number}]" + f", draw {n}" * is_drawn)
+            for n, payload in enumerate(payloads, 1)
+        ]
+
+    def _send_setup(self, scenario: Scenario) -> list[Captures] | None:
+        """Send the setup requests, unless an earlier scenario has the same; return users' values.
+
+        A server that is measured is sent them once, too; for each user, if they are per user. None
+        if one of them has a problem: the requests of the scenario would have others.
+        """
+        key = scenario.setup, scenario.feed
+        for sent, users in self._users:
+            if sent == key:
+                return users
+        users = self._sent_setup(scenario)
+        self._users.append((key, users))
+        return users
+
+    def _sent_setup(self, scenario: Scenario) -> list[Captures] | None:
+        server: dict[str, str] = {}
+        own = rows_of_users(scenario.feed, USERS if scenario.feed or scenario.identities else 1)
         for number, request in enumerate(scenario.setup):
-            [payload] = self._payloads(request, captures)
-            response = self._send(_sending(scenario, request, payload, f"setup[{number}]"))
-            captures = {**captures, **capture(request, response)}
-        self._captures.append((scenario.setup, captures))
-        return captures
+            per_user = request.per == "user"
+            for user, values in enumerate(own if per_user else [server], 1):
+                payload = self._payload(request, server | values)
+                sending = _sending(scenario, request, payload, f"setup[{number}]")
+                label = sending.label + f" of user {user}" * per_user
+                response = self._send(sending._replace(label=label))
+                if response is None:
+                    return None
+                try:
+                    values.update(capture(request, response))
+                except ExchangeError as error:
+                    self._problems.append(Problem(f"{self._who},", str(error)))
+                    return None
+        return [server | values for values in own]
 
-    def _payloads(self, request: BaseRequest, captures: Captures) -> list[bytes]:
-        """Return different draws of `request`: fewer where its range has fewer, one for setup."""
-        draws = DRAWS if request.has_range and isinstance(request, Request) else 1
+    def _payload(self, request: BaseRequest, values: Captures) -> bytes:
         # Without the port of this server, which an app may write into its links.
-        payloads = [render(request, HOST, self._rng, captures).whole for _ in range(draws)]
-        return list(dict.fromkeys(payloads))
+        request = request.filled(self._server.target.vars)
+        return render(request, self._server.host, self._rng, values).whole
 
-    def _send(self, sending: _Sending, repeat: str = "") -> Response:
-        response = self._exchange(sending, is_repeat=bool(repeat))
+    def _send(self, sending: _Sending, repeat: str = "") -> Response | None:
+        """Send a request, collect its facts, and return the response.
+
+        None if it is not as the plan expects. Raises _EndedError.
+        """
+        response, as_expected = self._exchange(sending, is_repeat=bool(repeat))
         where = f"{sending.label} ({sending.place}{repeat})"
         facts: dict[Aspect, str] = {
             "status": str(response.status),
@@ -190,7 +271,7 @@ class _Collector:
         }
         if work := self._work(where):
             before = self._upstream_requests
-            self._upstream_requests = self._upstream.answered(self._plan.ready_s)
+            self._upstream_requests = self._services.answered(self._plan.ready_s)
             lines = (f"{sql}\n    with {parameters}" for sql, parameters in work.statements)
             facts |= {
                 "SQL": "\n".join(lines),
@@ -199,44 +280,54 @@ class _Collector:
                 "files": self._file_changes(),
             }
         self._requests += 1
-        self._facts |= {Key(where, aspect): text for aspect, text in facts.items()}
+        if not as_expected:
+            return None
+        scenario = sending.scenario
+        self._facts |= {Key(where, aspect, scenario): text for aspect, text in facts.items()}
         return response
 
-    def _exchange(self, sending: _Sending, *, is_repeat: bool) -> Response:
-        """Send a request and return its response. Raises PreflightError.
+    def _exchange(self, sending: _Sending, *, is_repeat: bool) -> tuple[Response, bool]:
+        """Send a request; return its response, and whether it is as the plan expects.
 
         A repeat may be answered with another status than the plan expects (a name exists by
-        then), if all targets respond alike.
+        then), if all targets respond alike. Raises _EndedError if there is no response.
         """
-        request, what = sending.request, f"{self._who}, {sending.label}"
+        request, place = sending.request, sending.label
         collapse_s, is_load = self._plan.collapse_s, isinstance(request, Request)
         timeout_s = PATIENCE * collapse_s if is_load else self._plan.ready_s
         began = time.monotonic()
         try:
-            response = exchange(sending.payload, HOST, self._server.port, timeout_s)
+            response = exchange(sending.payload, self._server.address, self._server.port, timeout_s)
         except EndlessError as error:
             limit = "collapse_s" if is_load else "ready_s"
             longer = f" sooner, set a longer {limit}," * error.timed_out
-            raise PreflightError(
-                f"{what} was answered with {error}: end it{longer} or leave this request out of"
-                " the plan"
-            ) from None
+            what = (
+                f"was answered with {error}: end it{longer} or leave this request out of the plan"
+            )
+            raise _EndedError(Problem(self._who, what, place)) from None
         except ExchangeError as error:
-            raise self._unexpected(what, request, str(error)) from None
+            raise _EndedError(self._unexpected(request, str(error), place)) from None
         took_s = time.monotonic() - began
+        if isinstance(request, SetupRequest) and request.per == "user":
+            self._setup_s.append(took_s)
         if response.status != request.expect and not is_repeat:
-            raise self._unexpected(what, request, str(response.status))
+            self._problems.append(self._unexpected(request, str(response.status), place))
+            return response, False
         if is_load and took_s > MAX_SHARE_OF_COLLAPSE * collapse_s:
-            raise PreflightError(
-                f"{what} took {took_s:.1f} s, too near to collapse_s = {collapse_s:g}:"
+            what = (
+                f"took {took_s:.1f} s, too near to collapse_s = {collapse_s:g}:"
                 f" set collapse_s = {2 * took_s / MAX_SHARE_OF_COLLAPSE:.0f} in the plan"
             )
-        return response
+            if all(problem.place != place for problem in self._problems):
+                self._problems.append(Problem(self._who, what, place))
+        return response, True
 
-    def _unexpected(self, what: str, request: BaseRequest, received: str) -> PreflightError:
-        return PreflightError(
-            f"{what} was answered with {received}, the plan expects {request.expect};"
-            f" the server's last output: {self._server.child.last_output()}"
+    def _unexpected(self, request: BaseRequest, received: str, place: str) -> Problem:
+        return Problem(
+            self._who,
+            f"was answered with {received}, the plan expects {request.expect}",
+            place,
+            f"; the server's last output: {self._server.last_output()}",
         )
 
     def _work(self, after: str) -> Work | None:
@@ -249,11 +340,12 @@ class _Collector:
             self._server.child.exit_reason(EXIT_S)
             self._server.check_alive()
         except ServerFailedError as error:
-            raise PreflightError(f"{self._who}, {after}: {error}") from None
-        raise PreflightError(
-            f"{self._who} was still busy {self._plan.ready_s:g} s (ready_s) after {after}, so that"
+            raise _EndedError(Problem(self._who, str(error), f"{after}:")) from None
+        what = (
+            f"was still busy {self._plan.ready_s:g} s (ready_s) after {after}, so that"
             " its work cannot be compared; end that work sooner or set a longer ready_s"
         )
+        raise _EndedError(Problem(self._who, what))
 
     def _file_changes(self) -> str:
         before, self._files = self._files, read_files(self._server.folder)
@@ -264,11 +356,10 @@ class _Collector:
         own = [file for file in work.opened_databases if not self._foreign_folders([file])]
         databases = list(dict.fromkeys([*work.sqlite_files, *own]))
         unobserved = dict(work.unobserved)
-        upstream = f"{HOST}:{self._upstream.port}"
-        addresses = {*work.connections, *self._server.connected_to()} - {upstream}
-        if addresses:
-            names = ", ".join(sorted(addresses))
-            unobserved["upstream requests"] = f"those to {names} are not counted"
+        uncounted = self._services.uncounted
+        addresses = {*work.connections, *self._server.connected_to()} - self._services.counted
+        if elsewhere := [*uncounted.values(), *sorted(addresses - uncounted.keys())]:
+            unobserved["upstream requests"] = f"those to {', '.join(elsewhere)} are not counted"
         opened: dict[Aspect, Iterable[str]] = {
             "files": work.written_files,
             "final database": set(work.opened_databases).difference(databases),
@@ -286,9 +377,10 @@ class _Collector:
 
     def _api_description(self) -> dict[Key, str]:
         # Requested last: a server that never ends a response is refused at a request of the plan.
-        payload = render(Request(path=OPENAPI_PATH), HOST, self._rng).whole
+        server = self._server
+        payload = render(Request(path=OPENAPI_PATH), server.host, self._rng).whole
         try:
-            response = exchange(payload, HOST, self._server.port, self._plan.ready_s)
+            response = exchange(payload, server.address, server.port, self._plan.ready_s)
         except ExchangeError:
             return {}
         # An app may serve one page for every path.
@@ -310,7 +402,7 @@ def header_lines(headers: Sequence[tuple[str, str]], body: bytes = b"") -> list[
             members = value.lower() if name in HEADER_LISTS else value
             sets.setdefault(name, set()).update(part.strip() for part in members.split(","))
         elif (name, value) == ("content-length", str(len(body))):
-            named.append((name, "that of the bytes"))
+            named.append((name, OF_THE_BYTES))
         elif name not in IGNORED_HEADERS:
             named.append((name, value))
     named += [(name, ", ".join(sorted(members))) for name, members in sets.items()]
@@ -318,7 +410,8 @@ def header_lines(headers: Sequence[tuple[str, str]], body: bytes = b"") -> list[
 
 
 def _sending(scenario: Scenario, request: BaseRequest, payload: bytes, place: str) -> _Sending:
-    return _Sending(request, payload, f"scenario '{scenario.name}': {request.label}", place)
+    label = f"scenario '{scenario.name}': {request.label}"
+    return _Sending(request, payload, label, place, scenario.name)
 
 
 def _body_text(body: bytes) -> str:

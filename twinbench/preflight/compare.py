@@ -1,14 +1,15 @@
-"""Comparison of a target with its baseline: aspects, volatile values, and the first difference."""
+"""Comparison of a target with its baseline: aspects, volatile values, and all differences."""
 
 import difflib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from twinbench.plan import Aspect, Target
-from twinbench.preflight.collect import Key, Observation
-from twinbench.preflight.result import PreflightPair
+from twinbench.preflight.collect import OF_THE_BYTES, Key, Observation
+from twinbench.preflight.findings import Difference
+from twinbench.preflight.result import DeclaredDifference, PreflightPair
 from twinbench.preflight.volatile import (
     PATTERNS,
     Differences,
@@ -28,61 +29,102 @@ INSIDE: tuple[Aspect, ...] = (
 WITH_VALUES: set[Aspect] = {"bytes", "headers", "SQL", "files", "final database"}
 # Aspects whose lines may be in an order of their values.
 IN_ANY_ORDER: set[Aspect] = {"files", "final database"}
+# Headers that say what the bytes are: a length, a digest, a validator (RFC 9110, 8 and 9530).
+OF_BYTES = {
+    *("content-length", "content-md5", "digest", "content-digest", "repr-digest"),
+    *("etag", "last-modified"),
+}
 # A random truth value is then the same at all starts of one pair in a hundred.
 MAX_STARTS = 5
+# Headers that are the server's own, and no work of the app: who it is, whether it keeps the
+# connection, and how it frames the bytes, which are compared.
+SERVER = "server: "
+SERVER_HEADERS = (
+    *(SERVER, "connection: ", "keep-alive: ", "transfer-encoding: "),
+    f"content-length: {OF_THE_BYTES}",
+)
 MASKED = "~ and 9 stand for what changes at every start."
 SURVIVES = "If that is because data survives: {scratch} in env stands for a fresh folder."
 MAX_WIDTH = 120  # longer lines of a diff are cut into pieces, so that the difference is in one
-CONTEXT_LINES = 3
+CONTEXT_LINES = 2
 # A table may have a million rows; what follows the first difference explains little.
-COMPARED_LINES, MAX_LINES = 400, 40
+COMPARED_LINES, MAX_LINES = 400, 12
 
 # Starts a target again, for the second time or a later one.
 Restart = Callable[[str, int], Observation]
 
 
-class DifferenceError(Exception):
-    """First difference of two targets: where and in what, with a diff.
+class Compared(NamedTuple):
+    """What was compared of two targets, and in what they differ."""
 
-    `unstable_target` is the target that differs from itself; empty if none does.
-    """
-
-    def __init__(self, message: str, aspect: Aspect, diff: str, unstable_target: str = "") -> None:
-        super().__init__(message)
-        self.aspect, self.diff, self.unstable_target = aspect, diff, unstable_target
+    pair: PreflightPair
+    differences: list[Difference]
 
 
 def compare(
     one: Observation,
     other: Observation,
     restart: Restart,
-    expected: Mapping[Aspect, str] = MappingProxyType({}),
-) -> PreflightPair:
-    """Compare the baseline `one` with `other`, except in the aspects `expected` to differ.
+    declared: Sequence[DeclaredDifference] = (),
+) -> Compared:
+    """Compare the baseline `one` with `other`, except in what is `declared`.
 
-    Both are started again only if something differs. Raises DifferenceError.
+    Both are started again only if something differs.
     """
-    not_compared = {a: why for a, why in _not_comparable(one, other).items() if a not in expected}
-    skipped = {*not_compared, *expected}
+    if _server_of(one) != _server_of(other):
+        one, other = _without_server_headers(one), _without_server_headers(other)
+        restart = _restart_without_server_headers(restart)
+    unequal_bytes = {key.where for key in _unequal(one, other) if key.aspect == "bytes"}
+
+    def start(name: str, number: int) -> Observation:
+        return _without_headers_of(unequal_bytes, restart(name, number))
+
+    one, other = (_without_headers_of(unequal_bytes, each) for each in (one, other))
+    of_target = {each.aspect for each in declared if not each.scenario}
+    missing = {a: why for a, why in _not_comparable(one, other).items() if a not in of_target}
+    skipped = {(each.aspect, each.scenario) for each in declared}
     keys = [
         key
-        for key in dict.fromkeys([*one.facts, *other.facts])
-        if key.aspect not in skipped and one.facts.get(key) != other.facts.get(key)
+        for key in _unequal(one, other)
+        if key.aspect not in missing
+        and not skipped & {(key.aspect, ""), (key.aspect, key.scenario)}
     ]
-    if "settings" not in expected:
-        _check_options(one, other)
-    declared = {**expected, **_declared_environment(one.target, other.target, expected)}
-    volatile = _count_volatile(keys, one, other, restart) if keys else 0
-    partly = {a: why for a, why in _partly_compared(one, other).items() if a not in declared}
-    return PreflightPair(
+    volatile, differences = _tell_apart(keys, one, other, start) if keys else (0, [])
+    partly = {a: why for a, why in _partly_compared(one, other).items() if a not in of_target}
+    pair = PreflightPair(
         baseline=one.target.name,
         candidate=other.target.name,
         requests=one.requests,
-        missing=partly | not_compared,
-        declared=declared,
+        missing=partly | missing,
+        declared=_with_variables(declared, _unequal_variables(one.target, other.target)),
         volatile=volatile,
         conditions=_conditions(one, other),
     )
+    return Compared(pair, [*differences, *_differences_of_plan(one, other, of_target)])
+
+
+def _server_of(observation: Observation) -> str:
+    """Return the server and its options; where the plan does not say it, as it names itself."""
+    if known := _server_condition(observation.target):
+        return known
+    headers = (text for key, text in observation.facts.items() if key.aspect == "headers")
+    lines = next(headers, "").splitlines()
+    return next((line.removeprefix(SERVER) for line in lines if line.startswith(SERVER)), "")
+
+
+def _without_server_headers(observation: Observation) -> Observation:
+    """Return an observation without the headers that a server adds to the app's."""
+    facts = {
+        key: "\n".join(line for line in text.splitlines() if not line.startswith(SERVER_HEADERS))
+        if key.aspect == "headers"
+        else text
+        for key, text in observation.facts.items()
+    }
+    return replace(observation, facts=facts)
+
+
+def _restart_without_server_headers(restart: Restart) -> Restart:
+    return lambda name, start: _without_server_headers(restart(name, start))
 
 
 def _not_comparable(one: Observation, other: Observation) -> dict[Aspect, str]:
@@ -109,7 +151,10 @@ def _not_comparable(one: Observation, other: Observation) -> dict[Aspect, str]:
 
 def _opaque_reason(observation: Observation) -> str:
     target = observation.target
-    what = "is a command" if target.command else f"has {target.workers} workers"
+    what = f"has {target.workers} workers"
+    if target.server_name != "uvicorn":
+        ways = {target.server_name: f"is served by {target.server_name}", "": "is a command"}
+        what = "was running before" if target.url else ways[target.server_name]
     return f"'{target.name}' {what}, which cannot be observed"
 
 
@@ -125,48 +170,101 @@ def _partly_compared(one: Observation, other: Observation) -> dict[Aspect, str]:
 def _conditions(one: Observation, other: Observation) -> dict[str, str]:
     """Return the conditions of two targets: one value, or both where they differ."""
     names = [name for each in (one, other) if each.work for name in each.work.conditions]
-    return {
+    servers = [_server_condition(each.target) for each in (one, other)]
+    shown = {"server": " | ".join(dict.fromkeys(servers))} if any(servers) else {}
+    return shown | {
         name: " | ".join(dict.fromkeys(_condition(each, name) for each in (one, other)))
         for name in dict.fromkeys(names)
     }
+
+
+def _server_condition(target: Target) -> str:
+    options = ", ".join(f"{name} = {value}" for name, value in target.all_server_options.items())
+    return f"{target.server_name} ({options})" if options else target.server_name
 
 
 def _condition(observation: Observation, name: str) -> str:
     return observation.work.conditions.get(name, "none") if observation.work else "not observed"
 
 
-def _check_options(one: Observation, other: Observation) -> None:
-    """Compare options of the plan that are observed in no server. Raises DifferenceError."""
+def _unequal(one: Observation, other: Observation) -> list[Key]:
+    """Return the places and aspects in which two targets are unequal at first sight.
+
+    What one was not asked, because of a problem, is no difference.
+    """
+    keys = dict.fromkeys([*one.facts, *other.facts])
+    if one.problems or other.problems:
+        keys = {key: None for key in keys if key in one.facts and key in other.facts}
+    return [key for key in keys if one.facts.get(key) != other.facts.get(key)]
+
+
+def _without_headers_of(places: set[str], observation: Observation) -> Observation:
+    """Return `observation` without what headers say of the bytes at `places`.
+
+    That follows from the bytes; that there is such a header does not.
+    """
+    changed = {
+        key: "\n".join(map(_without_value, text.split("\n")))
+        for key, text in observation.facts.items()
+        if key.aspect == "headers" and key.where in places
+    }
+    return replace(observation, facts={**observation.facts, **changed})
+
+
+def _without_value(header: str) -> str:
+    name = header.partition(":")[0]
+    return f"{name}: {OF_THE_BYTES}" if name in OF_BYTES else header
+
+
+def _differences_of_plan(
+    one: Observation, other: Observation, declared: set[Aspect]
+) -> Iterator[Difference]:
+    """Yield the differences that the plan itself makes, unless they are `declared`."""
+    variables = _unequal_variables(one.target, other.target)
+    lines = "\n".join(f"{name} is set differently" for name in variables)
+    found: dict[Aspect, str] = {"environment": lines, "settings": _unequal_options(one, other)}
+    for aspect, diff in found.items():
+        # Other settings imply other variables.
+        if diff and not declared & {aspect, "settings"}:
+            names = other.target.name, one.target.name
+            yield Difference(*names, aspect, "in the plan", "", diff)
+
+
+def _unequal_options(one: Observation, other: Observation) -> str:
+    """Return the options of the plan that differ and are observed in no server."""
     targets = one.target, other.target
-    if (one.work and other.work) or any(target.command for target in targets):
-        return
-    differing = [
+    if not all(target.app for target in targets):
+        return ""
+    observed = one.work and other.work
+    names: tuple[str, ...] = () if observed else ("workers", "limit_concurrency")
+    if targets[0].server_name == targets[1].server_name:  # another one has other options
+        names += ("server_options",) if observed else ("server_options", "loop", "http")
+    return "\n".join(
         f"{name}: {values[0]} | {values[1]}"
-        for name in ("workers", "limit_concurrency")
-        if len(set(values := [getattr(target, name) for target in targets])) > 1
-    ]
-    if differing:
-        raise DifferenceError(
-            f"unequal settings: '{targets[1].name}' does not run as '{targets[0].name}' does",
-            "settings",
-            "\n".join(differing),
-        )
-
-
-def _declared_environment(
-    one: Target, other: Target, expected: Mapping[Aspect, str]
-) -> dict[Aspect, str]:
-    """Return the variables that differ, and the reason that is given. Raises DifferenceError."""
-    names = sorted(n for n in {*one.env, *other.env} if one.env.get(n) != other.env.get(n))
-    if not names:
-        return {}
-    if reason := expected.get("environment") or expected.get("settings"):
-        return {"environment": f"{', '.join(names)}: {reason}"}
-    raise DifferenceError(
-        f"unequal environment: '{other.name}' does not run as '{one.name}' does",
-        "environment",
-        "\n".join(f"{name} is set differently" for name in names),
+        for name in names
+        if (values := [getattr(target, name) for target in targets])[0] != values[1]
     )
+
+
+def _unequal_variables(one: Target, other: Target) -> list[str]:
+    """Return the names of the variables that differ; their values may be secret."""
+    return sorted(n for n in {*one.env, *other.env} if one.env.get(n) != other.env.get(n))
+
+
+def _with_variables(
+    declared: Sequence[DeclaredDifference], variables: Sequence[str]
+) -> list[DeclaredDifference]:
+    """Return `declared` with the names of the variables that differ before their reason.
+
+    Other settings imply other variables.
+    """
+    found = {each.aspect: each for each in declared if not each.scenario}
+    reasoned = found.get("environment") or found.get("settings")
+    if not variables or not reasoned:
+        return list(declared)
+    reason = f"{', '.join(variables)}: {reasoned.reason}"
+    environment = reasoned.model_copy(update={"aspect": "environment", "reason": reason})
+    return [*(each for each in declared if each.aspect != "environment"), environment]
 
 
 class _Fact(NamedTuple):
@@ -191,58 +289,50 @@ class _Fact(NamedTuple):
         return first
 
 
-def _count_volatile(
+def _tell_apart(
     keys: Sequence[Key], one: Observation, other: Observation, restart: Restart
-) -> int:
-    """Return the number of volatile tokens, if all facts `keys` differ in these only.
+) -> tuple[int, list[Difference]]:
+    """Return the number of volatile tokens in the facts `keys`, and the other differences.
 
-    A value of few (a random truth value) may be the same at two starts by chance: if all but such
-    values are equal, both are started again. Raises DifferenceError.
+    A value of few (a random truth value) may be the same at two starts by chance: while there are
+    differences in no more than such values, both are started again. All use the same starts.
     """
     names = one.target.name, other.target.name
+    found: list[tuple[_Fact, Differences | None]] = []
     ones, others = [one], [other]
     for start in range(2, MAX_STARTS + 1):
         ones.append(restart(names[0], start))
         others.append(restart(names[1], start))
         facts = [_Fact(key, names, (_texts(ones, key), _texts(others, key))) for key in keys]
         found = [(fact, fact.differences()) for fact in facts]
-        if all(each and each.are_volatile for _, each in found):
-            return sum(each.volatile for _, each in found if each)
-        certain = [fact for fact, each in found if _is_certain(fact.key, each)]
-        if certain:
-            raise _difference(certain[0])
-    raise _difference(next(fact for fact, each in found if each and not each.are_volatile))
+        if not any(_may_be_chance(fact.key, each) for fact, each in found):
+            break
+    volatile = sum(each.volatile for _, each in found if each and each.are_volatile)
+    return volatile, [_difference(fact) for fact, each in found if not (each and each.are_volatile)]
 
 
 def _texts(starts: Sequence[Observation], key: Key) -> list[str]:
     return [observation.facts.get(key, "") for observation in starts]
 
 
-def _is_certain(key: Key, found: Differences | None) -> bool:
-    """Return whether no chance explains a difference: of structure, or where no values are."""
-    return not found or not (found.are_volatile or key.aspect in WITH_VALUES)
+def _may_be_chance(key: Key, found: Differences | None) -> bool:
+    """Return whether chance may explain a difference: in values, and not in structure."""
+    return key.aspect in WITH_VALUES and found is not None and not found.are_volatile
 
 
-def _difference(fact: _Fact) -> DifferenceError:
-    where, aspect = fact.key
+def _difference(fact: _Fact) -> Difference:
+    where, aspect, scenario = fact.key
     for name, texts in zip(fact.names, fact.texts, strict=True):
         if all(volatile_tokens(texts, pattern) is None for pattern in PATTERNS):
             titles = (f"{name}, first start", f"{name}, second start")
-            return DifferenceError(
-                f"{where}: {aspect} of '{name}' differ in structure from start to start",
-                aspect,
-                f"{unified_diff(texts[0], texts[1], titles)}\n{SURVIVES}",
-                name,
-            )
+            diff = unified_diff(texts[0], texts[1], titles)
+            return Difference(name, "", aspect, where, scenario, diff, SURVIVES)
     baseline, candidate = fact.names
-    return DifferenceError(
-        f"{where}: unequal {aspect}: '{candidate}' does not do the same work as '{baseline}'",
-        aspect,
-        _masked_diff(fact),
-    )
+    return Difference(candidate, baseline, aspect, where, scenario, *_masked_diff(fact))
 
 
-def _masked_diff(fact: _Fact) -> str:
+def _masked_diff(fact: _Fact) -> tuple[str, str]:
+    """Return a diff without volatile values, and a note on what stands for them."""
     one, other = (texts[0] for texts in fact.texts)
     titles = (f"{fact.names[0]}, {fact.key.aspect}", f"{fact.names[1]}, {fact.key.aspect}")
     for pattern in PATTERNS:
@@ -253,8 +343,8 @@ def _masked_diff(fact: _Fact) -> str:
             own = theirs = own | theirs
         diff = unified_diff(mask(one, own, pattern), mask(other, theirs, pattern), titles)
         if diff:  # all that differs may be masked where the order of lines is volatile
-            return f"{diff}\n{MASKED}" if own or theirs else diff
-    return unified_diff(one, other, titles)
+            return diff, MASKED if own or theirs else ""
+    return unified_diff(one, other, titles), ""
 
 
 def unified_diff(one: str, other: str, titles: tuple[str, str]) -> str:

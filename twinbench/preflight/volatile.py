@@ -61,7 +61,7 @@ def volatile_tokens(starts: Sequence[str], pattern: re.Pattern[str]) -> Volatile
 
     None if the starts differ in their separators, so in structure.
     """
-    first, *others = (tokenize(text, pattern) for text in starts)
+    first, *others = (tokenize(text, pattern) for text in dict.fromkeys(starts))
     found: Volatile = {}
     for other in others:
         if other.separators != first.separators:

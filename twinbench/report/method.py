@@ -1,13 +1,13 @@
 """Validity of a run: badges, self-check, preflight, machine, and every measurement."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, Results, Timing
 from twinbench.analyse.statistics import MARGIN
-from twinbench.plan import ASPECTS
+from twinbench.plan import ASPECTS, Target
 from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import error_share
 from twinbench.report.format import number
@@ -49,7 +49,9 @@ LIMITS = (
     "Of twenty scenarios with equal targets, one may show a difference by chance.",
     "A collapse later than the end of a measurement is not seen; a longer measure_s finds it.",
 )
-OWN_APPS = "apps."  # the built-in pair, on SQLite
+RUNS_ALREADY = "was running before: not fresh, not pinned, no memory limit"
+TELEMETRY = {"inside": "", "outside": "telemetry from outside", "none": "no telemetry"}
+OWN_APPS = ("apps.sync_app.", "apps.async_app.")  # on SQLite
 LIMIT_OF_SQLITE = "SQLite has no asynchronous driver: aiosqlite runs one thread per connection."
 REMARKS = "remarks"
 # A row has about 200 bytes, and a page at most 2 MB.
@@ -111,6 +113,10 @@ def _exceptions(results: Results) -> Iterable[Badge]:
     for target in results.plan.targets:
         if target.expected_differences:
             yield Badge(f"{title(target)} is expected to differ", "plain", "method")
+    for scenario in results.plan.scenarios:
+        if scenario.expected_differences:
+            text = f"{title(scenario)}: requests are expected to differ"
+            yield Badge(text, "plain", "method")
     if sharing := results.machine.sharing:
         yield Badge(SHARING[sharing], "bad", "method")
     missing = {aspect for pair in results.preflight for aspect in pair.missing}
@@ -197,30 +203,51 @@ def targets_table(results: Results) -> Table:
     rows = (
         (
             target.name,
-            target.app or " ".join(target.command or ()),
-            ", ".join(f"{name}={value}" for name, value in target.env.items()) or "defaults",
-            str(target.workers),
+            target.app or target.url or " ".join(target.command or ()),
+            _server(target, results.versions),
+            _settings(target) or ("" if target.url else "defaults"),
+            "" if target.url else str(target.workers),
             target.expected_differences_text,
         )
         for target in results.plan.targets
     )
-    header = ("target", "app", "settings", "workers", "expected to differ")
+    header = ("target", "app", "server", "settings", "workers", "expected to differ")
     return _words("targets", "Targets", header, rows)
+
+
+def _server(target: Target, versions: Mapping[str, str]) -> str:
+    """Return the server of a target, its version, and where its telemetry is from."""
+    name = target.server_name
+    version = versions.get(f"{name} of {target.name}", versions.get(name, ""))
+    parts = (
+        f"{name} {version}".strip(),
+        RUNS_ALREADY if target.url else "",
+        TELEMETRY[target.telemetry_from],
+    )
+    return "; ".join(filter(None, parts))
+
+
+def _settings(target: Target) -> str:
+    settings = {**target.env, **target.all_server_options}
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def preflight_table(results: Results) -> Table:
     """Return what the preflight compared, a row for each pair."""
-    header = ("pair", "scenarios", "requests", "equal", "not compared", "differ at every start")
+    header = (
+        *("pair", "scenarios", "requests", "equal", "not compared", "expected to differ"),
+        *("differ at every start", "took"),
+    )
     rows = (
         (
             f"{pair.candidate} / {pair.baseline}",
             ", ".join(pair.scenarios),
             str(pair.requests),
             ", ".join(pair.equal),
-            f"expected to differ: {pair.expected_differences}"
-            if pair.expected_differences
-            else pair.not_compared,
+            pair.missing_text,
+            pair.declared_text,
             count(pair.volatile, "value") if pair.volatile else "",
+            duration(pair.took_s) if pair.took_s else "",
         )
         for pair in results.preflight
     )

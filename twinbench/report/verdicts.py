@@ -11,6 +11,7 @@ from itertools import groupby
 
 from twinbench.analyse.results import Comparison, Results
 from twinbench.plan import LoadKind
+from twinbench.plan.duration import LEAST_BLOCKS
 from twinbench.report.elements import Advantage, HeatMap, Mark, Tile, VerdictRow, VerdictTable
 from twinbench.report.facts import failures
 from twinbench.report.format import factor, labels, load_range, loads_text, number, share
@@ -141,10 +142,22 @@ def _detail(results: Results, pair: TargetPair) -> str:
             return ""
         only = "only " if known > LARGE_DIFFERENCE else ""
         text = f"would have seen {only}{share(known)} or more"
-        if not worst.halved_by:
-            return text
-        return f"{text}, half of it in {duration(worst.halved_by * results.timing.elapsed_s)}"
+        if worst.halved_by:
+            text += f"; half of it: {_longer_plan(results, worst.halved_by, worst.blocks)}"
+        return text
     return next((reason for c in pair.comparisons for reason in c.reasons), "not comparable")
+
+
+def _longer_plan(results: Results, times: float, measured_blocks: int) -> str:
+    """Return the keys of a plan with `times` as many blocks or more, and how long it takes.
+
+    Of planned blocks some may be invalid; of added ones, as many are needed again.
+    """
+    plan, before = results.plan, max(results.plan.blocks, measured_blocks)
+    # A count of blocks, divided by theirs: rounded, for the error of floats.
+    blocks = max(LEAST_BLOCKS, math.ceil(round(times * before, 6)))
+    instead = f", measure_s = {plan.measure_s:g} instead of time" if plan.time else ""
+    return f"blocks = {blocks}{instead} ({duration(blocks / before * results.timing.elapsed_s)})"
 
 
 # The plot of each row.

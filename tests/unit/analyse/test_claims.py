@@ -265,6 +265,7 @@ def changed(named: str, **update: object) -> Plan:
         (FULL, True),
         (changed("wait", about="Other words.", targets=["sync", "async", "sync_sized"]), True),
         (changed("sync", telemetry=False), True),
+        (changed("sync", env={}), True),
         (changed("wait", name="wait_for_me"), False),
         (changed("wait", requests=[{"path": "/workload/wait?ms=500"}]), False),
         (changed("wait", targets=["async", "sync"]), False),

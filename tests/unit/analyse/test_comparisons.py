@@ -153,6 +153,15 @@ def test_aa_check_is_one_target_under_two_names(changes: dict[str, object], aa_c
     assert found[0].expected_differences == changes.get("expected_differences")
 
 
+def test_expected_differences_are_of_targets_and_scenario() -> None:
+    scenario = factories.scenario(closed=[8], expected_differences={"SQL": "a join"})
+    for differing, text in ((None, "SQL: a join"), ("x", "x; SQL: a join")):
+        other = {"name": "b", "app": "a:app", "expected_differences": differing}
+        targets = [{"name": "a", "app": "a:app"}, other]
+        plan = factories.plan(targets=targets, scenarios=[scenario])
+        assert {each.expected_differences for each in comparisons(plan, [])} == {text}
+
+
 @pytest.mark.parametrize(
     ("metric", "changes", "reason"),
     [

@@ -14,6 +14,7 @@ from twinbench.analyse.statistics import (
     ALPHA,
     MARGIN,
     geometric_mean,
+    halved_by,
     holm,
     p_beyond_margin,
     smallest_difference,
@@ -95,6 +96,22 @@ def test_smallest_difference_is_found_among_loads(blocks: int, simulate: Simulat
     found_each = (holm(p_beyond_margin(each)) < ALPHA).mean()
     assert 0.785 < found_one < 0.85
     assert found_each > found_one
+
+
+@on_schedules
+@pytest.mark.parametrize("blocks", [3, 5, 8])
+def test_advised_blocks_show_half_of_the_difference(blocks: int, simulate: Simulate) -> None:
+    sd = float(simulate(REPEATS, blocks, 1).std())
+    times = halved_by(sd, blocks, 1)
+    assert times
+    half = smallest_difference(sd / math.sqrt(blocks), blocks, 1) / 2
+    advised, planted = round(times * blocks), math.log1p(half)
+    shown = [
+        float((p_beyond_margin(simulate(REPEATS, of, 1) + planted) < ALPHA).mean())
+        for of in (advised, blocks)
+    ]
+    assert shown[0] > 0.785  # 80 %, less three standard errors
+    assert shown[1] < 0.6
 
 
 def error_of(logs: Logs) -> float:

@@ -19,6 +19,14 @@ def test_a_tree_is_read_from_proc(become: Become, name: str) -> None:
     assert found.sample() == (4, 2.54, (25600 + 5120) * 4096 / 2**20)
 
 
+def test_the_root_of_a_running_server_counts(become: Become) -> None:
+    become("kernel-6.8")
+    supervised, running = process_tree(4101).sample(), process_tree(4101, with_root=True).sample()
+    assert running.threads > supervised.threads
+    assert running.memory_mib > supervised.memory_mib
+    assert running.cpu_s == supervised.cpu_s
+
+
 def test_psutil_reads_a_tree_without_lists_of_children(become: Become) -> None:
     become("no-task-children")
     assert isinstance(process_tree(SUPERVISOR), PsutilTree)

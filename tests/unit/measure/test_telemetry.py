@@ -156,7 +156,7 @@ def test_without_a_probe_all_columns_are_there(times: list[int]) -> None:
     assert found["loop_lag_ms"].null_count() == len(times)
 
 
-def failing_tree(_: int) -> Mock:
+def failing_tree(_: int, **__: object) -> Mock:
     """Return a process tree that can be sampled twice."""
     return Mock(sample=Mock(side_effect=[ResourceUse(1, 0.1, 10.0)] * 2 + [BOOM]))
 
@@ -209,7 +209,7 @@ def test_telemetry_that_cannot_be_kept_is_a_remark(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str
 ) -> None:
     child = FakeChild(10)
-    server = SimpleNamespace(child=child, cores=(), telemetry=None, remarks=[])
+    server = SimpleNamespace(sampler=lambda _: sampler(child), remarks=[])
     cell = CellInTurns(CELL, cast("Server", server), tmp_path, LIMIT)
     monkeypatch.setattr(cell.sampler, part, raising(BOOM))
     fields = cell.fields(SUMMARY, [], "")

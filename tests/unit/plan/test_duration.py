@@ -62,6 +62,15 @@ def test_slow_starts_take_their_time() -> None:
     assert 90 < estimated_s(found, 8.0) < 120
 
 
+def test_setup_of_each_user_takes_its_time() -> None:
+    setup = [{"path": "/login", "per": "user"}, {"path": "/once"}]
+    of = plan(scenarios=[factories.scenario(closed=[1, 50], setup=setup)])
+    logins_s = of.blocks * 2 * 50 * 0.06
+    assert estimated_s(of, START_S, 0.06) == pytest.approx(estimated_s(of, START_S) + logins_s)
+    found = fitted(of, 300, START_S, USUAL_NOISE, 0.06)
+    assert 0.85 * 300 < estimated_s(found, START_S, 0.06) < 300
+
+
 def test_scenario_keeps_a_length_of_its_own() -> None:
     own = factories.scenario(name="own", closed=[8], measure_s=4.0)
     short = factories.scenario(name="short", closed=[8])

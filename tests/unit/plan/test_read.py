@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from twinbench.paths import PLANS, ROOT
+from twinbench.paths import PLANS
 from twinbench.plan import Plan, PlanError, read_plan, read_scenario, scenario_names
 from twinbench.run import read_plan_here
 from twinbench.text import MAX_CHARACTERS
@@ -90,11 +90,29 @@ def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: st
     ("line", "message"),
     [
         ('ap = "a:b"', "targets[0]: unknown key 'ap'; did you mean 'app'?"),
-        ('command = ["serve"]', "targets[0]: give either app or command"),
+        ('command = ["serve"]', "targets[0]: give one of app, command and url"),
         ('ready = "health"', "targets[0].ready: a path begins with '/'"),
         ('ready = "/{x}"', "targets[0].ready: placeholders are not filled in"),
         ("backlog = 100", "targets[0]: backlog is for a command"),
+        ('server = "gunicron"', "targets[0].server: Input should be 'uvicorn', 'granian', 'hyp"),
+        (
+            'loop = "trio"',
+            "targets[0]: loop of uvicorn is one of auto, asyncio, uvloop, not",
+        ),
+        ('server = "gunicorn"\nhttp = "h11"', "targets[0]: gunicorn has no http to choose"),
+        ("server_options = { fd = 3 }", "server_options: 'fd' is set by twinbench"),
+        ("server_options = { workers = 3 }", "'workers' is a key of the target; leave it out"),
+        ("server_options = { a = { b = 1 } }", "server_options.a: an option is a text, a number"),
+        ("server_options = { a = nan }", "server_options.a: an option is a text, a number"),
+        ('server_options = { "--a" = 1 }', "targets[0].server_options.--a"),
+        ('server = "granian"\nserver_options = { ws = false }', "'ws' is an option of a command"),
+        ('server = "granian"\nlimit_concurrency = 9', "limit_concurrency is of uvicorn; granian"),
+        ('url = "http://127.0.0.1:80"', "targets[0]: give one of app, command and url"),
+        ("pid = 1", "targets[0]: pid is for a url"),
         ("ready_status = 204", "targets[0]: ready_status needs ready"),
+        ('prepare = "alembic upgrade head"', "targets[0].prepare: Input should be a valid list"),
+        ('prepare = ["a\\u0000"]', "targets[0].prepare[0]: holds a NUL byte"),
+        ('prepare = ["{services.db.port}"]', "target 'sync' holds {services.db.port}, which is"),
         ('cwd = "nowhere"', "targets[0].cwd: there is no folder nowhere"),
         ('python = "nowhere"', "targets[0].python: there is no file nowhere"),
         ('cwd = "a\\u0000b"', "targets[0].cwd: holds a NUL byte"),
@@ -115,6 +133,79 @@ def test_a_wrong_key_of_a_target_is_refused(tmp_path: Path, line: str, message: 
     assert message in refusal(tmp_path, text)
 
 
+SERVICE = """
+[[services]]
+name = "api"
+app = "api:app"
+[[services]]
+name = "queue"
+command = ["serve", "{port}"]
+env = { API = "{services.api.url}" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('app = "api:app"', 'ap = "a:b"', "services[0]: unknown key 'ap'; did you mean 'app'?"),
+        ('app = "api:app"', "", "services[0]: give either app or command"),
+        ('app = "api:app"', 'app = "api"', "services[0].app: write it as module:attribute"),
+        ('app = "api:app"', 'app = "api:app"\ncwd = "no"', "services[0].cwd: there is no folder"),
+        ('app = "api:app"', 'app = "api:app"\nready_status = 204', "ready_status needs ready"),
+        ('["serve", "{port}"]', "[]", "services[1].command: List should have at least 1 item"),
+        ('"queue"', '"api"', "service 'api' is given twice"),
+        ("{services.api.url}", "{services.queue.url}", "service 'queue' holds {services.queue"),
+        ("{services.api.url}", "{services.apy.url}", "did you mean '{services.api.url}'?"),
+        ("{services.api.url}", "{services.api.path}", "{services.api.path}, which is no address"),
+        (SERVICE, SERVICE + 'ready = "health"', 'services[1].ready: write it as "/path" or'),
+        (SERVICE, SERVICE + 'ready = ""', 'services[1].ready: write it as "/path" or'),
+        (SERVICE, SERVICE + 'ready = "http://example.com:80/"', "services[1].ready: write it as"),
+        (SERVICE, SERVICE + 'ready = "http://127.0.0.1:70000/"', "a port is at most 65535"),
+        ('app = "api:app"', 'app = "a:b"\nready = "http://127.0.0.1:1/"', "at a free port"),
+        ('"{port}"', '"8000"', "target 'sync' holds {services.queue.url}, which is no address"),
+        ('"{port}"]', '"8000"]\nready = "/health"', "services[1]: its port is not known: write"),
+    ],
+)
+def test_a_wrong_service_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    used = PLAN.replace("[[sc", 'env = { QUEUE = "{services.queue.url}" }\n[[sc')
+    assert old in SERVICE
+    assert message in refusal(tmp_path, used + SERVICE.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("ready", "port", "path"),
+    [
+        ('"/health"', 0, "/health"),
+        ('"http://127.0.0.1:{port}/health"', 0, "/health"),
+        ('"http://localhost:9200"', 9200, "/"),
+    ],
+)
+def test_ready_of_a_service_is_a_path_or_a_url(
+    tmp_path: Path, ready: str, port: int, path: str
+) -> None:
+    [_, queue] = read_plan(write_plan(tmp_path, f"{PLAN}{SERVICE}ready = {ready}")).services
+    assert (queue.fixed_port, queue.as_target().ready) == (port, path)
+    assert queue.has_address
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://127.0.0.1", "targets[0].url: write it as http://HOST:PORT"),
+        ("127.0.0.1:8000", "targets[0].url: write it as http://HOST:PORT"),
+        ("http://127.0.0.1:99999", "targets[0].url: 'http://127.0.0.1:99999' is no URL"),
+        ("http://127.0.0.1/api", "targets[0].url: has a path, which belongs to the path of each"),
+        ("http://[::1]:8000", "targets[0].url: an IPv6 address"),
+        ('http://a"\nworkers = 2 #', "targets[0]: workers is for a server that twinbench starts"),
+        ('http://a"\nenv = { A = "b" } #', "targets[0]: env is for a server that twinbench starts"),
+        ('http://a"\nserver = "granian" #', "targets[0]: server is for an app"),
+    ],
+)
+def test_a_wrong_url_of_a_target_is_refused(tmp_path: Path, url: str, message: str) -> None:
+    text = PLAN.replace('app = "apps.sync_app.main:app"', f'url = "{url}"')
+    assert message in refusal(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("closed", "message"),
     [
@@ -128,6 +219,19 @@ def test_a_wrong_key_of_a_target_is_refused(tmp_path: Path, line: str, message: 
         ("open = [100000]\nmeasure_s = 1e4", "1,000,050,000 arrivals in one"),
         ("closed = [1]\nrequests = [{ path = '/', background = true }]", "leave one that is timed"),
         (f"requests = [{{ path = '/{{1..{'9' * 19}}}' }}]", "at most 18 digits"),
+        (
+            'closed = [1]\nexpected_differences = { byts = "x" }',
+            "scenarios[0].expected_differences: unknown aspect 'byts'; did you mean 'bytes'?",
+        ),
+        (
+            'closed = [1]\nexpected_differences = { bytes = "" }',
+            "scenarios[0].expected_differences: give reasons",
+        ),
+        (
+            'closed = [1]\nexpected_differences = { settings = "x" }',
+            "scenarios[0].expected_differences: 'settings' is of a target, not of requests: write"
+            " it under [[targets]]",
+        ),
         ("requests = [{ path = '/', body = { a = nan } }]", "a finite number"),
         ('requests = [{ path = "/", upload = { f = "a\\u0000" } }]', "upload.f: holds a NUL byte"),
         (UPLOAD, "scenarios[0].requests[0].upload.file: there is no file me.png"),
@@ -151,9 +255,13 @@ def test_a_wrong_import_string_is_refused(tmp_path: Path, app: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("/{mine}/", "/{mien}/", "holds {mien}, which no earlier setup request captures; did"),
-        ("{token}", "{mine}", "'setup: GET /me' holds {mine}, which no earlier setup request"),
-        ('path = "/token"', 'path = "/{user}"', "holds {user}, which no earlier setup request"),
+        (
+            "/{mine}/",
+            "/{mien}/",
+            "holds {mien}: no earlier setup request captures it; did you mean",
+        ),
+        ("{token}", "{mine}", "'setup: GET /me' holds {mine}: no earlier setup request captures"),
+        ('path = "/token"', 'path = "/{user}"', "holds {user}: no earlier setup request captures"),
         ("form", "weight = 2, form", "scenarios[0].setup[0]: unknown key 'weight'; known: "),
         ("form", "body = {}, form", "scenarios[0].setup[0]: give only one of body and form"),
         ("{ token =", "{ Token =", "scenarios[0].setup[0].capture.Token"),
@@ -168,7 +276,7 @@ def test_a_wrong_setup_is_refused(tmp_path: Path, old: str, new: str, message: s
 def test_braces_are_left_to_the_app_without_setup(tmp_path: Path) -> None:
     requests = 'requests = [{ path = "/{token}", body = { q = "{ user { name } }" } }]\n'
     [scenario] = read_plan(write_plan(tmp_path, PLAN + requests)).scenarios
-    assert scenario.requests[0].captured_names == ["token"]
+    assert scenario.requests[0].names == ["token"]
 
 
 def test_too_many_cells_are_counted_not_listed(tmp_path: Path) -> None:
@@ -252,12 +360,12 @@ def test_uploads_of_a_scenario_file_are_relative_to_it(
         read_plan(write_plan(tmp_path, PLAN))
 
 
-def test_the_login_in_the_readme_is_a_valid_plan(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    [example] = [part for part in readme.split("```") if "[[scenarios.setup]]" in part]
-    head = PLAN.partition("[[scenarios]]")[0]
-    plan = read_plan(write_plan(tmp_path, head + example.removeprefix("toml\n")))
-    assert plan.scenarios[0].setup[0].capture == {"token": "access_token"}
+def test_built_in_scenario_needs_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twinbench.plan.read.SCENARIOS", tmp_path / "scenarios")
+    with pytest.raises(PlanError, match="checkout of twinbench, and this is an installed"):
+        read_plan(write_plan(tmp_path, PLAN))
 
 
 @pytest.mark.parametrize("path", sorted(PLANS.glob("*.toml")), ids=lambda path: path.stem)
@@ -285,3 +393,35 @@ def test_wishes_replace_keys_of_the_plan(tmp_path: Path) -> None:
     assert (wished.time, wished.precision) == ("10m", "5%")
     with pytest.raises(PlanError, match="time: 'soon' is no time"):
         read_plan(path, {"time": "soon"})
+
+
+TWO_SCENARIOS = PLAN + '[[scenarios]]\nuse = "wait"\nclosed = [1]\n'
+
+
+def test_only_keeps_scenarios_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    path = write_plan(tmp_path, TWO_SCENARIOS)
+    assert [s.name for s in read_plan(path, only=["wait"]).scenarios] == ["wait"]
+    assert [s.name for s in read_plan(path, only=["wait", "noop"]).scenarios] == ["noop", "wait"]
+    with pytest.raises(PlanError, match=r"--only wiat: there is no such .*mean 'wait'"):
+        read_plan(path, only=["noop", "wiat"])
+
+
+@pytest.mark.parametrize(
+    ("of_plan", "wishes", "message"),
+    [
+        ('time = "1h"\n', {"blocks": 7}, "--blocks: the plan's time chooses it"),
+        ("", {"blocks": 7, "time": "1h"}, "--blocks: --time chooses it"),
+        ("blocks = 2\n", {"blocks": 7}, ""),
+        ('time = "1h"\nprecision = "5%"\n', {"blocks": 7}, ""),
+        ("", {"blocks": 7, "time": "1h", "precision": "5%"}, ""),
+    ],
+)
+def test_blocks_that_are_wished_conflict_with_a_time(
+    tmp_path: Path, of_plan: str, wishes: dict[str, str | int | None], message: str
+) -> None:
+    path = write_plan(tmp_path, of_plan + PLAN)
+    if not message:
+        assert read_plan(path, wishes).blocks == 7
+        return
+    with pytest.raises(PlanError, match=message):
+        read_plan(path, wishes)

@@ -9,8 +9,9 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import ValidationError
 
-from twinbench.load.requests import PREPARED, prepare_requests
+from twinbench.load.requests import prepare_requests
 from twinbench.plan import NO_CAPTURES, Captures, Request, render
+from twinbench.plan.prepared import PREPARED
 
 
 def sent(request: Request, captures: Captures = NO_CAPTURES, seed: int = 1) -> bytes:

@@ -8,15 +8,10 @@ import pytest
 
 from tests.support.factories import work
 from twinbench.plan import ASPECTS, Aspect, Target
-from twinbench.preflight.collect import Key, Observation, header_lines
-from twinbench.preflight.compare import (
-    MAX_LINES,
-    MAX_STARTS,
-    DifferenceError,
-    compare,
-    unified_diff,
-)
-from twinbench.preflight.result import PreflightPair
+from twinbench.preflight.collect import OF_THE_BYTES, Key, Observation, header_lines
+from twinbench.preflight.compare import MAX_LINES, MAX_STARTS, Compared, compare, unified_diff
+from twinbench.preflight.findings import Difference, Problem
+from twinbench.preflight.result import DeclaredDifference, PreflightPair
 from twinbench.preflight.volatile import tokenize
 
 WHERE = "scenario 'write': POST /posts (requests[0])"
@@ -54,7 +49,9 @@ COMMAND: dict[str, Any] = {"app": None, "command": ["serve"]}
 def observed(
     name: str, changes: Mapping[Aspect, str] | None = None, *, inside: bool = True, **target: Any
 ) -> Observation:
-    facts = {Key(WHERE, aspect): text for aspect, text in {**FACTS, **(changes or {})}.items()}
+    facts = {
+        Key(WHERE, aspect, "write"): text for aspect, text in {**FACTS, **(changes or {})}.items()
+    }
     of = Target.model_validate({"name": name, "app": "a:app"} | target)
     return Observation(of, 1, facts, work() if inside else None)
 
@@ -67,7 +64,20 @@ def never(name: str, _: int) -> Observation:
     raise AssertionError(f"{name} was started again, though nothing differs")
 
 
-def compared(aspect: Aspect, sync: Sequence[str], other: Sequence[str]) -> PreflightPair:
+def declared(*aspects: Aspect, scenario: str = "") -> list[DeclaredDifference]:
+    target = "" if scenario else "async"
+    return [
+        DeclaredDifference(aspect=each, target=target, scenario=scenario, reason="on purpose")
+        for each in aspects
+    ]
+
+
+def without_differences(found: Compared) -> PreflightPair:
+    assert found.differences == []
+    return found.pair
+
+
+def compared(aspect: Aspect, sync: Sequence[str], other: Sequence[str]) -> Compared:
     """Compare two targets by one aspect, with a text for each start; the last one is repeated."""
     texts = {"sync": sync, "async": other}
 
@@ -77,31 +87,37 @@ def compared(aspect: Aspect, sync: Sequence[str], other: Sequence[str]) -> Prefl
     return compare(restart("sync", 1), restart("async", 1), restart)
 
 
-def refused(aspect: Aspect, sync: Sequence[str], other: Sequence[str]) -> DifferenceError:
-    with pytest.raises(DifferenceError) as error:
-        compared(aspect, sync, other)
-    return error.value
+def refused(aspect: Aspect, sync: Sequence[str], other: Sequence[str]) -> Difference:
+    [difference] = compared(aspect, sync, other).differences
+    assert difference.aspect == aspect
+    return difference
+
+
+def differences(
+    one: Observation, other: Observation, *expected: DeclaredDifference
+) -> list[Difference]:
+    """Return the differences of two targets that are the same at every start."""
+    by_name = {each.target.name: each for each in (one, other)}
+    return compare(one, other, lambda name, _: by_name[name], expected).differences
 
 
 def unequal(one: Observation, other: Observation, aspect: Aspect) -> str:
     """Return the diff of two targets that are the same at every start and differ in `aspect`."""
-    by_name = {each.target.name: each for each in (one, other)}
-    with pytest.raises(DifferenceError, match=f"unequal {aspect}") as error:
-        compare(one, other, lambda name, _: by_name[name])
-    return error.value.diff
+    [diff] = [each.diff for each in differences(one, other) if each.aspect == aspect]
+    return diff
 
 
 def test_equal_targets_are_started_once() -> None:
-    pair = compare(observed("sync"), observed("async"), never)
-    assert (pair.equal, pair.not_compared, pair.volatile) == (list(ASPECTS), "", 0)
+    pair = without_differences(compare(observed("sync"), observed("async"), never))
+    assert (pair.equal, pair.missing, pair.declared, pair.volatile) == (list(ASPECTS), {}, [], 0)
 
 
 @pytest.mark.parametrize(("aspect", "old", "new"), DIFFERENCES)
 def test_a_difference_is_refused_and_shown(aspect: Aspect, old: str, new: str) -> None:
     one, other = FACTS[aspect], FACTS[aspect].replace(old, new, 1)
-    error = refused(aspect, (one, one), (other, other))
-    assert str(error) == (f"{WHERE}: unequal {aspect}: 'async' does not do the same work as 'sync'")
-    first, second, *rest = error.diff.splitlines()
+    found = refused(aspect, (one, one), (other, other))
+    assert (found.target, found.baseline, found.where) == ("async", "sync", WHERE)
+    first, second, *rest = found.diff.splitlines()
     assert (first, second) == (f"--- sync, {aspect}", f"+++ async, {aspect}")
     assert rest
 
@@ -147,7 +163,7 @@ def hashes(*salted: str, memory: int = 65536) -> list[str]:
 def test_volatile_values_may_differ(
     aspect: Aspect, sync: Sequence[str], other: Sequence[str], volatile: int
 ) -> None:
-    assert compared(aspect, sync, other).volatile == volatile
+    assert without_differences(compared(aspect, sync, other)).volatile == volatile
 
 
 @pytest.mark.parametrize(
@@ -176,38 +192,41 @@ def test_volatile_values_may_differ(
 def test_other_values_may_not_differ_beside_volatile_ones(
     aspect: Aspect, sync: Sequence[str], other: Sequence[str], shown: str
 ) -> None:
-    error = refused(aspect, sync, other)
-    assert f"unequal {aspect}" in str(error)
-    assert shown in error.diff
+    assert shown in refused(aspect, sync, other).diff
 
 
 def test_a_diff_masks_volatile_values() -> None:
     one, other = ("at=10:00:01 id=1", "at=10:00:04 id=1"), ("at=10:00:02 id=2", "at=10:00:05 id=2")
-    diff = refused("final database", one, other).diff
-    assert diff.splitlines()[-3:-1] == ["-at=10:00:99 id=1", "+at=10:00:99 id=2"]
+    found = refused("final database", one, other)
+    assert found.diff.splitlines()[-2:] == ["-at=10:00:99 id=1", "+at=10:00:99 id=2"]
+    assert found.note
 
 
-def test_a_difference_that_is_no_chance_ends_the_restarts() -> None:
-    starts: list[int] = []
+@pytest.mark.parametrize(("of_sync", "most"), [("id: 2", MAX_STARTS), ("id: 3", 2)])
+def test_all_differences_are_told_by_the_same_starts(of_sync: str, most: int) -> None:
+    starts: list[tuple[str, int]] = []
+    counts: dict[Aspect, str] = {"status": "409", "commits": "2 commits, 0 rollbacks"}
 
     def restart(name: str, start: int) -> Observation:
-        starts.append(start)
-        changes: dict[Aspect, str] = {"bytes": "id: 2", "commits": "2 commits, 0 rollbacks"}
-        return observed(name, changes if name == "sync" else {"bytes": "id: 3"})
+        starts.append((name, start))
+        return observed(
+            name, {**counts, "bytes": of_sync} if name == "sync" else {"bytes": "id: 3"}
+        )
 
-    with pytest.raises(DifferenceError, match="unequal commits"):
-        compare(restart("sync", 1), restart("async", 1), restart)
-    assert max(starts) < MAX_STARTS
+    found = compare(restart("sync", 1), restart("async", 1), restart).differences
+    bytes_: list[Aspect] = ["bytes"] if of_sync == "id: 2" else []
+    assert [each.aspect for each in found] == ["status", *bytes_, "commits"]
+    # Of those that no chance explains, a second start is enough.
+    assert sorted(starts) == [(name, n + 1) for name in ("async", "sync") for n in range(most)]
 
 
 @pytest.mark.parametrize("unstable", ["sync", "async"])
 def test_a_target_that_changes_in_structure_is_refused(unstable: str) -> None:
     stable, changing = ("a b", "a b"), ("a c", "a b c")
     sync, other = (changing, stable) if unstable == "sync" else (stable, changing)
-    error = refused("bytes", sync, other)
-    assert str(error).startswith(f"{WHERE}: bytes of '{unstable}' differ in structure")
-    assert error.unstable_target == unstable
-    assert f"--- {unstable}, first start" in error.diff
+    found = refused("bytes", sync, other)
+    assert (found.target, found.baseline) == (unstable, "")
+    assert f"--- {unstable}, first start" in found.diff
 
 
 @pytest.mark.parametrize(
@@ -238,21 +257,88 @@ def test_tokens_end_where_volatile_values_end(text: str, tokens: list[str]) -> N
 def test_what_is_not_compared_has_a_reason(
     one: dict[str, object], other: dict[str, object], text: str
 ) -> None:
-    pair = compare(with_work("sync", **one), with_work("async", **other), never)
-    assert pair.not_compared.startswith(text)
-    assert pair.summary.endswith(f"equal. Not compared: {pair.not_compared}")
+    found = compare(with_work("sync", **one), with_work("async", **other), never)
+    pair = without_differences(found)
+    assert pair.missing_text.startswith(text)
+    assert pair.summary.endswith(f"equal. Not compared: {pair.missing_text}")
 
 
 def test_a_command_is_compared_by_its_responses() -> None:
-    pair = compare(observed("sync", inside=False, **COMMAND), observed("async"), never)
+    found = compare(observed("sync", inside=False, **COMMAND), observed("async"), never)
+    pair = without_differences(found)
     assert pair.equal == ["OpenAPI", "status", "headers", "bytes", "environment"]
     assert set(pair.missing.values()) == {"'sync' is a command, which cannot be observed"}
 
 
 def test_expected_differences_are_not_compared() -> None:
     other = observed("async", {"settings": "threads: 80"})
-    pair = compare(observed("sync"), other, never, {"settings": "twice the threads"})
-    assert pair.not_compared == "settings (expected to differ: twice the threads)"
+    found = compare(observed("sync"), other, never, declared("settings"))
+    pair = without_differences(found)
+    assert pair.declared_text == "settings ('async': on purpose)"
+    assert pair.equal == [aspect for aspect in ASPECTS if aspect != "settings"]
+    assert "Expected to differ: settings" in pair.summary
+
+
+def test_a_scenario_declares_for_its_own_requests_only() -> None:
+    changes: dict[Aspect, str] = {"bytes": "other", "SQL": "other", "settings": "other"}
+    read = {Key("read", "bytes", "read"): "a", Key("read", "SQL", "read"): "b"}
+    one, other = observed("sync"), observed("async", changes)
+    one = replace(one, facts={**one.facts, **read})
+    other = replace(other, facts={**other.facts, **dict.fromkeys(read, "c")})
+    found = differences(one, other, *declared("bytes", "SQL", scenario="write"))
+    assert [(each.scenario, each.aspect) for each in found] == [
+        ("write", "settings"),
+        ("read", "bytes"),
+        ("read", "SQL"),
+    ]
+    both = PreflightPair(
+        baseline="sync",
+        candidate="async",
+        scenarios=["write", "read"],
+        requests=1,
+        declared=declared("bytes", scenario="write"),
+    )
+    assert "bytes" in both.equal  # of the other scenario
+    assert both.declared_text == "bytes (scenario 'write': on purpose)"
+    assert "bytes" not in both.model_copy(update={"scenarios": ["write"]}).equal
+
+
+LENGTH, TAG, PLAIN = "content-length: {}", 'etag: "{}"', "content-type: text/plain"
+
+
+@pytest.mark.parametrize(
+    ("of_other", "bytes_differ", "told"),
+    [
+        ([LENGTH.format(2), TAG.format("b"), PLAIN], True, ["bytes"]),
+        # A header that is missing, or says something else, does not follow from the bytes.
+        ([LENGTH.format(2), PLAIN], True, ["headers", "bytes"]),
+        (
+            [LENGTH.format(1), TAG.format("a"), "content-type: text/html"],
+            True,
+            ["headers", "bytes"],
+        ),
+        ([LENGTH.format(1), TAG.format("b"), PLAIN], False, ["headers"]),
+    ],
+)
+def test_headers_that_follow_from_bytes_are_implied(
+    of_other: Sequence[str], bytes_differ: bool, told: Sequence[str]
+) -> None:
+    lines = [LENGTH.format(1), TAG.format("a"), PLAIN]
+    one = observed("sync", {"headers": "\n".join(lines)})
+    changes: dict[Aspect, str] = {"headers": "\n".join(of_other)}
+    other = observed("async", changes | ({"bytes": "other"} if bytes_differ else {}))
+    assert [each.aspect for each in differences(one, other)] == told
+    rest = [aspect for aspect in told if aspect != "bytes"]
+    assert [each.aspect for each in differences(one, other, *declared("bytes"))] == rest
+
+
+def test_what_was_not_sent_to_both_is_no_difference() -> None:
+    problem = Problem("'async'", "was answered with 404", "GET /x")
+    more = {**observed("sync").facts, Key("GET /x", "bytes", "write"): "x"}
+    one = replace(observed("sync"), facts=more)
+    other = replace(observed("async", {"bytes": "other"}), problems=(problem,))
+    assert [(each.where, each.aspect) for each in differences(one, other)] == [(WHERE, "bytes")]
+    assert len(differences(one, replace(other, problems=()))) == 2
 
 
 def test_variables_that_differ_are_named_not_shown() -> None:
@@ -260,33 +346,76 @@ def test_variables_that_differ_are_named_not_shown() -> None:
     other = observed("async", env={"SAME": "{scratch}/a", "KEY": "secret 2"})
     diff = unequal(one, other, "environment")
     assert diff.splitlines() == ["HERE is set differently", "KEY is set differently"]
-    for declared in ("environment", "settings"):
-        pair = compare(one, other, never, {declared: "two keys"})
-        assert pair.declared["environment"] == "HERE, KEY: two keys"
+    aspects: tuple[Aspect, ...] = ("environment", "settings")
+    for aspect in aspects:
+        pair = without_differences(compare(one, other, never, declared(aspect)))
+        assert "environment ('async': HERE, KEY: on purpose)" in pair.declared_text
 
 
 def test_conditions_of_both_are_kept() -> None:
     one = with_work("sync", conditions={"event loop": "uvloop.Loop", "asyncio debug": "off"})
     other = with_work("async", conditions={"event loop": "uvloop.Loop", "asyncio debug": "on"})
-    pair = compare(one, other, never)
-    assert pair.conditions == {"event loop": "uvloop.Loop", "asyncio debug": "off | on"}
+    pair = compare(one, other, never).pair
+    assert pair.conditions == {
+        "server": "uvicorn",
+        "event loop": "uvloop.Loop",
+        "asyncio debug": "off | on",
+    }
     command = observed("async", inside=False, **COMMAND)
-    assert compare(one, command, never).conditions["event loop"] == "uvloop.Loop | not observed"
+    assert (
+        compare(one, command, never).pair.conditions["event loop"] == "uvloop.Loop | not observed"
+    )
 
 
 def test_options_of_servers_with_workers_are_compared() -> None:
     one = observed("sync", limit_concurrency=9)
     other = observed("async", workers=2, limit_concurrency=9, inside=False)
     assert unequal(one, other, "settings") == "workers: 1 | 2"
-    assert compare(one, other, never, {"settings": "two workers"}).declared["settings"]
+    assert without_differences(compare(one, other, never, declared("settings"))).declared
     command = observed("async", inside=False, **COMMAND)
-    assert "settings" in compare(one, command, never).missing
+    assert "settings" in without_differences(compare(one, command, never)).missing
+
+
+GUNICORN: dict[str, Any] = {"server": "gunicorn", "inside": False}
+OWN_HEADERS = "\nserver: gunicorn\nconnection: close\ntransfer-encoding: chunked"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({}, GUNICORN), (COMMAND | {"inside": False}, COMMAND | {"inside": False})],
+)
+def test_headers_of_another_server_are_no_difference(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    lines = f"x-of-app: 1\ncontent-length: {OF_THE_BYTES}\nserver: uvicorn"
+    sync = observed("sync", {"headers": lines}, **one)
+    for own in ("x-of-app: 1", "x-of-app: 2"):
+        found = observed("async", {"headers": own + OWN_HEADERS}, **other)
+        if own == "x-of-app: 1":
+            assert "headers" in without_differences(compare(sync, found, never)).equal
+        else:
+            assert "+x-of-app: 2" in unequal(sync, found, "headers")
+
+
+def test_headers_of_the_same_server_are_compared() -> None:
+    sync = observed("sync", {"headers": "connection: close"}, **GUNICORN)
+    other = observed("async", {"headers": ""}, **GUNICORN)
+    assert "-connection: close" in unequal(sync, other, "headers")
+
+
+def test_options_are_compared_under_one_server() -> None:
+    threads = GUNICORN | {"server_options": {"threads": 4}}
+    sync, other = observed("sync", **GUNICORN), observed("async", **threads)
+    assert unequal(sync, other, "settings") == "server_options: {} | {'threads': 4}"
+    uvicorn = observed("async")
+    assert compare(sync, uvicorn, never).pair.conditions["server"] == "gunicorn | uvicorn"
+    assert unequal(sync, observed("async", workers=2, inside=False), "settings")
 
 
 def test_an_api_description_of_only_one_is_a_difference() -> None:
     facts = {key: text for key, text in observed("a").facts.items() if key.aspect != "OpenAPI"}
     one, other = (replace(observed(name), facts=facts) for name in ("sync", "async"))
-    assert compare(one, other, never).missing["OpenAPI"] == "neither serves /openapi.json"
+    assert compare(one, other, never).pair.missing["OpenAPI"] == "neither serves /openapi.json"
     assert unequal(observed("sync"), other, "OpenAPI")
 
 

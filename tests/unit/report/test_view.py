@@ -1,5 +1,8 @@
 """The view of known results: verdicts, headline, heat map, badges, key facts."""
 
+import re
+
+import numpy as np
 import pytest
 
 from tests.support import factories
@@ -13,6 +16,7 @@ from tests.support.outcomes import (
     with_scenarios,
 )
 from twinbench.analyse.results import Results
+from twinbench.analyse.statistics import smallest_difference
 from twinbench.report.elements import VerdictRow
 from twinbench.report.format import load_range, share
 from twinbench.report.view import ReportView, build_view
@@ -91,7 +95,31 @@ def test_shares_are_rounded_up() -> None:
 def test_row_without_advantages_has_a_detail() -> None:
     detail = row_of(Outcomes("wait", {8: no_difference(), 64: no_difference(0.2)})).detail
     assert detail.startswith("would have seen only ")
+    assert row_of(Outcomes("wait", {8: Outcome(1.0, step=1e-4)})).detail.endswith(" or more")
     assert row_of(LOST).detail == "no valid measurements of sync and async"
+
+
+def test_advice_is_never_a_plan_with_few_blocks() -> None:
+    [table] = build_view(results_of(Outcomes("wait", {8: no_difference()}), blocks=2)).verdicts
+    assert "blocks = 5 " in table.rows[0].detail
+
+
+@pytest.mark.parametrize("changes", [{}, {"time": "10m", "measure_s": 2.5}])
+def test_advice_of_a_row_is_what_the_statistics_say(changes: dict[str, object]) -> None:
+    results = results_of(Outcomes("wait", {8: no_difference(), 64: no_difference(0.2)}))
+    plan = results.plan.model_copy(update=changes)
+    [table] = build_view(results.model_copy(update={"plan": plan})).verdicts
+    advice = re.fullmatch(r".*; half of it: blocks = (\d+)(.*) \(.*\)", table.rows[0].detail)
+    assert advice
+    known = max(
+        c.smallest_difference or 0 for c in results.compared("wait", "closed", "throughput")
+    )
+    sd = float(np.std(0.2 * np.arange(5), ddof=1))
+    of_blocks = {n: smallest_difference(sd / n**0.5, n, 2) for n in range(5, 100)}
+    assert known == pytest.approx(of_blocks[5])
+    assert int(advice[1]) == min(n for n, found in of_blocks.items() if found <= known / 2)
+    # A time would choose the blocks: both keys take its place.
+    assert advice[2] == (", measure_s = 2.5 instead of time" if changes else "")
 
 
 def test_marks_are_in_their_interval_right_of_1_for_candidate() -> None:
@@ -280,13 +308,34 @@ def test_an_aa_check_is_a_badge_and_no_verdict(outcome: Outcome, text: str, tone
 
 def test_missing_aspects_are_a_badge_and_in_preflight_table() -> None:
     missing = {"commits": "a command", "SQL": "a command"}
-    pair = factories.preflight_pair(missing=missing, declared={"settings": "tuned"}, volatile=2)
+    declared = [
+        {"aspect": "settings", "target": "async", "reason": "tuned"},
+        {"aspect": "bytes", "scenario": "noop", "reason": "shorter"},
+        {"aspect": "headers", "scenario": "noop", "reason": "shorter"},
+    ]
+    pair = factories.preflight_pair(missing=missing, declared=declared, volatile=2, took_s=7.2)
     view = view_of(WAIT, preflight=[pair])
     assert "preflight: SQL, commits not compared" in [badge.text for badge in view.badges]
     [row] = view.preflight.rows
     assert row[:3] == ("async / sync", "noop", "3")
     assert row[3].split(", ") == list(pair.equal)
-    assert row[4:] == ("commits, SQL (a command); settings (expected to differ: tuned)", "2 values")
+    assert row[4:] == (
+        "commits, SQL (a command)",
+        "settings ('async': tuned); bytes, headers (scenario 'noop': shorter)",
+        "2 values",
+        "7 s",
+    )
+    whole = factories.preflight_pair(expected_differences="tuned")
+    assert view_of(WAIT, preflight=[whole]).preflight.rows[0][3:] == (
+        *("", "", "everything (tuned)"),
+        *("", ""),
+    )
+
+
+def test_a_scenario_that_is_expected_to_differ_is_a_badge() -> None:
+    results = with_scenarios(results_of(WAIT), wait={"expected_differences": {"SQL": "less"}})
+    badges = [badge.text for badge in build_view(results).badges]
+    assert "wait: requests are expected to differ" in badges
 
 
 def test_remarks_are_a_badge() -> None:

@@ -1,0 +1,1 @@
+"""A first plan for two apps: their routes, values for parameters, loads that fit into minutes."""

@@ -1,0 +1,268 @@
+"""Text of a first plan: what is measured, for how long, and what was left out and why."""
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from twinbench.init.openapi import PREFIX
+from twinbench.init.routes import Capture, LeftOut, WorkingRoute
+from twinbench.init.sides import Side
+from twinbench.plan import Plan
+from twinbench.plan.duration import estimated_s
+
+BLOCKS = 6  # one more than the fewest with intervals that show something
+# One user: the response time at rest; 8 and 32: a busy server; 128: more than AnyIO's 40 threads,
+# and than any usual pool of connections.
+LOADS = (1, 8, 32, 128)
+# The longest is as by default; a shorter one still holds hundreds of responses of a usual route.
+WINDOWS_S = (3.0, 2.0, 1.5, 1.0)
+MOST_SCENARIOS = 6
+LONGEST_S = 600.0  # of a run that a user waits for
+# As the preflight asks for: a response takes less than half of collapse_s; and as much again, since
+# the same response was measured once.
+COLLAPSE_S, RESPONSES_IN_COLLAPSE = 2.0, 4
+RESPONSES_IN_WINDOW = 5  # of one user; fewer give no throughput
+MOST_LISTED = 12  # left-out routes in a comment
+MAX_TITLE = 60
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioDraft:
+    """Scenario of the plan: a route, or a locustfile."""
+
+    name: str
+    title: str = ""
+    path: str = ""
+    status: int = 200
+    captures: tuple[Capture, ...] = ()
+    locustfile: Path | None = None
+    slowest_s: float = 0.0
+
+    @property
+    def least_window_s(self) -> float:
+        """The shortest window that holds enough of its responses."""
+        return round(RESPONSES_IN_WINDOW * self.slowest_s, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDraft:
+    """All that the text of a plan says; `spare`: working routes beyond the scenarios."""
+
+    name: str
+    sides: Sequence[Side]
+    scenarios: Sequence[ScenarioDraft]
+    measure_s: float = WINDOWS_S[0]
+    spare: Sequence[str] = ()
+    left_out: Sequence[LeftOut] = ()
+    writing: Sequence[str] = ()
+    token_path: str = ""
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether all requests are GETs, so that scenarios can share the servers of a block."""
+        return not any(scenario.locustfile for scenario in self.scenarios)
+
+    @property
+    def collapse_s(self) -> float:
+        """Longer than by default if a response is slow."""
+        slowest_s = max(scenario.slowest_s for scenario in self.scenarios)
+        return max(COLLAPSE_S, math.ceil(RESPONSES_IN_COLLAPSE * slowest_s))
+
+    def window_s(self, scenario: ScenarioDraft) -> float:
+        """Return the seconds of each measurement of `scenario`."""
+        return max(self.measure_s, scenario.least_window_s)
+
+    def takes_s(self, start_s: float) -> float:
+        """Return how long its measurements take; `start_s`: for the start of a server."""
+        plan = Plan.model_validate(
+            {
+                "name": "estimate",
+                "blocks": BLOCKS,
+                "fresh_servers": "block" if self.only_reads else "scenario",
+                # What the targets are does not count.
+                "targets": [{"name": side.name, "command": ["-"]} for side in self.sides],
+                "scenarios": [
+                    {
+                        "name": scenario.name,
+                        "closed": list(LOADS),
+                        "measure_s": self.window_s(scenario),
+                        "requests": [{"path": "/"}],
+                    }
+                    for scenario in self.scenarios
+                ],
+            }
+        )
+        return estimated_s(plan, start_s)
+
+
+def scenarios_of(working: Sequence[WorkingRoute]) -> list[ScenarioDraft]:
+    """Return a scenario for each route, named after it."""
+    found: dict[str, ScenarioDraft] = {}
+    for route in working:
+        name = stem = scenario_name(route.route.path)
+        number = 1
+        while name in found:
+            number += 1
+            name = f"{stem[:36]}_{number}"
+        found[name] = ScenarioDraft(
+            name=name,
+            title=route.route.label[:MAX_TITLE],
+            path=route.path,
+            status=route.status,
+            captures=route.captures,
+            slowest_s=route.slowest_s,
+        )
+    return list(found.values())
+
+
+def scenario_name(text: str) -> str:
+    """Return `text` as a valid name: `/users/{user_id}` is `users_user_id`."""
+    words = re.sub(r"[^a-z0-9]+", "_", text.replace(PREFIX, "").lower()).strip("_")
+    return words[-40:].strip("_") or "root"
+
+
+def fitted(draft: PlanDraft, start_s: float) -> PlanDraft:
+    """Return `draft` with as many scenarios, then as long windows, as fit into LONGEST_S."""
+    for count in range(min(MOST_SCENARIOS, len(draft.scenarios)), 0, -1):
+        for measure_s in WINDOWS_S:
+            fitting = _changed(draft, count, measure_s)
+            if fitting.takes_s(start_s) <= LONGEST_S:
+                return fitting
+    return _changed(draft, 1, WINDOWS_S[-1])
+
+
+def _changed(draft: PlanDraft, count: int, measure_s: float) -> PlanDraft:
+    spare = [scenario.title for scenario in draft.scenarios[count:]]
+    return replace(draft, scenarios=draft.scenarios[:count], measure_s=measure_s, spare=spare)
+
+
+def plan_text(draft: PlanDraft, file: Path, takes: str) -> str:
+    """Return the plan as TOML for `file`: paths are relative to its folder."""
+    folder = file.absolute().parent
+    lines = [
+        *_head(draft, takes),
+        *(line for side in draft.sides for line in _target(draft, side, folder)),
+        *(line for scenario in draft.scenarios for line in _scenario(draft, scenario, folder)),
+        *_left_out(draft),
+        "",
+        "# Next:",
+        *(f"#   {command}" for command in next_commands(file)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def next_commands(file: Path) -> list[str]:
+    """Return the commands that follow `init`."""
+    return [f"twinbench check {file}", f"twinbench run {file}"]
+
+
+def _head(draft: PlanDraft, takes: str) -> Iterator[str]:
+    yield f"# Written by `twinbench init`. A run of it takes {takes}."
+    yield f"name = {toml(draft.name)}"
+    yield '# Or, in place of blocks and measure_s, the time of a run: time = "10m"'
+    yield f"blocks = {BLOCKS}  # repetitions; with fewer than 5, hardly any difference can be shown"
+    yield f"measure_s = {draft.measure_s}  # seconds of each target at each load, in each block"
+    if draft.only_reads:
+        yield 'fresh_servers = "block"  # or "scenario", if a route changes what others respond'
+    if draft.collapse_s > COLLAPSE_S:
+        yield f"collapse_s = {draft.collapse_s:g}  # a slow response is no collapse"
+
+
+def _target(draft: PlanDraft, side: Side, folder: Path) -> Iterator[str]:
+    yield from ("", "[[targets]]  # the baseline" if side is draft.sides[0] else "[[targets]]")
+    yield f"name = {toml(side.name)}"
+    for key, value in side.table.items():
+        shown = os.path.relpath(value, folder) if isinstance(value, Path) else value
+        is_imported = key == "cwd" and "app" in side.table
+        note = "  # imported from there, and run there" if is_imported else ""
+        yield f"{key} = {toml(shown)}{note}"
+    if "env" not in side.table and "url" not in side.table:
+        yield '# env = { DATABASE_URL = "sqlite:///{scratch}/app.db" }  # fresh at every start'
+    if side.prefix:
+        yield f"vars = {toml({'prefix': side.prefix})}  # replaces {PREFIX} below"
+
+
+def _scenario(draft: PlanDraft, scenario: ScenarioDraft, folder: Path) -> Iterator[str]:
+    yield from ("", "[[scenarios]]", f"name = {toml(scenario.name)}")
+    if scenario.title:
+        yield f"title = {toml(scenario.title)}"
+    yield f"closed = {toml(list(LOADS))}  # users"
+    if (window_s := draft.window_s(scenario)) > draft.measure_s:
+        yield f"measure_s = {window_s}  # it is slow: {RESPONSES_IN_WINDOW} responses of one user"
+    if scenario.locustfile:
+        yield f"locustfile = {toml(os.path.relpath(scenario.locustfile.absolute(), folder))}"
+        return
+    if scenario.captures:
+        yield f"setup = {toml(_setup(scenario.captures))}"
+    request: dict[str, Any] = {"path": scenario.path}
+    if scenario.status != 200:
+        request["expect"] = scenario.status
+    yield f"requests = [{toml(request)}]"
+
+
+def _setup(captures: Sequence[Capture]) -> list[dict[str, Any]]:
+    return [{"path": each.path, "capture": {each.name: each.value_path}} for each in captures]
+
+
+def _left_out(draft: PlanDraft) -> Iterator[str]:
+    login = [each.label for each in draft.left_out if each.kind == "login"]
+    other = [f"{each.label}: {each.why}" for each in draft.left_out if each.kind == "other"]
+    yield from _listed("These answer as well; a scenario each, as above:", draft.spare)
+    yield from _listed("Left out:", other)
+    yield from _listed("Not tried, since they may change data:", draft.writing)
+    yield from _listed("These need a login:", login)
+    if login:
+        yield from _login_example(login[0], draft.token_path or "/token")
+
+
+def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
+    if items:
+        yield from ("", f"# {title}")
+        yield from (f"#   {comment(item)}" for item in items[:MOST_LISTED])
+        if len(items) > MOST_LISTED:
+            yield f"#   and {len(items) - MOST_LISTED} more"
+
+
+def _login_example(label: str, token_path: str) -> Iterator[str]:
+    """Yield a scenario with a login, to be completed by the user."""
+    path = label.partition(" ")[2]
+    request = {"path": path, "headers": {"Authorization": "Bearer {token}"}}
+    yield "# To measure them, log in before the load, with a user that every fresh server knows:"
+    for line in (
+        "[[scenarios]]",
+        f"name = {toml(scenario_name(path))}",
+        f"closed = {toml(list(LOADS))}",
+        f"requests = [{toml(request)}]",
+        "[[scenarios.setup]]",
+        'method = "POST"',
+        f"path = {toml(token_path)}",
+        'form = { username = "me@example.com", password = "my-password" }',
+        'capture = { token = "access_token" }  # a dotted path into the JSON response',
+    ):
+        yield f"# {line}"
+
+
+def comment(text: str) -> str:
+    """Return `text` so that it stays in its line of a comment."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def toml(value: object) -> str:
+    """Return `value` as TOML: text, numbers, lists and inline tables."""
+    if isinstance(value, Mapping):
+        pairs = (f"{_key(str(key))} = {toml(item)}" for key, item in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    # JSON escapes text as TOML does, but for DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(key: str) -> str:
+    return key if BARE_KEY.fullmatch(key) else toml(key)
