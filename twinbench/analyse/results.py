@@ -82,7 +82,9 @@ class CellFigures(ServerTelemetry):
     and `dropped` of them were not sent. `idle_cpu` is the share of a core that the busiest server
     of another target used in the windows; `restarted` why the server was replaced in this block.
     `latency_ms` is done - intended, `service_ms` done - sent;
-    background requests count everywhere else. `server_cpu` is the share of one core,
+    background requests count everywhere else. `client`: of Locust, that sent the requests of a
+    locustfile; empty: twinbench's own. `in_flight` is the mean number of requests in flight.
+    `server_cpu` is the share of one core,
     `server_cpu_ms` CPU time per correct response, `per_cpu_s` correct responses per CPU second.
     """
 
@@ -99,12 +101,19 @@ class CellFigures(ServerTelemetry):
     latency_ms: LatencySummary
     service_ms: LatencySummary
     generator: Generator
+    client: str = ""
+    in_flight: float = 0.0
     server_cpu: float | None
     server_cpu_ms: float | None
     per_cpu_s: float | None
     server_memory_mib: float | None
     idle_cpu: float | None = None
     restarted: str = ""
+
+    @property
+    def client_limit_rps(self) -> float:
+        """Throughput at which the generator would use all of its core; 0 if not known."""
+        return self.throughput_rps / self.generator.cpu if self.generator.cpu else 0.0
 
 
 class CellResult(CellFigures):

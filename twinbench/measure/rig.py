@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from twinbench.exchange import ExchangeError, send_setup
 from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
+from twinbench.measure.locust import LocustGenerator
 from twinbench.measure.machine import pin_to, share_cores
 from twinbench.measure.processes import adopt_orphans
 from twinbench.measure.server import HOST, Server, ServerFailedError
@@ -37,6 +38,7 @@ class Rig:
         # The longest that a server has taken to start; of those that start at once, its share.
         self.start_s = 0.0
         self._generator = LoadGenerator(log, self.cores.generator, plan.processes)
+        self._locust = LocustGenerator(log_folder, self.cores.generator, plan.processes)
         self._servers: dict[str, Server] = {}
         # From the setup of the scenario that was last measured, by target.
         self._captures: dict[str, dict[str, str]] = {}
@@ -55,6 +57,7 @@ class Rig:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stop_servers(at_once=kind is not None)
         self._generator.stop()
+        self._locust.stop()
         self.upstream.stop()
         adopt_orphans(False)
         pin_to(self._cores_before)
@@ -152,7 +155,9 @@ class Rig:
 
     def _measure_load(self, of: Sequence[CellInTurns], plan: Plan) -> dict[str, dict[str, Any]]:
         """Return the fields of the records, by target. Raises GeneratorFailedError."""
-        summaries = take_turns(of, self._generator, plan, self._captures, self._end_server)
+        scenario = plan.scenario(of[0].cell.scenario)
+        generator = self._locust if scenario.locustfile else self._generator
+        summaries = take_turns(of, generator, plan, self._captures, self._end_server)
         upstream_died = died(self.upstream)
         return {
             each.cell.target: each.fields(

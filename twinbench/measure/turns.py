@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from twinbench.job import GeneratorState, GeneratorSummary, Job, JobTarget
+from twinbench.job import GeneratorState, GeneratorSummary, Job, JobTarget, Locustfile
 from twinbench.measure.generator import LoadGenerator
+from twinbench.measure.locust import LocustGenerator
 from twinbench.measure.server import Server, ServerFailedError
 from twinbench.measure.telemetry import (
     NO_INSIDE_TELEMETRY,
@@ -20,12 +21,14 @@ from twinbench.measure.telemetry import (
     MemoryLimit,
     ServerSampler,
 )
-from twinbench.plan import MAX_USERS, Cell, Plan
+from twinbench.plan import MAX_USERS, Cell, Plan, Scenario
 from twinbench.remarks import remarked
 
 DRAIN_S = 2.0
 # Least number of connections of an open load: a slow one needs them for its bursts.
 MIN_IN_FLIGHT = 64
+# For the users of a locustfile to start: a login may hash a password for each.
+MAX_START_S = 60.0
 # Connections opened at once, if the server's backlog takes as many.
 PRECONNECT_BATCH = 64
 
@@ -105,13 +108,18 @@ class CellInTurns:
             "server_cpu_s": server_cpu_s,
             "server_memory_mib": self._memory_mib,
             "idle_cpu_s": {name: cpu_s for name, cpu_s in idle.items() if cpu_s is not None},
-            "remarks": [*self.server.remarks, *self.sampler.remarks, *self._remarks],
+            "remarks": [
+                *self.server.remarks,
+                *self.sampler.remarks,
+                *self._remarks,
+                *(summary.locust.remarks if summary.locust else ()),
+            ],
         }
 
 
 def take_turns(
     of: Sequence[CellInTurns],
-    generator: LoadGenerator,
+    generator: LoadGenerator | LocustGenerator,
     plan: Plan,
     captures: Mapping[str, dict[str, str]],
     end: End,
@@ -215,6 +223,8 @@ def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str,
             for each in of
         ],
         requests=scenario.requests,
+        locustfile=locustfile_of(scenario) if scenario.locustfile else None,
+        start_s=MAX_START_S if scenario.locustfile else 0.0,
         load=cell.load,
         arrivals=scenario.arrivals,
         in_flight=min(scenario.in_flight or limit, MAX_USERS),
@@ -224,6 +234,15 @@ def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, dict[str,
         timeout_s=plan.timeout_s,
         # The same requests for all targets, others in the next block.
         seed=plan.seed + cell.block,
+    )
+
+
+def locustfile_of(scenario: Scenario) -> Locustfile:
+    """Return the locustfile of a scenario that has one."""
+    return Locustfile(
+        path=scenario.locustfile or Path(),
+        users=scenario.users,
+        expected_failures=scenario.expected_failures,
     )
 
 

@@ -67,7 +67,7 @@ def read_plan(path: Path, wishes: Mapping[str, str | None] | None = None) -> Pla
 def read_scenario(name: str) -> dict[str, Any]:
     """Return the table in `loadtests/scenarios/<name>.toml`. Raises PlanError."""
     path = SCENARIOS / f"{name}.toml"
-    return _with_absolute_uploads(_read_toml(path, "scenario"), path, "")
+    return _with_absolute_files(_read_toml(path, "scenario"), path, "")
 
 
 def scenario_names() -> list[str]:
@@ -83,7 +83,7 @@ def _with_use(item: Any, n: int, path: Path) -> Any:
     """Return a scenario of the plan, completed from the scenario file that its `use` names."""
     if not isinstance(item, dict):
         return item
-    item = _with_absolute_uploads(item, path, f"scenarios[{n}].")
+    item = _with_absolute_files(item, path, f"scenarios[{n}].")
     if "use" not in item:
         return item
     use = str(item.pop("use"))
@@ -109,12 +109,16 @@ def _with_absolute_paths(plan: Plan, path: Path) -> Plan:
     return plan.model_copy(update={"targets": targets})
 
 
-def _with_absolute_uploads(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
-    """Return `scenario` with the files to upload, which are relative to `path`, made absolute.
+def _with_absolute_files(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
+    """Return `scenario` with its files, which are relative to `path`, made absolute.
 
     What is not of the right type is left for the models to refuse.
     """
     found = dict(scenario)
+    if isinstance(name := scenario.get("locustfile"), str) and "\0" not in name:
+        found["locustfile"] = file = (path.parent / name).absolute()
+        if not isfile(file):  # noqa: PTH113
+            raise _error(path, f"{where}locustfile", f"there is no file {name}")
     for key in ("setup", "requests"):
         if isinstance(requests := scenario.get(key), list):
             found[key] = [

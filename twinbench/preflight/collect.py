@@ -5,7 +5,7 @@ import hashlib
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from twinbench.plan import (
     render,
 )
 from twinbench.preflight.database import DatabaseError, contents, file_changes, read_files
+from twinbench.preflight.locustfile import LocustTrial, TrialFailedError
 from twinbench.preflight.result import PreflightError
 
 # A single response must take less than this share of collapse_s: otherwise a server that is slow
@@ -60,14 +61,15 @@ class Key(NamedTuple):
 class Observation:
     """Facts about one start of a target, in the order of time, each a text.
 
-    `work` is the last one, whose lists cover the time since the start, with every reason why an
-    aspect was not completely observed; None if the server cannot be observed.
+    `work` is the last one, whose lists cover the time since the start; None if the server cannot
+    be observed. `unobserved`: why an aspect was not completely observed.
     """
 
     target: Target
     requests: int
     facts: Mapping[Key, str]
     work: Work | None
+    unobserved: Mapping[Aspect, str] = field(default_factory=dict)
 
 
 class _Sending(NamedTuple):
@@ -96,7 +98,7 @@ def collect(
                 stack.callback(server.stop, at_once=True)
         servers = [_started(*each) for each in zip(targets, wheres, started, strict=True)]
         return [
-            _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig.upstream)
+            _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig)
             for where, server in zip(wheres, servers, strict=True)
         ]
 
@@ -110,10 +112,11 @@ def _started(target: Target, where: str, server: Server | ServerFailedError) -> 
 
 
 def _observe(
-    plan: Plan, who: str, scenarios: Sequence[Scenario], server: Server, upstream: Server
+    plan: Plan, who: str, scenarios: Sequence[Scenario], server: Server, rig: Rig
 ) -> Observation:
     try:
-        return _Collector(plan, who, server, upstream).collect(scenarios)
+        collector = _Collector(plan, who, server, rig.upstream, rig.cores.generator)
+        return collector.collect(scenarios)
     except (DatabaseError, ExchangeError) as error:
         raise PreflightError(f"{who}, {error}") from None
 
@@ -121,8 +124,12 @@ def _observe(
 class _Collector:
     """Sends requests to one server, and collects the facts."""
 
-    def __init__(self, plan: Plan, who: str, server: Server, upstream: Server) -> None:
+    def __init__(
+        self, plan: Plan, who: str, server: Server, upstream: Server, cores: Sequence[int]
+    ) -> None:
         self._plan, self._who, self._server, self._upstream = plan, who, server, upstream
+        self._generator_cores = cores
+        self._unobserved: dict[Aspect, str] = {}
         self._rng = random.Random(plan.seed)  # the same draws for every target
         self._facts: dict[Key, str] = {}
         self._requests = 0
@@ -144,10 +151,15 @@ class _Collector:
             conditions = (f"{name}: {value}" for name, value in work.conditions.items())
             self._facts[Key(AT_END, "settings")] = "\n".join([*conditions, limit, *work.settings])
         facts = self._api_description() | self._facts
-        return Observation(self._server.target, self._requests, facts, work)
+        inside = work.unobserved if work else {}
+        unobserved = {**inside, **self._unobserved}
+        return Observation(self._server.target, self._requests, facts, work, unobserved)
 
     def _send_all(self, scenario: Scenario) -> Iterator[_Sending]:
         """Send the requests of `scenario`, and yield those that are to be sent once more."""
+        if scenario.locustfile:
+            self._run_locustfile(scenario)
+            return
         captures = self._send_setup(scenario)
         for number, request in enumerate(scenario.requests):
             for draw, payload in enumerate(self._payloads(request, captures), 1):
@@ -183,8 +195,35 @@ class _Collector:
     def _send(self, sending: _Sending, repeat: str = "") -> Response:
         response = self._exchange(sending, is_repeat=bool(repeat))
         where = f"{sending.label} ({sending.place}{repeat})"
+        self._keep(where, response, str(response.status))
+        return response
+
+    def _run_locustfile(self, scenario: Scenario) -> None:
+        """Run one user of each class. Raises PlanError and PreflightError."""
+        who = f"{self._who}, scenario '{scenario.name}'"
+        longest_s = PATIENCE * self._plan.collapse_s
+        trial = LocustTrial(
+            scenario, self._server.url, self._plan.seed, longest_s, self._generator_cores
+        )
+        try:
+            for request, response in trial.requests():
+                # The label may hold a value that changes at every start: it is no key.
+                where = f"scenario '{scenario.name}': {request.place}"
+                self._keep(where, response, f"{response.status} {request.label}")
+                self._check_duration(f"{who}: {request.label}", request.took_s)
+        except TrialFailedError as error:
+            raise PreflightError(
+                f"{who}: the locustfile: {error}; the server's last output:"
+                f" {self._server.child.last_output()}"
+            ) from None
+        if trial.not_run:
+            tasks = ", ".join(trial.not_run)
+            self._unobserved["bytes"] = f"those of tasks that a trial did not reach: {tasks}"
+
+    def _keep(self, where: str, response: Response, status: str) -> None:
+        """Keep the facts about a response, and about the work of the server for it."""
         facts: dict[Aspect, str] = {
-            "status": str(response.status),
+            "status": status,
             "bytes": _body_text(response.body),
             "headers": "\n".join(header_lines(response.headers, response.body)),
         }
@@ -200,7 +239,6 @@ class _Collector:
             }
         self._requests += 1
         self._facts |= {Key(where, aspect): text for aspect, text in facts.items()}
-        return response
 
     def _exchange(self, sending: _Sending, *, is_repeat: bool) -> Response:
         """Send a request and return its response. Raises PreflightError.
@@ -226,12 +264,18 @@ class _Collector:
         took_s = time.monotonic() - began
         if response.status != request.expect and not is_repeat:
             raise self._unexpected(what, request, str(response.status))
-        if is_load and took_s > MAX_SHARE_OF_COLLAPSE * collapse_s:
+        if is_load:
+            self._check_duration(what, took_s)
+        return response
+
+    def _check_duration(self, what: str, took_s: float) -> None:
+        """Raise PreflightError if a response took so long that it would look like a collapse."""
+        collapse_s = self._plan.collapse_s
+        if took_s > MAX_SHARE_OF_COLLAPSE * collapse_s:
             raise PreflightError(
                 f"{what} took {took_s:.1f} s, too near to collapse_s = {collapse_s:g}:"
                 f" set collapse_s = {2 * took_s / MAX_SHARE_OF_COLLAPSE:.0f} in the plan"
             )
-        return response
 
     def _unexpected(self, what: str, request: BaseRequest, received: str) -> PreflightError:
         return PreflightError(
