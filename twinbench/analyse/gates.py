@@ -41,6 +41,8 @@ MAX_IDLE_CPU = 0.03
 # Of the users: a server that serves in another order than that of arrival leaves some of them out
 # for a while. More than a tenth is something that a reader should know.
 MAX_UNSERVED = 0.1
+# Of each user of a locustfile: with fewer, the figures are those of a few requests.
+LEAST_RESPONSES = 2
 # Little's law, N = throughput x latency, holds exactly for users who always have one request in
 # flight: what is missing is time they spent otherwise.
 LITTLE_TOLERANCE = 0.03
@@ -116,13 +118,18 @@ def _remarks(cell: GateInput) -> Iterable[str]:
     yield from cell.record.remarks
     if restarted := cell.record.restarted:
         yield f"on a fresh server: the one before in this block {restarted}"
+    users = cell.record.load.value
+    if cell.record.locust and 0 < cell.figures.requests < LEAST_RESPONSES * users:
+        yield (
+            f"{count(cell.figures.requests, 'request')} of {count(users, 'user')}: users wait for"
+            " most of the window; lengthen measure_s, or measure more users"
+        )
     if (locust := cell.record.locust) and locust.exceptions and not exceptions(cell):
         raised = count(locust.exceptions, "exception")
         yield f"the locustfile raised {raised}; the first: {locust.first_exception}"
     unserved = cell.record.users_unserved
     if unserved > MAX_UNSERVED * cell.record.load.value:
-        users = "user" if unserved == 1 else "users"
-        yield f"{unserved} {users} had no response yet when the window began"
+        yield f"{count(unserved, 'user')} had no response yet when the window began"
     if cell.record.load.kind == "open" and cell.floor is None and _tail_is_late(cell):
         yield (
             f"one request in a hundred was sent more than {_lag_p99_ms(cell):.2g} ms late, above a"
@@ -160,9 +167,7 @@ def generator_cpu(cell: GateInput) -> str | None:
     others = f" and waited for it {waited:.0%} of the time" if waited else ""
     if client := cell.figures.client:
         most = cell.figures.client_limit_rps
-        limit = (
-            f", which is enough for some {number(most)} requests/s of this file," if most else ""
-        )
+        limit = f", enough for about {number(most)} requests/s of this file," if most else ""
         return (
             f"Locust's {client} used {used:.0%} of its core{others}{limit} and may have been the"
             " limit: lower the load, raise processes, use FastHttpUser, or write the requests into"

@@ -9,12 +9,14 @@ import os
 import random
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import gevent
 from gevent import GreenletExit
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
+from locust import events
 from locust.user.task import DefaultTaskSet
 
 from twinbench.job import GeneratorSummary, Job, JobTarget, Locustfile, LocustSummary
@@ -35,6 +37,7 @@ from twinbench.load.locustfile import (
     watch_clients,
 )
 from twinbench.load.recorder import NamedRecorder
+from twinbench.text import count
 
 # Requests in flight while users start: a crowd that logs in at once is not what is measured, and
 # some apps would not survive it.
@@ -64,10 +67,13 @@ class LocustLoad(CellLoad):
         self._slots = BoundedSemaphore(STARTING_AT_ONCE)
         self._calls: set[Call] = set()  # without Locust's event so far
         self._responded: dict[Any, int] = {}  # responses in this turn, by user
+        self._failed_starts: list[str] = []
         self._exceptions = self._ended = self._elsewhere = 0
         self._random = random.Random(f"{job.seed} {job.process}")
         self._count = len(range(job.process, job.load.value, job.processes))
         seed_random(job.seed + job.process)
+        # Before the file's own listeners, which may raise an exception.
+        events.request.add_listener(self._on_request)
         users = import_users(self._file)
         seed_random(job.seed + job.process)
         self._clients = client_names(users)
@@ -75,8 +81,6 @@ class LocustLoad(CellLoad):
         before_tasks(self._wait_to_begin)
         share = _share_fixed(users, job.process, job.processes)
         environment = make_environment(self._file, share, target.host, self._count)
-        environment.events.request.add_listener(self._on_request)
-        self._environment = environment
         self._runner = environment.runner
         gc.freeze()
 
@@ -117,26 +121,29 @@ class LocustLoad(CellLoad):
     def summary(self) -> GeneratorSummary:
         """Write the records and return the summary."""
         self._record_open_calls()
-        remarks = []
-        if self._elsewhere:
-            remarks.append(
-                "the locustfile reports events that are not requests of its HttpUser or"
-                " FastHttpUser to the target: they are not counted"
-            )
         found = LocustSummary(
             clients=self._clients,
             exceptions=self._exceptions,
             first_exception=self._log.first,
             users_ended=self._ended,
-            remarks=remarks,
+            remarks=list(self._remarks()),
         )
         return super().summary().model_copy(update={"locust": found})
+
+    def _remarks(self) -> Iterator[str]:
+        if self._failed_starts:
+            failed = count(len(self._failed_starts), "request")
+            yield f"{failed} of on_start failed; the first: {self._failed_starts[0]}"
+        if self._elsewhere:
+            yield (
+                "the locustfile reports events that are not requests of its HttpUser or"
+                " FastHttpUser to the target: they are not counted"
+            )
 
     def quit(self) -> None:
         """Stop all users: their on_stop may send requests, which are not recorded."""
         if not self._over:
             self._over = True
-            self._may_send.set()
             gevent.spawn(self._runner.quit).join(QUIT_S)
 
     # What Locust's clients and users call.
@@ -146,8 +153,9 @@ class LocustLoad(CellLoad):
         if self._starting:
             self._slots.acquire()
             call.starting = True
-        # It may be over again when this user goes on.
-        while not (call.starting or self._may_send.is_set()):
+        # It may be over again when this user goes on. At the end only on_stop sends: users who
+        # wait here are killed.
+        while not (call.starting or self._over or self._may_send.is_set()):
             self._may_send.wait()
         if self._dead:
             raise GreenletExit
@@ -197,6 +205,9 @@ class LocustLoad(CellLoad):
     def _record(self, call: Call, label: str, status: int, size: int, error: str) -> None:
         if status != NO_RESPONSE and label in self._file.expected_failures:
             error = ""
+        if call.starting:  # no part of the load
+            self._failed_starts += [f"{label}: {error}"] if error else []
+            return
         done_ns = max(call.done_ns, call.sent_ns)
         response = TimedResponse(call.sent_ns, 0, done_ns, status, size or 0, error)
         self.recorder.add_named(label, response)

@@ -97,13 +97,14 @@ def import_users(of: Locustfile) -> list[type[User]]:
         found, _ = load_locustfile(str(of.path))
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a user's code may raise anything
         raise LocustfileError(f"cannot be imported: {_import_error(error, of.path)}") from None
-    names = of.users or list(found)
+    # A class without tasks is one that others are made from.
+    names = of.users or [name for name in found if found[name].tasks] or list(found)
     for name in names:
         if name not in found:
             near = did_you_mean(name, list(found)) or ", nor any other"
             raise LocustfileError(f"holds no user class '{name}'{near}")
         if not issubclass(found[name], HttpUser | FastHttpUser):
-            others = [n for n in found if issubclass(found[n], HttpUser | FastHttpUser)]
+            others = [n for n in names if issubclass(found[n], HttpUser | FastHttpUser)]
             leave = f"; leave it out: users = {others}" if others and not of.users else ""
             raise LocustfileError(
                 f"holds the user class '{name}', which is neither an HttpUser nor a FastHttpUser:"

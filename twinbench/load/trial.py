@@ -74,10 +74,11 @@ class TrialRun:
         of, seed = self._trial.locustfile, self._trial.seed
         gevent.sleep = time.sleep = _short(gevent.sleep)
         seed_random(seed)
+        # Before the file's own listeners, which may raise an exception.
+        events.request.add_listener(self._on_request)
         users = import_users(of)
         watch_clients(self)
         environment = make_environment(of, users, self.host, len(users))
-        events.request.add_listener(self._on_request)
         seed_random(seed)
         events.test_start.fire(environment=environment)
         events.spawning_complete.fire(user_count=len(users))
@@ -88,7 +89,7 @@ class TrialRun:
                 raise LocustfileError(f"has a user class '{user.__name__}' that sends no request")
         failed = list(self._failed())
         if self._log.first and not failed:
-            failed = [f"raised {self._log.first}"]
+            failed = [f"a listener raised {self._log.first}"]
         return TrialEnd(refused=self._refused, failed=failed, not_run=self._not_run)
 
     def send(self, report: TrialReport) -> None:

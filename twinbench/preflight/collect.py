@@ -61,8 +61,9 @@ class Key(NamedTuple):
 class Observation:
     """Facts about one start of a target, in the order of time, each a text.
 
-    `work` is the last one, whose lists cover the time since the start; None if the server cannot
-    be observed. `unobserved`: why an aspect was not completely observed.
+    `work` is the last one, whose lists cover the time since the start, with every reason why an
+    aspect was not completely observed; None if the server cannot be observed. `unobserved`: further
+    reasons, of responses.
     """
 
     target: Target
@@ -151,9 +152,7 @@ class _Collector:
             conditions = (f"{name}: {value}" for name, value in work.conditions.items())
             self._facts[Key(AT_END, "settings")] = "\n".join([*conditions, limit, *work.settings])
         facts = self._api_description() | self._facts
-        inside = work.unobserved if work else {}
-        unobserved = {**inside, **self._unobserved}
-        return Observation(self._server.target, self._requests, facts, work, unobserved)
+        return Observation(self._server.target, self._requests, facts, work, self._unobserved)
 
     def _send_all(self, scenario: Scenario) -> Iterator[_Sending]:
         """Send the requests of `scenario`, and yield those that are to be sent once more."""
@@ -207,10 +206,12 @@ class _Collector:
         )
         try:
             for request, response in trial.requests():
+                if not request.status and request.took_s >= longest_s:
+                    raise TrialFailedError(f"{request.label} had no response in {longest_s:g} s")
+                self._check_duration(f"{who}: {request.label}", request.took_s)
                 # The label may hold a value that changes at every start: it is no key.
                 where = f"scenario '{scenario.name}': {request.place}"
                 self._keep(where, response, f"{response.status} {request.label}")
-                self._check_duration(f"{who}: {request.label}", request.took_s)
         except TrialFailedError as error:
             raise PreflightError(
                 f"{who}: the locustfile: {error}; the server's last output:"
