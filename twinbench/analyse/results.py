@@ -334,16 +334,18 @@ class Results(FrozenModel):
 
     def primary_metric(self, scenario: str, kind: LoadKind) -> Metric:
         """Return the metric by which reports compare targets."""
-        return primary_metric(self.comparisons, scenario, kind)
+        return primary_metric(self.comparisons, self.cells, scenario, kind)
 
 
-def primary_metric(compared: Sequence[Comparison], scenario: str, kind: LoadKind) -> Metric:
+def primary_metric(
+    compared: Sequence[Comparison], cells: Sequence[CellResult], scenario: str, kind: LoadKind
+) -> Metric:
     """Return the metric by which targets are compared.
 
-    Closed loads: throughput. Open loads, which fix the throughput: p99, unless it lacks samples
-    at a load at which the median does not.
+    Closed loads: throughput. Open loads, and users who mostly wait, fix the throughput: p99, unless
+    it lacks samples at a load at which the median does not.
     """
-    if kind == "closed":
+    if kind == "closed" and not users_mostly_wait(cells, scenario):
         return "throughput"
     medians, tails = (
         {
@@ -354,3 +356,9 @@ def primary_metric(compared: Sequence[Comparison], scenario: str, kind: LoadKind
         for metric in ("p50", "p99")
     )
     return "p99" if tails and tails >= medians else "p50"
+
+
+def users_mostly_wait(cells: Sequence[CellResult], scenario: str) -> bool:
+    """Return whether most users of a locustfile wait, between requests, at each load."""
+    own = [c for c in cells if c.scenario == scenario and c.client and c.status == "valid"]
+    return bool(own) and all(cell.in_flight < cell.load.value / 2 for cell in own)
