@@ -165,7 +165,7 @@ def generator_cpu(cell: GateInput) -> str | None:
     if used + waited <= MAX_GENERATOR_CPU:
         return None
     others = f" and waited for it {waited:.0%} of the time" if waited else ""
-    if client := cell.figures.client:
+    if (client := cell.figures.client) and _busy(cell):
         most = cell.figures.client_limit_rps
         limit = f", enough for about {number(most)} requests/s of this file," if most else ""
         return (

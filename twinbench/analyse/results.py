@@ -223,6 +223,22 @@ class Curve(FrozenModel):
     prediction: Prediction | None = None
 
 
+class NamedRequests(FrozenModel):
+    """Requests of a locustfile with one name, in the windows of all valid blocks at one load.
+
+    `requests` includes the `errors`, which the percentiles do not.
+    """
+
+    scenario: str
+    target: str
+    load: Load
+    name: str
+    requests: int
+    errors: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
 class Comparison(FrozenModel):
     """Candidate against baseline at one load, by one metric.
 
@@ -307,6 +323,7 @@ class Results(FrozenModel):
     comparisons: list[Comparison]
     claims: list[ClaimResult]
     timelines: list[Timeline]
+    by_name: list[NamedRequests] = Field(default=[])
     self_check: SelfCheck | None
     machine: Machine
     versions: dict[str, str]

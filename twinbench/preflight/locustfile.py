@@ -5,7 +5,7 @@ import contextlib
 import select
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from twinbench.exchange import Response
 from twinbench.interruption import interruptible
@@ -42,7 +42,7 @@ class LocustTrial:
         self._cores = cores
         self.not_run: list[str] = []
 
-    def requests(self) -> Iterator[tuple[TrialRequest, Response]]:
+    def requests(self) -> Generator[tuple[TrialRequest, Response]]:
         """Yield each request with its response.
 
         Raises PlanError where the file cannot be used, TrialFailedError where something fails.
@@ -56,6 +56,9 @@ class LocustTrial:
             stack.callback(child.stop)
             _write(child, self._trial.model_dump_json())
             while request := self._next(child):
+                if not request.status and request.took_s >= self._trial.request_s:
+                    limit_s = self._trial.request_s
+                    raise TrialFailedError(f"{request.label} had no response in {limit_s:g} s")
                 body = base64.b64decode(request.body)
                 yield request, Response(request.status, tuple(request.headers), body)
                 _write(child, "")
