@@ -51,7 +51,7 @@ def _facts(results: Results, curve: Curve) -> dict[str, str]:
         ),
         "Errors": _errors(cells),
         "In flight": _in_flight(cells),
-        "Requests sent by": _client(cells),
+        "Requests sent by": _client(cells, results.plan.processes),
         "Predicted, measured": _prediction(curve),
     }
 
@@ -200,7 +200,7 @@ def _in_flight(cells: Sequence[CellResult]) -> str:
     return _at_highest(cells, "in_flight", "users on average,")
 
 
-def _client(cells: Sequence[CellResult]) -> str:
+def _client(cells: Sequence[CellResult], processes: int) -> str:
     """Return the client of Locust, and what it could send at most; empty for twinbench's own.
 
     By the CPU time that it used for each request where it used most.
@@ -208,8 +208,11 @@ def _client(cells: Sequence[CellResult]) -> str:
     busiest = max(cells, key=lambda cell: cell.generator.cpu, default=None)
     if not (busiest and busiest.client):
         return ""
-    limit = f", at most about {number(busiest.client_limit_rps)} requests/s on its core"
-    return f"Locust’s {busiest.client}{limit if busiest.generator.cpu > MOSTLY_REQUESTS else ''}"
+    text = f"Locust’s {busiest.client}"
+    if busiest.generator.cpu <= MOSTLY_REQUESTS:
+        return text
+    limit = number(busiest.client_limit_rps)
+    return f"{text}, at most about {limit} requests/s on {count(processes, 'core')}"
 
 
 def _prediction(curve: Curve) -> str:
