@@ -294,7 +294,9 @@ class _Collector:
                     self._facts |= self._facts_of(where, scenario.name, response, status)
         except TrialFailedError as error:
             output = f"; the server's last output: {self._server.last_output()}"
-            self._problems.append(Problem(self._who, f"the locustfile: {error}", f"{place}:", output))
+            self._problems.append(
+                Problem(self._who, f"the locustfile: {error}", f"{place}:", output)
+            )
         if trial.not_run:
             tasks = ", ".join(trial.not_run)
             self._unobserved["bytes"] = f"those of tasks that a trial did not reach: {tasks}"
