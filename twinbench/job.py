@@ -36,18 +36,32 @@ class JobTarget(BaseModel):
     records: Path
 
 
+class Locustfile(BaseModel):
+    """A user's locustfile: its user classes `users`, all if empty.
+
+    Requests named in `expected_failures` are right with any response.
+    """
+
+    path: Path
+    users: list[str]
+    expected_failures: list[str]
+
+
 class Job(BaseModel):
     """The share of one generator process in the load of one or more targets, in turns.
 
     Process number `process` has every `processes`-th user of a closed load, or arrival of an open
     one. Requests are drawn by weight, or sent in `sequence`; each takes the next of `rows`, if
     there are any. Arrivals that find `in_flight` requests of this process unanswered are dropped.
-    `turns` and `load_s`: how many turns a target has at most, and how long they are together.
+    `turns` and `load_s`: how many turns a target has at most, and how long they are together. The
+    users are those of `locustfile`, if there is one; to start they need at most `start_s`.
     """
 
     targets: list[JobTarget]
     sequence: bool = False
     rows: list[dict[str, str]] = []
+    locustfile: Locustfile | None = None
+    start_s: float = 0.0
     load: Load
     arrivals: Arrivals
     in_flight: int
@@ -88,6 +102,21 @@ class GeneratorState(BaseModel):
     in_flight: int = 0
 
 
+class LocustSummary(BaseModel):
+    """What happened in the users of a locustfile, beside their requests.
+
+    `clients`: Locust's, by which they send. `exceptions`: raised by the file's code in the windows;
+    `first_exception` at any time. `users_ended`: users that no longer ran at the end of a window.
+    `remarks`: what was left out.
+    """
+
+    clients: list[str]
+    exceptions: int = 0
+    first_exception: str = ""
+    users_ended: int = 0
+    remarks: list[str] = []
+
+
 class GeneratorSummary(BaseModel):
     """What a generator process reports on one target after the load, besides its records.
 
@@ -97,7 +126,7 @@ class GeneratorSummary(BaseModel):
     `scheduled`: arrivals due in the windows, of which `dropped` were not sent.
     `generator_cpu_s`: CPU time of this process in the windows; `generator_waited_s`: time for
     which it was ready to run and had no core. `unwritten`: errno of a failure to write the
-    records, or 0.
+    records, or 0. `locust`: of the users of a locustfile.
     """
 
     windows_ns: list[tuple[int, int]]
@@ -110,9 +139,56 @@ class GeneratorSummary(BaseModel):
     generator_cpu_s: float
     generator_waited_s: float
     unwritten: int = 0
+    locust: LocustSummary | None = None
 
 
 class JobSummary(BaseModel):
     """A summary for each target of a job."""
 
     targets: list[GeneratorSummary]
+
+
+class Trial(BaseModel):
+    """Order to run one user of each class of a locustfile once, before anything is measured.
+
+    Each request must be answered within `request_s`.
+    """
+
+    locustfile: Locustfile
+    host: str
+    seed: int
+    request_s: float
+
+
+class TrialRequest(BaseModel):
+    """Request of a trial, and its response. The trial goes on when it is sent a line.
+
+    `place` names the user class, the task, and which request of the task it is; `label` method and
+    name of the request. `body` is in base64.
+    """
+
+    place: str
+    label: str
+    status: int
+    headers: list[tuple[str, str]]
+    body: str
+    took_s: float
+
+
+class TrialEnd(BaseModel):
+    """End of a trial.
+
+    `refused`: why the file cannot be used; `failed`: what failed, of its requests and tasks;
+    `not_run`: tasks that were not reached.
+    """
+
+    refused: str = ""
+    failed: list[str] = []
+    not_run: list[str] = []
+
+
+class TrialReport(BaseModel):
+    """Line of a trial: a request, or its end."""
+
+    request: TrialRequest | None = None
+    end: TrialEnd | None = None

@@ -30,6 +30,7 @@ from pydantic import (
     model_validator,
 )
 
+from twinbench.job import LocustSummary
 from twinbench.models import MAX_FIGURE, Amount, Figure, Number
 from twinbench.plan import AddedBlock, Cell, Load, Plan, cells, loads_of
 from twinbench.preflight.result import PreflightPair
@@ -42,6 +43,7 @@ MAX_REASON = 150  # characters; half of an error message, which also names a pat
 FORMAT: Literal[4] = 4
 RUN_NAME_TIME = "%Y%m%d-%H%M%S%z"  # local time with its zone
 INTEGERS = (pl.Int32, pl.Int64)
+TEXTS = ("error", "name")  # columns of requests; others are integers
 # Columns of a request, in order of time.
 STAMPS = ("intended_ns", "sent_ns", "done_ns")
 Model = TypeVar("Model", bound=BaseModel)
@@ -106,7 +108,7 @@ class CellRecord(BaseModel):
     `server_memory_mib` are None if unknown. `idle_cpu_s`: CPU time of the servers of other targets
     in the windows. `restarted`: why the server was replaced within the block. `starts_s` and
     `took_s`: its share of the time to start the servers, and of all time. `remarks`: what is
-    missing, such as telemetry, and why.
+    missing, such as telemetry, and why. `locust`: of the users of a locustfile.
     """
 
     number: Number
@@ -132,6 +134,7 @@ class CellRecord(BaseModel):
     starts_s: Amount = 0.0
     took_s: Amount = 0.0
     remarks: list[str] = []
+    locust: LocustSummary | None = None
 
     @model_validator(mode="after")
     def _windows_have_a_length(self) -> Self:
@@ -388,11 +391,11 @@ def _not_this_version(path: Path, what: str) -> StoreError:
 def _check_request_column(column: pl.Series, path: Path) -> None:
     """Raise StoreError unless `column` holds text or non-negative integers, without nulls."""
     name, kind = column.name, column.dtype
-    if not (kind == pl.String if name == "error" else kind in INTEGERS):
+    if not (kind == pl.String if name in TEXTS else kind in INTEGERS):
         raise _not_this_version(path, f"{name} is {kind.base_type()}")
     if column.null_count():
         raise _not_this_version(path, f"{name} is null in a row")
-    if name != "error" and (column.to_numpy() < 0).any():
+    if name not in TEXTS and (column.to_numpy() < 0).any():
         raise _not_this_version(path, f"{name} is negative in a row")
 
 

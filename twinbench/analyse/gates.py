@@ -17,6 +17,7 @@ from twinbench.analyse.window import Windows
 from twinbench.plan import LoadKind, Plan
 from twinbench.selfcheck.result import Floor
 from twinbench.store import CellRecord
+from twinbench.text import count, number
 
 MAX_ERRORS = 0.001  # share of wrong responses: fewer do not move a p99, nor a throughput visibly
 # Above it the generator, not the server, may set the figure: what is left of its core goes in
@@ -40,6 +41,8 @@ MAX_IDLE_CPU = 0.03
 # Of the users: a server that serves in another order than that of arrival leaves some of them out
 # for a while. More than a tenth is something that a reader should know.
 MAX_UNSERVED = 0.1
+# Of each user of a locustfile: with fewer, the figures are those of a few requests.
+LEAST_RESPONSES = 2
 # Little's law, N = throughput x latency, holds exactly for users who always have one request in
 # flight: what is missing is time they spent otherwise.
 LITTLE_TOLERANCE = 0.03
@@ -115,10 +118,18 @@ def _remarks(cell: GateInput) -> Iterable[str]:
     yield from cell.record.remarks
     if restarted := cell.record.restarted:
         yield f"on a fresh server: the one before in this block {restarted}"
+    users = cell.record.load.value
+    if cell.record.locust and 0 < cell.figures.requests < LEAST_RESPONSES * users:
+        yield (
+            f"{count(cell.figures.requests, 'request')} of {count(users, 'user')}: users wait for"
+            " most of the window; lengthen measure_s, or measure more users"
+        )
+    if (locust := cell.record.locust) and locust.exceptions and not exceptions(cell):
+        raised = count(locust.exceptions, "exception")
+        yield f"the locustfile raised {raised}; the first: {locust.first_exception}"
     unserved = cell.record.users_unserved
     if unserved > MAX_UNSERVED * cell.record.load.value:
-        users = "user" if unserved == 1 else "users"
-        yield f"{unserved} {users} had no response yet when the window began"
+        yield f"{count(unserved, 'user')} had no response yet when the window began"
     if cell.record.load.kind == "open" and cell.floor is None and _tail_is_late(cell):
         yield (
             f"one request in a hundred was sent more than {_lag_p99_ms(cell):.2g} ms late, above a"
@@ -154,6 +165,14 @@ def generator_cpu(cell: GateInput) -> str | None:
     if used + waited <= MAX_GENERATOR_CPU:
         return None
     others = f" and waited for it {waited:.0%} of the time" if waited else ""
+    if (client := cell.figures.client) and _busy(cell):
+        most = cell.figures.client_limit_rps
+        limit = f", enough for about {number(most)} requests/s of this file," if most else ""
+        return (
+            f"Locust's {client} used {used:.0%} of its core{others}{limit} and may have been the"
+            " limit: lower the load, raise processes, use FastHttpUser, or write the requests into"
+            " the plan, for twinbench's own client"
+        )
     return (
         f"the load generator used {used:.0%} of its core{others}, and may have been the limit:"
         " lower the load, or give it more or faster cores (processes) of its own"
@@ -189,6 +208,8 @@ def little(cell: GateInput) -> str | None:
     by several percent where a latency is a quarter of the window.
     """
     users, in_flight = cell.record.load.value, cell.window.mean_in_flight
+    if cell.record.locust:  # they wait as their file says: `users_ended` checks what can be
+        return None
     off = in_flight / users - 1
     # The record has the CPU time of the busiest of the generator's processes.
     generators = min(cell.plan.processes, users)
@@ -199,6 +220,29 @@ def little(cell: GateInput) -> str | None:
         f"{in_flight:.3g} requests were in flight on average with {users} users"
         f" ({off:+.1%}; Little's law allows {LITTLE_TOLERANCE:.0%}): users paused, so the load was"
         " not that of the plan; look for connections that fail or close"
+    )
+
+
+def users_ended(cell: GateInput) -> str | None:
+    """Check that all users of a locustfile ran to the end."""
+    locust, users = cell.record.locust, cell.record.load.value
+    if not locust or not locust.users_ended:
+        return None
+    why = f"; the first exception: {locust.first_exception}" if locust.first_exception else ""
+    return (
+        f"{locust.users_ended} of {users} users had ended (an error in on_start, StopUser, or"
+        f" runner.quit), so the load was not that of the plan{why}"
+    )
+
+
+def exceptions(cell: GateInput) -> str | None:
+    """Check that the code of a locustfile raised nearly no exceptions."""
+    locust = cell.record.locust
+    if not locust or locust.exceptions <= MAX_ERRORS * cell.figures.requests:
+        return None
+    return (
+        f"the locustfile raised {count(locust.exceptions, 'exception')}, beside"
+        f" {count(cell.figures.requests, 'request')}; the first: {locust.first_exception}"
     )
 
 
@@ -318,7 +362,10 @@ def _tail_is_late(cell: GateInput) -> bool:
 
 # The deeper reason first: what is dropped or piles up also fails later gates.
 GATES: dict[LoadKind, tuple[Gate, ...]] = {
-    "closed": (no_requests, errors, generator_cpu, idle_servers, little, trend, not_drained),
+    "closed": (
+        *(users_ended, exceptions, no_requests, errors, generator_cpu, idle_servers, little),
+        *(trend, not_drained),
+    ),
     "open": (
         *(no_requests, dropped_arrivals, backlog, errors, generator_cpu, idle_servers),
         *(offered_rate, lag, not_drained),

@@ -87,7 +87,7 @@ def _log_ratios(
 ) -> Iterator[tuple[Where, NDArray[np.float64]]]:
     """Yield the log ratios of every comparison, by the metric that reports compare by."""
     for c in compared:
-        if c.metric == primary_metric(compared, c.scenario, c.load.kind) and c.ratio:
+        if c.metric == primary_metric(compared, cells, c.scenario, c.load.kind) and c.ratio:
             scenario = plan.scenario(c.scenario)
             pair = PairedCells.of(plan, scenario, c.candidate, c.load, cells)
             figures = np.log(pair.figures(c.metric))

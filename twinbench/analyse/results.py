@@ -82,7 +82,9 @@ class CellFigures(ServerTelemetry):
     and `dropped` of them were not sent. `idle_cpu` is the share of a core that the busiest server
     of another target used in the windows; `restarted` why the server was replaced in this block.
     `latency_ms` is done - intended, `service_ms` done - sent;
-    background requests count everywhere else. `server_cpu` is the share of one core,
+    background requests count everywhere else. `client`: of Locust, that sent the requests of a
+    locustfile; empty: twinbench's own. `in_flight` is the mean number of requests in flight.
+    `server_cpu` is the share of one core,
     `server_cpu_ms` CPU time per correct response, `per_cpu_s` correct responses per CPU second.
     """
 
@@ -99,12 +101,19 @@ class CellFigures(ServerTelemetry):
     latency_ms: LatencySummary
     service_ms: LatencySummary
     generator: Generator
+    client: str = ""
+    in_flight: float = 0.0
     server_cpu: float | None
     server_cpu_ms: float | None
     per_cpu_s: float | None
     server_memory_mib: float | None
     idle_cpu: float | None = None
     restarted: str = ""
+
+    @property
+    def client_limit_rps(self) -> float:
+        """Throughput at which the generator would use all of its core; 0 if not known."""
+        return self.throughput_rps / self.generator.cpu if self.generator.cpu else 0.0
 
 
 class CellResult(CellFigures):
@@ -214,6 +223,22 @@ class Curve(FrozenModel):
     prediction: Prediction | None = None
 
 
+class NamedRequests(FrozenModel):
+    """Requests of a locustfile with one name, in the windows of all valid blocks at one load.
+
+    `requests` includes the `errors`, which the percentiles do not.
+    """
+
+    scenario: str
+    target: str
+    load: Load
+    name: str
+    requests: int
+    errors: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
 class Comparison(FrozenModel):
     """Candidate against baseline at one load, by one metric.
 
@@ -298,6 +323,7 @@ class Results(FrozenModel):
     comparisons: list[Comparison]
     claims: list[ClaimResult]
     timelines: list[Timeline]
+    by_name: list[NamedRequests] = Field(default=[])
     self_check: SelfCheck | None
     machine: Machine
     versions: dict[str, str]
@@ -325,16 +351,18 @@ class Results(FrozenModel):
 
     def primary_metric(self, scenario: str, kind: LoadKind) -> Metric:
         """Return the metric by which reports compare targets."""
-        return primary_metric(self.comparisons, scenario, kind)
+        return primary_metric(self.comparisons, self.cells, scenario, kind)
 
 
-def primary_metric(compared: Sequence[Comparison], scenario: str, kind: LoadKind) -> Metric:
+def primary_metric(
+    compared: Sequence[Comparison], cells: Sequence[CellResult], scenario: str, kind: LoadKind
+) -> Metric:
     """Return the metric by which targets are compared.
 
-    Closed loads: throughput. Open loads, which fix the throughput: p99, unless it lacks samples
-    at a load at which the median does not.
+    Closed loads: throughput. Open loads, and users who mostly wait, fix the throughput: p99, unless
+    it lacks samples at a load at which the median does not.
     """
-    if kind == "closed":
+    if kind == "closed" and not users_mostly_wait(cells, scenario):
         return "throughput"
     medians, tails = (
         {
@@ -345,3 +373,9 @@ def primary_metric(compared: Sequence[Comparison], scenario: str, kind: LoadKind
         for metric in ("p50", "p99")
     )
     return "p99" if tails and tails >= medians else "p50"
+
+
+def users_mostly_wait(cells: Sequence[CellResult], scenario: str) -> bool:
+    """Return whether most users of a locustfile wait, between requests, at each load."""
+    own = [c for c in cells if c.scenario == scenario and c.client and c.status == "valid"]
+    return bool(own) and all(cell.in_flight < cell.load.value / 2 for cell in own)

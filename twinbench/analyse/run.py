@@ -12,7 +12,16 @@ from twinbench.analyse.claims import claims
 from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.curves import curves
 from twinbench.analyse.gates import GateInput, judge_cell
-from twinbench.analyse.results import CellResult, ClaimResult, Comparison, Results, Timeline, Timing
+from twinbench.analyse.names import requests_by_name
+from twinbench.analyse.results import (
+    CellResult,
+    ClaimResult,
+    Comparison,
+    NamedRequests,
+    Results,
+    Timeline,
+    Timing,
+)
 from twinbench.analyse.run_gates import judge_run
 from twinbench.analyse.timelines import timelines
 from twinbench.analyse.window import TELEMETRY_COLUMNS, AnalysedCell, Windows, cell_figures
@@ -41,11 +50,14 @@ def analyse(store: Store) -> Results:
     remarks = [*manifest.remarks, *_cell_remarks(read), *_failures(read)]
     compared: list[Comparison] = []
     over_time: list[Timeline] = []
+    by_name: list[NamedRequests] = []
     verdicts: list[ClaimResult] = []
     with remarked(remarks, "nothing is compared"):
         compared = comparisons(manifest.plan, results, floor)
     with remarked(remarks, "charts over time are missing"):
         over_time = timelines(store, manifest.plan, records, results)
+    with remarked(remarks, "requests by name are missing"):
+        by_name = requests_by_name(store, manifest.plan, records, results)
     found = Results(
         run=store.folder.name,
         plan=manifest.plan,
@@ -58,6 +70,7 @@ def analyse(store: Store) -> Results:
         comparisons=compared,
         claims=[],
         timelines=over_time,
+        by_name=by_name,
         self_check=self_check,
         machine=manifest.machine,
         versions=manifest.versions,

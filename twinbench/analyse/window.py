@@ -213,6 +213,8 @@ def cell_figures(
             lag_p50_ms=lag_p50_ms,
             lag_p99_ms=lag_p99_ms,
         ),
+        client=" and ".join(record.locust.clients) if record.locust else "",
+        in_flight=window.mean_in_flight,
         server_cpu=None if cpu_s is None else cpu_s / window_s,
         server_cpu_ms=1e3 * cpu_s / responses if responses and cpu_s is not None else None,
         per_cpu_s=responses / cpu_s if cpu_s else None,

@@ -9,15 +9,14 @@ import itertools
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, ClassVar, TypeVar
 
 import gevent
 from gevent.event import Event
 from gevent.fileobject import FileObjectThread
 from locust.env import Environment
-from locust.runners import LocalRunner
 from pydantic import BaseModel
 
 from twinbench.job import (
@@ -33,7 +32,7 @@ from twinbench.load.arrivals import ArrivalDispatcher
 from twinbench.load.connection import FINAL_STATUS, NO_RESPONSE, TimedResponse
 from twinbench.load.recorder import Recorder
 from twinbench.load.requests import PreparedRequests, prepare
-from twinbench.load.users import ClosedUser, OpenUser, ScenarioUser
+from twinbench.load.users import ClosedUser, OpenUser
 
 NS_PER_S = 1e9
 SCHEDSTAT = Path("/proc/thread-self/schedstat")
@@ -60,8 +59,9 @@ Message = TypeVar("Message", bound=BaseModel)
 class Harness:
     """The harness's end of the pipes."""
 
-    def __init__(self) -> None:
-        self._lines: Iterator[bytes] = FileObjectThread(sys.stdin.buffer, "rb")
+    def __init__(self, reader: IO[bytes] | None = None, writer: IO[str] | None = None) -> None:
+        self._lines: Iterator[bytes] = FileObjectThread(reader or sys.stdin.buffer, "rb")
+        self._writer = writer or sys.stdout
 
     def recv(self, kind: type[Message]) -> Message | None:
         """Return the next message; None after the last one."""
@@ -69,8 +69,8 @@ class Harness:
         return None if line is None else kind.model_validate_json(line)
 
     def send(self, message: BaseModel) -> None:
-        sys.stdout.write(message.model_dump_json() + "\n")
-        sys.stdout.flush()
+        self._writer.write(message.model_dump_json() + "\n")
+        self._writer.flush()
 
 
 class CellLoad:
@@ -79,6 +79,10 @@ class CellLoad:
     Call `spawn_users`; for each turn `start`, `warm_up`, `measure` and `drain`; then `summary` and
     `quit`.
     """
+
+    max_extra_warm_up_s: ClassVar[float] = MAX_EXTRA_WARM_UP_S
+    arrivals: ArrivalDispatcher | None = None
+    _runner: Any
 
     def __init__(self, job: Job, target: JobTarget) -> None:
         self.job = job
@@ -90,12 +94,18 @@ class CellLoad:
         self._cpu_s = self._waited_s = 0.0
         self._unserved = self._unanswered = 0
         self._open = job.load.kind == "open"
+        self.users: Sequence[Any] = ()
+        self._create_users(target)
+
+    def _create_users(self, target: JobTarget) -> None:
+        job = self.job
         requests = prepare(job, target)
         self._class = _user_class(job, target, self.recorder, requests)
         environment = Environment(user_classes=[self._class], host=target.host)
-        self._runner: LocalRunner = environment.create_local_runner()
-        self.users: list[ScenarioUser] = self._class.active_users
-        self.arrivals = ArrivalDispatcher(job, self._class, requests.shared) if self._open else None
+        self._runner = environment.create_local_runner()
+        self.users = self._class.active_users
+        if self._open:
+            self.arrivals = ArrivalDispatcher(job, self._class, requests.shared)
 
     def spawn_users(self) -> None:
         """Start the users, and wait until each has connected, or failed to."""
@@ -132,7 +142,7 @@ class CellLoad:
         self._run_until(self._began_ns + int(warmup_s * NS_PER_S))
         if self._open:
             return
-        end_ns = time.perf_counter_ns() + MAX_EXTRA_WARM_UP_S * NS_PER_S
+        end_ns = time.perf_counter_ns() + self.max_extra_warm_up_s * NS_PER_S
         while not self.collapsed and time.perf_counter_ns() < end_ns:
             if self._responses() >= len(self.users):
                 return
@@ -161,10 +171,7 @@ class CellLoad:
     def drain(self) -> None:
         """Send no more, and wait for the responses in flight, at most twice `collapse_s`."""
         self._send_last()
-        if self.arrivals:
-            self.arrivals.pause()
-        else:
-            self._class.start_event.clear()
+        self._pause()
         began_ns = time.perf_counter_ns()
         since_activity_ns = began_ns - self.recorder.last_activity_ns
         stalled_before = since_activity_ns > SHARE_BEFORE_END * self.job.collapse_s * NS_PER_S
@@ -219,6 +226,12 @@ class CellLoad:
             gevent.sleep(min(check_s, left_ns / NS_PER_S))
             self._check()
 
+    def _pause(self) -> None:
+        if self.arrivals:
+            self.arrivals.pause()
+        else:
+            self._class.start_event.clear()
+
     def _send_last(self) -> None:
         end_ns = time.perf_counter_ns() + LAST_ARRIVALS_S * NS_PER_S
         while self.arrivals and self.arrivals.due() and time.perf_counter_ns() < end_ns:
@@ -272,9 +285,9 @@ def _user_class(job: Job, target: JobTarget, recorder: Recorder, requests: Prepa
     return type("CellUser", (ClosedUser,), attributes | {"start_event": Event()})
 
 
-def run(job: Job, harness: Harness) -> JobSummary | None:
+def run(job: Job, harness: Harness, load_class: type[CellLoad] = CellLoad) -> JobSummary | None:
     """Run `job` and write its records; return None if the harness has ended."""
-    loads = [CellLoad(job, target) for target in job.targets]
+    loads = [load_class(job, target) for target in job.targets]
     gc.collect()
     gc.disable()
     try:

@@ -43,14 +43,15 @@ class Recorder:
             self.last_activity_ns = done
             if not good:
                 error = f"status {status}, expected {expected}"
+        self._append(error, intended_ns, sent, first, done, request, status, size)
+        return good
+
+    def _append(self, error: str, *row: int) -> None:
         number = self._errors.setdefault(error, len(self._errors))
         if self._end == len(self._chunk):
             self._begin_chunk()
-        ROW.pack_into(
-            self._chunk, self._end, intended_ns, sent, first, done, request, status, size, number
-        )
+        ROW.pack_into(self._chunk, self._end, *row, number)
         self._end += ROW.size
-        return good
 
     def done_ns(self, back: int) -> int:
         """Return when the last response but `back` arrived; the first one of many, if before."""
@@ -65,14 +66,17 @@ class Recorder:
 
     def write(self, path: Path) -> None:
         """Write requests.parquet, ordered by the end of each request. Raises OSError."""
+        buffer = io.BytesIO()  # polars raises something else than OSError for a full disk
+        self.frame().write_parquet(buffer, compression="zstd")
+        path.write_bytes(buffer.getbuffer())
+
+    def frame(self) -> pl.DataFrame:
+        """Return the rows as requests.parquet holds them."""
         rows = self._rows()
         errors = pl.Series("error", list(self._errors), dtype=pl.String)
-        frame = pl.DataFrame(
+        return pl.DataFrame(
             [pl.Series(name, np.ascontiguousarray(rows[name])) for name in TIMES + NUMBERS[:-1]]
         ).with_columns(error=errors.gather(np.ascontiguousarray(rows["error"])))
-        buffer = io.BytesIO()  # polars raises something else than OSError for a full disk
-        frame.write_parquet(buffer, compression="zstd")
-        path.write_bytes(buffer.getbuffer())
 
     def _rows(self) -> Any:
         used = memoryview(self._chunk)[: self._end]
@@ -81,6 +85,29 @@ class Recorder:
     def _begin_chunk(self) -> None:
         self._full.append(self._chunk)
         self._chunk, self._end = _chunk(), 0
+
+
+class NamedRecorder(Recorder):
+    """Rows of requests that are told apart by name: those of a locustfile.
+
+    They may come in another order than that of their ends.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: dict[str, int] = {}
+
+    def add_named(self, name: str, response: TimedResponse) -> None:
+        """Record one response, which is right if it has no error."""
+        sent, first, done, status, size, error = response
+        number = self._names.setdefault(name, len(self._names))
+        self._append(error, sent, sent, first, done, number, status, size)
+
+    def frame(self) -> pl.DataFrame:
+        """Return the rows; names stand in a column of their own, `request` means nothing."""
+        rows = super().frame()
+        names = pl.Series("name", list(self._names), dtype=pl.String).gather(rows["request"])
+        return rows.with_columns(pl.lit(0, pl.Int32).alias("request"), names).sort("done_ns")
 
 
 def _chunk() -> mmap.mmap:

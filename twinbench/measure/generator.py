@@ -14,7 +14,15 @@ import polars as pl
 from pydantic import BaseModel
 
 from twinbench.interruption import interruptible
-from twinbench.job import GeneratorState, GeneratorSummary, Job, JobSummary, StartWindow, Turn
+from twinbench.job import (
+    GeneratorState,
+    GeneratorSummary,
+    Job,
+    JobSummary,
+    LocustSummary,
+    StartWindow,
+    Turn,
+)
 from twinbench.measure.processes import Child
 
 # Longer than the generator needs to start (Locust takes a second or two), to connect its users,
@@ -27,6 +35,8 @@ EXIT_TIMEOUT_S = 1.0
 # A signal that arrives between the check for signals and the system call goes unnoticed until
 # the wait ends, so waits are short.
 WAIT_S = 0.5
+
+GENERATOR = "twinbench.load.generator"
 
 Message = TypeVar("Message", bound=BaseModel)
 
@@ -43,8 +53,11 @@ class LoadGenerator:
     and `measure` for each turn of a target, then `finish`. All raise GeneratorFailedError.
     """
 
-    def __init__(self, log: Path, cores: Sequence[int] = (), processes: int = 1) -> None:
+    def __init__(
+        self, log: Path, cores: Sequence[int] = (), processes: int = 1, module: str = GENERATOR
+    ) -> None:
         self._log = log
+        self._module = module
         self._cores = cores
         self._processes = processes
         self._children: list[Child] = []
@@ -66,7 +79,7 @@ class LoadGenerator:
         with self._stopped_on_error():
             for child, share in zip(self._active, self._shares, strict=True):
                 _send(child, share)
-            _recv_all(self._active, GeneratorState, SLACK_S)
+            _recv_all(self._active, GeneratorState, job.start_s + SLACK_S)
 
     def warm_up(self, target: int, warmup_s: float) -> float:
         """Begin the turn of a target; return the time in which each user has a response.
@@ -129,7 +142,7 @@ class LoadGenerator:
             _send(child, message)
 
     def _start(self) -> Child:
-        command = [sys.executable, "-P", "-m", "twinbench.load.generator"]
+        command = [sys.executable, "-P", "-m", self._module]
         return Child(command, log=self._log, cores=self._cores, piped=True)
 
 
@@ -169,7 +182,18 @@ def _merge(shares: Sequence[GeneratorSummary]) -> GeneratorSummary:
         for same in zip(*(share.windows_ns for share in shares), strict=True)
     ]
     collapsed = any(share.collapsed for share in shares)
-    return busiest.model_copy(update={"collapsed": collapsed, "windows_ns": windows, **sums})
+    locust = _merge_locust([share.locust for share in shares if share.locust])
+    update = {"collapsed": collapsed, "windows_ns": windows, "locust": locust, **sums}
+    return busiest.model_copy(update=update)
+
+
+def _merge_locust(shares: Sequence[LocustSummary]) -> LocustSummary | None:
+    if not shares:
+        return None
+    sums = {n: sum(getattr(s, n) for s in shares) for n in ("exceptions", "users_ended")}
+    first = next((share.first_exception for share in shares if share.first_exception), "")
+    remarks = list(dict.fromkeys(remark for share in shares for remark in share.remarks))
+    return shares[0].model_copy(update={"first_exception": first, "remarks": remarks, **sums})
 
 
 def _soon_ns() -> int:

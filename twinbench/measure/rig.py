@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from twinbench.exchange import ExchangeError, Values, send_setup
 from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
+from twinbench.measure.locust import LocustGenerator
 from twinbench.measure.machine import pin_to, share_cores
 from twinbench.measure.processes import adopt_orphans
 from twinbench.measure.running import RunningServer
@@ -38,6 +39,7 @@ class Rig:
         # Time of a setup request that is sent for each user, of the slowest target.
         self.setup_s = 0.0
         self._generator = LoadGenerator(log, self.cores.generator, plan.processes)
+        self._locust = LocustGenerator(log_folder, self.cores.generator, plan.processes)
         self._servers: dict[str, Server] = {}
         # From the setup of the scenario that was last measured, by target.
         self._captures: dict[str, Values] = {}
@@ -57,6 +59,7 @@ class Rig:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stop_servers(at_once=kind is not None)
         self._generator.stop()
+        self._locust.stop()
         self.services.stop()
         adopt_orphans(False)
         pin_to(self._cores_before)
@@ -162,7 +165,9 @@ class Rig:
 
     def _measure_load(self, of: Sequence[CellInTurns], plan: Plan) -> dict[str, dict[str, Any]]:
         """Return the fields of the records, by target. Raises GeneratorFailedError."""
-        summaries = take_turns(of, self._generator, plan, self._captures, self._end_server)
+        scenario = plan.scenario(of[0].cell.scenario)
+        generator = self._locust if scenario.locustfile else self._generator
+        summaries = take_turns(of, generator, plan, self._captures, self._end_server)
         service_died = self.services.why_died()
         return {
             each.cell.target: each.fields(

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from twinbench.exchange import Values
-from twinbench.job import GeneratorState, GeneratorSummary, Job, JobTarget
+from twinbench.job import GeneratorState, GeneratorSummary, Job, JobTarget, Locustfile
 from twinbench.measure.generator import LoadGenerator
+from twinbench.measure.locust import LocustGenerator
 from twinbench.measure.server import Server, ServerFailedError
 from twinbench.measure.telemetry import (
     NO_INSIDE_TELEMETRY,
@@ -25,6 +26,8 @@ from twinbench.remarks import remarked
 DRAIN_S = 2.0
 # Least number of connections of an open load: a slow one needs them for its bursts.
 MIN_IN_FLIGHT = 64
+# For the users of a locustfile to start: a login may hash a password for each.
+MAX_START_S = 60.0
 # Connections opened at once, if the server's backlog takes as many.
 PRECONNECT_BATCH = 64
 
@@ -104,13 +107,18 @@ class CellInTurns:
             "server_cpu_s": server_cpu_s,
             "server_memory_mib": self._memory_mib,
             "idle_cpu_s": {name: cpu_s for name, cpu_s in idle.items() if cpu_s is not None},
-            "remarks": [*self.server.remarks, *self.sampler.remarks, *self._remarks],
+            "remarks": [
+                *self.server.remarks,
+                *self.sampler.remarks,
+                *self._remarks,
+                *(summary.locust.remarks if summary.locust else ()),
+            ],
         }
 
 
 def take_turns(
     of: Sequence[CellInTurns],
-    generator: LoadGenerator,
+    generator: LoadGenerator | LocustGenerator,
     plan: Plan,
     captures: Mapping[str, Values],
     end: End,
@@ -206,6 +214,8 @@ def _job(of: Sequence[CellInTurns], plan: Plan, captures: Mapping[str, Values]) 
         targets=[_job_target(each, scenario, captures[each.cell.target]) for each in of],
         sequence=scenario.sequence,
         rows=_rows(scenario),
+        locustfile=locustfile_of(scenario) if scenario.locustfile else None,
+        start_s=MAX_START_S if scenario.locustfile else 0.0,
         load=cell.load,
         arrivals=scenario.arrivals,
         in_flight=min(scenario.in_flight or limit, MAX_USERS),
@@ -245,6 +255,15 @@ def _used(scenario: Scenario, of: Sequence[Captures]) -> list[dict[str, str]]:
     names = {name for request in scenario.requests for name in request.names}
     used = [{name: each[name] for name in each if name in names} for each in of]
     return used if any(used) else []
+
+
+def locustfile_of(scenario: Scenario) -> Locustfile:
+    """Return the locustfile of a scenario that has one."""
+    return Locustfile(
+        path=scenario.locustfile or Path(),
+        users=scenario.users,
+        expected_failures=scenario.expected_failures,
+    )
 
 
 def died(server: Server) -> str:

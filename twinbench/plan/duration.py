@@ -13,6 +13,9 @@ from twinbench.plan.models import Plan
 # Beside warm-up and window: connecting, a longer warm-up at high loads, draining, writing. Measured
 # on two cores, as the mean of the plan `bench`.
 CELL_OVERHEAD_S = 0.3
+# Beside that, of a locustfile: it is imported for each load, its users start, and those who wait
+# between tasks warm up for as long.
+LOCUSTFILE_S = 2.5
 # With fewer blocks Student's t is so large that hardly anything can be shown; with more than these
 # their overhead costs more than it narrows.
 LEAST_BLOCKS, MOST_BLOCKS = 5, 12
@@ -143,7 +146,9 @@ def _beside_s(plan: Plan, start_s: float, setup_s: float) -> float:
     cells = _cells_in_block(plan, own=False) + _cells_in_block(plan, own=True)
     groups = [tuple(plan.targets_of(scenario)) for scenario in plan.scenarios]
     fresh = set(groups) if plan.fresh_servers == "block" else groups
+    locust = sum(plan.count_in_block(s) for s in plan.scenarios if s.locustfile)
     starts_s = start_s * sum(map(len, fresh)) + setup_s * _setup_requests(plan)
+    starts_s += locust * LOCUSTFILE_S
     return cells * (plan.warmup_s + CELL_OVERHEAD_S) + starts_s
 
 

@@ -74,6 +74,14 @@ REQUEST_ASPECTS: tuple[Aspect, ...] = (
 )
 
 OK = 200
+# Keys of a scenario that a locustfile replaces.
+NOT_WITH_LOCUSTFILE = {
+    "requests": "its users send theirs",
+    "setup": "its users prepare themselves in on_start",
+    "open": "its users send at their own times; give closed loads",
+    "arrivals": "it is for open loads",
+    "in_flight": "it is for open loads",
+}
 MAX_USERS = 10_000  # a socket each; beyond it a Linux box runs out of ports on loopback
 # Users that log in before open loads, whose arrivals take their values in turn: enough that a lock
 # or a cache for each user is not always the same one.
@@ -170,6 +178,7 @@ ImportString = Annotated[SystemText, AfterValidator(_import_string)]
 # One reason for all aspects, or a reason for each.
 ExpectedDifferences = Annotated[str | dict[Aspect, str] | None, BeforeValidator(_with_reasons)]
 VariableName = Annotated[SystemText, AfterValidator(_variable_name)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 AtMost100 = Field(max_length=100)
 AtMost1000 = Field(max_length=1000)
 NotEmpty = Field(min_length=1)
@@ -410,9 +419,24 @@ class Scenario(Strict):
         default=None, description="CSV file whose rows are values for each user, or each request"
     )
     # The load sends 4,096 prepared ones in turn: each of a thousand comes up a few times.
-    requests: Annotated[list[Request], NotEmpty, AtMost1000]
+    requests: Annotated[list[Request], AtMost1000] = Field(
+        default=[], description="left out only where a locustfile is given"
+    )
     sequence: bool = Field(
         default=False, strict=True, description="send the requests in their order, not by weight"
+    )
+    locustfile: SystemPath | None = Field(
+        default=None,
+        description="a file of Locust whose users send the requests, instead of `requests`; closed"
+        " loads only; relative to the TOML file in which it is written",
+    )
+    users: Annotated[list[Identifier], AtMost1000] = Field(
+        default=[], description="user classes of the locustfile; left out: all"
+    )
+    expected_failures: Annotated[list[str], AtMost1000] = Field(
+        default=[],
+        description="requests of the locustfile that it counts as failed, and that count as right:"
+        ' method and name, as in "GET /missing"',
     )
     closed: Annotated[list[Users], AtMost1000] = Field(
         default=[], description="users, each with one request in flight"
@@ -452,6 +476,20 @@ class Scenario(Strict):
         return _as_text(self.expected_differences)
 
     @model_validator(mode="after")
+    def _has_one_source_of_requests(self) -> Self:
+        if not self.locustfile:
+            if not self.requests:
+                raise ValueError("give requests, or a locustfile")
+            for name in ("users", "expected_failures"):
+                if getattr(self, name):
+                    raise ValueError(f"{name} needs a locustfile")
+            return self
+        for name, why in NOT_WITH_LOCUSTFILE.items():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"a scenario with a locustfile takes no {name}: {why}")
+        return self
+
+    @model_validator(mode="after")
     def _loads_differ(self) -> Self:
         if not self.closed and not self.open:
             raise ValueError("give loads: closed (users), open (requests a second), or both")
@@ -462,7 +500,7 @@ class Scenario(Strict):
 
     @model_validator(mode="after")
     def _has_timed_request(self) -> Self:
-        if all(request.background for request in self.requests):
+        if self.requests and all(request.background for request in self.requests):
             raise ValueError("every request is in the background: leave one that is timed")
         return self
 

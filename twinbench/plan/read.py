@@ -140,7 +140,7 @@ def _absolute(of: Started, path: Path, where: str) -> Started:
 
 
 def _with_files(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
-    return _with_feed(_with_absolute_uploads(scenario, path, where), path, f"{where}feed")
+    return _with_feed(_with_absolute_files(scenario, path, where), path, f"{where}feed")
 
 
 def _with_feed(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
@@ -168,12 +168,16 @@ def _with_feed(scenario: dict[str, Any], path: Path, where: str) -> dict[str, An
     return scenario | {"feed": feed | {"file": file} | content._asdict()}
 
 
-def _with_absolute_uploads(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
-    """Return `scenario` with the files to upload, which are relative to `path`, made absolute.
+def _with_absolute_files(scenario: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
+    """Return `scenario` with its files, which are relative to `path`, made absolute.
 
     What is not of the right type is left for the models to refuse.
     """
     found = dict(scenario)
+    if isinstance(name := scenario.get("locustfile"), str) and "\0" not in name:
+        found["locustfile"] = file = (path.parent / name).absolute()
+        if not isfile(file):  # noqa: PTH113
+            raise _error(path, f"{where}locustfile", f"there is no file {name}")
     for key in ("setup", "requests"):
         if isinstance(requests := scenario.get(key), list):
             found[key] = [

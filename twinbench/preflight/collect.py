@@ -5,7 +5,7 @@ import hashlib
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -14,7 +14,6 @@ from twinbench.exchange import EndlessError, ExchangeError, Response, capture, e
 from twinbench.measure.control import Work
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import Server, ServerFailedError
-from twinbench.measure.services import Services
 from twinbench.plan import (
     Aspect,
     BaseRequest,
@@ -29,6 +28,7 @@ from twinbench.plan import (
 )
 from twinbench.preflight.database import DatabaseError, contents, file_changes, read_files
 from twinbench.preflight.findings import Problem
+from twinbench.preflight.locustfile import LocustTrial, TrialFailedError
 
 # A single response must take less than this share of collapse_s: otherwise a server that is slow
 # would count as collapsed.
@@ -70,6 +70,7 @@ class Observation:
     aspect was not completely observed; None if the server cannot be observed. With `problems` there
     are only the facts of requests that were answered as the plan expects; none, if one had no
     answer. `setup_s`: the mean time of the setup requests that are sent for each user.
+    `unobserved`: further reasons, of responses.
     """
 
     target: Target
@@ -78,6 +79,7 @@ class Observation:
     work: Work | None
     problems: tuple[Problem, ...] = ()
     setup_s: float = 0.0
+    unobserved: Mapping[Aspect, str] = field(default_factory=dict)
 
 
 class _EndedError(Exception):
@@ -113,7 +115,7 @@ def collect(
             if isinstance(server, Server):
                 stack.callback(server.stop, at_once=True)
         found = [
-            _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig.services)
+            _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig)
             if isinstance(server, Server)
             else Observation(target, 0, {}, None, (_not_started(target, where, server),))
             for target, where, server in zip(targets, wheres, started, strict=True)
@@ -129,16 +131,18 @@ def _not_started(target: Target, where: str, error: ServerFailedError) -> Proble
 
 
 def _observe(
-    plan: Plan, who: str, scenarios: Sequence[Scenario], server: Server, services: Services
+    plan: Plan, who: str, scenarios: Sequence[Scenario], server: Server, rig: Rig
 ) -> Observation:
-    return _Collector(plan, who, server, services).collect(scenarios)
+    return _Collector(plan, who, server, rig).collect(scenarios)
 
 
 class _Collector:
     """Sends requests to one server, and collects the facts."""
 
-    def __init__(self, plan: Plan, who: str, server: Server, services: Services) -> None:
-        self._plan, self._who, self._server, self._services = plan, who, server, services
+    def __init__(self, plan: Plan, who: str, server: Server, rig: Rig) -> None:
+        self._plan, self._who, self._server, self._services = plan, who, server, rig.services
+        self._generator_cores = rig.cores.generator
+        self._unobserved: dict[Aspect, str] = {}
         self._rng = random.Random(plan.seed)  # the same draws for every target
         self._facts: dict[Key, str] = {}
         self._requests = 0
@@ -162,7 +166,7 @@ class _Collector:
         setup_s = fmean(self._setup_s) if self._setup_s else 0.0
         # As the plan has it: that of the server has the addresses of services.
         target = self._plan.target(self._server.target.name)
-        return Observation(target, self._requests, facts, work, problems, setup_s)
+        return Observation(target, self._requests, facts, work, problems, setup_s, self._unobserved)
 
     def _collect(self, scenarios: Sequence[Scenario]) -> Work | None:
         """Collect all facts, and return the last work. Raises _EndedError, DatabaseError."""
@@ -192,6 +196,9 @@ class _Collector:
 
         A draw that is not answered as the plan expects is not repeated.
         """
+        if scenario.locustfile:
+            self._run_locustfile(scenario)
+            return
         users = self._send_setup(scenario)
         if users is None:
             return
@@ -264,8 +271,42 @@ class _Collector:
         """
         response, as_expected = self._exchange(sending, is_repeat=bool(repeat))
         where = f"{sending.label} ({sending.place}{repeat})"
+        facts = self._facts_of(where, sending.scenario, response, str(response.status))
+        if not as_expected:
+            return None
+        self._facts |= facts
+        return response
+
+    def _run_locustfile(self, scenario: Scenario) -> None:
+        """Run one user of each class. Raises PlanError."""
+        place = f"scenario '{scenario.name}'"
+        longest_s = PATIENCE * self._plan.collapse_s
+        trial = LocustTrial(
+            scenario, self._server.url, self._plan.seed, longest_s, self._generator_cores
+        )
+        try:
+            with contextlib.closing(trial.requests()) as requests:
+                for request, response in requests:
+                    self._check_duration(f"{place}: {request.label}", request.took_s)
+                    # The label may hold a value that changes at every start: it is no key.
+                    where = f"{place}: {request.place}"
+                    status = f"{response.status} {request.label}"
+                    self._facts |= self._facts_of(where, scenario.name, response, status)
+        except TrialFailedError as error:
+            output = f"; the server's last output: {self._server.last_output()}"
+            self._problems.append(
+                Problem(self._who, f"the locustfile: {error}", f"{place}:", output)
+            )
+        if trial.not_run:
+            tasks = ", ".join(trial.not_run)
+            self._unobserved["bytes"] = f"those of tasks that a trial did not reach: {tasks}"
+
+    def _facts_of(
+        self, where: str, scenario: str, response: Response, status: str
+    ) -> dict[Key, str]:
+        """Return the facts about a response, and about the work of the server for it."""
         facts: dict[Aspect, str] = {
-            "status": str(response.status),
+            "status": status,
             "bytes": _body_text(response.body),
             "headers": "\n".join(header_lines(response.headers, response.body)),
         }
@@ -280,11 +321,7 @@ class _Collector:
                 "files": self._file_changes(),
             }
         self._requests += 1
-        if not as_expected:
-            return None
-        scenario = sending.scenario
-        self._facts |= {Key(where, aspect, scenario): text for aspect, text in facts.items()}
-        return response
+        return {Key(where, aspect, scenario): text for aspect, text in facts.items()}
 
     def _exchange(self, sending: _Sending, *, is_repeat: bool) -> tuple[Response, bool]:
         """Send a request; return its response, and whether it is as the plan expects.
@@ -313,14 +350,20 @@ class _Collector:
         if response.status != request.expect and not is_repeat:
             self._problems.append(self._unexpected(request, str(response.status), place))
             return response, False
-        if is_load and took_s > MAX_SHARE_OF_COLLAPSE * collapse_s:
+        if is_load:
+            self._check_duration(place, took_s)
+        return response, True
+
+    def _check_duration(self, place: str, took_s: float) -> None:
+        """Note a problem if a response took so long that it would look like a collapse."""
+        collapse_s = self._plan.collapse_s
+        known = any(problem.place == place for problem in self._problems)
+        if took_s > MAX_SHARE_OF_COLLAPSE * collapse_s and not known:
             what = (
                 f"took {took_s:.1f} s, too near to collapse_s = {collapse_s:g}:"
                 f" set collapse_s = {2 * took_s / MAX_SHARE_OF_COLLAPSE:.0f} in the plan"
             )
-            if all(problem.place != place for problem in self._problems):
-                self._problems.append(Problem(self._who, what, place))
-        return response, True
+            self._problems.append(Problem(self._who, what, place))
 
     def _unexpected(self, request: BaseRequest, received: str, place: str) -> Problem:
         return Problem(

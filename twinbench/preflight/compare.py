@@ -160,7 +160,9 @@ def _opaque_reason(observation: Observation) -> str:
 
 def _partly_compared(one: Observation, other: Observation) -> dict[Aspect, str]:
     """Return the aspects in which two targets were not completely compared, with the reasons."""
-    unobserved = [each.work.unobserved if each.work else {} for each in (one, other)]
+    unobserved = [
+        {**(each.work.unobserved if each.work else {}), **each.unobserved} for each in (one, other)
+    ]
     return {
         aspect: "; ".join(dict.fromkeys(each[aspect] for each in unobserved if aspect in each))
         for aspect in {**unobserved[0], **unobserved[1]}

@@ -7,7 +7,7 @@ and the marker; None stands for no target.
 from dataclasses import dataclass
 from typing import Literal
 
-from twinbench.analyse.results import Timeline
+from twinbench.analyse.results import Metric, Timeline
 from twinbench.plan import LoadKind
 from twinbench.report.format import factor
 
@@ -54,7 +54,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Advantage:
-    """The loads at which one target is faster than the other, and its largest ratio.
+    """The loads at which one target is faster than the other by `metric`, and its largest ratio.
 
     `ratio` is above 1, or None where the other target collapsed.
     """
@@ -63,6 +63,7 @@ class Advantage:
     other: Span
     ratio: float | None
     loads: str
+    metric: Metric
 
     @property
     def factor(self) -> str:

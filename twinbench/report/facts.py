@@ -19,6 +19,8 @@ CAPTIONS: dict[LoadKind, str] = {
 }
 # Share of its cores above which a server is limited by CPU; all of them is never quite read.
 FULL_CPU = 0.9
+# Share of its core above which the generator's CPU time is mostly that of requests.
+MOSTLY_REQUESTS = 0.1
 
 
 def key_facts(results: Results, table_id: str, curves: Sequence[Curve]) -> Table:
@@ -48,6 +50,8 @@ def _facts(results: Results, curve: Curve) -> dict[str, str]:
             for share, loads in collapse_shares(cells).items()
         ),
         "Errors": _errors(cells),
+        "In flight": _in_flight(cells),
+        "Requests sent by": _client(cells, results.plan.processes),
         "Predicted, measured": _prediction(curve),
     }
 
@@ -187,6 +191,28 @@ def _errors(cells: Sequence[CellResult]) -> str:
         return ""
     loads = loads_text(cells[0].load.kind, sorted(blocks_by_load(failed)))
     return f"up to {100 * max(map(error_share, failed)):.2g} % at {loads}"
+
+
+def _in_flight(cells: Sequence[CellResult]) -> str:
+    """Return how many users of a locustfile had a request in flight: the others waited."""
+    if not any(cell.client for cell in cells):
+        return ""
+    return _at_highest(cells, "in_flight", "users on average,")
+
+
+def _client(cells: Sequence[CellResult], processes: int) -> str:
+    """Return the client of Locust, and what it could send at most; empty for twinbench's own.
+
+    By the CPU time that it used for each request where it used most.
+    """
+    busiest = max(cells, key=lambda cell: cell.generator.cpu, default=None)
+    if not (busiest and busiest.client):
+        return ""
+    text = f"Locust’s {busiest.client}"
+    if busiest.generator.cpu <= MOSTLY_REQUESTS:
+        return text
+    limit = number(busiest.client_limit_rps)
+    return f"{text}, at most about {limit} requests/s on {count(processes, 'core')}"
 
 
 def _prediction(curve: Curve) -> str:

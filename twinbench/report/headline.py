@@ -39,14 +39,16 @@ def _advantages(table: VerdictTable, places: bool) -> Iterable[Span]:
                 name, ratio = advantage.target.text, advantage.ratio or 0.0
                 if ratio > largest.get(name, (0.0,))[0]:
                     largest[name] = ratio, advantage, group or row.title
-    closed = table.kind == "closed"
-    verb = "serves up to {} the requests of" if closed else "responds up to {} sooner than"
-    end = ""
+    end, before = "", ""
     for _, advantage, where in sorted(largest.values(), key=lambda one: -one[0])[:2]:
+        serves = advantage.metric == "throughput"
+        verb = "serves up to {} the requests of" if serves else "responds up to {} sooner than"
+        if serves and verb == before:
+            verb = "up to {} those of"
         yield from (Span(end), advantage.target)
         yield from (Span(f" {verb.format(advantage.factor)} "), advantage.other)
         yield Span(f" ({where.lower()})" if places else "")
-        verb, end = "up to {} those of" if closed else verb, "; "
+        before, end = verb, "; "
     if largest:
         yield Span(". ")
 

@@ -166,10 +166,25 @@ def setup_table(results: Results) -> Table:
             f"{count(plan.blocks, 'block')}; {plan.measure_s:g} s per measurement unless a scenario"
             f" says otherwise, after {plan.warmup_s:g} s of warm-up or more; seed {plan.seed}",
         ),
+        ("clients", "; ".join(_clients(results))),
         ("duration", f"{duration(timing.elapsed_s)}: {', '.join(_spent(timing))}"),
         ("versions", ", ".join(f"{name} {text}" for name, text in results.versions.items())),
     ]
     return _words("setup", "Machine and schedule", ("", ""), (row for row in rows if row[1]))
+
+
+def _clients(results: Results) -> Iterable[str]:
+    """Yield which client measured what, if there is another than twinbench's own."""
+    clients = {cell.scenario: cell.client for cell in results.cells}
+    if not any(clients.values()):
+        return
+    for client in sorted(set(clients.values())):
+        of = ", ".join(name for name, each in clients.items() if each == client)
+        yield f"{f'Locust’s {client}' if client else 'twinbench’s own'} ({of})"
+    yield (
+        "Little’s law is not checked for users of a locustfile, who wait as it says; instead, that"
+        " all of them ran to the end"
+    )
 
 
 def _spent(timing: Timing) -> Iterable[str]:

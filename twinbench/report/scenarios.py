@@ -5,7 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from twinbench.analyse.results import HIGHER_IS_BETTER, PERCENTS, Comparison, Curve, Metric, Results
+from twinbench.analyse.results import (
+    HIGHER_IS_BETTER,
+    PERCENTS,
+    Comparison,
+    Curve,
+    Metric,
+    NamedRequests,
+    Results,
+)
 from twinbench.analyse.results import Point as CurvePoint
 from twinbench.plan import LoadKind, Scenario
 from twinbench.report.elements import (
@@ -20,6 +28,7 @@ from twinbench.report.elements import (
 from twinbench.report.facts import collapse_shares, key_facts
 from twinbench.report.format import MISSING, factor, interval, load_text, loads_text, number, share
 from twinbench.report.pairs import KINDS, METRICS, TargetPair, title
+from twinbench.text import printable
 
 AXIS: dict[LoadKind, str] = {"closed": "users", "open": "requests/s offered"}
 PERCENT_TICKS = (50, 90, 99, 99.9, 99.99)
@@ -32,6 +41,7 @@ class LoadSection:
     facts: Table
     charts: tuple[LineChart | TimelineChart, ...]
     figures: Table
+    names: Table  # without rows, unless the scenario has a locustfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,7 @@ class _Section:
             facts=key_facts(self.results, f"facts-{self.id}", self.curves),
             charts=tuple(self._charts()),
             figures=self._figures(),
+            names=self._names(),
         )
 
     def _charts(self) -> Iterable[LineChart | TimelineChart]:
@@ -275,6 +286,32 @@ class _Section:
         if self.pairs:
             caption += f", compared by {METRICS[self.pairs[0].comparisons[0].metric]}"
         return Table(f"figures-{self.id}", caption, tuple(header), tuple(rows))
+
+    def _names(self) -> Table:
+        """Return requests, errors and percentiles of each name, by target."""
+        own = [each for each in self.results.by_name if each.scenario == self.scenario.name]
+        found = {(each.name, each.target): each for each in own}
+        targets = [curve.target for curve in self.curves]
+        rows = [
+            (
+                printable(name),
+                *(text for target in targets for text in _named(found.get((name, target)))),
+            )
+            for name in dict.fromkeys(each.name for each in own)
+        ]
+        header = ["name"]
+        for name in self.titles:
+            header += [f"{name}, requests", "errors", "p50 ms", "p99 ms"]
+        at = f" at {load_text(own[0].load)}" if own else ""
+        caption = f"{title(self.scenario)}: requests by name{at}, all valid blocks together"
+        return Table(f"names-{self.id}", caption, tuple(header), tuple(rows))
+
+
+def _named(found: NamedRequests | None) -> list[str]:
+    if not found:
+        return [MISSING, "", "", ""]
+    times = [number(found.p50_ms), number(found.p99_ms)]
+    return [f"{found.requests:,}", f"{found.errors:,}" if found.errors else "", *times]
 
 
 def _rarity(percent: float) -> float:

@@ -76,7 +76,10 @@ def verdict_table(results: Results, pairs: Sequence[TargetPair]) -> VerdictTable
 def heat_map(pairs: Sequence[TargetPair], table: VerdictTable) -> HeatMap:
     """Return the heat map of the pairs of `table`."""
     closed = table.kind == "closed"
-    what = "Throughput" if closed else "Response time at equal rates"
+    metrics = {pair.comparisons[0].metric for pair in pairs}
+    found = (("Throughput", metrics & {"throughput"}), ("response time", metrics & {"p50", "p99"}))
+    what = " or ".join(name for name, used in found if used).capitalize()
+    what += "" if closed else " at equal rates"
     targets = {target.target: target for pair in pairs for target in pair.targets}
     return HeatMap(
         name="overview" if closed else "overview.open",
@@ -129,7 +132,7 @@ def _advantages(pair: TargetPair) -> tuple[Advantage, ...]:
             loads = [comparison.load.value for comparison in measured or faster]
             ratio = max(map(magnitude, measured), default=None)
             where = load_range(pair.kind, pair.loads, loads)
-            found.append(Advantage(target, other, ratio, where))
+            found.append(Advantage(target, other, ratio, where, pair.comparisons[0].metric))
     with_ratio = [advantage for advantage in found if advantage.ratio]
     return tuple(sorted(with_ratio, key=lambda one: -(one.ratio or 0)) or found)
 

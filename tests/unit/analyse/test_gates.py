@@ -9,6 +9,7 @@ import pytest
 from tests.support import factories, runs
 from tests.support.runs import analysed_cell
 from twinbench.analyse.results import CellResult
+from twinbench.job import LocustSummary
 from twinbench.plan import Load
 
 BEGIN, END = runs.WINDOW_NS
@@ -44,6 +45,33 @@ def test_record_makes_a_cell_invalid(changes: dict[str, Any], reason: str) -> No
     found = analysed_cell(STEADY, **changes)
     assert found.status == "invalid"
     assert reason in found.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("locust", "status", "reason"),
+    [
+        ({}, "valid", ""),
+        ({"exceptions": 1, "first_exception": "KeyError: 'a'"}, "valid", "1 exception; the first:"),
+        ({"exceptions": 2, "first_exception": "KeyError: 'a'"}, "invalid", "2 exceptions, beside"),
+        ({"users_ended": 1}, "invalid", "1 of 8 users had ended"),
+    ],
+)
+def test_locustfile_is_judged_by_its_users(
+    locust: dict[str, Any], status: str, reason: str
+) -> None:
+    users = LocustSummary(clients=["HttpUser"], **locust)
+    # A quarter of Little's law: its users may wait.
+    found = analysed_cell(runs.responses(1000, 2), locust=users)
+    assert found.status == status
+    assert reason in "".join(found.reasons)
+    assert found.client == "HttpUser"
+
+
+def test_busy_client_of_locust_is_named_with_its_limit() -> None:
+    users = LocustSummary(clients=["HttpUser"])
+    found = analysed_cell(STEADY, locust=users, generator_cpu_s=0.9)
+    assert found.status == "invalid"
+    assert "Locust's HttpUser used 90% of its core, enough for about 1,111 req" in found.reasons[0]
 
 
 @pytest.mark.parametrize(

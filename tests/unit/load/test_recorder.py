@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from twinbench.load.connection import TimedResponse
-from twinbench.load.recorder import NUMBERS, TIMES, Recorder
+from twinbench.load.recorder import NUMBERS, TIMES, NamedRecorder, Recorder
 
 
 def test_every_response_becomes_a_row(tmp_path: Path) -> None:
@@ -23,6 +23,21 @@ def test_every_response_becomes_a_row(tmp_path: Path) -> None:
         (12, 12, 0, 32, 1, 0, 0, "Connection refused"),
     ]
     assert recorder.last_activity_ns == 31  # a wrong response is a response
+
+
+def test_named_rows_are_ordered_by_their_ends(tmp_path: Path) -> None:
+    recorder = NamedRecorder()
+    recorder.add_named("GET /late", TimedResponse(10, 0, 40, 200, 5, ""))
+    recorder.add_named("GET /", TimedResponse(11, 0, 30, 404, 6, "status 404"))
+    recorder.add_named("GET /late", TimedResponse(12, 0, 50, 404, 7, ""))
+    recorder.write(tmp_path / "requests.parquet")
+    found = pl.read_parquet(tmp_path / "requests.parquet")
+    assert found.select("name", "intended_ns", "done_ns", "status", "error").rows() == [
+        ("GET /", 11, 30, 404, "status 404"),
+        ("GET /late", 10, 40, 200, ""),
+        ("GET /late", 12, 50, 404, ""),
+    ]
+    assert recorder.good_between(0, 60) == 2
 
 
 def test_right_responses_are_counted_by_arrival() -> None:

@@ -241,6 +241,31 @@ def test_a_wrong_key_of_a_scenario_is_refused(tmp_path: Path, closed: str, messa
     assert message in refusal(tmp_path, PLAN.replace("closed = [1, 8]", closed))
 
 
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("", "scenarios[0]: give requests, or a locustfile"),
+        ('users = ["A"]\nrequests = [{ path = "/" }]', "scenarios[0]: users needs a locustfile"),
+        ('locustfile = "nowhere.py"', "scenarios[0].locustfile: there is no file nowhere.py"),
+        ('locustfile = "l.py"\nusers = ["a b"]', "scenarios[0].users[0]: String should match"),
+        ('locustfile = "l.py"\nopen = [5]', "takes no open: its users send at their own times"),
+        ('locustfile = "l.py"\nrequests = [{ path = "/" }]', "takes no requests: its users send"),
+        ('locustfile = "l.py"\nsetup = [{ path = "/" }]', "takes no setup: its users prepare"),
+    ],
+)
+def test_a_wrong_locustfile_key_is_refused(tmp_path: Path, lines: str, message: str) -> None:
+    (tmp_path / "l.py").touch()
+    assert message in refusal(tmp_path, PLAN.replace('use = "noop"', f'name = "a"\n{lines}'))
+
+
+def test_a_locustfile_is_relative_to_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "l.py").touch()
+    lines = 'name = "a"\nlocustfile = "l.py"\nusers = ["Reader"]'
+    plan = read_plan(write_plan(tmp_path, PLAN.replace('use = "noop"', lines)))
+    assert plan.scenarios[0].locustfile == tmp_path / "l.py"
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
 def test_an_unknown_scenario_file_is_refused(tmp_path: Path) -> None:
     message = "scenarios[0].use: there is no scenario 'nop'; did you mean 'noop'?"
     assert refusal(tmp_path, PLAN.replace("noop", "nop")) == message
