@@ -26,7 +26,7 @@ from twinbench.analyse.results import (
 from twinbench.analyse.statistics import MARGIN
 from twinbench.paths import PACKAGE, PLANS
 from twinbench.plan import SERVICE_ADDRESS, Load, Plan, read_plan
-from twinbench.plan.models import Name
+from twinbench.plan.fields import Name
 from twinbench.plan.requests import Count, Strict
 from twinbench.text import number
 

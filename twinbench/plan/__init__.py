@@ -1,26 +1,17 @@
 """Plans: models, reading with good errors, rendering of requests."""
 
 from twinbench.plan.feed import rows_of, rows_of_users
-from twinbench.plan.models import (
-    ASPECTS,
-    MAX_RATE,
-    MAX_USERS,
-    REQUEST_ASPECTS,
-    SERVICE_ADDRESS,
+from twinbench.plan.fields import ASPECTS, MAX_RATE, MAX_USERS, REQUEST_ASPECTS, Aspect
+from twinbench.plan.loads import (
     AddedBlock,
-    Arrivals,
-    Aspect,
     Cell,
     Load,
     LoadKind,
-    Plan,
-    Scenario,
-    Service,
-    Target,
     cells,
     loads_of,
     measured_together,
 )
+from twinbench.plan.models import Arrivals, Plan, Scenario
 from twinbench.plan.prepared import prepared_for
 from twinbench.plan.read import PlanError, Wishes, read_plan, read_scenario, scenario_names
 from twinbench.plan.requests import (
@@ -32,6 +23,7 @@ from twinbench.plan.requests import (
     SetupRequest,
     render,
 )
+from twinbench.plan.targets import SERVICE_ADDRESS, Service, Target
 
 __all__ = [
     "ASPECTS",

@@ -7,7 +7,8 @@ from twinbench.plan.requests import BaseRequest, SetupRequest
 from twinbench.text import did_you_mean
 
 if TYPE_CHECKING:
-    from twinbench.plan.models import Scenario, Target
+    from twinbench.plan.models import Scenario
+    from twinbench.plan.targets import Target
 
 # What a value belongs to, from the most to the fewest requests that share it.
 Owner = Literal["server", "user", "request"]

@@ -17,9 +17,10 @@ from pydantic_core import ErrorDetails
 
 from twinbench.paths import NEEDS_CHECKOUT, SCENARIOS
 from twinbench.plan.feed import read_feed
-from twinbench.plan.models import Plan, Scenario, Service, Target
+from twinbench.plan.models import Plan, Scenario
 from twinbench.plan.prepared import check_prepared
 from twinbench.plan.requests import Request, SetupRequest
+from twinbench.plan.targets import Service, Target
 from twinbench.text import UserError, did_you_mean, one_line
 
 MAX_BYTES = 1 << 18  # fifty times our longest plan; to read and check it takes a second or two
