@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinbench.cli.console import ask, is_interactive, out
+from twinbench.cli.console import Remote, ask, is_interactive, out
 from twinbench.paths import OWN_PLAN
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CHECKS_AND_REPORT_S = 25.0
 MOST_PRINTED = 8
 SIDES = ("first", "second")
+MOST_OF_NAME = 40  # as a plan takes; of a long one its beginning
 
 Folders = tuple[Path | None, Path | None]
 
@@ -120,6 +121,7 @@ def init(
         Path | None,
         typer.Option(metavar="FILE", help="Locustfile whose users are the load, not routes."),
     ] = None,
+    remote: Remote = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Ask nothing. Questions are asked only on a terminal.")
     ] = False,
@@ -148,7 +150,7 @@ def init(
         prefixes=tuple(prefix),
         ready=ready,
     )
-    wanted = Wanted(tuple(path), openapi, routes=not locustfile)
+    wanted = Wanted(tuple(path), openapi, routes=not locustfile, remote=remote)
     with status(out) as on_status:
         found = explore(sides_of(given), wanted, on_status)
     _write(output, found, locustfile)
@@ -203,7 +205,7 @@ def _draft(output: Path, found: "Exploration", locustfile: Path | None) -> "Plan
     else:
         scenarios = scenarios_of(found.working)
     return PlanDraft(
-        name=scenario_name(stem),
+        name=scenario_name(stem[:MOST_OF_NAME]),
         sides=found.sides,
         scenarios=scenarios,
         left_out=found.left_out,

@@ -5,7 +5,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -34,6 +34,7 @@ from twinbench.init.routes import (
 )
 from twinbench.init.sides import NAMES, InitError, Side, variants
 from twinbench.measure.rig import Rig
+from twinbench.measure.running import refusal
 from twinbench.measure.server import Server, ServerFailedError
 from twinbench.plan import Plan, Request, render
 from twinbench.preflight.result import PreflightError
@@ -71,11 +72,15 @@ class Exploration:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to ask for: `paths`, else the routes of the document at `openapi`; none: only start."""
+    """What to ask for: `paths`, else the routes of the document at `openapi`; none: only start.
+
+    `remote`: running servers may be on other machines.
+    """
 
     paths: Sequence[str] = ()
     openapi: str = ""
-    routes: bool = field(default=True)
+    routes: bool = True
+    remote: bool = False
 
 
 def explore(sides: Sequence[Side], wanted: Wanted, on_status: OnStatus) -> Exploration:
@@ -93,6 +98,9 @@ def explore(sides: Sequence[Side], wanted: Wanted, on_status: OnStatus) -> Explo
             "scenarios": [{"name": "init", "closed": [1], "requests": [{"path": "/"}]}],
         }
     )
+    for target in plan.targets:
+        if target.url and (why := refusal(target, remote=wanted.remote)):
+            raise InitError(why)
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         on_status(f"starting {', '.join(side.name for side in started)}")
@@ -114,7 +122,8 @@ def _started(side: Side, server: Server | ServerFailedError) -> Server:
             f"'{side.table.get('app')}' in {side.table.get('cwd')}: {server};"
             " --before-dir and --after-dir name the folders of the apps"
         )
-    raise PreflightError(f"{server}\nIf it needs more: {NEEDS_MORE}.")
+    more = "" if "url" in side.table else f"\nIf it needs more: {NEEDS_MORE}."
+    raise PreflightError(f"{server}{more}")
 
 
 def _explored(

@@ -96,7 +96,7 @@ class Rig:
                 on = spare if elsewhere else cores
                 filled = self.services.filled(target)
                 servers.append(
-                    RunningServer(filled, patient=not observe)
+                    RunningServer(filled, patient=self._serving is not None)
                     if target.url
                     else Server(filled, cores=on, env=env, observe=observe)
                 )
