@@ -174,7 +174,10 @@ def test_two_paths_of_one_app_do_the_same_work(tmp_path: Path, rig: Rig) -> None
     with pytest.raises(PreflightError) as refused:
         check(plan, "plan.toml", rig, lambda _: None)
     message = str(refused.value)
-    assert "GET /{prefix}/{username}/step/0 (requests[0], draw 1): unequal bytes" in message
+    place = "GET /{prefix}/{username}/step/0 (requests[0], draw 1)"
+    assert (
+        f"bytes of 'async' and 'sync': in 27 requests, first: scenario 'steps': {place}" in message
+    )
 
 
 def test_a_run_names_requests_by_their_templates(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from twinbench.measure.rig import Rig
 from twinbench.measure.server import ServerFailedError
 from twinbench.plan import REQUEST_ASPECTS, Aspect, Plan, PlanError, Scenario
 from twinbench.preflight.collect import Observation, collect
-from twinbench.preflight.compare import Restart, compare
+from twinbench.preflight.compare import MAX_STARTS, Restart, compare
 from twinbench.preflight.findings import (
     DECLARE,
     Difference,
@@ -30,6 +30,9 @@ OnStatus = Callable[[str], None]
 
 # Between first and second starts: times in whole seconds must have changed.
 RESTART_PAUSE_S = 1.1
+# Where a start with all requests takes long (background tasks of seconds), there are fewer than
+# MAX_STARTS: a value of few that is random is then more often taken for a difference.
+RESTARTS_S = 60.0
 AFTER_PROBLEMS = "Differences may follow from the problems above:"
 
 
@@ -113,6 +116,8 @@ def _check_group(
     observed = [each for names in at_once for each in observe(names)]
     found.problems.extend(problem for each in observed for problem in each.problems)
     restart_at = time.monotonic() + RESTART_PAUSE_S
+    again = int(RESTARTS_S / (time.monotonic() - began_s))
+    starts = min(MAX_STARTS, max(2, 1 + again))
     first = {each.target.name: each for each in observed}
 
     @functools.cache
@@ -129,7 +134,7 @@ def _check_group(
     pairs = []
     for other in others:
         try:
-            pairs.append(_compare(scenarios, baseline, other, restart, found))
+            pairs.append(_compare(scenarios, baseline, other, restart, starts, found))
         except _UnstableError as error:
             found.problems.extend(error.problems)
     shared = {"scenarios": [each.name for each in scenarios], "took_s": time.monotonic() - began_s}
@@ -146,6 +151,7 @@ def _compare(
     one: Observation,
     other: Observation,
     restart: Restart,
+    starts: int,
     found: _Found,
 ) -> PreflightPair:
     # Differences may be declared at the baseline: it is then the one that differs from all others.
@@ -157,7 +163,7 @@ def _compare(
                 requests=one.requests,
                 expected_differences=target.expected_differences,
             )
-    pair, differences = compare(one, other, restart, list(_declared(scenarios, one, other)))
+    pair, differences = compare(one, other, restart, list(_declared(scenarios, one, other)), starts)
     found.differences.extend(differences)
     return pair
 

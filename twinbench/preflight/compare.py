@@ -66,10 +66,11 @@ def compare(
     other: Observation,
     restart: Restart,
     declared: Sequence[DeclaredDifference] = (),
+    starts: int = MAX_STARTS,
 ) -> Compared:
     """Compare the baseline `one` with `other`, except in what is `declared`.
 
-    Both are started again only if something differs.
+    Both are started again only if something differs, until there were `starts`.
     """
     if _server_of(one) != _server_of(other):
         one, other = _without_server_headers(one), _without_server_headers(other)
@@ -89,7 +90,7 @@ def compare(
         if key.aspect not in missing
         and not skipped & {(key.aspect, ""), (key.aspect, key.scenario)}
     ]
-    volatile, differences = _tell_apart(keys, one, other, start) if keys else (0, [])
+    volatile, differences = _tell_apart(keys, one, other, start, starts) if keys else (0, [])
     partly = {a: why for a, why in _partly_compared(one, other).items() if a not in of_target}
     pair = PreflightPair(
         baseline=one.target.name,
@@ -292,7 +293,7 @@ class _Fact(NamedTuple):
 
 
 def _tell_apart(
-    keys: Sequence[Key], one: Observation, other: Observation, restart: Restart
+    keys: Sequence[Key], one: Observation, other: Observation, restart: Restart, starts: int
 ) -> tuple[int, list[Difference]]:
     """Return the number of volatile tokens in the facts `keys`, and the other differences.
 
@@ -302,7 +303,7 @@ def _tell_apart(
     names = one.target.name, other.target.name
     found: list[tuple[_Fact, Differences | None]] = []
     ones, others = [one], [other]
-    for start in range(2, MAX_STARTS + 1):
+    for start in range(2, starts + 1):
         ones.append(restart(names[0], start))
         others.append(restart(names[1], start))
         facts = [_Fact(key, names, (_texts(ones, key), _texts(others, key))) for key in keys]
