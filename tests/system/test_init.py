@@ -2,12 +2,14 @@
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.support.gated import serving
 from tests.support.processes import none_left, twinbench
-from twinbench.plan import read_plan
+from twinbench.plan import Target, read_plan
 
 # A pair that knows nothing of twinbench: a list that names its ids, a login, a broken route, and
 # a variable without which it does not start.
@@ -58,6 +60,29 @@ def one(user_id: int):
 async def other(user_id: int):
     return user_id
 """
+LOCUSTFILE = """
+from locust import HttpUser, task
+
+class Visitor(HttpUser):
+    @task
+    def items(self):
+        self.client.get("/items")
+"""
+WSGI = """
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+"""
+ASGI = """
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+
+app = FastAPI(openapi_url=None)
+
+@app.get("/")
+async def root():
+    return PlainTextResponse("hello", headers={"content-type": "text/plain"})
+"""
 VARIABLE = ("--env", "SHOP_NAME=corner")
 SHOPS = ("--before-dir", "../old", "--after-dir", "../new", *VARIABLE)
 
@@ -76,6 +101,11 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "here" / "both.py").write_text(BOTH)
     (tmp_path / "here" / "wsgi.py").write_text("def app(environ, start_response): ...")
     return tmp_path / "here"
+
+
+def assert_check_passes(folder: Path, plan: str = "twinbench.toml") -> None:
+    checked = twinbench("check", plan, cwd=folder)
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 @pytest.mark.smoke
@@ -112,6 +142,7 @@ def test_commands_are_started_on_a_port_and_asked_for_paths(folder: Path) -> Non
         "--no-access-log",
     ]
     assert [s.requests[0].path for s in plan.scenarios] == ["/items"]
+    assert_check_passes(folder, "mine.toml")
 
 
 def test_variants_in_one_app_are_found(folder: Path) -> None:
@@ -121,14 +152,34 @@ def test_variants_in_one_app_are_found(folder: Path) -> None:
     assert 'vars = { prefix = "sync" }' in text
     assert 'vars = { prefix = "async" }' in text
     assert 'requests = [{ path = "/{prefix}/users/1" }]' in text
+    assert_check_passes(folder)
 
 
 def test_locustfile_is_named_in_the_plan(folder: Path) -> None:
-    (folder / "load.py").touch()
+    (folder / "load.py").write_text(LOCUSTFILE)
     args = ("shop.main:app", "shop.main:app", *SHOPS)
     done = twinbench("init", "--locustfile", "load.py", *args, cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert 'locustfile = "load.py"' in (folder / "twinbench.toml").read_text()
+    assert_check_passes(folder)
+
+
+def test_wsgi_app_is_served_by_the_server_that_is_named(folder: Path) -> None:
+    (folder / "wsgi.py").write_text(WSGI)
+    (folder / "asgi.py").write_text(ASGI)
+    done = twinbench("init", "wsgi:app", "asgi:app", "--before-server", "gunicorn", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_check_passes(folder)
+
+
+def test_servers_that_run_already_are_asked(folder: Path) -> None:
+    with ExitStack() as stack:
+        apps = [Target(name=each, app="both:app", cwd=folder) for each in ("one", "two")]
+        urls = [stack.enter_context(serving(app)).url for app in apps]
+        done = twinbench("init", *urls, "--path", "/sync/users/7", cwd=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [target.url for target in read_plan(folder / "twinbench.toml").targets] == urls
+        assert_check_passes(folder)
 
 
 @pytest.mark.parametrize(
