@@ -40,7 +40,7 @@ from twinbench.text import UserError, one_line
 # Ten times the manifest of the longest plan with a remark on every measurement.
 MAX_JSON_BYTES = 1 << 26
 MAX_REASON = 150  # characters; half of an error message, which also names a path
-FORMAT: Literal[4] = 4
+FORMAT: Literal[5] = 5
 RUN_NAME_TIME = "%Y%m%d-%H%M%S%z"  # local time with its zone
 INTEGERS = (pl.Int32, pl.Int64)
 TEXTS = ("error", "name")  # columns of requests; others are integers
@@ -163,7 +163,7 @@ class Session(BaseModel):
 class Manifest(BaseModel):
     """Plan, blocks added to it, machine, versions and sessions of a run."""
 
-    format: Literal[4] = FORMAT
+    format: Literal[5] = FORMAT
     plan: Plan
     plan_file: str
     added: list[AddedBlock] = []

@@ -310,7 +310,7 @@ class Results(FrozenModel):
     and why.
     """
 
-    format: Literal[6] = 6
+    format: Literal[7] = 7
     run: str
     plan: Plan
     timing: Timing

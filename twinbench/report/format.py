@@ -11,6 +11,7 @@ from twinbench.plan import Load, LoadKind
 
 MISSING = "–"
 MOST_LOADS = 3  # listed one by one if they are no range; more are counted
+MOST_SHOWN = 10  # a difference that large needs no measurement
 
 
 def number(value: float | None) -> str:
@@ -31,9 +32,12 @@ def interval(ratio: Estimate | None) -> str:
 
 
 def share(difference: float) -> str:
-    """Return a difference such as 0.12 as `12 %`, rounded up; above 100 % as a factor."""
+    """Return a difference such as 0.12 as `12 %`, rounded up; above 100 % as a factor.
+
+    Of a few noisy blocks it has no end: beyond MOST_SHOWN it says no more than that.
+    """
     if difference > 1:
-        return f"{1 + difference:.1f}×"
+        return f"{1 + difference:.1f}×" if difference < MOST_SHOWN else f"{MOST_SHOWN}×"
     return f"{math.ceil(round(100 * difference, 2))} %"
 
 
