@@ -29,7 +29,8 @@ def new_run(
         plan=plan,
         plan_file=plan_file,
         machine=machine.describe(cores, load_average),
-        versions=machine.versions() | machine.server_versions(plan),
+        versions=machine.versions(),
+        target_versions=machine.target_versions(plan),
         sessions=[Session(started=began or now())],
     )
     return Store.create(manifest, runs)

@@ -359,10 +359,10 @@ def _find_unfinished(plan: Plan, plan_file: Path, runs: Path, console: Console) 
 def _check_same_machine(store: Store, rig: Rig) -> None:
     """Raise StoreError if the machine or a package version changed since the run was started."""
     manifest = store.manifest()
-    before = {**manifest.versions, **manifest.machine.settings()}
+    before = {**manifest.versions, **manifest.target_versions, **manifest.machine.settings()}
     current = {
         **machine.versions(),
-        **machine.server_versions(manifest.plan),
+        **machine.target_versions(manifest.plan),
         **machine.describe(rig.cores).settings(),
     }
     if changed := [name for name in before if before[name] != current.get(name)]:

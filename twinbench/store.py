@@ -169,6 +169,8 @@ class Manifest(BaseModel):
     added: list[AddedBlock] = []
     machine: Machine
     versions: dict[str, str]
+    # Of targets with an environment or a server of their own.
+    target_versions: dict[str, dict[str, str]] = {}
     sessions: list[Session] = Field(min_length=1)
     preflight: list[PreflightPair] = []
     # On the run as a whole: what is missing, and why.

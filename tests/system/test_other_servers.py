@@ -85,7 +85,7 @@ def test_servers_are_measured_from_end_to_end(tmp_path: Path) -> None:
         assert cell["status"] in ("valid", "invalid"), cell
         assert cell["server_memory_mib"] > 0, cell
         assert (ENDS_CONNECTIONS in cell["reasons"]) == (cell["target"] == "sync-worker"), cell
-    assert results["versions"]["granian of granian"][0].isdecimal()
+    assert results["target_versions"]["granian"]["granian"][0].isdecimal()
     page = (tmp_path / "reports/latest/report.html").read_text()
     assert f"hypercorn {results['versions']['hypercorn of hypercorn']}; telemetry from" in page
 

@@ -307,7 +307,8 @@ class Results(FrozenModel):
     """results.json.
 
     `added` are blocks beyond the plan's. `remarks` are about the run as a whole: what is missing,
-    and why.
+    and why. `versions` are of twinbench's environment; `target_versions` of targets with an
+    environment or a server of their own.
     """
 
     format: Literal[7] = 7
@@ -327,6 +328,11 @@ class Results(FrozenModel):
     self_check: SelfCheck | None
     machine: Machine
     versions: dict[str, str]
+    target_versions: dict[str, dict[str, str]] = Field(default={})
+
+    def version(self, package: str, target: str) -> str:
+        """Return the version of a package that a target uses; empty if it is not known."""
+        return self.target_versions.get(target, self.versions).get(package, "")
 
     def curves_of(self, scenario: str, kind: LoadKind) -> list[Curve]:
         """Return the curves of a scenario over the loads of one kind, in the order of targets."""

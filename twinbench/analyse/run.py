@@ -74,6 +74,7 @@ def analyse(store: Store) -> Results:
         self_check=self_check,
         machine=manifest.machine,
         versions=manifest.versions,
+        target_versions=manifest.target_versions,
     )
     with remarked(remarks, "public claims are not judged"):
         verdicts = claims(found)

@@ -5,6 +5,8 @@ Readers of /proc, /sys and cgroups never raise: what is missing or malformed is 
 
 import contextlib
 import ctypes
+import functools
+import json
 import os
 import platform
 import sqlite3
@@ -30,6 +32,10 @@ PACKAGES = (
     *("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "anyio", "pydantic"),
     *("sqlalchemy", "aiosqlite", "greenlet", "httpx2", "locust", "gevent"),
 )
+PACKAGES_OF_APPS = (
+    *("granian", "hypercorn", "gunicorn", "uvicorn-worker", "flask", "django", "quart", "litestar"),
+    *("asyncpg", "psycopg", "psycopg2", "aiomysql", "httpx", "aiohttp", "requests"),
+)
 # cgroup v1 writes the highest multiple of a page that a signed number holds for "no limit".
 NO_LIMIT_BYTES = 2**62
 # Limit, usage, and the line of memory.stat for files that can be dropped, of v2 and v1.
@@ -50,7 +56,18 @@ SHARING: dict[Sharing, str] = {
     " may be kept waiting.",
 }
 MAX_NAMED = 3
-PRINT_VERSION = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
+PRINT_VERSIONS = """
+import json, sys
+from importlib.metadata import PackageNotFoundError, version
+
+found = [("python", sys.version.split()[0])]
+for name in sys.argv[1:]:
+    try:
+        found.append((name, version(name)))
+    except PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
 MAX_START_S = 20.0  # of an interpreter, on a busy machine
 MAX_VERSION = 40  # characters
 
@@ -159,30 +176,30 @@ def versions() -> dict[str, str]:
     return {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version} | found
 
 
-def server_versions(plan: Plan) -> dict[str, str]:
-    """Return the version of each target's server that is not this environment's uvicorn.
+def target_versions(plan: Plan) -> dict[str, dict[str, str]]:
+    """Return versions of what an app with an environment or a server of its own uses, by target.
 
-    Named `SERVER of TARGET`; empty where it is not known.
+    Those of Python, and of PACKAGES and PACKAGES_OF_APPS that are installed there.
     """
     return {
-        f"{target.server_name} of {target.name}": _version_in(
-            str(target.python or sys.executable), target.server_name
-        )
+        target.name: _versions_in(str(target.python or sys.executable))
         for target in plan.targets
         if target.app and (target.python or target.server_name != "uvicorn")
     }
 
 
-def _version_in(python: str, package: str) -> str:
-    """Return the version of a package in the environment of an interpreter; empty if unknown."""
-    command = [python, "-c", PRINT_VERSION, package]
+@functools.cache
+def _versions_in(python: str) -> dict[str, str]:
+    """Return the versions in the environment of an interpreter; none if it does not tell them."""
+    command = [python, "-c", PRINT_VERSIONS, *PACKAGES, *PACKAGES_OF_APPS]
     try:
-        found = subprocess.run(
+        printed = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=MAX_START_S
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return one_line(found.stdout.decode(errors="replace").strip(), MAX_VERSION)
+        ).stdout
+        found = {str(name): one_line(str(text), MAX_VERSION) for name, text in json.loads(printed)}
+    except (OSError, subprocess.TimeoutExpired, ValueError, TypeError):
+        return {}
+    return found
 
 
 def has_timerfd() -> bool:

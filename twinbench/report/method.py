@@ -132,13 +132,20 @@ def remarks_badge(remarks: int) -> tuple[Badge, ...]:
 def origin(results: Results) -> str:
     """Return plan, time, machine and versions in a line."""
     started = datetime.fromisoformat(results.timing.started)
-    machine, versions = results.machine, results.versions
-    known = [(name, versions.get(name.lower())) for name in ("Python", "FastAPI")]
-    stack = ", ".join(f"{name} {version}" for name, version in known if version)
+    machine = results.machine
+    stack = ", ".join(filter(None, (_versions(results, name) for name in ("Python", "FastAPI"))))
     server = len(machine.server_cores)
     cores = count(machine.cores, "core") + (f" ({server} for the server)" if server else "")
     plan = f"Plan “{results.plan.name}”, {started:%Y-%m-%d %H:%M} {started.tzname()}"
-    return f"{plan} · {machine.cpu}, {cores} · {stack}"
+    return " · ".join(filter(None, (plan, f"{machine.cpu}, {cores}", stack)))
+
+
+def _versions(results: Results, name: str) -> str:
+    """Return the version of what the apps run on; of targets with other ones, each."""
+    apps = [target.name for target in results.plan.targets if target.app]
+    found = filter(None, (results.version(name.lower(), target) for target in apps))
+    known = list(dict.fromkeys(found))
+    return f"{name} {' and '.join(known)}" if known else ""
 
 
 def limits(results: Results) -> tuple[str, ...]:
@@ -168,9 +175,23 @@ def setup_table(results: Results) -> Table:
         ),
         ("clients", "; ".join(_clients(results))),
         ("duration", f"{duration(timing.elapsed_s)}: {', '.join(_spent(timing))}"),
-        ("versions", ", ".join(f"{name} {text}" for name, text in results.versions.items())),
+        *_version_rows(results),
     ]
     return _words("setup", "Machine and schedule", ("", ""), (row for row in rows if row[1]))
+
+
+def _version_rows(results: Results) -> Iterable[tuple[str, str]]:
+    """Yield versions, by environment."""
+    own: dict[str, list[str]] = {}
+    for target, versions in results.target_versions.items():
+        own.setdefault(_listed(versions), []).append(target)
+    of_twinbench = "versions of twinbench" if own else "versions"
+    yield of_twinbench, _listed(results.versions)
+    yield from ((f"versions of {', '.join(targets)}", text) for text, targets in own.items())
+
+
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {text}" for name, text in versions.items())
 
 
 def _clients(results: Results) -> Iterable[str]:
@@ -219,7 +240,7 @@ def targets_table(results: Results) -> Table:
         (
             target.name,
             target.app or target.url or " ".join(target.command or ()),
-            _server(target, results.versions),
+            _server(target, results.version(target.server_name, target.name)),
             _settings(target) or ("" if target.url else "defaults"),
             "" if target.url else str(target.workers),
             target.expected_differences_text,
@@ -230,12 +251,10 @@ def targets_table(results: Results) -> Table:
     return _words("targets", "Targets", header, rows)
 
 
-def _server(target: Target, versions: Mapping[str, str]) -> str:
+def _server(target: Target, version: str) -> str:
     """Return the server of a target, its version, and where its telemetry is from."""
-    name = target.server_name
-    version = versions.get(f"{name} of {target.name}", versions.get(name, ""))
     parts = (
-        f"{name} {version}".strip(),
+        f"{target.server_name} {version}".strip(),
         RUNS_ALREADY if target.url else "",
         TELEMETRY[target.telemetry_from],
     )
