@@ -87,7 +87,9 @@ def test_servers_are_measured_from_end_to_end(tmp_path: Path) -> None:
         assert (ENDS_CONNECTIONS in cell["reasons"]) == (cell["target"] == "sync-worker"), cell
     assert results["target_versions"]["granian"]["granian"][0].isdecimal()
     page = (tmp_path / "reports/latest/report.html").read_text()
-    assert f"hypercorn {results['versions']['hypercorn of hypercorn']}; telemetry from" in page
+    assert (
+        f"hypercorn {results['target_versions']['hypercorn']['hypercorn']}; telemetry from" in page
+    )
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "granian"])

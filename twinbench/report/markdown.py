@@ -18,7 +18,7 @@ FACTS = ("Peak requests/s", "Limited by", "CPU per request", "Collapsed")
 def markdown(view: ReportView) -> str:
     """Return at most 80 lines; rows that do not fit are left out from the end, and counted."""
     lines = [
-        f"# `def` or `async def`? Run {plain(view.run)}",
+        f"# {' or '.join(map(plain, view.question))}? Run {plain(view.run)}",
         "",
         plain(view.headline_text),
         "",

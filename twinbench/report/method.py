@@ -53,6 +53,8 @@ RUNS_ALREADY = "was running before: not fresh, not pinned, no memory limit"
 TELEMETRY = {"inside": "", "outside": "telemetry from outside", "none": "no telemetry"}
 OWN_APPS = ("apps.sync_app.", "apps.async_app.")  # on SQLite
 LIMIT_OF_SQLITE = "SQLite has no asynchronous driver: aiosqlite runs one thread per connection."
+DEF_OR_ASYNC = ("def", "async def")
+MOST_CHOICES = 4  # in the title
 REMARKS = "remarks"
 # A row has about 200 bytes, and a page at most 2 MB.
 MOST_CELLS = 3000
@@ -148,10 +150,22 @@ def _versions(results: Results, name: str) -> str:
     return f"{name} {' and '.join(known)}" if known else ""
 
 
+def question(results: Results) -> tuple[str, ...]:
+    """Return the choices that a run is about: of other pairs than the built-in one, the targets."""
+    targets = results.plan.targets
+    if _is_own(results):
+        return DEF_OR_ASYNC
+    return tuple(dict.fromkeys(title(target) for target in targets))[:MOST_CHOICES]
+
+
 def limits(results: Results) -> tuple[str, ...]:
     """Return what the figures of this run cannot show."""
-    own = any((target.app or "").startswith(OWN_APPS) for target in results.plan.targets)
-    return (*LIMITS, LIMIT_OF_SQLITE) if own else LIMITS
+    return (*LIMITS, LIMIT_OF_SQLITE) if _is_own(results) else LIMITS
+
+
+def _is_own(results: Results) -> bool:
+    """Return whether the built-in apps were measured."""
+    return any((target.app or "").startswith(OWN_APPS) for target in results.plan.targets)
 
 
 def setup_table(results: Results) -> Table:

@@ -17,9 +17,10 @@ from twinbench.report.verdicts import heat_map, verdict_table
 
 @dataclass(frozen=True, slots=True)
 class ReportView:
-    """One run. Tables without rows have nothing to show."""
+    """One run, and the choices that it is about. Tables without rows have nothing to show."""
 
     run: str
+    question: tuple[str, ...]
     origin: str
     headline: tuple[Span, ...]
     validity: tuple[Badge, ...]
@@ -66,6 +67,7 @@ def build_view(results: Results) -> ReportView:
     shown = [(own, verdict_table(results, own)) for own in by_kind if own]
     return ReportView(
         run=results.run,
+        question=method.question(results),
         origin=method.origin(results),
         headline=headline(results, [table for _, table in shown]),
         validity=method.badges(results, pairs),
