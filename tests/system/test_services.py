@@ -1,6 +1,5 @@
 """Services of a plan, and what is prepared before each server: order, failures, and the end."""
 
-import json
 import os
 import signal
 import socket
@@ -27,6 +26,7 @@ from tests.system.planted import PLAN, write_pair
 from twinbench.measure.server import Server, ServerFailedError
 from twinbench.measure.services import Services
 from twinbench.plan import Plan, Service, Target
+from twinbench.text import toml
 
 # Listens on its port, and never sends a byte.
 SILENT = """
@@ -168,10 +168,6 @@ def plan_file(folder: Path, table: str) -> Path:
     """Write the plan of `faults.TINY` with `table` before its targets."""
     (folder / "plan.toml").write_text(faults.TINY.replace("targets = [", f"{table}\ntargets = ["))
     return folder / "plan.toml"
-
-
-def toml(words: list[str]) -> str:
-    return json.dumps(words)  # a list of texts is the same in TOML
 
 
 @pytest.mark.smoke

@@ -1,10 +1,9 @@
 """Text of a first plan: what is measured, for how long, and what was left out and why."""
 
-import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from twinbench.init.routes import Capture, LeftOut, WorkingRoute
 from twinbench.init.sides import Side
 from twinbench.plan import Plan
 from twinbench.plan.duration import estimated_s
+from twinbench.text import toml
 
 BLOCKS = 6  # one more than the fewest with intervals that show something
 # One user: the response time at rest; 8 and 32: a busy server; 128: more than AnyIO's 40 threads,
@@ -29,7 +29,6 @@ COLLAPSE_S, RESPONSES_IN_COLLAPSE = 2.0, 4
 RESPONSES_IN_WINDOW = 5  # of one user; fewer give no throughput
 MOST_LISTED = 12  # left-out routes in a comment
 MAX_TITLE = 60
-BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,18 +250,3 @@ def _login_example(label: str, token_path: str) -> Iterator[str]:
 def comment(text: str) -> str:
     """Return `text` so that it stays in its line of a comment."""
     return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def toml(value: object) -> str:
-    """Return `value` as TOML: text, numbers, lists and inline tables."""
-    if isinstance(value, Mapping):
-        pairs = (f"{_key(str(key))} = {toml(item)}" for key, item in value.items())
-        return f"{{ {', '.join(pairs)} }}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(toml, value))}]"
-    # JSON escapes text as TOML does, but for DEL.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(key: str) -> str:
-    return key if BARE_KEY.fullmatch(key) else toml(key)

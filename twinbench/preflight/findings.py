@@ -1,12 +1,11 @@
 """Findings of a preflight that refuses a plan, as text: problems, differences, what to declare."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from twinbench.plan import Aspect, Plan, Scenario, Target
-from twinbench.text import count
+from twinbench.text import count, toml
 
 # What matters most to whoever measures: another outcome, another result, more work, the rest.
 WORST_FIRST: tuple[Aspect, ...] = (
@@ -201,12 +200,4 @@ def _declaration(table: str, owner: Target | Scenario, aspects: set[Aspect]) -> 
     yield f'# under [[{table}]] name = "{owner.name}"{instead}'
     if "status" in aspects:
         yield "# status: make it equal rather than declare it; a request that fails is other work"
-    pairs = (
-        f"{_toml(aspect, bare=aspect.isalnum())} = {_toml(why)}" for aspect, why in reasons.items()
-    )
-    yield f"expected_differences = {{ {', '.join(pairs)} }}"
-
-
-def _toml(text: str, *, bare: bool = False) -> str:
-    # As in JSON, but for DEL.
-    return text if bare else json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    yield f"expected_differences = {toml(reasons)}"

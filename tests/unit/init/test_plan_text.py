@@ -18,7 +18,6 @@ from twinbench.init.plan_text import (
     plan_text,
     scenario_name,
     scenarios_of,
-    toml,
 )
 from twinbench.init.routes import Capture, LeftOut, WorkingRoute
 from twinbench.init.sides import Given, sides_of
@@ -163,11 +162,3 @@ def test_every_name_is_valid(text: str) -> None:
     assert Scenario.model_validate(
         {"name": scenario_name(text), "closed": [1], "requests": [{"path": "/"}]}
     )
-
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-
-
-@given(st.dictionaries(TEXT, TEXT | st.integers(-(2**53), 2**53) | st.lists(TEXT)))
-def test_values_are_written_as_toml(table: dict[str, object]) -> None:
-    assert tomllib.loads(f"x = {toml(table)}") == {"x": table}
