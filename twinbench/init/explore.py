@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -36,6 +35,7 @@ from twinbench.init.sides import NAMES, InitError, Side, variants
 from twinbench.measure.rig import Rig
 from twinbench.measure.running import refusal
 from twinbench.measure.server import Server, ServerFailedError
+from twinbench.models import error_text
 from twinbench.plan import Plan, Request, render
 from twinbench.preflight.result import PreflightError
 from twinbench.run import machine_lock
@@ -204,18 +204,15 @@ def _document(ask: Ask, path: str) -> Document | None:
 
 
 def _asker(server: Server) -> Ask:
-    address = urlsplit(server.url)
-    host, port = address.hostname or "", address.port or 80
-
     def ask(path: str) -> Answer:
         try:
             request = Request(path=path)
         except ValidationError as error:
-            return Answer(0, problem=error.errors()[0]["msg"].removeprefix("Value error, "))
-        payload = render(request, address.netloc, random.Random(1)).whole
+            return Answer(0, problem=error_text(error.errors()[0]))
+        payload = render(request, f"{server.host}:{server.port}", random.Random(1)).whole
         began_s = time.monotonic()
         try:
-            response = exchange(payload, host, port, TRY_S)
+            response = exchange(payload, server.address, server.port, TRY_S)
         except ExchangeError as error:
             return Answer(0, problem=str(error))
         return Answer(response.status, response.body, time.monotonic() - began_s)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from twinbench.models import error_text
 from twinbench.plan import Target
 from twinbench.text import UserError
 
@@ -60,10 +61,9 @@ class Side:
             return Target.model_validate({"name": self.name, **self.table})
         except ValidationError as error:
             first = error.errors()[0]
-            key, what = first["loc"][0] if first["loc"] else "", first["msg"]
+            key = str(first["loc"][0]) if first["loc"] else ""
             raise InitError(
-                f"{self.name}: {key} '{self.table.get(str(key), '')}':"
-                f" {what.removeprefix('Value error, ')}"
+                f"{self.name}: {key} '{self.table.get(key, '')}': {error_text(first)}"
             ) from None
 
 

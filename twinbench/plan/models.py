@@ -27,7 +27,6 @@ from twinbench.plan.fields import (
     WarmUp,
     Windows,
     check_unique,
-    differences_text,
 )
 from twinbench.plan.names import check_names
 from twinbench.plan.requests import Request, SetupRequest, Strict, SystemPath
@@ -116,11 +115,6 @@ class Scenario(Strict):
                     f"'{aspect}' is of a target, not of requests: write it under [[targets]]"
                 )
         return value
-
-    @property
-    def expected_differences_text(self) -> str:
-        """`expected_differences` as text; empty if none are declared."""
-        return differences_text(self.expected_differences)
 
     @model_validator(mode="after")
     def _has_one_source_of_requests(self) -> Self:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from twinbench.plan import Aspect, Plan, Scenario, Target
+from twinbench.plan import Aspect, Plan, Scenario, Target, differences_text
 from twinbench.text import count, toml
 
 # What matters most to whoever measures: another outcome, another result, more work, the rest.
@@ -145,7 +145,7 @@ def unwritten_reasons(plan: Plan) -> list[str]:
     return [
         UNWRITTEN_REMARK.format(where)
         for where, each in owners.items()
-        if UNWRITTEN in each.expected_differences_text
+        if UNWRITTEN in differences_text(each.expected_differences)
     ]
 
 
