@@ -104,10 +104,7 @@ def explore(sides: Sequence[Side], wanted: Wanted, on_status: OnStatus) -> Explo
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         on_status(f"starting {', '.join(side.name for side in started)}")
-        found = rig.start_all(plan.targets)
-        for server in found:
-            if isinstance(server, Server):
-                stack.callback(server.stop, at_once=True)
+        found = stack.enter_context(rig.running(plan.targets))
         servers = [_started(*each) for each in zip(started, found, strict=True)]
         if not wanted.routes:  # those of a locustfile
             return Exploration(sides, rig.start_s)

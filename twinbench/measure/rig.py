@@ -7,7 +7,7 @@ next one.
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -74,6 +74,18 @@ class Rig:
         if isinstance(server, ServerFailedError):
             raise server
         return server
+
+    @contextlib.contextmanager
+    def running(
+        self, targets: Sequence[Target], *, observe: bool = False
+    ) -> Iterator[list[Server | ServerFailedError]]:
+        """Start a server of each target, as `start_all` does, and stop all at the end."""
+        found = self.start_all(targets, observe=observe)
+        with contextlib.ExitStack() as stack:
+            for server in found:
+                if isinstance(server, Server):
+                    stack.callback(server.stop, at_once=True)
+            yield found
 
     def start_all(
         self, targets: Sequence[Target], *, observe: bool = False

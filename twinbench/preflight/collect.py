@@ -109,11 +109,7 @@ def collect(
     """
     targets = [plan.target(name) for name in names]
     wheres = [f"{plan_file}: targets[{plan.targets.index(target)}]" for target in targets]
-    started = rig.start_all(targets, observe=True)
-    with contextlib.ExitStack() as stack:
-        for server in started:
-            if isinstance(server, Server):
-                stack.callback(server.stop, at_once=True)
+    with rig.running(targets, observe=True) as started:
         found = [
             _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig)
             if isinstance(server, Server)
