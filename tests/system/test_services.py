@@ -80,7 +80,7 @@ def failure(*services: Service, ready_s: float = LONG_S) -> str:
 def filled(services: Services, text: str) -> str:
     """Return `text` of a plan with the addresses of services filled in, everywhere alike."""
     wanted = Target(name="x", command=[text], env={"A": text}, prepare=[text])
-    found = services.filled(wanted)
+    found = services.with_addresses(wanted)
     assert found.command == found.prepare == [found.env["A"]]
     return found.env["A"]
 

@@ -106,7 +106,7 @@ class Rig:
                 spare = self.cores.generator[: len(cores)]
                 elsewhere = number % 2 and len(spare) == len(cores)
                 on = spare if elsewhere else cores
-                filled = self.services.filled(target)
+                filled = self.services.with_addresses(target)
                 servers.append(
                     RunningServer(filled, patient=self._serving is not None)
                     if target.url
@@ -245,7 +245,7 @@ class Rig:
 
     def _send_setup(self, cell: Cell, plan: Plan, server: Server) -> Values:
         scenario, seed = plan.scenario(cell.scenario), plan.seed + cell.block
-        filled = scenario.filled(server.target.vars)
+        filled = scenario.with_vars(server.target.vars)
         return send_setup(filled, server.host, server.port, plan.ready_s, seed, server.address)
 
     def _end_server(self, target: str, why: str) -> None:

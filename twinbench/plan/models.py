@@ -176,14 +176,14 @@ class Scenario(Strict):
         """Number of requests that are sent in a fixed order."""
         return len(self.requests) if self.sequence else 1
 
-    def filled(self, values: Mapping[str, str]) -> Self:
+    def with_vars(self, values: Mapping[str, str]) -> Self:
         """Return it with the vars of a target filled in."""
         if not values:
             return self
         return self.model_copy(
             update={
-                "setup": [request.filled(values) for request in self.setup],
-                "requests": [request.filled(values) for request in self.requests],
+                "setup": [request.with_vars(values) for request in self.setup],
+                "requests": [request.with_vars(values) for request in self.requests],
             }
         )
 

@@ -257,7 +257,7 @@ class _Collector:
 
     def _payload(self, request: BaseRequest, values: Captures) -> bytes:
         # Without the port of this server, which an app may write into its links.
-        request = request.filled(self._server.target.vars)
+        request = request.with_vars(self._server.target.vars)
         return render(request, self._server.host, self._rng, values).whole
 
     def _send(self, sending: _Sending, repeat: str = "") -> Response | None:

@@ -62,7 +62,7 @@ def refusal(folder: Path, plan: str, users: str | bytes = USERS) -> str:
 
 def test_vars_are_filled_in_with_their_slashes(tmp_path: Path) -> None:
     plan = read_plan(write(tmp_path, plan_text()))
-    sync, other = (plan.scenarios[0].filled(target.vars) for target in plan.targets)
+    sync, other = (plan.scenarios[0].with_vars(target.vars) for target in plan.targets)
     assert sync.requests[0].path == "/api/v1/cart/{version}"
     assert other.setup[1].label == "setup: POST /async/login"
     assert other.requests[1].body == {"text": ["Grüß Gott, {username}"]}
@@ -71,7 +71,7 @@ def test_vars_are_filled_in_with_their_slashes(tmp_path: Path) -> None:
 
 def test_a_request_without_vars_is_the_same_object() -> None:
     request = Request(path="/{1..5}/{token}")
-    assert request.filled({"prefix": "sync"}) is request
+    assert request.with_vars({"prefix": "sync"}) is request
 
 
 @pytest.mark.parametrize(
