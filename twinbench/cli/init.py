@@ -231,7 +231,7 @@ def _print_summary(output: Path, draft: "PlanDraft", takes: str) -> None:
     titles = [each.title or str(each.locustfile) for each in draft.scenarios]
     lines.append(f"{count(len(titles), 'scenario')}: {', '.join(titles)}")
     left_out = [f"{each.label} ({each.why})" for each in draft.left_out]
-    not_measured = [*left_out, *(f"{label} (one scenario too many)" for label in draft.spare)]
+    not_measured = [*left_out, *(f"{label} (one scenario too many)" for label in draft.unused)]
     if not_measured:
         more = len(not_measured) - MAX_PRINTED
         rest = f"; and {more} more, in comments of the plan" if more > 0 else ""

@@ -51,13 +51,13 @@ class ScenarioDraft:
 
 @dataclass(frozen=True, slots=True)
 class PlanDraft:
-    """All that the text of a plan says; `spare`: working routes beyond the scenarios."""
+    """All that the text of a plan says; `unused`: working routes beyond the scenarios."""
 
     name: str
     targets: Sequence[TargetDraft]
     scenarios: Sequence[ScenarioDraft]
     measure_s: float = WINDOWS_S[0]
-    spare: Sequence[str] = ()
+    unused: Sequence[str] = ()
     left_out: Sequence[LeftOut] = ()
     writing: Sequence[str] = ()
     token_path: str = ""
@@ -137,8 +137,8 @@ def shortened(draft: PlanDraft, start_s: float) -> PlanDraft:
 
 
 def _changed(draft: PlanDraft, count: int, measure_s: float) -> PlanDraft:
-    spare = [scenario.title for scenario in draft.scenarios[count:]]
-    return replace(draft, scenarios=draft.scenarios[:count], measure_s=measure_s, spare=spare)
+    unused = [scenario.title for scenario in draft.scenarios[count:]]
+    return replace(draft, scenarios=draft.scenarios[:count], measure_s=measure_s, unused=unused)
 
 
 def plan_text(draft: PlanDraft, file: Path, takes: str) -> str:
@@ -212,7 +212,7 @@ def _setup(captures: Sequence[Capture]) -> list[dict[str, Any]]:
 def _left_out(draft: PlanDraft) -> Iterator[str]:
     login = [each.label for each in draft.left_out if each.kind == "login"]
     other = [f"{each.label}: {each.why}" for each in draft.left_out if each.kind == "other"]
-    yield from _listed("These answer as well; a scenario each, as above:", draft.spare)
+    yield from _listed("These respond as well; a scenario each, as above:", draft.unused)
     yield from _listed("Left out:", other)
     yield from _listed("Not tried, since they may change data:", draft.writing)
     yield from _listed("These need a login:", login)

@@ -47,7 +47,7 @@ class Rig:
         self._serving: tuple[Plan, int, str] | None = None
         # Why a server was ended since its block or scenario began, by target.
         self._ended: dict[str, str] = {}
-        # Why servers that run already do not respond any more, by target: nobody starts them again.
+        # Why servers that run already do not respond any more, by target: none is started again.
         self._gone: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -108,7 +108,7 @@ class Rig:
                 on = spare if elsewhere else cores
                 filled = self.services.with_addresses(target)
                 servers.append(
-                    RunningServer(filled, patient=self._serving is not None)
+                    RunningServer(filled, retry=self._serving is not None)
                     if target.url
                     else Server(filled, cores=on, env=env, observe=observe)
                 )

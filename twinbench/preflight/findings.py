@@ -68,7 +68,7 @@ class Difference:
 
     @property
     def kind(self) -> tuple[str, str, Aspect, tuple[str, ...]]:
-        """What is the same of differences that are told together: the changed lines.
+        """Key of differences that are reported together: the changed lines.
 
         Numbers in values differ from request to request.
         """

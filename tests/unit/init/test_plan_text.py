@@ -144,7 +144,7 @@ def test_plan_takes_ten_minutes_at_most(count: int) -> None:
     of = draft(*(working(f"/{number}") for number in range(count)))
     assert of.takes_s(START_S) <= MAX_RUN_S
     assert len(of.scenarios) == min(6, count)
-    assert len(of.spare) == count - len(of.scenarios)
+    assert len(of.unused) == count - len(of.scenarios)
 
 
 def test_slow_routes_are_fewer_and_one_is_left() -> None:
