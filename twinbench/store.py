@@ -31,7 +31,7 @@ from pydantic import (
 )
 
 from twinbench.job import LocustSummary
-from twinbench.models import MAX_FIGURE, Amount, Figure, Number
+from twinbench.models import MAX_FIGURE, Amount, Figure, Number, error_text
 from twinbench.plan import AddedBlock, Cell, Load, Plan, cells, loads_of
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import SelfCheck
@@ -353,8 +353,9 @@ class Store:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            what = first["msg"].removeprefix("Value error, ")
-            raise _not_this_version(path, ": ".join(filter(None, (where, what)))) from None
+            raise _not_this_version(
+                path, ": ".join(filter(None, (where, error_text(first))))
+            ) from None
         except OSError as error:
             raise _not_this_version(path, error.strerror or str(error)) from None
 

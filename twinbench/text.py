@@ -1,9 +1,10 @@
-"""Text for users: errors of one line, printable output, numbers, times, suggestions."""
+"""Text for users: errors of one line, printable output, numbers, times, suggestions, TOML."""
 
 import difflib
+import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 # Three lines of a terminal. Longer texts hold a value or a path, which both ends identify.
 MAX_CHARACTERS = 300
@@ -14,6 +15,7 @@ INVISIBLE = ("Cc", "Cf")
 SURROGATE, REPLACEMENT = "Cs", "\N{REPLACEMENT CHARACTER}"
 TIME = re.compile(r"(?:([0-9.]+)h)?(?:([0-9.]+)m)?(?:([0-9.]+)s)?")
 PERCENT = re.compile(r"([0-9.]+) ?%")
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")  # of TOML, written without quotes
 MAX_TIME_S = 7 * 86_400.0
 UNITS_S = (("min", 60), ("hours", 3600), ("days", 86_400))
 
@@ -105,3 +107,18 @@ def parse_percent(text: str) -> float:
     if not 0 < share <= 1:
         raise ValueError(f"'{text}' is no precision: write it as 5%, at most 100%")
     return share
+
+
+def toml(value: object) -> str:
+    """Return `value` as TOML: text, numbers, lists and inline tables."""
+    if isinstance(value, Mapping):
+        pairs = (f"{_key(str(key))} = {toml(item)}" for key, item in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    # JSON escapes text as TOML does, but for DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(key: str) -> str:
+    return key if BARE_KEY.fullmatch(key) else toml(key)

@@ -16,7 +16,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.support import factories
-from tests.support.processes import BEHAVING, command, marked_environment
+from tests.support.processes import BEHAVING, behaving, command, marked_environment
 from twinbench.analyse.results import CellResult
 from twinbench.analyse.run import NO_REQUESTS, analyse_cell
 from twinbench.measure.generator import LoadGenerator
@@ -64,10 +64,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
 
 def plan(*behaviours: str, processes: int = 1) -> Plan:
     """Return a plan with a target for each of `behaviours`, named after it."""
-    targets = [
-        {"name": name, "command": [sys.executable, str(BEHAVING), "{port}", name, RIGHT_AT_FIRST]}
-        for name in behaviours
-    ]
+    targets = [{"name": name, "command": behaving(name, RIGHT_AT_FIRST)} for name in behaviours]
     scenario = {"name": "get", "requests": [{"path": "/"}], "closed": [10]}
     long = scenario | {"name": "long", "measure_s": LONG_MEASURE_S}
     return Plan.model_validate(

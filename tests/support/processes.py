@@ -33,6 +33,11 @@ main()
 """
 
 
+def behaving(*how: str) -> list[str]:
+    """Return the command of a server that behaves as tests/support/behaving.py says."""
+    return [sys.executable, str(BEHAVING), "{port}", *how]
+
+
 def command(*args: str, self_check: bool = True) -> list[str]:
     """Return the command line of `twinbench ARGS`."""
     start = ["-m", "twinbench"] if self_check else ["-c", WITHOUT_SELF_CHECK]

@@ -185,11 +185,9 @@ def test_servers_that_run_already_are_asked(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        ((), 2, "give two apps"),
         (("shop.gone:app", "both:app"), 2, "there is no module 'shop'"),
         (("both:gone", "both:app"), 2, "module 'both' has no 'gone'"),
         (("both:app", "shop.main:app", "--after-dir", "../old"), 3, "--env NAME=VALUE"),
-        (("shop.main:app", "shop.main:app", *VARIABLE), 2, "give their folders"),
         (
             ("shop.main:app", "shop.main:app", *SHOPS, "--path", "/broken"),
             3,

@@ -1,6 +1,5 @@
 """Closed and open loads on servers with known behaviour."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import psutil
 import pytest
 
 from tests.support import factories
-from tests.support.processes import BEHAVING, clean_rig
+from tests.support.processes import behaving, clean_rig
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells
 from twinbench.store import CellRecord
@@ -32,7 +31,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 def measure(rig: Rig, folder: Path, *behaviour: str, **scenario: object) -> CellRecord:
     """Measure a cell on a server of behaving.py; its records are in `folder`."""
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, str(BEHAVING), "{port}", *behaviour]
+    command = behaving(*behaviour)
     requests = [{"path": "/"}, {"path": "/other"}]
     plan = Plan.model_validate(
         {

@@ -1,7 +1,6 @@
 """Servers that misbehave, and processes that are killed: each costs its own cell, with a reason."""
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from tests.support import faults
 from tests.support.faults import CLOSED, GENERATOR, OPEN, SERVER, UPSTREAM, WARM_UP, WINDOW
 from tests.support.gated import serving
-from tests.support.processes import BEHAVING, LONG_S, clean_rig
+from tests.support.processes import LONG_S, behaving, clean_rig
 from twinbench import exchange
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import HOST
@@ -150,7 +149,7 @@ def test_setup_ends_after_too_many_bytes(monkeypatch: pytest.MonkeyPatch, target
 
 def exchange_error(target: str, timeout_s: float) -> str:
     """Return the error of an exchange with a server that misbehaves."""
-    wanted = Target(name=target, command=[sys.executable, str(BEHAVING), "{port}", target, "1"])
+    wanted = Target(name=target, command=behaving(target, "1"))
     with serving(wanted) as server, pytest.raises(exchange.ExchangeError) as found:
         exchange.exchange(b"GET / HTTP/1.1\r\n\r\n", HOST, server.port, timeout_s)
     return str(found.value)

@@ -12,9 +12,9 @@ import pytest
 from apps.shared.security import create_token
 from tests.support.gated import get, serving, target
 from tests.support.processes import (
-    BEHAVING,
     LONG_S,
     MARK,
+    behaving,
     marked,
     marked_environment,
     none_left,
@@ -105,7 +105,7 @@ def test_a_server_is_ready_when_its_path_answers_with_the_status(tmp_path: Path)
     ],
 )
 def test_a_server_that_does_not_become_ready_is_explained(behaviour: str, why: str) -> None:
-    command = [sys.executable, str(BEHAVING), "{port}", behaviour]
+    command = behaving(behaviour)
     server = Server(Target(name="x", command=command, ready="/health"))
     try:
         with pytest.raises(ServerFailedError, match="not ready within 3 s") as failed:

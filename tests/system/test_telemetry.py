@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from tests.support.gated import APP, asking, get, serving, target
-from tests.support.processes import BEHAVING, LONG_S, wait_for
+from tests.support.processes import BEHAVING, LONG_S, behaving, wait_for
 from twinbench.measure import probe
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import Server
@@ -118,7 +118,7 @@ def test_a_server_without_a_probe_is_sampled(
 
 
 def plan(folder: Path) -> Plan:
-    command = [sys.executable, str(BEHAVING), "{port}", "wait"]
+    command = behaving("wait")
     # Time for three responses of 100 MB, on a busy machine too.
     grow = {"name": "grow", "requests": [{"path": "/grow"}], "targets": ["own"], "measure_s": 4.0}
     scenarios: list[dict[str, object]] = [grow, {"name": "ok", "requests": [{"path": "/ok"}]}]

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.support.processes import BEHAVING
+from tests.support.processes import behaving
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, cells, measured_together
 from twinbench.store import CellRecord
@@ -17,7 +17,7 @@ BUSY = Path(__file__).parents[1] / "support" / "busy.py"
 
 
 def target(name: str, *behaviour: str) -> dict[str, object]:
-    return {"name": name, "command": [sys.executable, str(BEHAVING), "{port}", *behaviour]}
+    return {"name": name, "command": behaving(*behaviour)}
 
 
 def plan(other: dict[str, object], **changes: object) -> Plan:

@@ -8,10 +8,9 @@ import polars as pl
 import pytest
 
 from tests.support import factories
+from tests.support.gated import get
 from tests.support.processes import clean_rig, twinbench
-from twinbench.exchange import exchange
 from twinbench.measure.rig import Rig
-from twinbench.measure.server import HOST
 from twinbench.plan import cells, read_plan
 from twinbench.preflight.check import check
 from twinbench.preflight.result import PreflightError
@@ -115,10 +114,7 @@ def write(folder: Path, app: str = APP, users: str = USERS) -> Path:
 
 
 def seen(rig: Rig, target: str, prefix: str) -> dict[str, object]:
-    request = f"GET /{prefix}/seen HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-    found: dict[str, object] = json.loads(
-        exchange(request, HOST, rig._servers[target].port, 10).body
-    )
+    found: dict[str, object] = json.loads(get(f"{rig._servers[target].url}/{prefix}/seen"))
     return found
 
 

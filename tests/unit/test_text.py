@@ -2,10 +2,13 @@
 
 import io
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 from rich.control import Control
 
@@ -20,6 +23,7 @@ from twinbench.text import (
     did_you_mean,
     parse_duration,
     parse_percent,
+    toml,
 )
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \u202eback\x9b1m\tend\udcff"
@@ -109,3 +113,11 @@ def test_a_percentage_is_read() -> None:
     for text in ("5", "0%", "101%", "%", "-5%", "five"):
         with pytest.raises(ValueError, match="is no precision"):
             parse_percent(text)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(st.dictionaries(TEXT, TEXT | st.integers(-(2**53), 2**53) | st.lists(TEXT)))
+def test_values_are_written_as_toml(table: dict[str, object]) -> None:
+    assert tomllib.loads(f"x = {toml(table)}") == {"x": table}

@@ -14,7 +14,7 @@ import numpy as np
 from twinbench.analyse.curves import loads_by_kind
 from twinbench.analyse.results import METRICS, CellResult, CellStatus, Comparison, Metric
 from twinbench.analyse.statistics import LoadDecision, decide, geometric_mean
-from twinbench.plan import Load, Plan, Scenario, Target
+from twinbench.plan import Load, Plan, Scenario, Target, differences_text
 from twinbench.selfcheck.result import Floor
 
 # Of the latency of a server that does nothing: below, more than half of a response time is the way
@@ -70,7 +70,7 @@ class PairedCells:
             and cell.target in (baseline, candidate)
         ]
         targets = plan.target(baseline), plan.target(candidate)
-        reasons = [each.expected_differences_text for each in (*targets, scenario)]
+        reasons = [differences_text(each.expected_differences) for each in (*targets, scenario)]
         return cls(scenario.name, load, *targets, own, "; ".join(filter(None, reasons)) or None)
 
     @property

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 # Beside the measurements of a run: preflight, self-check and report.
 CHECKS_AND_REPORT_S = 25.0
-MOST_PRINTED = 8
-SIDES = ("first", "second")
-MOST_OF_NAME = 40  # as a plan takes; of a long one its beginning
+MAX_PRINTED = 8
+MAX_NAME = 40  # as a plan takes; of a long one its beginning
 
 Folders = tuple[Path | None, Path | None]
 
@@ -128,7 +127,7 @@ def init(
 ) -> None:
     """Write a plan for your two apps: start each once, and look which routes work."""
     from twinbench.init.explore import Wanted, explore
-    from twinbench.init.sides import Given, environment, sides_of
+    from twinbench.init.targets import Given, environment, targets_of
     from twinbench.progress import status
 
     _check_output(output, force=force)
@@ -152,7 +151,7 @@ def init(
     )
     wanted = Wanted(tuple(path), openapi, routes=not locustfile, remote=remote)
     with status(out) as on_status:
-        found = explore(sides_of(given), wanted, on_status)
+        found = explore(targets_of(given), wanted, on_status)
     _write(output, found, locustfile)
 
 
@@ -161,14 +160,16 @@ def _questions(apps: tuple[str, str], folders: Folders) -> tuple[tuple[str, str]
     before = apps[0] or ask("First app, the baseline (such as shop_sync.main:app):")
     after = apps[1] or ask("Second app (empty: both are in the first, under two paths):")
     if before and before == after and not any(folders):
-        answers = [ask(f"Folder of the {which} app (empty: this one):") for which in SIDES]
+        answers = [
+            ask(f"Folder of the {which} app (empty: this one):") for which in ("first", "second")
+        ]
         folders = (Path(answers[0] or "."), Path(answers[1] or "."))
     return (before, after), folders
 
 
 def _check_output(output: Path, *, force: bool) -> None:
     """Raise InitError if the plan cannot be written: before anything is started."""
-    from twinbench.init.sides import InitError
+    from twinbench.init.targets import InitError
 
     if output.is_dir() or not output.absolute().parent.is_dir():
         raise InitError(f"{output}: not a file in an existing folder; name another with --output")
@@ -177,7 +178,7 @@ def _check_output(output: Path, *, force: bool) -> None:
 
 
 def _check_locustfile(locustfile: Path | None, *, excluded: bool) -> None:
-    from twinbench.init.sides import InitError
+    from twinbench.init.targets import InitError
 
     if locustfile and excluded:
         raise InitError("--locustfile names the requests: leave --path, --openapi, --prefix out")
@@ -186,14 +187,14 @@ def _check_locustfile(locustfile: Path | None, *, excluded: bool) -> None:
 
 
 def _write(output: Path, found: "Exploration", locustfile: Path | None) -> None:
-    from twinbench.init.plan_text import fitted, plan_text
+    from twinbench.init.plan_text import plan_text, shortened
     from twinbench.store import atomic_write
     from twinbench.text import duration
 
-    draft = fitted(_draft(output, found, locustfile), found.start_s)
+    draft = shortened(_draft(output, found, locustfile), found.start_s)
     takes = f"about {duration(draft.takes_s(found.start_s) + CHECKS_AND_REPORT_S)}"
     atomic_write(output, plan_text(draft, output, takes))
-    _say(output, draft, takes)
+    _print_summary(output, draft, takes)
 
 
 def _draft(output: Path, found: "Exploration", locustfile: Path | None) -> "PlanDraft":
@@ -205,8 +206,8 @@ def _draft(output: Path, found: "Exploration", locustfile: Path | None) -> "Plan
     else:
         scenarios = scenarios_of(found.working)
     return PlanDraft(
-        name=scenario_name(stem[:MOST_OF_NAME]),
-        sides=found.sides,
+        name=scenario_name(stem[:MAX_NAME]),
+        targets=found.targets,
         scenarios=scenarios,
         left_out=found.left_out,
         writing=found.writing,
@@ -214,33 +215,29 @@ def _draft(output: Path, found: "Exploration", locustfile: Path | None) -> "Plan
     )
 
 
-def _say(output: Path, draft: "PlanDraft", takes: str) -> None:
+def _print_summary(output: Path, draft: "PlanDraft", takes: str) -> None:
     """Print what the plan holds, what was left out, and the commands that follow."""
     from twinbench.init.plan_text import BLOCKS, LOADS, next_commands
     from twinbench.text import count
 
     lines = [f"Wrote {output}."]
-    for side in draft.sides:
-        app = next(side.table[key] for key in ("app", "command", "url") if key in side.table)
+    for target in draft.targets:
+        app = next(target.table[key] for key in ("app", "command", "url") if key in target.table)
         shown = " ".join(app) if isinstance(app, list) else app
-        where = f" in {_near(side.table['cwd'])}" if "cwd" in side.table else ""
-        python = f", {_near(side.table['python'])}" if "python" in side.table else ""
-        prefix = f", prefix {side.prefix}" if side.prefix else ""
-        lines.append(f"  {side.name}: {shown}{where}{python}{prefix}")
+        where = f" in {os.path.relpath(target.table['cwd'])}" if "cwd" in target.table else ""
+        python = f", {os.path.relpath(target.table['python'])}" if "python" in target.table else ""
+        prefix = f", prefix {target.prefix}" if target.prefix else ""
+        lines.append(f"  {target.name}: {shown}{where}{python}{prefix}")
     titles = [each.title or str(each.locustfile) for each in draft.scenarios]
     lines.append(f"{count(len(titles), 'scenario')}: {', '.join(titles)}")
     left_out = [f"{each.label} ({each.why})" for each in draft.left_out]
-    not_measured = [*left_out, *(f"{label} (one scenario too many)" for label in draft.spare)]
+    not_measured = [*left_out, *(f"{label} (one scenario too many)" for label in draft.unused)]
     if not_measured:
-        more = len(not_measured) - MOST_PRINTED
+        more = len(not_measured) - MAX_PRINTED
         rest = f"; and {more} more, in comments of the plan" if more > 0 else ""
-        lines.append(f"Left out: {', '.join(not_measured[:MOST_PRINTED])}{rest}")
+        lines.append(f"Left out: {', '.join(not_measured[:MAX_PRINTED])}{rest}")
     loads = ", ".join(map(str, LOADS))
     lines.append(f"A run takes {takes}: {loads} users, {BLOCKS} blocks, both targets.")
     lines += ["Next:", *(f"  {command}" for command in next_commands(output))]
     for line in lines:
         out.print(line, markup=False)
-
-
-def _near(path: Path) -> str:
-    return os.path.relpath(path)

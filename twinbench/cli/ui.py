@@ -16,6 +16,7 @@ def ui() -> None:
     from twinbench.interruption import interruptible
     from twinbench.measure.processes import Child
     from twinbench.measure.rig import Rig
+    from twinbench.measure.server import ServerFailedError
     from twinbench.plan import read_plan
     from twinbench.run import machine_lock
     from twinbench.scratch import scratch
@@ -29,9 +30,10 @@ def ui() -> None:
         rig = stack.enter_context(Rig(plan, folder))
         rig.services.start()
         servers = []
-        for target in plan.targets:
-            servers.append(rig.start(target))
-            stack.callback(servers[-1].stop, at_once=True)
+        for server in stack.enter_context(rig.running(plan.targets)):
+            if isinstance(server, ServerFailedError):
+                raise server
+            servers.append(server)
         command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", servers[0].url]
         command += ["--web-host", HOST, "--web-port", str(PORT)]
         locust = Child(command, log=folder / "locust.log", cores=rig.cores.generator, cwd=ROOT)

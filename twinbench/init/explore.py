@@ -1,4 +1,4 @@
-"""Both sides, started once and asked what they answer."""
+"""Both targets, started once, and their responses to GET requests."""
 
 import contextlib
 import random
@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -32,10 +31,11 @@ from twinbench.init.routes import (
     linked_routes,
     try_routes,
 )
-from twinbench.init.sides import NAMES, InitError, Side, variants
+from twinbench.init.targets import NAMES, InitError, TargetDraft, variants
 from twinbench.measure.rig import Rig
 from twinbench.measure.running import refusal
 from twinbench.measure.server import Server, ServerFailedError
+from twinbench.models import error_text
 from twinbench.plan import Plan, Request, render
 from twinbench.preflight.result import PreflightError
 from twinbench.run import machine_lock
@@ -45,24 +45,24 @@ OnStatus = Callable[[str], None]
 
 # As long as the preflight waits by default; a slower route needs a plan by hand.
 TRY_S = 10.0
-MOST_TRIED = 60  # GET routes; with two requests each they take a few seconds
+MAX_TRIED = 60  # GET routes; with two requests each they take a few seconds
 WSGI_CALLED_AS_ASGI = "required positional argument"  # in the TypeError that Python raises
 LOG_S = 1.0  # an app prints the reason of a 500 after its response
-MOST_SAID = 20  # lines of an error
+MAX_SHOWN = 20  # routes in an error
 OPENAPI_PATH, DOCS_PATH = "/openapi.json", "/docs"  # FastAPI's defaults
 # In FastAPI's page of the docs: where the app has its document.
 OPENAPI_IN_DOCS = re.compile(rb"""url: ['"](/[^'"\s]+)['"]""")
 NEEDS_MORE = (
-    "variables: --env NAME=VALUE (of one side: --before-env, --after-env); another interpreter:"
+    "variables: --env NAME=VALUE (of one app: --before-env, --after-env); another interpreter:"
     " --before-python, --after-python; another folder: --before-dir, --after-dir"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """What both sides answer; `start_s`: time that a server takes to start."""
+    """What both targets respond to; `start_s`: time that a server takes to start."""
 
-    sides: Sequence[Side]
+    targets: Sequence[TargetDraft]
     start_s: float
     working: Sequence[WorkingRoute] = ()
     left_out: Sequence[LeftOut] = ()
@@ -83,18 +83,18 @@ class Wanted:
     remote: bool = False
 
 
-def explore(sides: Sequence[Side], wanted: Wanted, on_status: OnStatus) -> Exploration:
-    """Start the sides, ask for their routes, and stop them.
+def explore(targets: Sequence[TargetDraft], wanted: Wanted, on_status: OnStatus) -> Exploration:
+    """Start the targets, request their routes, and stop them.
 
     Raises InitError, PreflightError where one does not start or no route works.
     """
-    if not wanted.routes and len(sides) < len(NAMES):
+    if not wanted.routes and len(targets) < len(NAMES):
         raise InitError("--locustfile needs two apps: BEFORE AFTER")
-    started = sides[:1] if sides[0].prefix else sides
+    started = targets[:1] if targets[0].prefix else targets
     plan = Plan.model_validate(
         {
             "name": "init",
-            "targets": [side.target() for side in started],
+            "targets": [target.validated() for target in started],
             "scenarios": [{"name": "init", "closed": [1], "requests": [{"path": "/"}]}],
         }
     )
@@ -103,31 +103,28 @@ def explore(sides: Sequence[Side], wanted: Wanted, on_status: OnStatus) -> Explo
             raise InitError(why)
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
-        on_status(f"starting {', '.join(side.name for side in started)}")
-        found = rig.start_all(plan.targets)
-        for server in found:
-            if isinstance(server, Server):
-                stack.callback(server.stop, at_once=True)
+        on_status(f"starting {', '.join(target.name for target in started)}")
+        found = stack.enter_context(rig.running(plan.targets))
         servers = [_started(*each) for each in zip(started, found, strict=True)]
         if not wanted.routes:  # those of a locustfile
-            return Exploration(sides, rig.start_s)
-        return _explored(sides, servers, wanted, on_status, rig.start_s)
+            return Exploration(targets, rig.start_s)
+        return _explored(targets, servers, wanted, on_status, rig.start_s)
 
 
-def _started(side: Side, server: Server | ServerFailedError) -> Server:
+def _started(target: TargetDraft, server: Server | ServerFailedError) -> Server:
     if isinstance(server, Server):
         return server
     if server.app_not_found:
         raise InitError(
-            f"'{side.table.get('app')}' in {side.table.get('cwd')}: {server};"
+            f"'{target.table.get('app')}' in {target.table.get('cwd')}: {server};"
             " --before-dir and --after-dir name the folders of the apps"
         )
-    more = "" if "url" in side.table else f"\nIf it needs more: {NEEDS_MORE}."
+    more = "" if "url" in target.table else f"\nIf it needs more: {NEEDS_MORE}."
     raise PreflightError(f"{server}{more}")
 
 
 def _explored(
-    sides: Sequence[Side],
+    targets: Sequence[TargetDraft],
     servers: Sequence[Server],
     wanted: Wanted,
     on_status: OnStatus,
@@ -138,23 +135,23 @@ def _explored(
     documents = [document for ask in asks if (document := _document(ask, wanted.openapi))]
     if wanted.openapi and len(documents) < len(servers):
         raise InitError(f"--openapi {wanted.openapi}: there is no OpenAPI document at this path")
-    if len(sides) == 1:
-        sides = _variants(sides[0], documents)
-    targets = {
-        side.name: _with_prefix(asks[min(number, len(asks) - 1)], side.prefix)
-        for number, side in enumerate(sides)
+    if len(targets) == 1:
+        targets = _variants(targets[0], documents)
+    by_name = {
+        target.name: _with_prefix(asks[min(number, len(asks) - 1)], target.prefix)
+        for number, target in enumerate(targets)
     }
-    routes, one_sided = _routes(sides, wanted, documents, asks)
-    found = try_routes(routes[:MOST_TRIED], targets, lambda label: on_status(f"trying {label}"))
+    routes, one_sided = _routes(targets, wanted, documents, asks)
+    found = try_routes(routes[:MAX_TRIED], by_name, lambda label: on_status(f"trying {label}"))
     left_out = [
         *found.left_out,
-        *(LeftOut(label, "only one side has it") for label in one_sided),
-        *(LeftOut(route.label, "not tried, there are many") for route in routes[MOST_TRIED:]),
+        *(LeftOut(label, "only one target has it") for label in one_sided),
+        *(LeftOut(route.label, "not tried, there are many") for route in routes[MAX_TRIED:]),
     ]
     if not found.working:
-        raise PreflightError(_nothing_works(left_out, sides, servers))
+        raise PreflightError(_nothing_works(left_out, targets, servers))
     return Exploration(
-        sides,
+        targets,
         start_s,
         found.working,
         left_out,
@@ -163,7 +160,7 @@ def _explored(
     )
 
 
-def _variants(side: Side, documents: Sequence[Document]) -> list[Side]:
+def _variants(target: TargetDraft, documents: Sequence[Document]) -> list[TargetDraft]:
     """Return the two variants in one app. Raises InitError if none are found."""
     words = find_words(get_routes(documents[0])) if documents else None
     if not words:
@@ -171,14 +168,17 @@ def _variants(side: Side, documents: Sequence[Document]) -> list[Side]:
             "one app is given, and its OpenAPI has no paths that differ in 'sync' and 'async'"
             " only: give AFTER, or the two parts of its paths (--prefix v1 --prefix v2)"
         )
-    return variants(side, words)
+    return variants(target, words)
 
 
 def _routes(
-    sides: Sequence[Side], wanted: Wanted, documents: Sequence[Document], asks: Sequence[Ask]
+    targets: Sequence[TargetDraft],
+    wanted: Wanted,
+    documents: Sequence[Document],
+    asks: Sequence[Ask],
 ) -> tuple[list[Route], list[str]]:
-    """Return the routes to try, and the labels of those that only one side has."""
-    words = [side.prefix for side in sides if side.prefix]
+    """Return the routes to try, and the labels of those that only one target has."""
+    words = [target.prefix for target in targets if target.prefix]
     if wanted.paths:
         return [Route(put_prefix(path, words[0]) if words else path) for path in wanted.paths], []
     if not documents:
@@ -192,7 +192,7 @@ def _routes(
         return shared, []
     raise InitError(
         f"no GET route of the app exists with both '{words[0]}' and '{words[1]}' in its path; it"
-        f" has {', '.join(route.path for route in routes[:MOST_SAID])}"
+        f" has {', '.join(route.path for route in routes[:MAX_SHOWN])}"
     )
 
 
@@ -204,18 +204,15 @@ def _document(ask: Ask, path: str) -> Document | None:
 
 
 def _asker(server: Server) -> Ask:
-    address = urlsplit(server.url)
-    host, port = address.hostname or "", address.port or 80
-
     def ask(path: str) -> Answer:
         try:
             request = Request(path=path)
         except ValidationError as error:
-            return Answer(0, problem=error.errors()[0]["msg"].removeprefix("Value error, "))
-        payload = render(request, address.netloc, random.Random(1)).whole
+            return Answer(0, problem=error_text(error.errors()[0]))
+        payload = render(request, f"{server.host}:{server.port}", random.Random(1)).whole
         began_s = time.monotonic()
         try:
-            response = exchange(payload, host, port, TRY_S)
+            response = exchange(payload, server.address, server.port, TRY_S)
         except ExchangeError as error:
             return Answer(0, problem=str(error))
         return Answer(response.status, response.body, time.monotonic() - began_s)
@@ -228,20 +225,20 @@ def _with_prefix(ask: Ask, prefix: str) -> Ask:
 
 
 def _nothing_works(
-    left_out: Sequence[LeftOut], sides: Sequence[Side], servers: Sequence[Server]
+    left_out: Sequence[LeftOut], targets: Sequence[TargetDraft], servers: Sequence[Server]
 ) -> str:
     lines = [
-        "no route answers with a status of 2xx from both sides; name paths with --path:",
-        *(f"  {each.label}: {each.why}" for each in left_out[:MOST_SAID]),
+        "no route is answered with 2xx by both targets; name paths with --path:",
+        *(f"  {each.label}: {each.why}" for each in left_out[:MAX_SHOWN]),
     ]
-    outputs = list(_last_outputs(sides, servers))
+    outputs = list(_last_outputs(targets, servers))
     if any(WSGI_CALLED_AS_ASGI in output for output in outputs):
         outputs.append("A WSGI app is served with --before-server or --after-server gunicorn.")
     return "\n".join([*lines, *outputs])
 
 
-def _last_outputs(sides: Sequence[Side], servers: Sequence[Server]) -> Iterator[str]:
-    for side, server in zip(sides, servers, strict=False):
-        if "url" not in side.table:
+def _last_outputs(targets: Sequence[TargetDraft], servers: Sequence[Server]) -> Iterator[str]:
+    for target, server in zip(targets, servers, strict=False):
+        if "url" not in target.table:
             server.drained(LOG_S)
-            yield f"Last output of '{side.name}': {server.child.last_output()}"
+            yield f"Last output of '{target.name}': {server.child.last_output()}"

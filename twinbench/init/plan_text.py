@@ -1,19 +1,19 @@
 """Text of a first plan: what is measured, for how long, and what was left out and why."""
 
-import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from twinbench.init.openapi import PREFIX
 from twinbench.init.routes import Capture, LeftOut, WorkingRoute
-from twinbench.init.sides import Side
+from twinbench.init.targets import TargetDraft
 from twinbench.plan import Plan
 from twinbench.plan.duration import estimated_s
+from twinbench.text import toml
 
 BLOCKS = 6  # one more than the fewest with intervals that show something
 # One user: the response time at rest; 8 and 32: a busy server; 128: more than AnyIO's 40 threads,
@@ -21,15 +21,14 @@ BLOCKS = 6  # one more than the fewest with intervals that show something
 LOADS = (1, 8, 32, 128)
 # The longest is as by default; a shorter one still holds hundreds of responses of a usual route.
 WINDOWS_S = (3.0, 2.0, 1.5, 1.0)
-MOST_SCENARIOS = 6
-LONGEST_S = 600.0  # of a run that a user waits for
+MAX_SCENARIOS = 6
+MAX_RUN_S = 600.0  # of a run that a user waits for
 # As the preflight asks for: a response takes less than half of collapse_s; and as much again, since
 # the same response was measured once.
 COLLAPSE_S, RESPONSES_IN_COLLAPSE = 2.0, 4
 RESPONSES_IN_WINDOW = 5  # of one user; fewer give no throughput
-MOST_LISTED = 12  # left-out routes in a comment
+MAX_LISTED = 12  # left-out routes in a comment
 MAX_TITLE = 60
-BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +51,13 @@ class ScenarioDraft:
 
 @dataclass(frozen=True, slots=True)
 class PlanDraft:
-    """All that the text of a plan says; `spare`: working routes beyond the scenarios."""
+    """All that the text of a plan says; `unused`: working routes beyond the scenarios."""
 
     name: str
-    sides: Sequence[Side]
+    targets: Sequence[TargetDraft]
     scenarios: Sequence[ScenarioDraft]
     measure_s: float = WINDOWS_S[0]
-    spare: Sequence[str] = ()
+    unused: Sequence[str] = ()
     left_out: Sequence[LeftOut] = ()
     writing: Sequence[str] = ()
     token_path: str = ""
@@ -86,7 +85,7 @@ class PlanDraft:
                 "blocks": BLOCKS,
                 "fresh_servers": "block" if self.only_reads else "scenario",
                 # What the targets are does not count.
-                "targets": [{"name": side.name, "command": ["-"]} for side in self.sides],
+                "targets": [{"name": target.name, "command": ["-"]} for target in self.targets],
                 "scenarios": [
                     {
                         "name": scenario.name,
@@ -127,19 +126,19 @@ def scenario_name(text: str) -> str:
     return words[-40:].strip("_") or "root"
 
 
-def fitted(draft: PlanDraft, start_s: float) -> PlanDraft:
-    """Return `draft` with as many scenarios, then as long windows, as fit into LONGEST_S."""
-    for count in range(min(MOST_SCENARIOS, len(draft.scenarios)), 0, -1):
+def shortened(draft: PlanDraft, start_s: float) -> PlanDraft:
+    """Return `draft` with as many scenarios, then as long windows, as fit into MAX_RUN_S."""
+    for count in range(min(MAX_SCENARIOS, len(draft.scenarios)), 0, -1):
         for measure_s in WINDOWS_S:
             fitting = _changed(draft, count, measure_s)
-            if fitting.takes_s(start_s) <= LONGEST_S:
+            if fitting.takes_s(start_s) <= MAX_RUN_S:
                 return fitting
     return _changed(draft, 1, WINDOWS_S[-1])
 
 
 def _changed(draft: PlanDraft, count: int, measure_s: float) -> PlanDraft:
-    spare = [scenario.title for scenario in draft.scenarios[count:]]
-    return replace(draft, scenarios=draft.scenarios[:count], measure_s=measure_s, spare=spare)
+    unused = [scenario.title for scenario in draft.scenarios[count:]]
+    return replace(draft, scenarios=draft.scenarios[:count], measure_s=measure_s, unused=unused)
 
 
 def plan_text(draft: PlanDraft, file: Path, takes: str) -> str:
@@ -147,7 +146,7 @@ def plan_text(draft: PlanDraft, file: Path, takes: str) -> str:
     folder = file.absolute().parent
     lines = [
         *_head(draft, takes),
-        *(line for side in draft.sides for line in _target(draft, side, folder)),
+        *(line for target in draft.targets for line in _target(draft, target, folder)),
         *(line for scenario in draft.scenarios for line in _scenario(draft, scenario, folder)),
         *_left_out(draft),
         "",
@@ -174,18 +173,18 @@ def _head(draft: PlanDraft, takes: str) -> Iterator[str]:
         yield f"collapse_s = {draft.collapse_s:g}  # a slow response is no collapse"
 
 
-def _target(draft: PlanDraft, side: Side, folder: Path) -> Iterator[str]:
-    yield from ("", "[[targets]]  # the baseline" if side is draft.sides[0] else "[[targets]]")
-    yield f"name = {toml(side.name)}"
-    for key, value in side.table.items():
+def _target(draft: PlanDraft, target: TargetDraft, folder: Path) -> Iterator[str]:
+    yield from ("", "[[targets]]  # the baseline" if target is draft.targets[0] else "[[targets]]")
+    yield f"name = {toml(target.name)}"
+    for key, value in target.table.items():
         shown = os.path.relpath(value, folder) if isinstance(value, Path) else value
-        is_imported = key == "cwd" and "app" in side.table
+        is_imported = key == "cwd" and "app" in target.table
         note = "  # imported from there, and run there" if is_imported else ""
         yield f"{key} = {toml(shown)}{note}"
-    if "env" not in side.table and "url" not in side.table:
+    if "env" not in target.table and "url" not in target.table:
         yield '# env = { DATABASE_URL = "sqlite:///{scratch}/app.db" }  # fresh at every start'
-    if side.prefix:
-        yield f"vars = {toml({'prefix': side.prefix})}  # replaces {PREFIX} below"
+    if target.prefix:
+        yield f"vars = {toml({'prefix': target.prefix})}  # replaces {PREFIX} below"
 
 
 def _scenario(draft: PlanDraft, scenario: ScenarioDraft, folder: Path) -> Iterator[str]:
@@ -213,7 +212,7 @@ def _setup(captures: Sequence[Capture]) -> list[dict[str, Any]]:
 def _left_out(draft: PlanDraft) -> Iterator[str]:
     login = [each.label for each in draft.left_out if each.kind == "login"]
     other = [f"{each.label}: {each.why}" for each in draft.left_out if each.kind == "other"]
-    yield from _listed("These answer as well; a scenario each, as above:", draft.spare)
+    yield from _listed("These respond as well; a scenario each, as above:", draft.unused)
     yield from _listed("Left out:", other)
     yield from _listed("Not tried, since they may change data:", draft.writing)
     yield from _listed("These need a login:", login)
@@ -224,9 +223,9 @@ def _left_out(draft: PlanDraft) -> Iterator[str]:
 def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
     if items:
         yield from ("", f"# {title}")
-        yield from (f"#   {comment(item)}" for item in items[:MOST_LISTED])
-        if len(items) > MOST_LISTED:
-            yield f"#   and {len(items) - MOST_LISTED} more"
+        yield from (f"#   {comment(item)}" for item in items[:MAX_LISTED])
+        if len(items) > MAX_LISTED:
+            yield f"#   and {len(items) - MAX_LISTED} more"
 
 
 def _login_example(label: str, token_path: str) -> Iterator[str]:
@@ -251,18 +250,3 @@ def _login_example(label: str, token_path: str) -> Iterator[str]:
 def comment(text: str) -> str:
     """Return `text` so that it stays in its line of a comment."""
     return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def toml(value: object) -> str:
-    """Return `value` as TOML: text, numbers, lists and inline tables."""
-    if isinstance(value, Mapping):
-        pairs = (f"{_key(str(key))} = {toml(item)}" for key, item in value.items())
-        return f"{{ {', '.join(pairs)} }}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(toml, value))}]"
-    # JSON escapes text as TOML does, but for DEL.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(key: str) -> str:
-    return key if BARE_KEY.fullmatch(key) else toml(key)

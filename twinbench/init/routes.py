@@ -128,7 +128,7 @@ class _Trial:
                 return LeftOut(route.label, f"needs the {parameter.place} {parameter.name}")
         left_out = LeftOut(route.label, _without_value(route))
         for values in itertools.islice(self._attempts(route), MAX_ATTEMPTS):
-            paths = [_filled(route, values, number) for number in range(len(self._targets))]
+            paths = [_path_of(route, values, number) for number in range(len(self._targets))]
             answers = self._ask(paths)
             statuses = {answer.status for answer in answers.values()}
             if len(statuses) == 1 and statuses <= set(OK_STATUSES):
@@ -156,7 +156,7 @@ class _Trial:
             for name, value in values.items()
             if value.source and len(set(value.texts)) > 1
         )
-        path = paths[0] if not captures else _filled(route, values, None)
+        path = paths[0] if not captures else _path_of(route, values, None)
         if not captures:
             bodies = tuple(_json(answer.body) for answer in answers)
             self._lists[_list_key(route.path)] = path, bodies
@@ -205,7 +205,7 @@ def _first_value(body: Any, key: str) -> tuple[str, str] | None:
     return None
 
 
-def _filled(route: Route, values: Values, target: int | None) -> str:
+def _path_of(route: Route, values: Values, target: int | None) -> str:
     """Return the path with its values for a target; None: as a plan holds it, with captures."""
     query, path = {}, quote(route.path, safe=IN_PATH, errors="replace")
     for parameter in route.parameters:

@@ -7,7 +7,7 @@ next one.
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,7 +47,7 @@ class Rig:
         self._serving: tuple[Plan, int, str] | None = None
         # Why a server was ended since its block or scenario began, by target.
         self._ended: dict[str, str] = {}
-        # Why servers that run already do not respond any more, by target: nobody starts them again.
+        # Why servers that run already do not respond any more, by target: none is started again.
         self._gone: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -75,6 +75,18 @@ class Rig:
             raise server
         return server
 
+    @contextlib.contextmanager
+    def running(
+        self, targets: Sequence[Target], *, observe: bool = False
+    ) -> Iterator[list[Server | ServerFailedError]]:
+        """Start a server of each target, as `start_all` does, and stop all at the end."""
+        found = self.start_all(targets, observe=observe)
+        with contextlib.ExitStack() as stack:
+            for server in found:
+                if isinstance(server, Server):
+                    stack.callback(server.stop, at_once=True)
+            yield found
+
     def start_all(
         self, targets: Sequence[Target], *, observe: bool = False
     ) -> list[Server | ServerFailedError]:
@@ -94,9 +106,9 @@ class Rig:
                 spare = self.cores.generator[: len(cores)]
                 elsewhere = number % 2 and len(spare) == len(cores)
                 on = spare if elsewhere else cores
-                filled = self.services.filled(target)
+                filled = self.services.with_addresses(target)
                 servers.append(
-                    RunningServer(filled, patient=self._serving is not None)
+                    RunningServer(filled, retry=self._serving is not None)
                     if target.url
                     else Server(filled, cores=on, env=env, observe=observe)
                 )
@@ -233,7 +245,7 @@ class Rig:
 
     def _send_setup(self, cell: Cell, plan: Plan, server: Server) -> Values:
         scenario, seed = plan.scenario(cell.scenario), plan.seed + cell.block
-        filled = scenario.filled(server.target.vars)
+        filled = scenario.with_vars(server.target.vars)
         return send_setup(filled, server.host, server.port, plan.ready_s, seed, server.address)
 
     def _end_server(self, target: str, why: str) -> None:

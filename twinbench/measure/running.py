@@ -1,4 +1,4 @@
-"""Server that runs already: where it is, whether it responds, and nothing of its life."""
+"""Server that runs already: its address, whether it responds, its process."""
 
 import functools
 import ipaddress
@@ -22,11 +22,11 @@ ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 class RunningServer(Server):
     """Server at the URL of a target, with the interface of a server that is started.
 
-    `patient`: connections that it refuses are tried again, since it may be restarted.
+    `retry`: connections that it refuses are tried again, since it may be restarted.
     """
 
-    def __init__(self, target: Target, *, patient: bool) -> None:
-        self.target, self._patient = target, patient
+    def __init__(self, target: Target, *, retry: bool) -> None:
+        self.target, self._retry = target, retry
         self.cores = ()  # nothing pins it
         self.remarks = []
         self.telemetry = None
@@ -55,7 +55,7 @@ class RunningServer(Server):
         """Raise ServerFailedError if its process, as far as it is known, has ended."""
         if not self._runs():
             raise ServerFailedError(f"its process {self.target.pid} has ended")
-        if not self._patient:
+        if not self._retry:
             self._check_accepts()
 
     def move_to(self, cores: Sequence[int]) -> None:

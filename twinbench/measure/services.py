@@ -42,7 +42,7 @@ class Services:
                 return f"service '{process.target.name}' died: {error}"
         return ""
 
-    def filled(self, target: Target) -> Target:
+    def with_addresses(self, target: Target) -> Target:
         """Return `target` with the addresses of the services, which run."""
 
         def fill(text: str) -> str:
@@ -85,7 +85,7 @@ class Services:
                 f"service '{service.name}' could not be started: another process listens on its"
                 f" port, {service.fixed_port}; end that one"
             )
-        process = _ServiceProcess(service, self.filled(service.as_target()), self._cores)
+        process = _ServiceProcess(service, self.with_addresses(service.as_target()), self._cores)
         ready_or_stopped(process, self._ready_s)
         return process
 

@@ -234,7 +234,7 @@ def _job_target(cell: CellInTurns, scenario: Scenario, values: Values) -> JobTar
     return JobTarget(
         host=server.url,
         address=server.address,
-        requests=scenario.filled(server.target.vars).requests,
+        requests=scenario.with_vars(server.target.vars).requests,
         captures=dict(values.server),
         users=_used(scenario, own),
         preconnect=server.max_connections,

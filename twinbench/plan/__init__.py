@@ -1,7 +1,14 @@
 """Plans: models, reading with good errors, rendering of requests."""
 
 from twinbench.plan.feed import rows_of, rows_of_users
-from twinbench.plan.fields import ASPECTS, MAX_RATE, MAX_USERS, REQUEST_ASPECTS, Aspect
+from twinbench.plan.fields import (
+    ASPECTS,
+    MAX_RATE,
+    MAX_USERS,
+    REQUEST_ASPECTS,
+    Aspect,
+    differences_text,
+)
 from twinbench.plan.loads import (
     AddedBlock,
     Cell,
@@ -50,6 +57,7 @@ __all__ = [
     "Target",
     "Wishes",
     "cells",
+    "differences_text",
     "loads_of",
     "measured_together",
     "prepared_for",

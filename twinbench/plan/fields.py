@@ -36,7 +36,7 @@ CONTROL_FREE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
 def differences_text(expected: str | Mapping[Aspect, str] | None) -> str:
-    """Return expected differences as text; empty if none are declared."""
+    """Return the `expected_differences` of a target or scenario as text; empty if it has none."""
     if isinstance(expected, Mapping):
         return "; ".join(f"{aspect}: {why}" for aspect, why in expected.items())
     return expected or ""

@@ -27,7 +27,6 @@ from twinbench.plan.fields import (
     WarmUp,
     Windows,
     check_unique,
-    differences_text,
 )
 from twinbench.plan.names import check_names
 from twinbench.plan.requests import Request, SetupRequest, Strict, SystemPath
@@ -117,11 +116,6 @@ class Scenario(Strict):
                 )
         return value
 
-    @property
-    def expected_differences_text(self) -> str:
-        """`expected_differences` as text; empty if none are declared."""
-        return differences_text(self.expected_differences)
-
     @model_validator(mode="after")
     def _has_one_source_of_requests(self) -> Self:
         if not self.locustfile:
@@ -182,14 +176,14 @@ class Scenario(Strict):
         """Number of requests that are sent in a fixed order."""
         return len(self.requests) if self.sequence else 1
 
-    def filled(self, values: Mapping[str, str]) -> Self:
+    def with_vars(self, values: Mapping[str, str]) -> Self:
         """Return it with the vars of a target filled in."""
         if not values:
             return self
         return self.model_copy(
             update={
-                "setup": [request.filled(values) for request in self.setup],
-                "requests": [request.filled(values) for request in self.requests],
+                "setup": [request.with_vars(values) for request in self.setup],
+                "requests": [request.with_vars(values) for request in self.requests],
             }
         )
 

@@ -98,7 +98,7 @@ def _check_owner(name: str, owner: Owner, request: BaseRequest) -> None:
 def _check_vars(target: "Target", requests: Sequence[BaseRequest]) -> None:
     for request in requests:
         try:
-            request.filled(target.vars)
+            request.with_vars(target.vars)
         except ValueError as error:
             where = f"'{request.label}' with the vars of target '{target.name}'"
             raise ValueError(f"{where}: {error}") from None

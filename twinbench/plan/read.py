@@ -10,17 +10,18 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from os.path import isdir, isfile  # pathlib raises OSError for a name that is too long
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from twinbench.models import error_text
 from twinbench.paths import NEEDS_CHECKOUT, SCENARIOS
 from twinbench.plan.feed import read_feed
 from twinbench.plan.models import Plan, Scenario
 from twinbench.plan.prepared import check_prepared
 from twinbench.plan.requests import Request, SetupRequest
-from twinbench.plan.targets import Service, Target
+from twinbench.plan.targets import Service, Started, Target
 from twinbench.text import UserError, did_you_mean, one_line
 
 MAX_BYTES = 1 << 18  # fifty times our longest plan; to read and check it takes a second or two
@@ -35,7 +36,7 @@ KEY = r"""(?:[\w-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
 LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{KEY}[ \t]*\.[ \t]*){{{MAX_LEVELS}}}", re.MULTILINE)
 TOO_DEEP = f"nested more than {MAX_LEVELS} levels deep"
 TOO_BIG = "a number has thousands of digits"
-Started = TypeVar("Started", Target, Service)
+T = TypeVar("T", bound=Started)
 
 
 class PlanError(UserError):
@@ -128,7 +129,7 @@ def _with_absolute_paths(plan: Plan, path: Path) -> Plan:
     return plan.model_copy(update={"targets": targets, "services": services})
 
 
-def _absolute(of: Started, path: Path, where: str) -> Started:
+def _absolute(of: T, path: Path, where: str) -> T:
     """Return a target or service with absolute paths. Raises PlanError if one does not exist."""
     update = {}
     for key, kind, exists in (("cwd", "folder", isdir), ("python", "file", isfile)):
@@ -155,11 +156,9 @@ def _with_feed(scenario: dict[str, Any], path: Path, where: str) -> dict[str, An
             near = did_you_mean(key, FEED_KEYS)
             raise _error(path, where, f"unknown key '{one_line(key, MAX_SHOWN)}'{near}")
     name = feed.get("file")
-    if not isinstance(name, str) or "\0" in name:
+    if not _is_file_name(name):
         return scenario | {"feed": feed}
-    file = (path.parent / name).absolute()
-    if not isfile(file):  # noqa: PTH113
-        raise _error(path, where, f"there is no file {name}")
+    file = _existing(name, path, where)
     try:
         content = read_feed(file)
     except OSError as error:
@@ -175,10 +174,8 @@ def _with_absolute_files(scenario: dict[str, Any], path: Path, where: str) -> di
     What is not of the right type is left for the models to refuse.
     """
     found = dict(scenario)
-    if isinstance(name := scenario.get("locustfile"), str) and "\0" not in name:
-        found["locustfile"] = file = (path.parent / name).absolute()
-        if not isfile(file):  # noqa: PTH113
-            raise _error(path, f"{where}locustfile", f"there is no file {name}")
+    if _is_file_name(name := scenario.get("locustfile")):
+        found["locustfile"] = _existing(name, path, f"{where}locustfile")
     for key in ("setup", "requests"):
         if isinstance(requests := scenario.get(key), list):
             found[key] = [
@@ -193,14 +190,24 @@ def _with_absolute_upload(request: Any, path: Path, where: str) -> Any:
         return request
     files = dict(request["upload"])
     for field, name in request["upload"].items():
-        if isinstance(name, str) and "\0" not in name:
-            file = files[field] = (path.parent / name).absolute()
-            if not isfile(file):  # noqa: PTH113
-                raise _error(path, f"{where}.{_shown(field)}", f"there is no file {name}")
+        if _is_file_name(name):
+            key = f"{where}.{_shown(field)}"
+            file = files[field] = _existing(name, path, key)
             if file.stat().st_size > MAX_UPLOAD_BYTES:
-                limit = f"{name} is above {MAX_UPLOAD_BYTES >> 20} MiB"
-                raise _error(path, f"{where}.{_shown(field)}", limit)
+                raise _error(path, key, f"{name} is above {MAX_UPLOAD_BYTES >> 20} MiB")
     return request | {"upload": files}
+
+
+def _is_file_name(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _existing(name: str, path: Path, where: str) -> Path:
+    """Return the file `name`, relative to the file `path`. Raises PlanError if there is none."""
+    file = (path.parent / name).absolute()
+    if not isfile(file):  # noqa: PTH113
+        raise _error(path, where, f"there is no file {name}")
+    return file
 
 
 def _read_toml(path: Path, what: str) -> dict[str, Any]:
@@ -269,7 +276,7 @@ def _explained(error: ErrorDetails) -> tuple[str, str]:
         return _dotted(loc[:-1]), f"unknown key '{one_line(key, MAX_SHOWN)}'{near}"
     if kind == "missing":
         return _dotted(loc[:-1]), f"'{loc[-1]}' is missing"
-    what, given = error["msg"].removeprefix("Value error, "), error["input"]
+    what, given = error_text(error), error["input"]
     if kind == "int_type" and isinstance(given, float):
         what += ", written without point and exponent"
     # A float is not shown: 1e9 would be 1000000000.0, which is not what was written.

@@ -176,7 +176,7 @@ class BaseRequest(Strict):
         """Names in braces."""
         return [found["name"] for found in self._placeholders() if found["name"]]
 
-    def filled(self, values: Mapping[str, str]) -> Self:
+    def with_vars(self, values: Mapping[str, str]) -> Self:
         """Return it with the vars of a target filled in.
 
         Raises ValueError if they cannot be part of its path or of a header.

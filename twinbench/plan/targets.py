@@ -24,7 +24,6 @@ from twinbench.plan.fields import (
     Note,
     NotEmpty,
     Processes,
-    differences_text,
 )
 from twinbench.plan.requests import (
     PLACEHOLDER,
@@ -94,14 +93,38 @@ ImportString = Annotated[SystemText, AfterValidator(_import_string)]
 VariableName = Annotated[SystemText, AfterValidator(_variable_name)]
 
 
-class Target(Strict):
-    """App under test: an import string, a command that serves on `{port}`, or a running server."""
+class Started(Strict):
+    """What targets and services have in common: an app or a command, and when it is ready."""
 
     name: Name
-    title: Label = Field(default="", description="shown in reports; left out: the name")
-    note: Note = Field(default="", description="what a reader should know beside the title")
     app: ImportString | None = None
     command: Annotated[list[SystemText], NotEmpty] | None = None
+    cwd: SystemPath | None = Field(
+        default=None,
+        description="where it runs and is imported from; left out: it runs in a fresh, empty"
+        " folder, and is imported from where twinbench was started",
+    )
+    python: SystemPath | None = Field(
+        default=None, description="the interpreter of its environment"
+    )
+    env: dict[VariableName, SystemText] = Field(
+        default={}, description="{scratch} in a value: a fresh folder for every server"
+    )
+    ready: str | None = None
+    ready_status: Status = OK
+
+    @model_validator(mode="after")
+    def _status_has_a_path(self) -> Self:
+        if self.ready_status != OK and not self.ready:
+            raise ValueError("ready_status needs ready, the path that is requested")
+        return self
+
+
+class Target(Started):
+    """App under test: an import string, a command that serves on `{port}`, or a running server."""
+
+    title: Label = Field(default="", description="shown in reports; left out: the name")
+    note: Note = Field(default="", description="what a reader should know beside the title")
     url: ServerUrl | None = Field(
         default=None, description="of a server that runs already: it is neither started nor ended"
     )
@@ -118,18 +141,10 @@ class Target(Strict):
     )
     loop: SystemText | None = Field(default=None, description="the server's event loop")
     http: SystemText | None = Field(default=None, description="the server's HTTP implementation")
-    cwd: SystemPath | None = Field(
-        default=None,
-        description="where it runs and is imported from; left out: it runs in a fresh, empty"
-        " folder, and is imported from where twinbench was started",
-    )
     python: SystemPath | None = Field(
         default=None,
         description="the interpreter of its environment, whose programs are found first by command"
         " and prepare",
-    )
-    env: dict[VariableName, SystemText] = Field(
-        default={}, description="{scratch} in a value: a fresh folder for every server"
     )
     prepare: list[SystemText] = Field(
         default=[],
@@ -144,7 +159,6 @@ class Target(Strict):
         description="a path that is requested until the response has `ready_status`; left out: any"
         " response to GET / will do, of an app with one worker its start",
     )
-    ready_status: Status = OK
     workers: Processes = 1
     limit_concurrency: Connections | None = None
     backlog: Connections | None = Field(
@@ -168,8 +182,6 @@ class Target(Strict):
         given = [way for way in (self.app, self.command, self.url) if way is not None]
         if len(given) != 1:
             raise ValueError("give one of app, command and url")
-        if self.ready_status != OK and not self.ready:
-            raise ValueError("ready_status needs ready, the path that is requested")
         if self.backlog and self.app:
             raise ValueError("backlog is for a command or a url; that of an app is known")
         return self
@@ -228,42 +240,23 @@ class Target(Strict):
     def _chosen(self) -> dict[str, str | None]:
         return {"loop": self.loop, "http": self.http}
 
-    @property
-    def expected_differences_text(self) -> str:
-        """`expected_differences` as text; empty if none are declared."""
-        return differences_text(self.expected_differences)
 
-
-class Service(Strict):
+class Service(Started):
     """Helper process that runs before the targets start and until the run ends."""
 
-    name: Name
-    app: ImportString | None = None
     command: Annotated[list[SystemText], NotEmpty] | None = Field(
         default=None, description="{port}, here or in env: a free port on which it listens"
-    )
-    cwd: SystemPath | None = Field(
-        default=None, description="where it runs and is imported from; left out: as for a target"
-    )
-    python: SystemPath | None = Field(
-        default=None, description="the interpreter of its environment"
-    )
-    env: dict[VariableName, SystemText] = Field(
-        default={}, description="{scratch} in a value: a fresh folder"
     )
     ready: SystemText | None = Field(
         default=None,
         description="a path that is requested until the response has `ready_status`, or a URL for a"
         " command whose port is fixed; left out: a command must accept connections, an app start",
     )
-    ready_status: Status = OK
 
     @model_validator(mode="after")
     def _starts_in_one_way(self) -> Self:
         if (self.app is None) == (self.command is None):
             raise ValueError("give either app or command")
-        if self.ready_status != OK and not self.ready:
-            raise ValueError("ready_status needs ready, the path that is requested")
         if self.app and self.fixed_port:
             raise ValueError("an app is served at a free port: give a path as ready")
         if self.ready and not self.has_address:
@@ -296,17 +289,8 @@ class Service(Strict):
     def as_target(self) -> Target:
         """Return a target that is started in the same way."""
         found = READY.fullmatch(self.ready) if self.ready else None
-        return Target(
-            name=self.name,
-            app=self.app,
-            command=self.command,
-            cwd=self.cwd,
-            python=self.python,
-            env=self.env,
-            ready=(found[2] or "/") if found else None,
-            ready_status=self.ready_status,
-            telemetry=False,
-        )
+        path = (found[2] or "/") if found else None
+        return Target.model_validate({**dict(self), "ready": path, "telemetry": False})
 
 
 def _port(ready: str | None) -> int:
@@ -314,7 +298,7 @@ def _port(ready: str | None) -> int:
     return int(found[1]) if found and found[1] and found[1].isdigit() else 0
 
 
-def check_addresses(of: Target | Service, who: str, before: Sequence[Service]) -> None:
+def check_addresses(of: Started, who: str, before: Sequence[Service]) -> None:
     """Refuse an address in `of` that no service has which is started before it."""
     prepare = of.prepare if isinstance(of, Target) else ()
     known = [

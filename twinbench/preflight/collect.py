@@ -109,11 +109,7 @@ def collect(
     """
     targets = [plan.target(name) for name in names]
     wheres = [f"{plan_file}: targets[{plan.targets.index(target)}]" for target in targets]
-    started = rig.start_all(targets, observe=True)
-    with contextlib.ExitStack() as stack:
-        for server in started:
-            if isinstance(server, Server):
-                stack.callback(server.stop, at_once=True)
+    with rig.running(targets, observe=True) as started:
         found = [
             _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig)
             if isinstance(server, Server)
@@ -261,7 +257,7 @@ class _Collector:
 
     def _payload(self, request: BaseRequest, values: Captures) -> bytes:
         # Without the port of this server, which an app may write into its links.
-        request = request.filled(self._server.target.vars)
+        request = request.with_vars(self._server.target.vars)
         return render(request, self._server.host, self._rng, values).whole
 
     def _send(self, sending: _Sending, repeat: str = "") -> Response | None:

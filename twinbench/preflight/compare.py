@@ -72,15 +72,13 @@ def compare(
 
     Both are started again only if something differs, until there were `starts`.
     """
-    if _server_of(one) != _server_of(other):
-        one, other = _without_server_headers(one), _without_server_headers(other)
-        restart = _restart_without_server_headers(restart)
+    of_server = SERVER_HEADERS if _server_of(one) != _server_of(other) else ()
     unequal_bytes = {key.where for key in _unequal(one, other) if key.aspect == "bytes"}
 
     def start(name: str, number: int) -> Observation:
-        return _without_headers_of(unequal_bytes, restart(name, number))
+        return _with_compared_headers(restart(name, number), of_server, unequal_bytes)
 
-    one, other = (_without_headers_of(unequal_bytes, each) for each in (one, other))
+    one, other = (_with_compared_headers(each, of_server, unequal_bytes) for each in (one, other))
     of_target = {each.aspect for each in declared if not each.scenario}
     missing = {a: why for a, why in _not_comparable(one, other).items() if a not in of_target}
     skipped = {(each.aspect, each.scenario) for each in declared}
@@ -113,19 +111,21 @@ def _server_of(observation: Observation) -> str:
     return next((line.removeprefix(SERVER) for line in lines if line.startswith(SERVER)), "")
 
 
-def _without_server_headers(observation: Observation) -> Observation:
-    """Return an observation without the headers that a server adds to the app's."""
-    facts = {
-        key: "\n".join(line for line in text.splitlines() if not line.startswith(SERVER_HEADERS))
-        if key.aspect == "headers"
-        else text
-        for key, text in observation.facts.items()
-    }
-    return replace(observation, facts=facts)
+def _with_compared_headers(
+    observation: Observation, left_out: tuple[str, ...], unequal_bytes: set[str]
+) -> Observation:
+    """Return an observation without the headers that begin with one of `left_out`.
 
-
-def _restart_without_server_headers(restart: Restart) -> Restart:
-    return lambda name, start: _without_server_headers(restart(name, start))
+    Nor what headers say of the bytes where those are unequal: that there is such a header counts.
+    """
+    changed = {}
+    for key, text in observation.facts.items():
+        if key.aspect == "headers":
+            lines = [line for line in text.split("\n") if not line.startswith(left_out)]
+            if key.where in unequal_bytes:
+                lines = [*map(_without_value, lines)]
+            changed[key] = "\n".join(lines)
+    return replace(observation, facts={**observation.facts, **changed})
 
 
 def _not_comparable(one: Observation, other: Observation) -> dict[Aspect, str]:
@@ -199,19 +199,6 @@ def _unequal(one: Observation, other: Observation) -> list[Key]:
     if one.problems or other.problems:
         keys = {key: None for key in keys if key in one.facts and key in other.facts}
     return [key for key in keys if one.facts.get(key) != other.facts.get(key)]
-
-
-def _without_headers_of(places: set[str], observation: Observation) -> Observation:
-    """Return `observation` without what headers say of the bytes at `places`.
-
-    That follows from the bytes; that there is such a header does not.
-    """
-    changed = {
-        key: "\n".join(map(_without_value, text.split("\n")))
-        for key, text in observation.facts.items()
-        if key.aspect == "headers" and key.where in places
-    }
-    return replace(observation, facts={**observation.facts, **changed})
 
 
 def _without_value(header: str) -> str:

@@ -1,12 +1,11 @@
 """Findings of a preflight that refuses a plan, as text: problems, differences, what to declare."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from twinbench.plan import Aspect, Plan, Scenario, Target
-from twinbench.text import count
+from twinbench.plan import Aspect, Plan, Scenario, Target, differences_text
+from twinbench.text import count, toml
 
 # What matters most to whoever measures: another outcome, another result, more work, the rest.
 WORST_FIRST: tuple[Aspect, ...] = (
@@ -69,7 +68,7 @@ class Difference:
 
     @property
     def kind(self) -> tuple[str, str, Aspect, tuple[str, ...]]:
-        """What is the same of differences that are told together: the changed lines.
+        """Key of differences that are reported together: the changed lines.
 
         Numbers in values differ from request to request.
         """
@@ -146,7 +145,7 @@ def unwritten_reasons(plan: Plan) -> list[str]:
     return [
         UNWRITTEN_REMARK.format(where)
         for where, each in owners.items()
-        if UNWRITTEN in each.expected_differences_text
+        if UNWRITTEN in differences_text(each.expected_differences)
     ]
 
 
@@ -201,12 +200,4 @@ def _declaration(table: str, owner: Target | Scenario, aspects: set[Aspect]) -> 
     yield f'# under [[{table}]] name = "{owner.name}"{instead}'
     if "status" in aspects:
         yield "# status: make it equal rather than declare it; a request that fails is other work"
-    pairs = (
-        f"{_toml(aspect, bare=aspect.isalnum())} = {_toml(why)}" for aspect, why in reasons.items()
-    )
-    yield f"expected_differences = {{ {', '.join(pairs)} }}"
-
-
-def _toml(text: str, *, bare: bool = False) -> str:
-    # As in JSON, but for DEL.
-    return text if bare else json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    yield f"expected_differences = {toml(reasons)}"

@@ -7,7 +7,7 @@ from datetime import datetime
 from twinbench.analyse.gates import MAX_ERRORS
 from twinbench.analyse.results import CellResult, Results, Timing
 from twinbench.analyse.statistics import MARGIN
-from twinbench.plan import ASPECTS, Target
+from twinbench.plan import ASPECTS, Target, differences_text
 from twinbench.report.elements import Badge, Table
 from twinbench.report.facts import error_share
 from twinbench.report.format import number
@@ -257,7 +257,7 @@ def targets_table(results: Results) -> Table:
             _server(target, results.version(target.server_name, target.name)),
             _settings(target) or ("" if target.url else "defaults"),
             "" if target.url else str(target.workers),
-            target.expected_differences_text,
+            differences_text(target.expected_differences),
         )
         for target in results.plan.targets
     )

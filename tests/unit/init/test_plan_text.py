@@ -11,17 +11,16 @@ from twinbench.init.openapi import Route
 from twinbench.init.plan_text import (
     BLOCKS,
     LOADS,
-    LONGEST_S,
+    MAX_RUN_S,
     PlanDraft,
     ScenarioDraft,
-    fitted,
     plan_text,
     scenario_name,
     scenarios_of,
-    toml,
+    shortened,
 )
 from twinbench.init.routes import Capture, LeftOut, WorkingRoute
-from twinbench.init.sides import Given, sides_of
+from twinbench.init.targets import Given, targets_of
 from twinbench.plan import Scenario, read_plan
 
 START_S = 1.0
@@ -35,8 +34,12 @@ def working(path: str, slowest_s: float = 0.01, **changes: object) -> WorkingRou
 
 
 def draft(*routes: WorkingRoute, given: Given = APPS, **changes: object) -> PlanDraft:
-    values = {"name": "mine", "sides": sides_of(given), "scenarios": scenarios_of(routes)} | changes
-    return fitted(PlanDraft(**values), START_S)  # type: ignore[arg-type]
+    values = {
+        "name": "mine",
+        "targets": targets_of(given),
+        "scenarios": scenarios_of(routes),
+    } | changes
+    return shortened(PlanDraft(**values), START_S)  # type: ignore[arg-type]
 
 
 def read(folder: Path, of: PlanDraft) -> dict[str, object]:
@@ -108,7 +111,7 @@ def test_prefixes_are_variables_of_two_targets(tmp_path: Path) -> None:
 
 def test_running_servers_and_commands_are_targets(tmp_path: Path) -> None:
     commands = Given(("serve 'a b' --port {port}", "x {port}"), command=True)
-    assert sides_of(commands)[0].table["command"] == ["serve", "a b", "--port", "{port}"]
+    assert targets_of(commands)[0].table["command"] == ["serve", "a b", "--port", "{port}"]
     urls = Given(("http://127.0.0.1:8000/", "http://127.0.0.1:8001"))
     targets = read(tmp_path, draft(working("/"), given=urls))["targets"]
     assert targets == [
@@ -139,9 +142,9 @@ def test_example_of_a_login_is_a_scenario(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [1, 3, 6, 40])
 def test_plan_takes_ten_minutes_at_most(count: int) -> None:
     of = draft(*(working(f"/{number}") for number in range(count)))
-    assert of.takes_s(START_S) <= LONGEST_S
+    assert of.takes_s(START_S) <= MAX_RUN_S
     assert len(of.scenarios) == min(6, count)
-    assert len(of.spare) == count - len(of.scenarios)
+    assert len(of.unused) == count - len(of.scenarios)
 
 
 def test_slow_routes_are_fewer_and_one_is_left() -> None:
@@ -163,11 +166,3 @@ def test_every_name_is_valid(text: str) -> None:
     assert Scenario.model_validate(
         {"name": scenario_name(text), "closed": [1], "requests": [{"path": "/"}]}
     )
-
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-
-
-@given(st.dictionaries(TEXT, TEXT | st.integers(-(2**53), 2**53) | st.lists(TEXT)))
-def test_values_are_written_as_toml(table: dict[str, object]) -> None:
-    assert tomllib.loads(f"x = {toml(table)}") == {"x": table}

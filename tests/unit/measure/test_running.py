@@ -72,7 +72,7 @@ def test_a_process_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_name_is_resolved_once(names: list[str]) -> None:
     for _ in range(3):
-        server = RunningServer(target(), patient=True)
+        server = RunningServer(target(), retry=True)
         assert (server.address, server.url) == ("127.0.0.1", "http://own.test:8000")
     assert names == ["own.test"]
 
@@ -81,7 +81,7 @@ def test_a_name_is_resolved_once(names: list[str]) -> None:
 def test_telemetry_needs_a_process(known: bool) -> None:
     pid = os.getpid() if known else None
     limit = MemoryLimit(1.0, "far too little, but not for a server of others")
-    with RunningServer(target(pid=pid), patient=True).sampler(limit) as sampler:
+    with RunningServer(target(pid=pid), retry=True).sampler(limit) as sampler:
         sampler.sample()
     assert (sampler.memory_mib is not None) == known
     assert (sampler.frame().height > 0) == known

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from twinbench.plan import Plan, PlanError, Request, read_plan, rows_of
+from tests.support.plans import refusal, write_plan
+from twinbench.plan import Plan, Request, read_plan, rows_of
 
 TARGETS = """
 name = "p"
@@ -38,11 +39,11 @@ requests = [
 USERS = "username,password\nann,a b\nbob,\n"
 
 
-def write(folder: Path, plan: str, users: str | bytes = USERS) -> Path:
-    content = users if isinstance(users, bytes) else users.encode()
-    (folder / "users.csv").write_bytes(content)
-    (folder / "plan.toml").write_text(plan)
-    return folder / "plan.toml"
+@pytest.fixture(autouse=True)
+def users_file(tmp_path: Path) -> Path:
+    """CSV file beside the plan."""
+    (tmp_path / "users.csv").write_text(USERS)
+    return tmp_path / "users.csv"
 
 
 def plan_text(old: str = "", new: str = "") -> str:
@@ -51,18 +52,9 @@ def plan_text(old: str = "", new: str = "") -> str:
     return text.replace(old, new, 1) if old else text
 
 
-def refusal(folder: Path, plan: str, users: str | bytes = USERS) -> str:
-    path = write(folder, plan, users)
-    with pytest.raises(PlanError) as refused:
-        read_plan(path)
-    message = str(refused.value)
-    assert message.isprintable()
-    return message.removeprefix(f"{path}: ")
-
-
 def test_vars_are_filled_in_with_their_slashes(tmp_path: Path) -> None:
-    plan = read_plan(write(tmp_path, plan_text()))
-    sync, other = (plan.scenarios[0].filled(target.vars) for target in plan.targets)
+    plan = read_plan(write_plan(tmp_path, plan_text()))
+    sync, other = (plan.scenarios[0].with_vars(target.vars) for target in plan.targets)
     assert sync.requests[0].path == "/api/v1/cart/{version}"
     assert other.setup[1].label == "setup: POST /async/login"
     assert other.requests[1].body == {"text": ["Grüß Gott, {username}"]}
@@ -71,7 +63,7 @@ def test_vars_are_filled_in_with_their_slashes(tmp_path: Path) -> None:
 
 def test_a_request_without_vars_is_the_same_object() -> None:
     request = Request(path="/{1..5}/{token}")
-    assert request.filled({"prefix": "sync"}) is request
+    assert request.with_vars({"prefix": "sync"}) is request
 
 
 @pytest.mark.parametrize(
@@ -133,8 +125,11 @@ def test_a_header_is_one_line_with_its_vars(tmp_path: Path) -> None:
         (b"username\n" + b"a" * (1 << 24), "users.csv: above 16 MiB"),
     ],
 )
-def test_a_wrong_csv_file_is_refused(tmp_path: Path, users: str | bytes, message: str) -> None:
-    found = refusal(tmp_path, plan_text(), users)
+def test_a_wrong_csv_file_is_refused(
+    tmp_path: Path, users_file: Path, users: str | bytes, message: str
+) -> None:
+    users_file.write_bytes(users if isinstance(users, bytes) else users.encode())
+    found = refusal(tmp_path, plan_text())
     assert message in found
     assert found.startswith(("scenarios[0].feed: ", "scenario 'cart': "))
 
@@ -158,15 +153,16 @@ def test_a_wrong_feed_is_refused(tmp_path: Path, feed: str, message: str) -> Non
     assert message in refusal(tmp_path, plan_text('"users.csv"', feed))
 
 
-def test_a_feed_is_relative_to_the_plan_and_of_the_run(tmp_path: Path) -> None:
-    path = write(tmp_path, plan_text(), "\ufeffusername,n\r\nann,1\r\n\r\n bob ,\r\n")
+def test_a_feed_is_relative_to_the_plan_and_of_the_run(tmp_path: Path, users_file: Path) -> None:
+    users_file.write_bytes(b"\xef\xbb\xbfusername,n\r\nann,1\r\n\r\n bob ,\r\n")
+    path = write_plan(tmp_path, plan_text())
     plan = read_plan(path)
     feed = plan.scenarios[0].feed
     assert feed
     assert (feed.file, feed.columns, feed.rows) == (tmp_path / "users.csv", ["username", "n"], 2)
     assert rows_of(feed) == [{"username": "ann", "n": "1"}, {"username": " bob ", "n": ""}]
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
-    write(tmp_path, plan_text(), "username,n\r\nann,2\r\n")
+    users_file.write_text("username,n\nann,2\n")
     # The run keeps what it read, and a resumed run finds that its plan has changed.
     assert rows_of(feed)[0]["n"] == "1"
     assert read_plan(path) != plan
@@ -185,19 +181,25 @@ def test_a_feed_is_relative_to_the_plan_and_of_the_run(tmp_path: Path) -> None:
     ],
 )
 def test_users_have_identities(
-    tmp_path: Path, closed: Sequence[int], per_user: bool, rows: int, identities: int
+    tmp_path: Path,
+    users_file: Path,
+    closed: Sequence[int],
+    per_user: bool,
+    rows: int,
+    identities: int,
 ) -> None:
+    users_file.write_text("n\n" + "a\n" * rows)
     setup = f'[{{ path = "/login", per = "{"user" if per_user else "server"}" }}]'
     lines = [f"closed = {json.dumps(closed)}", "open = [5]", f"setup = {setup}"]
     lines += ['feed = "users.csv"'] * bool(rows) + ['requests = [{ path = "/" }]']
     text = TARGETS + '[[scenarios]]\nname = "s"\n' + "\n".join(lines)
-    plan = read_plan(write(tmp_path, text, "n\n" + "a\n" * rows))
+    plan = read_plan(write_plan(tmp_path, text))
     assert plan.scenarios[0].identities == identities
 
 
 def test_a_sequence_has_no_weights(tmp_path: Path) -> None:
     text = plan_text("feed =", "sequence = true\nfeed =")
-    assert read_plan(write(tmp_path, text)).scenarios[0].cycle == 2
+    assert read_plan(write_plan(tmp_path, text)).scenarios[0].cycle == 2
     weighted = text.replace('token}" } }', 'token}" }, weight = 2 }')
     assert "scenarios[0]: a sequence sends each request once" in refusal(tmp_path, weighted)
     text = plan_text("feed =", 'sequence = "yes"\nfeed =')

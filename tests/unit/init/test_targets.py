@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from twinbench.init.sides import Given, InitError, environment, sides_of
+from twinbench.init.targets import Given, InitError, environment, targets_of
 
 TWO = ("old:app", "new:app")
 
@@ -30,14 +30,14 @@ TWO = ("old:app", "new:app")
 )
 def test_arguments_without_a_plan_are_refused(given: Given, message: str) -> None:
     with pytest.raises(InitError, match=message.replace("{", "[{]")):
-        sides_of(given)
+        targets_of(given)
 
 
 @pytest.mark.parametrize("app", ["shop", "shop/main:app", ":app", "x\0:app"])
 def test_wrong_import_strings_are_refused(app: str) -> None:
-    side, _ = sides_of(Given((app, "b:app")))
+    target, _ = targets_of(Given((app, "b:app")))
     with pytest.raises(InitError, match="before: app"):
-        side.target()
+        target.validated()
 
 
 def test_variables_are_read_and_wrong_ones_refused() -> None:
@@ -48,7 +48,7 @@ def test_variables_are_read_and_wrong_ones_refused() -> None:
 
 
 def test_one_app_has_its_variants_named_after_their_prefixes() -> None:
-    sides = sides_of(Given(("a:app",), prefixes=("v1", "v2")))
-    assert [(side.name, side.prefix) for side in sides] == [("v1", "v1"), ("v2", "v2")]
-    sides = sides_of(Given(("a:app",), prefixes=("API/One", "API/Two")))
-    assert [side.name for side in sides] == ["before", "after"]
+    targets = targets_of(Given(("a:app",), prefixes=("v1", "v2")))
+    assert [(target.name, target.prefix) for target in targets] == [("v1", "v1"), ("v2", "v2")]
+    targets = targets_of(Given(("a:app",), prefixes=("API/One", "API/Two")))
+    assert [target.name for target in targets] == ["before", "after"]

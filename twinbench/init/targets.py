@@ -1,4 +1,4 @@
-"""What a user gives for the two sides, as targets of a plan."""
+"""Targets of a first plan, from the arguments of `init`."""
 
 import re
 import shlex
@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from twinbench.models import error_text
 from twinbench.plan import Target
 from twinbench.text import UserError
 
@@ -47,38 +48,37 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side: its target as a table of a plan, with absolute paths; `prefix` in its paths."""
+class TargetDraft:
+    """Target as a table of a plan, with absolute paths; `prefix`: the word in its request paths."""
 
     name: str
     table: Mapping[str, Any]
     prefix: str = ""
 
-    def target(self) -> Target:
+    def validated(self) -> Target:
         """Return the target to start. Raises InitError."""
         try:
             return Target.model_validate({"name": self.name, **self.table})
         except ValidationError as error:
             first = error.errors()[0]
-            key, what = first["loc"][0] if first["loc"] else "", first["msg"]
+            key = str(first["loc"][0]) if first["loc"] else ""
             raise InitError(
-                f"{self.name}: {key} '{self.table.get(str(key), '')}':"
-                f" {what.removeprefix('Value error, ')}"
+                f"{self.name}: {key} '{self.table.get(key, '')}': {error_text(first)}"
             ) from None
 
 
-def sides_of(given: Given) -> list[Side]:
-    """Return the sides: two, or one if its variants are still to be found. Raises InitError."""
+def targets_of(given: Given) -> list[TargetDraft]:
+    """Return two targets, or one whose variants are still to be found. Raises InitError."""
     _check(given)
     tables = [_table(given, number) for number in range(len(given.apps))]
     if given.prefixes:
-        return variants(Side(NAMES[0], tables[0]), given.prefixes)
+        return variants(TargetDraft(NAMES[0], tables[0]), given.prefixes)
     if len(tables) > 1 and tables[0] == tables[1]:
         raise InitError(
             "BEFORE and AFTER are the same app: give their folders (--before-dir, --after-dir),"
             " or one app and --prefix sync --prefix async"
         )
-    return [Side(name, table) for name, table in zip(NAMES, tables, strict=False)]
+    return [TargetDraft(name, table) for name, table in zip(NAMES, tables, strict=False)]
 
 
 def environment(given: Sequence[str], option: str) -> dict[str, str]:
@@ -92,12 +92,12 @@ def environment(given: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
-def variants(side: Side, prefixes: Sequence[str]) -> list[Side]:
-    """Return two sides of one app, which differ in a part of their paths."""
+def variants(target: TargetDraft, prefixes: Sequence[str]) -> list[TargetDraft]:
+    """Return two targets of one app, which differ in a part of their paths."""
     words = [prefix.strip("/") for prefix in prefixes]
     named = len(set(words)) == len(words) and all(map(A_NAME.fullmatch, words))
     names = words if named else NAMES
-    return [Side(name, side.table, word) for name, word in zip(names, words, strict=True)]
+    return [TargetDraft(name, target.table, word) for name, word in zip(names, words, strict=True)]
 
 
 def _check(given: Given) -> None:
@@ -116,9 +116,9 @@ def _check(given: Given) -> None:
 def _table(given: Given, number: int) -> dict[str, Any]:
     app, kind = given.apps[number], given.kind_of(given.apps[number])
     folder, python, env = given.folders[number], given.pythons[number], given.envs[number]
-    side, server = NAMES[number], given.servers[number]
+    name, server = NAMES[number], given.servers[number]
     if server and kind != "app":
-        raise InitError(f"--{side}-server is for an import string; {app} has its own server")
+        raise InitError(f"--{name}-server is for an import string; {app} has its own server")
     if kind == "url":
         if folder or python or env or given.command:
             raise InitError(
@@ -128,11 +128,11 @@ def _table(given: Given, number: int) -> dict[str, Any]:
     else:
         cwd = (folder or Path()).absolute()
         if not cwd.is_dir():
-            raise InitError(f"--{side}-dir {folder}: there is no such folder")
-        table = {kind: _command(app, side) if kind == "command" else app, "cwd": cwd}
+            raise InitError(f"--{name}-dir {folder}: there is no such folder")
+        table = {kind: _command(app, name) if kind == "command" else app, "cwd": cwd}
         if kind == "command" and python:
-            raise InitError(f"--{side}-python is for an import string: name it in the command")
-        if kind == "app" and (found := _python(python, cwd, side)):
+            raise InitError(f"--{name}-python is for an import string: name it in the command")
+        if kind == "app" and (found := _python(python, cwd, name)):
             table["python"] = found
     if server:
         table["server"] = server
@@ -143,28 +143,28 @@ def _table(given: Given, number: int) -> dict[str, Any]:
     return table
 
 
-def _command(line: str, side: str) -> list[str]:
+def _command(line: str, name: str) -> list[str]:
     try:
         parts = shlex.split(line)
     except ValueError as error:
-        raise InitError(f"{side}: '{line}' is not a command line ({error})") from None
+        raise InitError(f"{name}: '{line}' is not a command line ({error})") from None
     if not any("{port}" in part for part in parts):
         raise InitError(
-            f"{side}: '{line}' has no {{port}}: twinbench chooses the port, such as"
+            f"{name}: '{line}' has no {{port}}: twinbench chooses the port, such as"
             " 'uvicorn main:app --port {port}'"
         )
     return parts
 
 
-def _python(given: Path | None, folder: Path, side: str) -> Path | None:
+def _python(given: Path | None, folder: Path, name: str) -> Path | None:
     """Return the interpreter of an app: the one given, else that of an environment beside it."""
     if given:
         if not given.is_file():
-            raise InitError(f"--{side}-python {given}: there is no such file")
+            raise InitError(f"--{name}-python {given}: there is no such file")
         return given.absolute()
     for place in (folder, Path.cwd()):
-        for name in ENVIRONMENTS:
+        for venv in ENVIRONMENTS:
             # Not resolved: the python of a virtual environment must stay a link.
-            if (python := place / name / "bin" / "python").is_file():
+            if (python := place / venv / "bin" / "python").is_file():
                 return python
     return None
