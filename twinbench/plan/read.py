@@ -29,6 +29,8 @@ MAX_UPLOAD_BYTES = 1 << 28  # held in memory, once for each process of the gener
 MAX_LEVELS = 50
 MAX_BITS = 13_000  # 3,900 digits; Python prints 4,300
 FEED_KEYS = ("file", "per")
+# What pydantic says of Python, and no plan has.
+OF_PYTHON = re.compile(r" or instance of \w+| for <class 'pathlib.Path'>")
 MAX_SHOWN = 60  # characters of a key or a value in an error
 # tomllib takes n² steps for a key of n parts.
 KEY = r"""(?:[\w-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
@@ -159,7 +161,7 @@ def _with_feed(scenario: dict[str, Any], path: Path, where: str) -> dict[str, An
         return scenario | {"feed": feed}
     file = (path.parent / name).absolute()
     if not isfile(file):  # noqa: PTH113
-        raise _error(path, where, f"there is no file {name}")
+        raise _error(path, where, f"there is no file {_shown(name)}")
     try:
         content = read_feed(file)
     except OSError as error:
@@ -178,7 +180,7 @@ def _with_absolute_files(scenario: dict[str, Any], path: Path, where: str) -> di
     if isinstance(name := scenario.get("locustfile"), str) and "\0" not in name:
         found["locustfile"] = file = (path.parent / name).absolute()
         if not isfile(file):  # noqa: PTH113
-            raise _error(path, f"{where}locustfile", f"there is no file {name}")
+            raise _error(path, f"{where}locustfile", f"there is no file {_shown(name)}")
     for key in ("setup", "requests"):
         if isinstance(requests := scenario.get(key), list):
             found[key] = [
@@ -196,7 +198,7 @@ def _with_absolute_upload(request: Any, path: Path, where: str) -> Any:
         if isinstance(name, str) and "\0" not in name:
             file = files[field] = (path.parent / name).absolute()
             if not isfile(file):  # noqa: PTH113
-                raise _error(path, f"{where}.{_shown(field)}", f"there is no file {name}")
+                raise _error(path, f"{where}.{_shown(field)}", f"there is no file {_shown(name)}")
             if file.stat().st_size > MAX_UPLOAD_BYTES:
                 limit = f"{name} is above {MAX_UPLOAD_BYTES >> 20} MiB"
                 raise _error(path, f"{where}.{_shown(field)}", limit)
@@ -270,10 +272,11 @@ def _explained(error: ErrorDetails) -> tuple[str, str]:
     if kind == "missing":
         return _dotted(loc[:-1]), f"'{loc[-1]}' is missing"
     what, given = error["msg"].removeprefix("Value error, "), error["input"]
+    what = OF_PYTHON.sub("", what)
     if kind == "int_type" and isinstance(given, float):
         what += ", written without point and exponent"
     # A float is not shown: 1e9 would be 1000000000.0, which is not what was written.
-    elif kind not in ("value_error", "too_long") and not isinstance(given, float):
+    elif kind not in ("value_error", "too_short", "too_long") and not isinstance(given, float):
         written = json.dumps(given, default=str, ensure_ascii=False)  # much like TOML
         what += f", not {one_line(written, MAX_SHOWN)}"
     return _dotted(loc), what

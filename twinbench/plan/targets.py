@@ -43,7 +43,7 @@ from twinbench.text import did_you_mean
 OK = 200
 URL_FORM = "write it as http://HOST:PORT"
 # Keys of a server that twinbench starts, and of those the ones of a server with an import string.
-OF_STARTED = ("cwd", "python", "env", "workers", "limit_concurrency")
+OF_STARTED = ("cwd", "python", "env", "prepare", "workers", "limit_concurrency")
 OF_APP = ("server", "server_options", "loop", "http")
 # In env, command and prepare of targets and services: the address of a service that runs.
 SERVICE_ADDRESS = re.compile(r"\{services\.([^{}]*)\}")
@@ -51,6 +51,10 @@ SERVICE_PARTS = ("url", "host", "port")
 # `ready` of a service: the port, if it names one (a free one: {port}), and the path.
 READY = re.compile(r"(?:http://(?:127\.0\.0\.1|localhost):(\{port\}|\d{1,5}))?(/[!\"$-z|~]*)?")
 MAX_PORT = 65_535
+NO_PORT = (
+    'is not known: write {port} in command or env, or ready = "http://127.0.0.1:PORT/..." if it is'
+    " fixed"
+)
 
 
 def _variable_name(name: str) -> str:
@@ -72,6 +76,8 @@ def _server_url(url: str) -> str:
         port = parts.port
     except ValueError:  # such as a port of six digits
         raise ValueError(f"'{url}' is no URL; {URL_FORM}") from None
+    if parts.scheme == "https":
+        raise ValueError(f"TLS is not measured; {URL_FORM}, where the server speaks plain HTTP")
     if parts.scheme != "http" or not parts.hostname or port == 0 or "@" in parts.netloc:
         raise ValueError(URL_FORM)
     if ":" in parts.hostname:
@@ -267,10 +273,7 @@ class Service(Strict):
         if self.app and self.fixed_port:
             raise ValueError("an app is served at a free port: give a path as ready")
         if self.ready and not self.has_address:
-            raise ValueError(
-                "its port is not known: write {port} in command or env, or ready ="
-                ' "http://127.0.0.1:PORT/..." if it is fixed'
-            )
+            raise ValueError(f"its port {NO_PORT}")
         return self
 
     @field_validator("ready")
@@ -326,6 +329,11 @@ def check_addresses(of: Target | Service, who: str, before: Sequence[Service]) -
     for text in (*(of.command or ()), *prepare, *of.env.values()):
         for found in SERVICE_ADDRESS.finditer(text):
             if found[0] not in known:
+                silent = next((s for s in before if found[1].startswith(f"{s.name}.")), None)
+                if silent and not silent.has_address:
+                    raise ValueError(
+                        f"{who} holds {found[0]}, but the port of '{silent.name}' {NO_PORT}"
+                    )
                 raise ValueError(
                     f"{who} holds {found[0]}, which is no address of a service that is started"
                     f" before it{did_you_mean(found[0], known)}"
