@@ -14,6 +14,7 @@ from twinbench.plan.fields import (
     ExpectedDifferences,
     Identifier,
     Label,
+    LocustLabel,
     Memory,
     Milliseconds,
     Name,
@@ -82,7 +83,7 @@ class Scenario(Strict):
     users: Annotated[list[Identifier], AtMost1000] = Field(
         default=[], description="user classes of the locustfile; left out: all"
     )
-    expected_failures: Annotated[list[str], AtMost1000] = Field(
+    expected_failures: Annotated[list[LocustLabel], AtMost1000] = Field(
         default=[],
         description="requests of the locustfile that it counts as failed, and that count as right:"
         ' method and name, as in "GET /missing"',

@@ -70,6 +70,12 @@ def _import_string(app: str) -> str:
     return app
 
 
+def _command(command: list[str]) -> list[str]:
+    if command and not command[0].strip():
+        raise ValueError("its first text, which names a program, is empty")
+    return command
+
+
 def _server_url(url: str) -> str:
     try:
         parts = urlsplit(url)
@@ -97,6 +103,7 @@ def _option(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
 ServerUrl = Annotated[SystemText, AfterValidator(_server_url)]
 ImportString = Annotated[SystemText, AfterValidator(_import_string)]
+Command = Annotated[list[SystemText], NotEmpty, AfterValidator(_command)]
 VariableName = Annotated[SystemText, AfterValidator(_variable_name)]
 
 
@@ -107,7 +114,7 @@ class Target(Strict):
     title: Label = Field(default="", description="shown in reports; left out: the name")
     note: Note = Field(default="", description="what a reader should know beside the title")
     app: ImportString | None = None
-    command: Annotated[list[SystemText], NotEmpty] | None = None
+    command: Command | None = None
     url: ServerUrl | None = Field(
         default=None, description="of a server that runs already: it is neither started nor ended"
     )
@@ -137,7 +144,7 @@ class Target(Strict):
     env: dict[VariableName, SystemText] = Field(
         default={}, description="{scratch} in a value: a fresh folder for every server"
     )
-    prepare: list[SystemText] = Field(
+    prepare: Annotated[list[SystemText], AfterValidator(_command)] = Field(
         default=[],
         description="a command that is run to its end before each fresh server, in its folder and"
         " environment, such as a migration of the database in {scratch}",
@@ -245,7 +252,7 @@ class Service(Strict):
 
     name: Name
     app: ImportString | None = None
-    command: Annotated[list[SystemText], NotEmpty] | None = Field(
+    command: Command | None = Field(
         default=None, description="{port}, here or in env: a free port on which it listens"
     )
     cwd: SystemPath | None = Field(
