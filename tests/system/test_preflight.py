@@ -325,6 +325,14 @@ def test_a_response_without_end_is_refused(tmp_path: Path, rig: Rig) -> None:
     ]
 
 
+def test_an_error_of_an_app_is_quoted(tmp_path: Path, rig: Rig) -> None:
+    """It is logged after the response, and SQLAlchemy's last lines are the statement."""
+    text = "__import__('sqlalchemy').text('SELECT a\\nFROM nowhere')"
+    found = refused(rig, write_pair(tmp_path, SELECT, f"connection.scalar({text})"))
+    assert "was answered with 500, the plan expects 200; the server's last output: " in found
+    assert "OperationalError) no such table: nowhere" in found
+
+
 def test_targets_that_cannot_run_at_once_are_refused(tmp_path: Path, rig: Rig) -> None:
     lock = f"LOOPS.append(open({str(tmp_path / 'lock')!r}, 'w'))"
     planted = f"import fcntl; {lock}; fcntl.flock(LOOPS[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)"

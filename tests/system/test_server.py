@@ -133,7 +133,10 @@ def test_what_does_not_exist_is_named(wanted: dict[str, object], message: str) -
     ("text", "message"),
     [
         ("raise ValueError('no such thing')", "ValueError: no such thing"),
-        ("import nonexistent_module", "No module named 'nonexistent_module'"),
+        (
+            "import nonexistent_module",
+            "No module named 'nonexistent_module'; it ran in twinbench's own environment: set",
+        ),
         ("app = (", "SyntaxError"),
         (APP + FAILING_STARTUP, "Application startup failed"),
     ],

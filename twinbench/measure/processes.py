@@ -26,7 +26,9 @@ from twinbench.measure.supervisor import SET_CHILD_SUBREAPER, prctl
 from twinbench.text import printable
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
+# The error is above these: addresses of explanations, and the statement of SQLAlchemy.
 PYDANTIC_LAST_LINE = "For further information visit"
+SQLALCHEMY_STATEMENT, SQLALCHEMY_LAST_LINE = "[SQL: ", "(Background on this error at: "
 LAST_OUTPUT_CHARS, LAST_OUTPUT_BYTES = 300, 65_536
 # The supervisor needs milliseconds to end all descendants; on a machine that swaps, longer.
 END_TIMEOUT_S = 5.0
@@ -170,8 +172,7 @@ class Child:
                 file.seek(max(0, self.log.stat().st_size - LAST_OUTPUT_BYTES))
                 text = file.read(LAST_OUTPUT_BYTES).decode(errors="replace")
         lines = [line.strip() for line in text.split("\n") if line.strip()]
-        # Pydantic's last line is an address; the error is above it.
-        lines = [line for line in lines if not line.startswith(PYDANTIC_LAST_LINE)]
+        lines = _up_to_error(lines)
         lines = [line for line in lines if not line.startswith(without)] or lines
         return printable(lines[-1])[:LAST_OUTPUT_CHARS] if lines else "it printed nothing"
 
@@ -205,6 +206,16 @@ class Child:
         except (ProcessLookupError, PermissionError):  # the latter for zombies on macOS
             return False
         return True
+
+
+def _up_to_error(lines: Sequence[str]) -> list[str]:
+    """Return `lines` without what explains the error that they end with."""
+    found = [line for line in lines if not line.startswith(PYDANTIC_LAST_LINE)]
+    if found and found[-1].startswith(SQLALCHEMY_LAST_LINE):
+        found.pop()
+        statements = [n for n, line in enumerate(found) if line.startswith(SQLALCHEMY_STATEMENT)]
+        del found[max(statements, default=len(found)) :]
+    return found
 
 
 def _end_orphans() -> None:

@@ -64,6 +64,9 @@ class RunningServer(Server):
     def last_output(self) -> str:
         return "unknown, because twinbench has not started it"
 
+    def wait_for_output(self) -> None:
+        """Return at once: what it prints is not known."""
+
     def keep_log(self, folder: Path) -> None:
         """Keep nothing: it has its log itself."""
 

@@ -42,6 +42,8 @@ PAUSE_S = 0.002
 # A task or thread that outlives a response is waited for while it does something, and at most
 # this long, since an app may start one that stays. What a start-up leaves running costs a second.
 QUIET_S, LASTING_S = 1.0, 5.0
+# Between two looks at what it prints, and at most until it prints no more.
+OUTPUT_S, MOST_OUTPUT_S = 0.1, 2.0
 # Without `Connection: close`: the response tells whether the server keeps its connections.
 READY_REQUEST = "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n"
 HEAD_BYTES = 4096
@@ -178,6 +180,13 @@ class Server:
         return str(self.target.python or sys.executable)
 
     @property
+    def _other_python(self) -> str:
+        """The end of an error: an app may need a module that twinbench's environment has not."""
+        if not self.target.app or self.target.python:
+            return ""
+        return "; it ran in twinbench's own environment: set python to that of the app's"
+
+    @property
     def _import_folder(self) -> str:
         return str((self.target.cwd or Path.cwd()).resolve())
 
@@ -277,13 +286,22 @@ class Server:
         if name and output.endswith((f"No module named {name}", f"No module named '{name}'")):
             raise ServerFailedError(
                 f"there is no {name} in its environment; {self._python} -m pip install {name}"
+                f"{self._other_python}"
             )
-        raise ServerFailedError(f"it {self.child.exit_reason()}; its last output: {output}")
+        hint = self._other_python if "No module named" in output else ""
+        raise ServerFailedError(f"it {self.child.exit_reason()}; its last output: {output}{hint}")
 
     def last_output(self) -> str:
         """Return the last line that it printed; of a server with a log, that is no log line."""
         without = () if self.target.server_name in ("", "uvicorn") else LOG_LINES
         return self.child.last_output(without)
+
+    def wait_for_output(self) -> None:
+        """Return once it prints nothing more: an error is logged after the response to it."""
+        end, size = time.monotonic() + MOST_OUTPUT_S, -1
+        while time.monotonic() < end and size != (size := self.child.log.stat().st_size):
+            with interruptible():
+                time.sleep(OUTPUT_S)
 
     def keep_log(self, folder: Path) -> None:
         """Copy what it printed to `folder`."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from twinbench.plan.requests import Count, Whole
 from twinbench.text import did_you_mean
@@ -54,6 +54,13 @@ def _with_reasons(value: Any) -> Any:
     return value
 
 
+def _locust_label(text: str) -> str:
+    method, _, name = text.partition(" ")
+    if not method or not name.strip():
+        raise ValueError('write method and name of a request, as in "GET /missing"')
+    return text
+
+
 # Limits that no real plan reaches: a value beyond them is a typing error, and would fill the memory
 # or never end.
 Seconds = Annotated[float, Field(strict=True, ge=LEAST_S, le=MAX_S)]
@@ -73,6 +80,8 @@ Note = Annotated[str, StringConstraints(pattern=CONTROL_FREE, max_length=120)]
 # One reason for all aspects, or a reason for each.
 ExpectedDifferences = Annotated[str | dict[Aspect, str] | None, BeforeValidator(_with_reasons)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+# Method and name of a request, of which Locust's users may choose both.
+LocustLabel = Annotated[str, AfterValidator(_locust_label)]
 AtMost100 = Field(max_length=100)
 AtMost1000 = Field(max_length=1000)
 NotEmpty = Field(min_length=1)

@@ -1,6 +1,6 @@
 """Plans and their scenarios."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -14,6 +14,7 @@ from twinbench.plan.fields import (
     ExpectedDifferences,
     Identifier,
     Label,
+    LocustLabel,
     Memory,
     Milliseconds,
     Name,
@@ -29,8 +30,8 @@ from twinbench.plan.fields import (
     check_unique,
 )
 from twinbench.plan.names import check_names
-from twinbench.plan.requests import Request, SetupRequest, Strict, SystemPath
-from twinbench.plan.targets import Service, Target, check_addresses
+from twinbench.plan.requests import BaseRequest, Request, SetupRequest, Strict, SystemPath
+from twinbench.plan.targets import SERVICE_ADDRESS, Service, Target, check_addresses
 from twinbench.text import did_you_mean, duration, parse_duration, parse_percent
 
 Arrivals = Literal["poisson", "constant"]
@@ -39,6 +40,8 @@ Schedule = Literal["alternating", "sequential"]
 NOT_WITH_LOCUSTFILE = {
     "requests": "its users send theirs",
     "setup": "its users prepare themselves in on_start",
+    "feed": "its users read files themselves",
+    "sequence": "its users have tasks",
     "open": "its users send at their own times; give closed loads",
     "arrivals": "it is for open loads",
     "in_flight": "it is for open loads",
@@ -79,7 +82,7 @@ class Scenario(Strict):
     users: Annotated[list[Identifier], AtMost1000] = Field(
         default=[], description="user classes of the locustfile; left out: all"
     )
-    expected_failures: Annotated[list[str], AtMost1000] = Field(
+    expected_failures: Annotated[list[LocustLabel], AtMost1000] = Field(
         default=[],
         description="requests of the locustfile that it counts as failed, and that count as right:"
         ' method and name, as in "GET /missing"',
@@ -273,7 +276,19 @@ class Plan(Strict):
             check_addresses(service, f"service '{service.name}'", self.services[:number])
         for target in self.targets:
             check_addresses(target, f"target '{target.name}'", self.services)
+        for request in self._requests if self.services else ():
+            # Without services, braces are the app's own business.
+            if found := SERVICE_ADDRESS.search(request.model_dump_json()):
+                raise ValueError(
+                    f"'{request.label}' holds {found[0]}: addresses of services are filled in in"
+                    " env, command and prepare only"
+                )
         return self
+
+    @property
+    def _requests(self) -> Iterator[BaseRequest]:
+        for scenario in self.scenarios:
+            yield from (*scenario.setup, *scenario.requests)
 
     @model_validator(mode="after")
     def _names_in_braces_have_values(self) -> Self:

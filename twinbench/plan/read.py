@@ -30,6 +30,8 @@ MAX_UPLOAD_BYTES = 1 << 28  # held in memory, once for each process of the gener
 MAX_LEVELS = 50
 MAX_BITS = 13_000  # 3,900 digits; Python prints 4,300
 FEED_KEYS = ("file", "per")
+# What pydantic says of Python, and no plan has.
+OF_PYTHON = re.compile(r" or instance of \w+| for <class 'pathlib.Path'>")
 MAX_SHOWN = 60  # characters of a key or a value in an error
 # tomllib takes n² steps for a key of n parts.
 KEY = r"""(?:[\w-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
@@ -206,7 +208,7 @@ def _existing(name: str, path: Path, where: str) -> Path:
     """Return the file `name`, relative to the file `path`. Raises PlanError if there is none."""
     file = (path.parent / name).absolute()
     if not isfile(file):  # noqa: PTH113
-        raise _error(path, where, f"there is no file {name}")
+        raise _error(path, where, f"there is no file {_shown(name)}")
     return file
 
 
@@ -276,11 +278,11 @@ def _explained(error: ErrorDetails) -> tuple[str, str]:
         return _dotted(loc[:-1]), f"unknown key '{one_line(key, MAX_SHOWN)}'{near}"
     if kind == "missing":
         return _dotted(loc[:-1]), f"'{loc[-1]}' is missing"
-    what, given = error_text(error), error["input"]
+    what, given = OF_PYTHON.sub("", error_text(error)), error["input"]
     if kind == "int_type" and isinstance(given, float):
         what += ", written without point and exponent"
     # A float is not shown: 1e9 would be 1000000000.0, which is not what was written.
-    elif kind not in ("value_error", "too_long") and not isinstance(given, float):
+    elif kind not in ("value_error", "too_short", "too_long") and not isinstance(given, float):
         written = json.dumps(given, default=str, ensure_ascii=False)  # much like TOML
         what += f", not {one_line(written, MAX_SHOWN)}"
     return _dotted(loc), what

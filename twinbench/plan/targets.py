@@ -42,7 +42,7 @@ from twinbench.text import did_you_mean
 OK = 200
 URL_FORM = "write it as http://HOST:PORT"
 # Keys of a server that twinbench starts, and of those the ones of a server with an import string.
-OF_STARTED = ("cwd", "python", "env", "workers", "limit_concurrency")
+OF_STARTED = ("cwd", "python", "env", "prepare", "workers", "limit_concurrency")
 OF_APP = ("server", "server_options", "loop", "http")
 # In env, command and prepare of targets and services: the address of a service that runs.
 SERVICE_ADDRESS = re.compile(r"\{services\.([^{}]*)\}")
@@ -50,6 +50,10 @@ SERVICE_PARTS = ("url", "host", "port")
 # `ready` of a service: the port, if it names one (a free one: {port}), and the path.
 READY = re.compile(r"(?:http://(?:127\.0\.0\.1|localhost):(\{port\}|\d{1,5}))?(/[!\"$-z|~]*)?")
 MAX_PORT = 65_535
+NO_PORT = (
+    'is not known: write {port} in command or env, or ready = "http://127.0.0.1:PORT/..." if it is'
+    " fixed"
+)
 
 
 def _variable_name(name: str) -> str:
@@ -65,12 +69,20 @@ def _import_string(app: str) -> str:
     return app
 
 
+def _command(command: list[str]) -> list[str]:
+    if command and not command[0].strip():
+        raise ValueError("its first text, which names a program, is empty")
+    return command
+
+
 def _server_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:  # such as a port of six digits
         raise ValueError(f"'{url}' is no URL; {URL_FORM}") from None
+    if parts.scheme == "https":
+        raise ValueError(f"TLS is not measured; {URL_FORM}, where the server speaks plain HTTP")
     if parts.scheme != "http" or not parts.hostname or port == 0 or "@" in parts.netloc:
         raise ValueError(URL_FORM)
     if ":" in parts.hostname:
@@ -90,6 +102,7 @@ def _option(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
 ServerUrl = Annotated[SystemText, AfterValidator(_server_url)]
 ImportString = Annotated[SystemText, AfterValidator(_import_string)]
+Command = Annotated[list[SystemText], NotEmpty, AfterValidator(_command)]
 VariableName = Annotated[SystemText, AfterValidator(_variable_name)]
 
 
@@ -98,7 +111,7 @@ class Started(Strict):
 
     name: Name
     app: ImportString | None = None
-    command: Annotated[list[SystemText], NotEmpty] | None = None
+    command: Command | None = None
     cwd: SystemPath | None = Field(
         default=None,
         description="where it runs and is imported from; left out: it runs in a fresh, empty"
@@ -146,7 +159,7 @@ class Target(Started):
         description="the interpreter of its environment, whose programs are found first by command"
         " and prepare",
     )
-    prepare: list[SystemText] = Field(
+    prepare: Annotated[list[SystemText], AfterValidator(_command)] = Field(
         default=[],
         description="a command that is run to its end before each fresh server, in its folder and"
         " environment, such as a migration of the database in {scratch}",
@@ -244,7 +257,7 @@ class Target(Started):
 class Service(Started):
     """Helper process that runs before the targets start and until the run ends."""
 
-    command: Annotated[list[SystemText], NotEmpty] | None = Field(
+    command: Command | None = Field(
         default=None, description="{port}, here or in env: a free port on which it listens"
     )
     ready: SystemText | None = Field(
@@ -260,10 +273,7 @@ class Service(Started):
         if self.app and self.fixed_port:
             raise ValueError("an app is served at a free port: give a path as ready")
         if self.ready and not self.has_address:
-            raise ValueError(
-                "its port is not known: write {port} in command or env, or ready ="
-                ' "http://127.0.0.1:PORT/..." if it is fixed'
-            )
+            raise ValueError(f"its port {NO_PORT}")
         return self
 
     @field_validator("ready")
@@ -310,6 +320,11 @@ def check_addresses(of: Started, who: str, before: Sequence[Service]) -> None:
     for text in (*(of.command or ()), *prepare, *of.env.values()):
         for found in SERVICE_ADDRESS.finditer(text):
             if found[0] not in known:
+                silent = next((s for s in before if found[1].startswith(f"{s.name}.")), None)
+                if silent and not silent.has_address:
+                    raise ValueError(
+                        f"{who} holds {found[0]}, but the port of '{silent.name}' {NO_PORT}"
+                    )
                 raise ValueError(
                     f"{who} holds {found[0]}, which is no address of a service that is started"
                     f" before it{did_you_mean(found[0], known)}"

@@ -362,6 +362,7 @@ class _Collector:
             self._problems.append(Problem(self._who, what, place))
 
     def _unexpected(self, request: BaseRequest, received: str, place: str) -> Problem:
+        self._server.wait_for_output()
         return Problem(
             self._who,
             f"was answered with {received}, the plan expects {request.expect}",

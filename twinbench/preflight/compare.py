@@ -133,6 +133,8 @@ def _not_comparable(one: Observation, other: Observation) -> dict[Aspect, str]:
     found: dict[Aspect, str] = {}
     if not any(key.aspect == "OpenAPI" for each in (one, other) for key in each.facts):
         found["OpenAPI"] = "neither serves /openapi.json"
+    if running := next((each for each in (one, other) if each.target.url), None):
+        found["environment"] = _opaque_reason(running)
     if one.work is None or other.work is None:
         return found | dict.fromkeys(INSIDE, _opaque_reason(one if one.work is None else other))
     works = one.work, other.work
@@ -174,7 +176,8 @@ def _conditions(one: Observation, other: Observation) -> dict[str, str]:
     """Return the conditions of two targets: one value, or both where they differ."""
     names = [name for each in (one, other) if each.work for name in each.work.conditions]
     servers = [_server_condition(each.target) for each in (one, other)]
-    shown = {"server": " | ".join(dict.fromkeys(servers))} if any(servers) else {}
+    names_of_both = dict.fromkeys(each or "not known" for each in servers)
+    shown = {"server": " | ".join(names_of_both)} if any(servers) else {}
     return shown | {
         name: " | ".join(dict.fromkeys(_condition(each, name) for each in (one, other)))
         for name in dict.fromkeys(names)
@@ -237,7 +240,12 @@ def _unequal_options(one: Observation, other: Observation) -> str:
 
 
 def _unequal_variables(one: Target, other: Target) -> list[str]:
-    """Return the names of the variables that differ; their values may be secret."""
+    """Return the names of the variables that differ; their values may be secret.
+
+    The plan does not set those of a server that runs already.
+    """
+    if one.url or other.url:
+        return []
     return sorted(n for n in {*one.env, *other.env} if one.env.get(n) != other.env.get(n))
 
 

@@ -132,6 +132,8 @@ env = { API = "{services.api.url}" }
         ('app = "api:app"', 'ap = "a:b"', "services[0]: unknown key 'ap'; did you mean 'app'?"),
         ('app = "api:app"', "", "services[0]: give either app or command"),
         ('app = "api:app"', 'app = "api:app"\ncwd = "no"', "services[0].cwd: there is no folder"),
+        ('app = "api:app"', 'app = "api:app"\nready_status = 204', "ready_status needs ready"),
+        ('["serve", "{port}"]', '[""]', "services[1].command: its first text, which names a"),
         ('["serve", "{port}"]', "[]", "services[1].command: List should have at least 1 item"),
         ('"queue"', '"api"', "service 'api' is given twice"),
         ("{services.api.url}", "{services.queue.url}", "service 'queue' holds {services.queue"),
@@ -141,7 +143,7 @@ env = { API = "{services.api.url}" }
         (SERVICE, SERVICE + 'ready = "http://example.com:80/"', "services[1].ready: write it as"),
         (SERVICE, SERVICE + 'ready = "http://127.0.0.1:70000/"', "a port is at most 65535"),
         ('app = "api:app"', 'app = "a:b"\nready = "http://127.0.0.1:1/"', "at a free port"),
-        ('"{port}"', '"8000"', "target 'sync' holds {services.queue.url}, which is no address"),
+        ('"{port}"', '"8000"', "but the port of 'queue' is not known: write {port}"),
         ('"{port}"]', '"8000"]\nready = "/health"', "services[1]: its port is not known: write"),
     ],
 )
@@ -149,6 +151,13 @@ def test_a_wrong_service_is_refused(tmp_path: Path, old: str, new: str, message:
     used = PLAN.replace("[[sc", 'env = { QUEUE = "{services.queue.url}" }\n[[sc')
     assert old in SERVICE
     assert message in refusal(tmp_path, used + SERVICE.replace(old, new, 1))
+
+
+def test_an_address_of_a_service_in_a_request_is_refused(tmp_path: Path) -> None:
+    body = 'name = "a"\nrequests = [{ path = "/", method = "POST", body = { to = "{}" } }]'
+    plan = PLAN.replace('use = "noop"', body.replace("{}", "{services.queue.url}"))
+    assert "'POST /' holds {services.queue.url}: addresses of" in refusal(tmp_path, plan + SERVICE)
+    assert read_plan(write_plan(tmp_path, plan))  # the app's own braces
 
 
 @pytest.mark.parametrize(
@@ -170,13 +179,14 @@ def test_ready_of_a_service_is_a_path_or_a_url(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("https://127.0.0.1", "targets[0].url: write it as http://HOST:PORT"),
+        ("https://127.0.0.1", "targets[0].url: TLS is not measured"),
         ("127.0.0.1:8000", "targets[0].url: write it as http://HOST:PORT"),
         ("http://127.0.0.1:99999", "targets[0].url: 'http://127.0.0.1:99999' is no URL"),
         ("http://127.0.0.1/api", "targets[0].url: has a path, which belongs to the path of each"),
         ("http://[::1]:8000", "targets[0].url: an IPv6 address"),
         ('http://a"\nworkers = 2 #', "targets[0]: workers is for a server that twinbench starts"),
         ('http://a"\nenv = { A = "b" } #', "targets[0]: env is for a server that twinbench starts"),
+        ('http://a"\nprepare = ["true"] #', "targets[0]: prepare is for a server that"),
         ('http://a"\nserver = "granian" #', "targets[0]: server is for an app"),
     ],
 )
@@ -230,10 +240,14 @@ def test_a_wrong_key_of_a_scenario_is_refused(tmp_path: Path, closed: str, messa
         ('locustfile = "l.py"\nopen = [5]', "takes no open: its users send at their own times"),
         ('locustfile = "l.py"\nrequests = [{ path = "/" }]', "takes no requests: its users send"),
         ('locustfile = "l.py"\nsetup = [{ path = "/" }]', "takes no setup: its users prepare"),
+        ('locustfile = "l.py"\nexpected_failures = ["/"]', "[0]: write method and name of a"),
+        ('locustfile = "l.py"\nsequence = true', "takes no sequence: its users have tasks"),
+        ('locustfile = "l.py"\nfeed = "l.csv"', "takes no feed: its users read files themselves"),
     ],
 )
 def test_a_wrong_locustfile_key_is_refused(tmp_path: Path, lines: str, message: str) -> None:
     (tmp_path / "l.py").touch()
+    (tmp_path / "l.csv").write_text("word\na\n")
     assert message in refusal(tmp_path, PLAN.replace('use = "noop"', f'name = "a"\n{lines}'))
 
 

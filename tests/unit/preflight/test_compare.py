@@ -270,6 +270,13 @@ def test_a_command_is_compared_by_its_responses() -> None:
     assert set(pair.missing.values()) == {"'sync' is a command, which cannot be observed"}
 
 
+def test_the_environment_of_a_running_server_is_not_compared() -> None:
+    running = observed("async", inside=False, app=None, url="http://127.0.0.1:8000")
+    pair = without_differences(compare(observed("sync", env={"KEY": "1"}), running, never))
+    assert pair.missing["environment"] == "'async' was running before, which cannot be observed"
+    assert pair.conditions["server"] == "uvicorn | not known"
+
+
 def test_expected_differences_are_not_compared() -> None:
     other = observed("async", {"settings": "threads: 80"})
     found = compare(observed("sync"), other, never, declared("settings"))
