@@ -26,7 +26,8 @@ from twinbench.measure.supervisor import SET_CHILD_SUBREAPER, prctl
 from twinbench.text import printable
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
-PYDANTIC_LAST_LINE = "For further information visit"
+# Of Pydantic and SQLAlchemy: the error is above their last line, which is an address.
+ADDRESSES = ("For further information visit", "(Background on this error at:")
 LAST_OUTPUT_CHARS, LAST_OUTPUT_BYTES = 300, 65_536
 # The supervisor needs milliseconds to end all descendants; on a machine that swaps, longer.
 END_TIMEOUT_S = 5.0
@@ -170,8 +171,7 @@ class Child:
                 file.seek(max(0, self.log.stat().st_size - LAST_OUTPUT_BYTES))
                 text = file.read(LAST_OUTPUT_BYTES).decode(errors="replace")
         lines = [line.strip() for line in text.split("\n") if line.strip()]
-        # Pydantic's last line is an address; the error is above it.
-        lines = [line for line in lines if not line.startswith(PYDANTIC_LAST_LINE)]
+        lines = [line for line in lines if not line.startswith(ADDRESSES)]
         lines = [line for line in lines if not line.startswith(without)] or lines
         return printable(lines[-1])[:LAST_OUTPUT_CHARS] if lines else "it printed nothing"
 
