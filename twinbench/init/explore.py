@@ -3,6 +3,7 @@
 import contextlib
 import random
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ MOST_SAID = 20  # lines of an error
 OPENAPI_PATH, DOCS_PATH = "/openapi.json", "/docs"  # FastAPI's defaults
 # In FastAPI's page of the docs: where the app has its document.
 OPENAPI_IN_DOCS = re.compile(rb"""url: ['"](/[^'"\s]+)['"]""")
+WRITE_BY_HAND = "; write a plan with it by hand (docs/your-app.md)"
 NEEDS_MORE = (
     "variables: --env NAME=VALUE (of one side: --before-env, --after-env); another interpreter:"
     " --before-python, --after-python; another folder: --before-dir, --after-dir"
@@ -123,6 +125,8 @@ def _started(side: Side, server: Server | ServerFailedError) -> Server:
             " --before-dir and --after-dir name the folders of the apps"
         )
     more = "" if "url" in side.table else f"\nIf it needs more: {NEEDS_MORE}."
+    if "app" in side.table:
+        more = f"\nIt was started by {side.table.get('python', sys.executable)}.{more}"
     raise PreflightError(f"{server}{more}")
 
 
@@ -151,14 +155,17 @@ def _explored(
         *(LeftOut(label, "only one side has it") for label in one_sided),
         *(LeftOut(route.label, "not tried, there are many") for route in routes[MOST_TRIED:]),
     ]
+    writing = list(
+        dict.fromkeys(label for document in documents for label in writing_routes(document))
+    )
     if not found.working:
-        raise PreflightError(_nothing_works(left_out, sides, servers))
+        raise PreflightError(_nothing_works(left_out, writing, sides, servers))
     return Exploration(
         sides,
         start_s,
         found.working,
         left_out,
-        list(dict.fromkeys(label for document in documents for label in writing_routes(document))),
+        writing,
         next(filter(None, map(token_path, documents)), ""),
     )
 
@@ -228,11 +235,16 @@ def _with_prefix(ask: Ask, prefix: str) -> Ask:
 
 
 def _nothing_works(
-    left_out: Sequence[LeftOut], sides: Sequence[Side], servers: Sequence[Server]
+    left_out: Sequence[LeftOut],
+    writing: Sequence[str],
+    sides: Sequence[Side],
+    servers: Sequence[Server],
 ) -> str:
     lines = [
         "no route answers with a status of 2xx from both sides; name paths with --path:",
         *(f"  {each.label}: {each.why}" for each in left_out[:MOST_SAID]),
+        *(f"  {label}: not tried, it may change data{WRITE_BY_HAND}" for label in writing[:1]),
+        *(f"  {label}: not tried either" for label in writing[1:MOST_SAID]),
     ]
     outputs = list(_last_outputs(sides, servers))
     if any(WSGI_CALLED_AS_ASGI in output for output in outputs):
