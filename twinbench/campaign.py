@@ -29,7 +29,7 @@ def new_run(
         plan=plan,
         plan_file=plan_file,
         machine=machine.describe(cores, load_average),
-        versions=machine.versions() | machine.server_versions(plan),
+        versions=machine.versions() | machine.target_versions(plan),
         sessions=[Session(started=began or now())],
     )
     return Store.create(manifest, runs)

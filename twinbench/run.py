@@ -362,7 +362,7 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
     before = {**manifest.versions, **manifest.machine.settings()}
     current = {
         **machine.versions(),
-        **machine.server_versions(manifest.plan),
+        **machine.target_versions(manifest.plan),
         **machine.describe(rig.cores).settings(),
     }
     if changed := [name for name in before if before[name] != current.get(name)]:

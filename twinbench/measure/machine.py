@@ -20,16 +20,16 @@ import psutil
 from twinbench.measure.busy import BusyProcess
 from twinbench.plan import Plan
 from twinbench.store import Machine, Sharing
-from twinbench.text import one_line
 
 # Of /proc, /sys and the marker files of containers.
 ROOT = Path("/")
 CPUS = "sys/devices/system/cpu"
 # Whose versions affect the speed of apps and harness.
-PACKAGES = (
+APP_PACKAGES = (
     *("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "anyio", "pydantic"),
-    *("sqlalchemy", "aiosqlite", "greenlet", "httpx2", "locust", "gevent"),
+    *("sqlalchemy", "aiosqlite", "greenlet"),
 )
+PACKAGES = (*APP_PACKAGES, "httpx2", "locust", "gevent")
 # cgroup v1 writes the highest multiple of a page that a signed number holds for "no limit".
 NO_LIMIT_BYTES = 2**62
 # Limit, usage, and the line of memory.stat for files that can be dropped, of v2 and v1.
@@ -50,7 +50,15 @@ SHARING: dict[Sharing, str] = {
     " may be kept waiting.",
 }
 MAX_NAMED = 3
-PRINT_VERSION = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
+PRINT_VERSIONS = """
+import importlib.metadata, sys
+print("python", sys.version.split()[0])
+for name in sys.argv[1:]:
+    try:
+        print(name, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        pass
+"""
 MAX_START_S = 20.0  # of an interpreter, on a busy machine
 MAX_VERSION = 40  # characters
 
@@ -159,30 +167,33 @@ def versions() -> dict[str, str]:
     return {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version} | found
 
 
-def server_versions(plan: Plan) -> dict[str, str]:
-    """Return the version of each target's server that is not this environment's uvicorn.
+def target_versions(plan: Plan) -> dict[str, str]:
+    """Return Python and packages of each target with an environment or a server of its own.
 
-    Named `SERVER of TARGET`; empty where it is not known.
+    Named `PACKAGE of TARGET`; that of the server is empty where it is not known.
     """
-    return {
-        f"{target.server_name} of {target.name}": _version_in(
-            str(target.python or sys.executable), target.server_name
-        )
-        for target in plan.targets
-        if target.app and (target.python or target.server_name != "uvicorn")
-    }
+    found = {}
+    for target in plan.targets:
+        if target.app and (target.python or target.server_name != "uvicorn"):
+            names = (*APP_PACKAGES, target.server_name)
+            of_target = _versions_in(str(target.python or sys.executable), names)
+            for name, text in ({target.server_name: ""} | of_target).items():
+                found[f"{name} of {target.name}"] = text
+    return found
 
 
-def _version_in(python: str, package: str) -> str:
-    """Return the version of a package in the environment of an interpreter; empty if unknown."""
-    command = [python, "-c", PRINT_VERSION, package]
+def _versions_in(python: str, packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of Python and `packages` in its environment; empty if unknown."""
+    command = [python, "-c", PRINT_VERSIONS, *packages]
     try:
         found = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=MAX_START_S
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return one_line(found.stdout.decode(errors="replace").strip(), MAX_VERSION)
+        return {}
+    words = (line.split() for line in found.stdout.decode(errors="replace").splitlines())
+    known = {"python", *packages}
+    return {each[0]: each[1][:MAX_VERSION] for each in words if len(each) == 2 and each[0] in known}
 
 
 def has_timerfd() -> bool:

@@ -132,13 +132,25 @@ def remarks_badge(remarks: int) -> tuple[Badge, ...]:
 def origin(results: Results) -> str:
     """Return plan, time, machine and versions in a line."""
     started = datetime.fromisoformat(results.timing.started)
-    machine, versions = results.machine, results.versions
-    known = [(name, versions.get(name.lower())) for name in ("Python", "FastAPI")]
-    stack = ", ".join(f"{name} {version}" for name, version in known if version)
+    machine = results.machine
+    known = [(name, _versions_of_targets(results, name.lower())) for name in ("Python", "FastAPI")]
+    stack = ", ".join(f"{name} {' / '.join(found)}" for name, found in known if found)
     server = len(machine.server_cores)
     cores = count(machine.cores, "core") + (f" ({server} for the server)" if server else "")
     plan = f"Plan “{results.plan.name}”, {started:%Y-%m-%d %H:%M} {started.tzname()}"
-    return f"{plan} · {machine.cpu}, {cores} · {stack}"
+    return " · ".join(filter(None, (plan, f"{machine.cpu}, {cores}", stack)))
+
+
+def _versions_of_targets(results: Results, package: str) -> list[str]:
+    """Return the different versions that the targets have, as far as they are known."""
+    versions, found = results.versions, []
+    for target in results.plan.targets:
+        own = f" of {target.name}"
+        if any(name.endswith(own) for name in versions):
+            found.append(versions.get(package + own, ""))
+        elif target.app:
+            found.append(versions.get(package, ""))
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def limits(results: Results) -> tuple[str, ...]:
