@@ -10,6 +10,8 @@ from twinbench.analyse.results import Estimate
 from twinbench.plan import Load, LoadKind
 
 MISSING = "–"
+# A larger smallest difference, of two or three blocks that disagree, is no figure to plan with.
+HARDLY_ANY = 99.0
 MOST_LOADS = 3  # listed one by one if they are no range; more are counted
 
 
@@ -35,6 +37,13 @@ def share(difference: float) -> str:
     if difference > 1:
         return f"{1 + difference:.1f}×"
     return f"{math.ceil(round(100 * difference, 2))} %"
+
+
+def would_have_seen(difference: float, only: str = "") -> str:
+    """Return the smallest difference that would have been seen, as the end of a sentence."""
+    if difference > HARDLY_ANY:
+        return "would have seen hardly any difference"
+    return f"would have seen {only}{share(difference)} or more"
 
 
 def load_text(load: Load) -> str:
