@@ -58,9 +58,9 @@ def target(folder: Path, text: str = APP, **options: object) -> Target:
 
 
 @contextmanager
-def serving(wanted: Target) -> Iterator[Server]:
+def serving(wanted: Target, *, observe: bool = False) -> Iterator[Server]:
     """Give a server of `wanted` that is ready."""
-    server = Server(wanted)
+    server = Server(wanted, observe=observe)
     try:
         yield server.wait_until_ready(LONG_S)
     finally:

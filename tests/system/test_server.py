@@ -72,6 +72,26 @@ def test_options_of_uvicorn_are_its_configuration(tmp_path: Path) -> None:
         assert (response.headers["x-own"], response.headers["server"]) == ("1", None)
 
 
+WITHOUT_ANYIO = """
+import asyncio, sys
+sys.modules["anyio"] = sys.modules["anyio.to_thread"] = None
+asyncio.get_running_loop()  # uvicorn imports an app on its event loop
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"here"})
+"""
+
+
+def test_an_app_needs_no_anyio_and_is_imported_on_its_loop(tmp_path: Path) -> None:
+    with serving(target(tmp_path, WITHOUT_ANYIO), observe=True) as server:
+        assert get(server.url + "/") == b"here"
+        assert server.drained(LONG_S)
+        work = server.work(LONG_S)
+    assert work
+    assert work.conditions["thread limit"] == "none"
+
+
 WARMING = """
 import asyncio
 from fastapi import FastAPI, Response
@@ -133,6 +153,10 @@ def test_what_does_not_exist_is_named(wanted: dict[str, object], message: str) -
     ("text", "message"),
     [
         ("raise ValueError('no such thing')", "ValueError: no such thing"),
+        (
+            "raise ValueError('no table\\n(Background on this error at: https://example.org)')",
+            "ValueError: no table",
+        ),
         (
             "import nonexistent_module",
             "No module named 'nonexistent_module'; it ran in twinbench's own environment: set",

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.segment import Segment
 
 from twinbench.interruption import SIGNALS
-from twinbench.paths import NEEDS_CHECKOUT, OWN_PLAN, PLANS
+from twinbench.paths import OWN_PLAN, PLANS, ROOT
 from twinbench.text import UserError, printable
 
 
@@ -48,7 +48,7 @@ PlanFile = Annotated[
     typer.Argument(
         metavar="PLAN",
         show_default=False,
-        help="A plan (TOML). Left out: ./twinbench.toml, else the built-in plan bench.",
+        help="A plan (TOML). Left out: ./twinbench.toml, else, in the checkout, the plan bench.",
     ),
 ]
 Only = Annotated[
@@ -65,20 +65,17 @@ RunsFolder = Annotated[Path, typer.Option(help="The folder that run folders are 
 
 
 def chosen_plan(plan: Path | None) -> Path:
-    """Return the plan that was named, else that of this folder, else the built-in one.
+    """Return the plan that was named, else that of this folder, in a checkout the built-in one.
 
-    Raises UserError.
+    Elsewhere a run of the built-in pair would pass for one of the user's apps. Raises UserError.
     """
     if plan is not None:
         return plan
     if OWN_PLAN.exists():
         return OWN_PLAN
-    if PLANS.is_dir():
+    if PLANS.is_dir() and Path.cwd().is_relative_to(ROOT):
         return PLANS / "bench.toml"
-    raise UserError(
-        f"there is no {OWN_PLAN} here, and a built-in plan {NEEDS_CHECKOUT}: name a plan, or write"
-        " one with 'twinbench init'"
-    )
+    raise UserError(f"there is no {OWN_PLAN} here: name a plan, or write one with 'twinbench init'")
 
 
 def is_interactive() -> bool:

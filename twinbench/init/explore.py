@@ -3,6 +3,7 @@
 import contextlib
 import random
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ MAX_SHOWN = 20  # routes in an error
 OPENAPI_PATH, DOCS_PATH = "/openapi.json", "/docs"  # FastAPI's defaults
 # In FastAPI's page of the docs: where the app has its document.
 OPENAPI_IN_DOCS = re.compile(rb"""url: ['"](/[^'"\s]+)['"]""")
+WRITE_BY_HAND = "; write a plan with it by hand (docs/your-app.md)"
 NEEDS_MORE = (
     "variables: --env NAME=VALUE (of one app: --before-env, --after-env); another interpreter:"
     " --before-python, --after-python; another folder: --before-dir, --after-dir"
@@ -120,6 +122,8 @@ def _started(target: TargetDraft, server: Server | ServerFailedError) -> Server:
             " --before-dir and --after-dir name the folders of the apps"
         )
     more = "" if "url" in target.table else f"\nIf it needs more: {NEEDS_MORE}."
+    if "app" in target.table:
+        more = f"\nIt was started by {target.table.get('python', sys.executable)}.{more}"
     raise PreflightError(f"{server}{more}")
 
 
@@ -148,14 +152,17 @@ def _explored(
         *(LeftOut(label, "only one target has it") for label in one_sided),
         *(LeftOut(route.label, "not tried, there are many") for route in routes[MAX_TRIED:]),
     ]
+    writing = list(
+        dict.fromkeys(label for document in documents for label in writing_routes(document))
+    )
     if not found.working:
-        raise PreflightError(_nothing_works(left_out, targets, servers))
+        raise PreflightError(_nothing_works(left_out, writing, targets, servers))
     return Exploration(
         targets,
         start_s,
         found.working,
         left_out,
-        list(dict.fromkeys(label for document in documents for label in writing_routes(document))),
+        writing,
         next(filter(None, map(token_path, documents)), ""),
     )
 
@@ -225,11 +232,16 @@ def _with_prefix(ask: Ask, prefix: str) -> Ask:
 
 
 def _nothing_works(
-    left_out: Sequence[LeftOut], targets: Sequence[TargetDraft], servers: Sequence[Server]
+    left_out: Sequence[LeftOut],
+    writing: Sequence[str],
+    targets: Sequence[TargetDraft],
+    servers: Sequence[Server],
 ) -> str:
     lines = [
         "no route is answered with 2xx by both targets; name paths with --path:",
         *(f"  {each.label}: {each.why}" for each in left_out[:MAX_SHOWN]),
+        *(f"  {label}: not tried, it may change data{WRITE_BY_HAND}" for label in writing[:1]),
+        *(f"  {label}: not tried either" for label in writing[1:MAX_SHOWN]),
     ]
     outputs = list(_last_outputs(targets, servers))
     if any(WSGI_CALLED_AS_ASGI in output for output in outputs):

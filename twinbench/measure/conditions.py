@@ -15,17 +15,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from anyio.to_thread import current_default_thread_limiter
-
 MAX_WRAPPERS = 10  # middleware around an app: uvicorn's, and that of the app's author
 MOUNT_TABLE = Path("/proc/self/mountinfo")
 
 
-def conditions(http: type, app: Any, opened: Mapping[str, Iterable[str]]) -> dict[str, str]:
+def conditions(
+    http: type, app: Any, opened: Mapping[str, Iterable[str]], limiter: Any
+) -> dict[str, str]:
     """Return the conditions of this process by name.
 
     Call it on the event loop; `http` is the server's HTTP implementation, `opened` the paths of
-    files by their kind.
+    files by their kind, `limiter` AnyIO's of threads, if there is one.
     """
     mounts = MOUNT_TABLE.read_text(errors="replace") if MOUNT_TABLE.exists() else ""
     types = {
@@ -33,7 +33,7 @@ def conditions(http: type, app: Any, opened: Mapping[str, Iterable[str]]) -> dic
         for kind, paths in opened.items()
         if paths
     }
-    return {**_process_conditions(http), "app debug": _on(_is_debug(app)), **types}
+    return {**_process_conditions(http, limiter), "app debug": _on(_is_debug(app)), **types}
 
 
 def file_systems(paths: Iterable[str], mounts: str) -> set[str]:
@@ -57,7 +57,7 @@ def file_systems(paths: Iterable[str], mounts: str) -> set[str]:
     return found
 
 
-def _process_conditions(http: type) -> dict[str, str]:
+def _process_conditions(http: type, limiter: Any) -> dict[str, str]:
     loop = asyncio.get_running_loop()
     factory = loop.get_task_factory()
     flags = {
@@ -79,7 +79,7 @@ def _process_conditions(http: type) -> dict[str, str]:
         "garbage collector": f"{_on(gc.isenabled())}, thresholds {gc.get_threshold()}",
         "frozen objects": "some" if gc.get_freeze_count() else "none",
         "switch interval": f"{sys.getswitchinterval():g} s",
-        "thread limit": f"{current_default_thread_limiter().total_tokens:g}",
+        "thread limit": f"{limiter.total_tokens:g}" if limiter else "none",
         "default executor": _executor(getattr(loop, "_default_executor", None)),
         "nice value": str(os.nice(0)),
     }

@@ -28,14 +28,16 @@ from twinbench.text import one_line
 ROOT = Path("/")
 CPUS = "sys/devices/system/cpu"
 # Whose versions affect the speed of apps and harness.
-PACKAGES = (
+APP_PACKAGES = (
     *("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "anyio", "pydantic"),
-    *("sqlalchemy", "aiosqlite", "greenlet", "httpx2", "locust", "gevent"),
+    *("sqlalchemy", "aiosqlite", "greenlet"),
 )
-PACKAGES_OF_APPS = (
+# Of apps that have an environment of their own.
+OWN_PACKAGES = (
     *("granian", "hypercorn", "gunicorn", "uvicorn-worker", "flask", "django", "quart", "litestar"),
     *("asyncpg", "psycopg", "psycopg2", "aiomysql", "httpx", "aiohttp", "requests"),
 )
+PACKAGES = (*APP_PACKAGES, "httpx2", "locust", "gevent")
 # cgroup v1 writes the highest multiple of a page that a signed number holds for "no limit".
 NO_LIMIT_BYTES = 2**62
 # Limit, usage, and the line of memory.stat for files that can be dropped, of v2 and v1.
@@ -179,7 +181,7 @@ def versions() -> dict[str, str]:
 def target_versions(plan: Plan) -> dict[str, dict[str, str]]:
     """Return versions of what an app with an environment or a server of its own uses, by target.
 
-    Those of Python, and of PACKAGES and PACKAGES_OF_APPS that are installed there.
+    Those of Python, and of APP_PACKAGES and OWN_PACKAGES that are installed there.
     """
     return {
         target.name: _versions_in(str(target.python or sys.executable))
@@ -191,7 +193,7 @@ def target_versions(plan: Plan) -> dict[str, dict[str, str]]:
 @functools.cache
 def _versions_in(python: str) -> dict[str, str]:
     """Return the versions in the environment of an interpreter; none if it does not tell them."""
-    command = [python, "-c", PRINT_VERSIONS, *PACKAGES, *PACKAGES_OF_APPS]
+    command = [python, "-c", PRINT_VERSIONS, *APP_PACKAGES, *OWN_PACKAGES]
     try:
         printed = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=MAX_START_S

@@ -40,7 +40,7 @@ class Probe:
         self.error = ""  # why sampling has stopped
 
     def start(self, loop: Any, limiter: Any) -> None:
-        """Sample `loop` and AnyIO's `limiter` of threads in a thread."""
+        """Sample `loop` and AnyIO's `limiter` of threads, if there is one, in a thread."""
         self.attach(loop, limiter)
         threading.Thread(target=self._run, name="twinbench-probe", daemon=True).start()
 
@@ -68,6 +68,8 @@ class Probe:
                 return
 
     def _threads(self) -> tuple[int, int]:
+        if self._limiter is None:
+            return UNKNOWN, UNKNOWN
         try:
             statistics = self._limiter.statistics()
         except RuntimeError:  # the loop changed it meanwhile

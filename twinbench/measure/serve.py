@@ -1,6 +1,6 @@
 """The server under test, run by the interpreter of the app's own environment.
 
-One self-contained file that needs only what the app has: uvicorn and anyio.
+One self-contained file that needs only what the app has: uvicorn, and AnyIO if the app uses it.
 
 `python serve.py OPTIONS`, where OPTIONS is JSON: `app` (import string), `folder` (imported
 from), `fd` (listening socket), `control_fd` (control socket), `workers`, `limit_concurrency`,
@@ -21,10 +21,20 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from anyio.to_thread import current_default_thread_limiter
 
 APP_NOT_FOUND = 2
 OWN_FOLDER = str(Path(__file__).parent)
+
+
+class Config(uvicorn.Config):
+    """Uvicorn's, which loads the app on the event loop: an app may ask for that as it is imported.
+
+    An app that cannot be found ends the process with APP_NOT_FOUND.
+    """
+
+    def load(self) -> None:
+        check(str(self.app))
+        super().load()
 
 
 class Server(uvicorn.Server):
@@ -44,12 +54,14 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start uvicorn, then the probe and the control socket."""
+        if self._observer:
+            self._observer.listen()
         await super().startup(sockets)
         if self._observer:
             self._observer.listen()  # an app may import SQLAlchemy as late as in its lifespan
         if self._probe:
             try:
-                self._probe.start(asyncio.get_running_loop(), current_default_thread_limiter())
+                self._probe.start(asyncio.get_running_loop(), thread_limiter())
             except Exception as error:  # noqa: BLE001  # the app is served without telemetry
                 self._probe, self._telemetry_error = None, describe(error)
         self._control_task = asyncio.create_task(self._answer())
@@ -73,7 +85,7 @@ class Server(uvicorn.Server):
         opened = self._observer.opened()
         config = self.config
         found = load_sibling("conditions").conditions(
-            config.http_protocol_class, config.loaded_app, opened
+            config.http_protocol_class, config.loaded_app, opened, thread_limiter()
         )
         return {**self._observer.work(), "conditions": found}
 
@@ -87,12 +99,11 @@ class Server(uvicorn.Server):
         return {"error": self._probe.error if self._probe else self._telemetry_error}
 
     def _state(self) -> dict[str, int]:
-        threads = current_default_thread_limiter().statistics()
-        state = {
-            "open_requests": len(self.server_state.tasks),
-            "busy_threads": int(threads.borrowed_tokens),
-            "waiting_for_thread": threads.tasks_waiting,
-        }
+        state = {"open_requests": len(self.server_state.tasks)}
+        if limiter := thread_limiter():
+            threads = limiter.statistics()
+            state["busy_threads"] = int(threads.borrowed_tokens)
+            state["waiting_for_thread"] = threads.tasks_waiting
         if self._probe and self._probe.connections.attached:
             state["connections_used"], _ = self._probe.connections.counts()
         return state
@@ -112,6 +123,23 @@ def check(app: str) -> None:
         if not hasattr(found, name):
             _exit_not_found(f"module '{module_name}' has no '{attribute}'")
         found = getattr(found, name)
+
+
+async def check_on_loop(app: str) -> None:
+    """Check on an event loop, where workers import the app."""
+    check(app)
+
+
+def thread_limiter() -> Any:
+    """Return AnyIO's limiter of threads on this event loop; None where AnyIO is not installed.
+
+    Quart, Django and plain ASGI apps do without it.
+    """
+    try:
+        from anyio.to_thread import current_default_thread_limiter
+    except ModuleNotFoundError:
+        return None
+    return current_default_thread_limiter()
 
 
 def make_probe(fd: int | None) -> tuple[Any, str]:
@@ -153,7 +181,6 @@ def main() -> None:
     )
     # Before the app is imported: what it opens then counts as well.
     observer = load_sibling("observe").Observer() if options["observe"] else None
-    check(options["app"])
     settings = {
         "log_level": "warning",
         "access_log": False,
@@ -161,11 +188,10 @@ def main() -> None:
         **options["server_options"],
     }
     if options["workers"] > 1:
+        asyncio.run(check_on_loop(options["app"]))
         uvicorn.run(options["app"], fd=options["fd"], workers=options["workers"], **settings)
         return
-    if observer:
-        observer.listen()
-    config = uvicorn.Config(options["app"], **settings)
+    config = Config(options["app"], **settings)
     server = Server(config, options["control_fd"], observer, options["telemetry_fd"])
     server.run([socket.socket(fileno=options["fd"])])
     if not server.started:

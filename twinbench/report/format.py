@@ -10,8 +10,9 @@ from twinbench.analyse.results import Estimate
 from twinbench.plan import Load, LoadKind
 
 MISSING = "–"
+# A larger smallest difference, of two or three blocks that disagree, is no figure to plan with.
+HARDLY_ANY = 9.0
 MOST_LOADS = 3  # listed one by one if they are no range; more are counted
-MOST_SHOWN = 10  # a difference that large needs no measurement
 
 
 def number(value: float | None) -> str:
@@ -32,13 +33,17 @@ def interval(ratio: Estimate | None) -> str:
 
 
 def share(difference: float) -> str:
-    """Return a difference such as 0.12 as `12 %`, rounded up; above 100 % as a factor.
-
-    Of a few noisy blocks it has no end: beyond MOST_SHOWN it says no more than that.
-    """
+    """Return a difference such as 0.12 as `12 %`, rounded up; above 100 % as a factor."""
     if difference > 1:
-        return f"{1 + difference:.1f}×" if difference < MOST_SHOWN else f"{MOST_SHOWN}×"
+        return f"{1 + difference:.1f}×"
     return f"{math.ceil(round(100 * difference, 2))} %"
+
+
+def would_have_seen(difference: float, only: str = "") -> str:
+    """Return the smallest difference that would have been seen, as the end of a sentence."""
+    if difference > HARDLY_ANY:
+        return "would have seen hardly any difference"
+    return f"would have seen {only}{share(difference)} or more"
 
 
 def load_text(load: Load) -> str:

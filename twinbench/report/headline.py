@@ -38,7 +38,7 @@ def _advantages(table: VerdictTable, places: bool) -> Iterable[Span]:
             for advantage in row.advantages:
                 name, ratio = advantage.target.text, advantage.ratio or 0.0
                 if ratio > largest.get(name, (0.0,))[0]:
-                    largest[name] = ratio, advantage, group or row.title
+                    largest[name] = ratio, advantage, group.lower() or row.title
     end, before = "", ""
     for _, advantage, where in sorted(largest.values(), key=lambda one: -one[0])[:2]:
         serves = advantage.metric == "throughput"
@@ -47,7 +47,7 @@ def _advantages(table: VerdictTable, places: bool) -> Iterable[Span]:
             verb = "up to {} those of"
         yield from (Span(end), advantage.target)
         yield from (Span(f" {verb.format(advantage.factor)} "), advantage.other)
-        yield Span(f" ({where.lower()})" if places else "")
+        yield Span(f" ({where})" if places else "")
         before, end = verb, "; "
     if largest:
         yield Span(". ")
@@ -64,7 +64,7 @@ def _first_collapse(results: Results, places: bool) -> Iterable[Span]:
             found.append((curve.load_kind, loads[0], index, curve.target, scenario))
     if found:
         kind, load, index, target, scenario = min(found, key=lambda one: one[:3])
-        where = f" ({(scenario.group or title(scenario)).lower()})" if places else ""
+        where = f" ({scenario.group.lower() or title(scenario)})" if places else ""
         yield Span(title(results.plan.target(target)), index)
         yield Span(f" collapses from {loads_text(kind, [load])}{where}.")
 

@@ -26,7 +26,15 @@ from twinbench.report.elements import (
     TimelineChart,
 )
 from twinbench.report.facts import collapse_shares, key_facts
-from twinbench.report.format import MISSING, factor, interval, load_text, loads_text, number, share
+from twinbench.report.format import (
+    MISSING,
+    factor,
+    interval,
+    load_text,
+    loads_text,
+    number,
+    would_have_seen,
+)
 from twinbench.report.pairs import KINDS, METRICS, TargetPair, title
 from twinbench.text import printable
 
@@ -352,7 +360,7 @@ def _result(pair: TargetPair, comparison: Comparison) -> str:
         name = pair.title_of(faster)
         return (f"only {name}" if comparison.not_collapsed else f"{name} faster") + collapses
     if comparison.decision == "no difference shown":
-        return f"~{f' (would have seen {share(known)} or more)' if known else ''}{collapses}"
+        return f"~{f' ({would_have_seen(known)})' if known else ''}{collapses}"
     return "; ".join(comparison.reasons) or "not comparable"
 
 

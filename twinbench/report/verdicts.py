@@ -14,7 +14,7 @@ from twinbench.plan import LoadKind
 from twinbench.plan.duration import LEAST_BLOCKS
 from twinbench.report.elements import Advantage, HeatMap, Mark, Tile, VerdictRow, VerdictTable
 from twinbench.report.facts import failures
-from twinbench.report.format import factor, labels, load_range, loads_text, number, share
+from twinbench.report.format import factor, labels, load_range, loads_text, number, would_have_seen
 from twinbench.report.pairs import METRICS, TargetPair, gain, magnitude, title
 from twinbench.text import duration, printable
 
@@ -144,7 +144,7 @@ def _detail(results: Results, pair: TargetPair) -> str:
         if not (known := worst.smallest_difference):
             return ""
         only = "only " if known > LARGE_DIFFERENCE else ""
-        text = f"would have seen {only}{share(known)} or more"
+        text = would_have_seen(known, only)
         if worst.halved_by:
             text += f"; half of it: {_longer_plan(results, worst.halved_by, worst.blocks)}"
         return text

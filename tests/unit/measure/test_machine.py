@@ -1,6 +1,7 @@
 """Cores and description of recorded machines, and of none."""
 
 import os
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -9,8 +10,9 @@ from tests.support import factories
 from tests.support.machines import Become
 from twinbench.measure import busy
 from twinbench.measure.busy import BusyProcess, BusyWatch
-from twinbench.measure.machine import Cores, describe, share_cores
+from twinbench.measure.machine import Cores, describe, share_cores, target_versions, versions
 from twinbench.measure.telemetry import MemoryLimit
+from twinbench.plan import Plan
 from twinbench.store import Machine
 
 MIB = 2**20
@@ -137,3 +139,19 @@ def test_busy_processes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_cpu_seconds_of_processes_are_read() -> None:
     assert {pid: cpu_s for (pid, _), (_, cpu_s) in busy._cpu_seconds().items()}[os.getpid()] > 0
+
+
+def test_versions_of_a_target_are_those_of_its_environment() -> None:
+    own = {"name": "own", "app": "shop:app", "cwd": ".", "python": sys.executable}
+    missing = own | {"name": "missing", "python": "/nowhere/python"}
+    plan = Plan.model_validate(
+        {
+            "name": "x",
+            "targets": [own, missing],
+            "scenarios": [{"name": "a", "closed": [1], "requests": [{"path": "/"}]}],
+        }
+    )
+    found, here = target_versions(plan), versions()
+    for name in ("python", "fastapi"):
+        assert found["own"][name] == here[name]
+    assert found["missing"] == {}

@@ -18,7 +18,7 @@ from tests.support.outcomes import (
 from twinbench.analyse.results import Results
 from twinbench.analyse.statistics import smallest_difference
 from twinbench.report.elements import VerdictRow
-from twinbench.report.format import load_range, share
+from twinbench.report.format import load_range, share, would_have_seen
 from twinbench.report.view import ReportView, build_view
 
 WAIT = Outcomes("wait", {1: no_difference(), 64: Outcome(3.0), 128: Outcome(4.0)})
@@ -90,6 +90,8 @@ def test_load_range(loads: list[int], text: str) -> None:
 
 def test_shares_are_rounded_up() -> None:
     assert [share(value) for value in (0.12, 0.121, 1.5)] == ["12 %", "13 %", "2.5×"]
+    assert would_have_seen(1.5, "only ") == "would have seen only 2.5× or more"
+    assert "×" not in would_have_seen(2e5)
 
 
 def test_row_without_advantages_has_a_detail() -> None:
