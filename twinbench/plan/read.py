@@ -8,7 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from os.path import isdir, isfile  # pathlib raises OSError for a name that is too long
+from os.path import abspath, isdir, isfile  # pathlib raises OSError for a name that is too long
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -176,7 +176,8 @@ def _with_absolute_files(scenario: dict[str, Any], path: Path, where: str) -> di
     """
     found = dict(scenario)
     if isinstance(name := scenario.get("locustfile"), str) and "\0" not in name:
-        found["locustfile"] = file = (path.parent / name).absolute()
+        # As the command `locust` does: files beside a link to it are found.
+        found["locustfile"] = file = Path(abspath(path.parent / name))  # noqa: PTH100
         if not isfile(file):  # noqa: PTH113
             raise _error(path, f"{where}locustfile", f"there is no file {name}")
     for key in ("setup", "requests"):
