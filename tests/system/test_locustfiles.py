@@ -206,6 +206,20 @@ def test_one_user_of_each_class_is_compared(tmp_path: Path, rig: Rig) -> None:
     assert {"status", "headers", "bytes"} <= set(pair.equal)
 
 
+def test_urls_of_the_files_own_host_reach_the_target(tmp_path: Path, rig: Rig) -> None:
+    """And those without a slash, for a host that ends with one. Names have no address."""
+    host = "    host = 'http://shop.test/'\n"
+    code = (
+        f"{HEAD}class A(HttpUser):\n{host}{TASK}self.client.get('http://shop.test/items/1')\n"
+        f"        self.client.get('items/1?page=http://other.test/')\n"
+        f"class B(FastHttpUser):\n{host}{TASK}self.client.get('http://shop.test/nowhere')\n"
+    )
+    with pytest.raises(PreflightError) as refused:
+        checked(write(tmp_path, code), rig)
+    assert "the locustfile: GET /nowhere was answered with 404 (if that" in str(refused.value)
+    assert "more)" not in str(refused.value)
+
+
 def test_different_responses_are_refused(tmp_path: Path, rig: Rig) -> None:
     drift = 'name = "two"\nenv = { SHOP_DRIFT = "!" }\n'
     declared = 'expected_differences = { environment = "drift" }\n'

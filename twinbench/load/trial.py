@@ -77,7 +77,7 @@ class TrialRun:
         # Before the file's own listeners, which may raise an exception.
         events.request.add_listener(self._on_request)
         users = import_users(of)
-        watch_clients(self)
+        watch_clients(self, users)
         environment = make_environment(of, users, self.host, len(users))
         seed_random(seed)
         events.test_start.fire(environment=environment)
