@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import gevent
@@ -140,10 +140,9 @@ def make_environment(of: Locustfile, users: list[type[User]], host: str, count: 
 
     Raises LocustfileError.
     """
-    try:
-        options = argument_parser.get_parser(default_config_files=[]).parse_args([])
-    except SystemExit:
-        raise LocustfileError("adds a command-line option without a default") from None
+    parser: Any = argument_parser.get_parser(default_config_files=[])
+    parser.error = _refuse_options
+    options = parser.parse_args([])
     for user in users:
         # A path, as in http://localhost:8000/api, is a part of every request.
         user.host = host + urlsplit(user.host or "").path.rstrip("/")
@@ -164,6 +163,10 @@ def make_environment(of: Locustfile, users: list[type[User]], host: str, count: 
     runner.target_user_count = count  # known to the listeners of test_start
     events.init.fire(environment=environment, runner=runner, web_ui=None)
     return environment
+
+
+def _refuse_options(message: str) -> NoReturn:
+    raise LocustfileError(f"adds a command-line option without a default: {message}")
 
 
 def watch_clients(watch: ClientWatch, users: list[type[User]]) -> None:
@@ -277,6 +280,8 @@ class ExceptionLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take a message of Locust; others are the file's own."""
         error = sys.exc_info()[1]
+        if record.name == "locust.runners":  # which logs an error of its own where a user ends all
+            return
         if error and (record.name.startswith("locust.") or str(record.msg).startswith(UNCAUGHT)):
             self.count += 1
             self.first = self.first or exception_text(error)
@@ -285,9 +290,13 @@ class ExceptionLog(logging.Handler):
 def exception_text(error: BaseException) -> str:
     """Return type and message of an exception, and its last line in the file."""
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_own(f.filename)]
-    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return one_line(text, MAX_ERROR) + where
+    return one_line(text, MAX_ERROR) + own_line(traceback.extract_tb(error.__traceback__))
+
+
+def own_line(frames: traceback.StackSummary) -> str:
+    """Return the last line of these in the file's folder, as ` (file, line n)`; empty if none."""
+    own = [frame for frame in frames if _is_own(frame.filename)]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
 def _import_error(error: BaseException, path: Path) -> str:
