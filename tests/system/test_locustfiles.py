@@ -112,6 +112,12 @@ closed = [4]
 """
 HEAD = "from locust import FastHttpUser, HttpUser, User, task\n"
 TASK = "    @task\n    def t(self):\n        "
+OPTION = """
+from locust import events
+@events.init_command_line_parser.add_listener
+def _(parser):
+    parser.add_argument("--tenant", required=True)
+"""
 CLASS = f"{HEAD}class A(FastHttpUser):\n{TASK}"
 
 
@@ -206,6 +212,20 @@ def test_one_user_of_each_class_is_compared(tmp_path: Path, rig: Rig) -> None:
     assert {"status", "headers", "bytes"} <= set(pair.equal)
 
 
+def test_urls_of_the_files_own_host_reach_the_target(tmp_path: Path, rig: Rig) -> None:
+    """And those without a slash, for a host that ends with one. Names have no address."""
+    host = "    host = 'http://shop.test/'\n"
+    code = (
+        f"{HEAD}class A(HttpUser):\n{host}{TASK}self.client.get('http://shop.test/items/1')\n"
+        f"        self.client.get('items/1?page=http://other.test/')\n"
+        f"class B(FastHttpUser):\n{host}{TASK}self.client.get('http://shop.test/nowhere')\n"
+    )
+    with pytest.raises(PreflightError) as refused:
+        checked(write(tmp_path, code), rig)
+    assert "the locustfile: GET /nowhere was answered with 404 (if that" in str(refused.value)
+    assert "more)" not in str(refused.value)
+
+
 def test_different_responses_are_refused(tmp_path: Path, rig: Rig) -> None:
     drift = 'name = "two"\nenv = { SHOP_DRIFT = "!" }\n'
     declared = 'expected_differences = { environment = "drift" }\n'
@@ -228,6 +248,7 @@ def test_different_responses_are_refused(tmp_path: Path, rig: Rig) -> None:
         (HEAD, "holds no user class"),
         (f"{HEAD}class A(User):\n{TASK}pass", "'A', which is neither an HttpUser nor a"),
         (f"{CLASS}pass", "has a user class 'A' that sends no request"),
+        (f"{OPTION}{CLASS}pass", "option without a default: the following arguments are required"),
         (f"{CLASS}self.client.get('http://127.0.0.1/')", "is not a request to the target"),
     ],
 )
@@ -252,6 +273,9 @@ def test_an_unknown_user_class_is_refused(tmp_path: Path, rig: Rig) -> None:
         ("self.client.get('/nowhere')", "GET /nowhere was answered with 404 (if that is meant"),
         ("self.client.get('/items/1'); 1 / 0", "A.t raised ZeroDivisionError"),
         ("import os; os._exit(7)", "its process exited with code 7"),
+        ("raise SystemExit('no data')", "A.t raised SystemExit: no data (shop.py, line 5)"),
+        ("self.environment.runner.quit()", "A.t ended the test (shop.py, line 5)"),
+        ("import os; os.fork() or os._exit(0)", "A.t forks the process"),
         ("with self.rest('GET', '/items/1') as r: r.failure('no')", "GET /items/1 failed: no"),
     ],
 )

@@ -183,7 +183,8 @@ def _check_locustfile(locustfile: Path | None, *, excluded: bool) -> None:
     if locustfile and excluded:
         raise InitError("--locustfile names the requests: leave --path, --openapi, --prefix out")
     if locustfile and not locustfile.is_file():
-        raise InitError(f"--locustfile {locustfile}: there is no such file")
+        what = "is a folder: name a file" if locustfile.is_dir() else "there is no such file"
+        raise InitError(f"--locustfile {locustfile}: {what}")
 
 
 def _write(output: Path, found: "Exploration", locustfile: Path | None) -> None:

@@ -77,7 +77,7 @@ class LocustLoad(CellLoad):
         users = import_users(self._file)
         seed_random(job.seed + job.process)
         self._clients = client_names(users)
-        watch_clients(self)
+        watch_clients(self, users)
         before_tasks(self._wait_to_begin)
         share = _share_fixed(users, job.process, job.processes)
         environment = make_environment(self._file, share, target.host, self._count)

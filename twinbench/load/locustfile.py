@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import gevent
@@ -79,11 +79,18 @@ def private_pipes() -> tuple[IO[bytes], IO[str]]:
     What it prints goes to stderr, which is a log.
     """
     reader, writer = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "w")
-    with open(os.devnull) as nothing:  # noqa: PTH123
-        os.dup2(nothing.fileno(), 0)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
     os.dup2(2, 1)
     if os.fstat(2).st_size > MAX_LOG_BYTES:
         os.ftruncate(2, 0)
+
+    def close_pipes() -> None:
+        os.dup2(nothing, reader.fileno())
+        os.dup2(nothing, writer.fileno())
+
+    # A file that forks has two of this process, greenlets included: only one is to be heard.
+    os.register_at_fork(after_in_child=close_pipes)
     return reader, writer
 
 
@@ -133,10 +140,9 @@ def make_environment(of: Locustfile, users: list[type[User]], host: str, count: 
 
     Raises LocustfileError.
     """
-    try:
-        options = argument_parser.get_parser(default_config_files=[]).parse_args([])
-    except SystemExit:
-        raise LocustfileError("adds a command-line option without a default") from None
+    parser: Any = argument_parser.get_parser(default_config_files=[])
+    parser.error = _refuse_options
+    options = parser.parse_args([])
     for user in users:
         # A path, as in http://localhost:8000/api, is a part of every request.
         user.host = host + urlsplit(user.host or "").path.rstrip("/")
@@ -154,35 +160,52 @@ def make_environment(of: Locustfile, users: list[type[User]], host: str, count: 
     except ValueError as error:  # such as only weights of zero
         raise LocustfileError(f"cannot be run: {error}") from None
     runner = environment.create_local_runner()
+    runner.target_user_count = count  # known to the listeners of test_start
     events.init.fire(environment=environment, runner=runner, web_ui=None)
     return environment
 
 
-def watch_clients(watch: ClientWatch) -> None:
-    """Announce all requests of Locust's clients to `watch`."""
+def _refuse_options(message: str) -> NoReturn:
+    raise LocustfileError(f"adds a command-line option without a default: {message}")
+
+
+def watch_clients(watch: ClientWatch, users: list[type[User]]) -> None:
+    """Announce all requests of Locust's clients to `watch`.
+
+    A URL with the `host` of one of these users, as the file has it, is one of the target.
+    """
+    declared = [urlsplit(user.host) for user in users if user.host]
+    origins = tuple({f"{host.scheme}://{host.netloc}" for host in declared if host.netloc})
     clients: tuple[Any, ...] = (HttpSession, FastHttpSession)
     for client in clients:
-        client.request = _announced(client.request, watch)
+        client.request = _announced(client.request, watch, origins)
         # What sends: its response is that of Locust's request event.
         client._send_request_safe_mode = _stamped(client._send_request_safe_mode)
 
 
-def _announced(original: Callable[..., Any], watch: ClientWatch) -> Callable[..., Any]:
+def _announced(
+    original: Callable[..., Any], watch: ClientWatch, origins: tuple[str, ...]
+) -> Callable[..., Any]:
     def request(
         client: Any, method: str, url: Any, name: str | None = None, *args: Any, **kwargs: Any
     ) -> Any:
-        address = client._build_url(url.decode() if isinstance(url, bytes) else url)
-        path = address.removeprefix(watch.host)
-        if path == address or not path.startswith(("/", "?")):
+        address = _address(client, url.decode() if isinstance(url, bytes) else url)
+        for origin in origins:
+            if _is_below(address, origin):
+                address = watch.host + address.removeprefix(origin)
+        if not _is_below(address, watch.host):
             raise OtherHostError(
                 f"{method} {address} is not a request to the target: write a path that begins"
                 " with '/'"
             )
+        path = address.removeprefix(watch.host)
         label = f"{method} {name or client.request_name or path}"
         call = Call(label, client.user)
         watch.begin(call)
         setattr(gevent.getcurrent(), CALL, call)
         try:
+            # FastHttpUser names a request by its URL: not by the address of the target.
+            url = address.removeprefix(client.base_url) or "/"
             response = original(client, method, url, name, *args, **kwargs)
         except BaseException:
             watch.abort(call)
@@ -192,6 +215,18 @@ def _announced(original: Callable[..., Any], watch: ClientWatch) -> Callable[...
         return response
 
     return request
+
+
+def _address(client: Any, url: str) -> str:
+    """Return the address of a request. A path without a slash is for a host that ends with one."""
+    is_path = not url.lower().startswith(("/", "?", "http://", "https://"))
+    address: str = client._build_url(f"/{url}" if is_path else url)
+    return address
+
+
+def _is_below(address: str, origin: str) -> bool:
+    path = address.removeprefix(origin)
+    return path != address and (not path or path.startswith(("/", "?")))
 
 
 def _stamped(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -245,6 +280,8 @@ class ExceptionLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take a message of Locust; others are the file's own."""
         error = sys.exc_info()[1]
+        if record.name == "locust.runners":  # which logs an error of its own where a user ends all
+            return
         if error and (record.name.startswith("locust.") or str(record.msg).startswith(UNCAUGHT)):
             self.count += 1
             self.first = self.first or exception_text(error)
@@ -253,9 +290,13 @@ class ExceptionLog(logging.Handler):
 def exception_text(error: BaseException) -> str:
     """Return type and message of an exception, and its last line in the file."""
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_own(f.filename)]
-    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return one_line(text, MAX_ERROR) + where
+    return one_line(text, MAX_ERROR) + own_line(traceback.extract_tb(error.__traceback__))
+
+
+def own_line(frames: traceback.StackSummary) -> str:
+    """Return the last line of these in the file's folder, as ` (file, line n)`; empty if none."""
+    own = [frame for frame in frames if _is_own(frame.filename)]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
 def _import_error(error: BaseException, path: Path) -> str:
@@ -269,4 +310,4 @@ def _import_error(error: BaseException, path: Path) -> str:
 
 def _is_own(filename: str) -> bool:
     """Return whether a file is in the folder of the locustfile, which is the current one."""
-    return Path(filename).is_relative_to(Path.cwd())
+    return Path(filename).resolve().is_relative_to(Path.cwd())

@@ -7,8 +7,10 @@ the harness says so.
 
 import base64
 import os
+import signal
 import sys
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -36,6 +38,7 @@ from twinbench.load.locustfile import (
     failure_text,
     import_users,
     make_environment,
+    own_line,
     private_pipes,
     seed_random,
     watch_clients,
@@ -47,6 +50,8 @@ PASSES = 2
 # Of each user class; a task without end would not let the others run.
 MAX_REQUESTS = 200
 MAX_S = 30.0
+# Without a request for as long, an import or a task hangs; less than the harness waits.
+MAX_IMPORT_S, MAX_SILENCE_S = 50, 30
 # Tasks sleep as users would read: a trial does not need to. It yields, and polls a few times.
 MAX_SLEEP_S = 0.01
 ON_START = "on_start"
@@ -60,7 +65,7 @@ class TrialRun:
         self._reader, self._writer = private_pipes()
         self._trial = trial
         self.host = trial.host
-        self._place = ""
+        self.place = "its import"  # what runs now
         self._requests: Counter[str] = Counter()  # by place
         self._left, self._end = MAX_REQUESTS, 0.0
         self._timer: Any = None
@@ -71,14 +76,23 @@ class TrialRun:
 
     def run(self) -> TrialEnd:
         """Run the trial. Raises LocustfileError."""
+        os.register_at_fork(after_in_parent=self._forked)
+        signal.signal(signal.SIGALRM, self._hangs)
+        # A signal is not handled while gevent has nothing to run.
+        ticks = gevent.get_hub().loop.timer(1.0, 1.0)
+        ticks.start(lambda: None)
+        signal.alarm(MAX_IMPORT_S)
         of, seed = self._trial.locustfile, self._trial.seed
         gevent.sleep = time.sleep = _short(gevent.sleep)
         seed_random(seed)
         # Before the file's own listeners, which may raise an exception.
         events.request.add_listener(self._on_request)
         users = import_users(of)
-        watch_clients(self)
+        self.place = "a listener"
+        watch_clients(self, users)
         environment = make_environment(of, users, self.host, len(users))
+        runner: Any = environment.runner
+        runner.quit = runner.stop = _end_test
         seed_random(seed)
         events.test_start.fire(environment=environment)
         events.spawning_complete.fire(user_count=len(users))
@@ -131,19 +145,37 @@ class TrialRun:
 
     def _call(self, place: str, code: Any) -> None:
         """Run code of the file, and keep what it raises."""
-        self._place = place
+        self.place = place
+        signal.alarm(MAX_SILENCE_S)
         error = ""
         try:
             code()
         except NEXT_TASK:
             pass
-        except (StopUser, StopTest):
+        except StopUser:
+            raise
+        except StopTest as raised:
+            where = exception_text(raised).removeprefix(type(raised).__name__)
+            self._outcomes[place].append(f"{place} ended the test{where}")
             raise
         except OtherHostError as raised:
             self._refused = self._refused or f"{place}: {raised}"
         except Exception as raised:  # noqa: BLE001  # a user's code may raise anything
             error = f"{place} raised {exception_text(raised)}"
         self._outcomes[place].append(error)
+
+    def _hangs(self, _: int, frame: Any) -> None:
+        """End the trial with the line at which it hangs."""
+        where = own_line(traceback.extract_stack(frame))
+        failed = [f"{self.place} took too long without a request{where}"]
+        self.send(TrialReport(end=TrialEnd(failed=failed)))
+        os._exit(0)
+
+    def _forked(self) -> None:
+        """Fail: the responses of its users would arrive in another process as well."""
+        if "." in self.place:
+            label = f"{self.place} forks the process, and its connections with it"
+            self._outcomes[label].append(label)
 
     def _failed(self) -> Iterator[str]:
         """Yield what failed each time: of tasks their exceptions, of requests their answers."""
@@ -158,6 +190,7 @@ class TrialRun:
         if not self._left or time.monotonic() > self._end:
             raise GreenletExit
         self._left -= 1
+        signal.alarm(0)  # a request has limits of its own
         call.sent_ns = time.perf_counter_ns()
         limit_s = self._trial.request_s
         # Locust's clients take it for an error of the connection.
@@ -167,10 +200,10 @@ class TrialRun:
     def end(self, call: Call) -> None:
         """Report a response, and wait until the harness has looked at the server."""
         self._timer.close()
-        self._requests[self._place] += 1
+        self._requests[self.place] += 1
         response = call.response
         report = TrialRequest(
-            place=f"{self._place}, request {self._requests[self._place]}",
+            place=f"{self.place}, request {self._requests[self.place]}",
             label=call.label,
             status=response.status_code or 0,
             headers=list((response.headers or {}).items()),
@@ -180,10 +213,12 @@ class TrialRun:
         self.send(TrialReport(request=report))
         if not self._reader.readline():
             os._exit(0)  # the harness has ended
+        signal.alarm(MAX_SILENCE_S)
 
     def abort(self, call: Call) -> None:
         """Go on after a request that raised an exception."""
         self._timer.close()
+        signal.alarm(MAX_SILENCE_S)
 
     def _on_request(
         self, request_type: str, name: str, response: Any = None, exception: Any = None, **_: Any
@@ -195,6 +230,10 @@ class TrialRun:
         said = f"was answered with {status}" if why == f"status {status}" else f"failed: {why}"
         meant = f' (if that is meant: expected_failures = ["{label}"])'
         self._outcomes[label].append(f"{label} {said}{meant}" if why else "")
+
+
+def _end_test() -> None:
+    raise StopTest
 
 
 def _short(original: Any) -> Any:
@@ -235,6 +274,8 @@ def main() -> None:
         end = run.run()
     except LocustfileError as error:
         end = TrialEnd(refused=str(error))
+    except (SystemExit, KeyboardInterrupt) as error:  # of the file: they are no Exception
+        end = TrialEnd(failed=[f"{run.place} raised {exception_text(error)}"])
     run.send(TrialReport(end=end))
     os._exit(0)
 

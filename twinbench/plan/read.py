@@ -8,7 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from os.path import isdir, isfile  # pathlib raises OSError for a name that is too long
+from os.path import abspath, isdir, isfile  # pathlib raises OSError for a name that is too long
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
@@ -177,7 +177,9 @@ def _with_absolute_files(scenario: dict[str, Any], path: Path, where: str) -> di
     """
     found = dict(scenario)
     if _is_file_name(name := scenario.get("locustfile")):
-        found["locustfile"] = _existing(name, path, f"{where}locustfile")
+        file = _existing(name, path, f"{where}locustfile")
+        # As the command `locust` does: files beside a link to it are found.
+        found["locustfile"] = Path(abspath(file))  # noqa: PTH100
     for key in ("setup", "requests"):
         if isinstance(requests := scenario.get(key), list):
             found[key] = [
