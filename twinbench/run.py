@@ -362,7 +362,8 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
     before = {**manifest.versions, **manifest.target_versions, **manifest.machine.settings()}
     current = {
         **machine.versions(),
-        **machine.target_versions(manifest.plan),
+        # An interpreter that does not tell them, as on a busy machine, is no other one.
+        **{n: v or before.get(n) for n, v in machine.target_versions(manifest.plan).items()},
         **machine.describe(rig.cores).settings(),
     }
     if changed := [name for name in before if before[name] != current.get(name)]:
