@@ -48,12 +48,14 @@ class Server(uvicorn.Server):
         self, config: uvicorn.Config, control_fd: int, observer: Any, telemetry_fd: int | None
     ) -> None:
         super().__init__(config)
-        self._probe, self._telemetry_error = make_probe(telemetry_fd)
+        self._telemetry_fd = telemetry_fd
         self._control = socket.socket(fileno=control_fd)
         self._observer = observer
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start uvicorn, then the probe and the control socket."""
+        # The app is imported, its lifespan has not begun: connections that this opens count.
+        self._probe, self._telemetry_error = make_probe(self._telemetry_fd)
         if self._observer:
             self._observer.listen()
         await super().startup(sockets)

@@ -1,5 +1,6 @@
 """The result of a run in one sentence of at most 25 words."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from twinbench.analyse.results import Results
@@ -17,8 +18,10 @@ def headline(results: Results, tables: Sequence[VerdictTable]) -> tuple[Span, ..
     if not results.cells:
         return (Span("Nothing has been measured yet."),)
     if all(cell.status == "invalid" for cell in results.cells):
+        reasons = Counter(reason for cell in results.cells for reason in cell.reasons)
+        often = "".join(f" Most often: {reason}." for reason, _ in reasons.most_common(1))
         cells = count(len(results.cells), "measurement")
-        return (Span(f"No result: {cells}, none of them valid."),)
+        return (Span(f"No result: {cells}, none of them valid.{often}"),)
     if not tables:
         return (Span(_highest_throughput(results)),)
     table = next((t for t in tables if any(row.advantages for row in t.rows)), tables[0])
