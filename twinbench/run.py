@@ -21,6 +21,7 @@ from twinbench.noise import earlier_noise
 from twinbench.plan import Plan, PlanError, Wishes, read_plan
 from twinbench.plan.duration import (
     LEAST_BLOCKS,
+    USUAL_NOISE,
     Noise,
     estimated_s,
     expected_difference,
@@ -71,6 +72,7 @@ def run_plan(
     """
     began = now()
     plan = read_plan_here(plan_file, wishes, only, remote=remote)
+    _fitted(plan, plan_file, 0.0)  # a time that is too short is refused before the checks
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
@@ -86,7 +88,7 @@ def run_plan(
                 campaign.begin_session(store, began)
             else:
                 spent_s = (now() - began).total_seconds()
-                plan = _fitted(plan, plan_file, spent_s, rig, noise)
+                plan = _fitted(plan, plan_file, spent_s, rig.start_s, rig.setup_s, noise)
                 store = campaign.new_run(
                     plan, str(plan_file), rig.cores, runs, load.load_average, began
                 )
@@ -168,7 +170,14 @@ def read_plan_here(
     return plan
 
 
-def _fitted(plan: Plan, plan_file: Path, spent_s: float, rig: Rig, noise: Noise) -> Plan:
+def _fitted(
+    plan: Plan,
+    plan_file: Path,
+    spent_s: float,
+    start_s: float = 0.0,
+    setup_s: float = 0.0,
+    noise: Noise = USUAL_NOISE,
+) -> Plan:
     """Return `plan` with the blocks and seconds that fit into its `time`, if it has one.
 
     Half of the time is for the blocks that its `precision` may add. Raises PlanError.
@@ -177,14 +186,17 @@ def _fitted(plan: Plan, plan_file: Path, spent_s: float, rig: Rig, noise: Noise)
         return plan
     left_s = parse_duration(plan.time) - spent_s - REPORT_AND_SELF_CHECK_S
     usable_s = left_s / 2 if plan.precision else left_s
-    if plan.precision and estimated_s(plan, rig.start_s, rig.setup_s) <= usable_s:
+    if plan.precision and estimated_s(plan, start_s, setup_s) <= usable_s:
         return plan
     try:
-        return fitted(plan, usable_s, rig.start_s, noise, rig.setup_s)
+        return fitted(plan, usable_s, start_s, noise, setup_s)
     except ValueError as error:
         beside = f"; {duration(spent_s + REPORT_AND_SELF_CHECK_S)} of it are for checks and report"
         half = ", and half of the rest for precision" if plan.precision else ""
-        raise PlanError(f"{plan_file}: time = {plan.time}: {error}{beside}{half}") from None
+        raise PlanError(
+            f"{plan_file}: time = {plan.time}: {error}{beside}{half}: give more time, or fewer"
+            " scenarios (--only) or loads"
+        ) from None
 
 
 def check_only(

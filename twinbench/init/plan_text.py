@@ -111,7 +111,7 @@ def scenarios_of(working: Sequence[WorkingRoute]) -> list[ScenarioDraft]:
             name = f"{stem[:36]}_{number}"
         found[name] = ScenarioDraft(
             name=name,
-            title=route.route.label[:MAX_TITLE],
+            title=route.route.label.replace(f"/{PREFIX}/", "/")[:MAX_TITLE],
             path=route.path,
             status=route.status,
             captures=route.captures,

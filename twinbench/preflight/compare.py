@@ -131,8 +131,12 @@ def _with_compared_headers(
 def _not_comparable(one: Observation, other: Observation) -> dict[Aspect, str]:
     """Return the aspects in which two targets cannot be compared, with the reasons."""
     found: dict[Aspect, str] = {}
-    if not any(key.aspect == "OpenAPI" for each in (one, other) for key in each.facts):
-        found["OpenAPI"] = "neither serves /openapi.json"
+    if without := [
+        each.target.name
+        for each in (one, other)
+        if all(key.aspect != "OpenAPI" for key in each.facts)
+    ]:
+        found["OpenAPI"] = f"no /openapi.json of {' and '.join(without)}"
     if running := next((each for each in (one, other) if each.target.url), None):
         found["environment"] = _opaque_reason(running)
     if one.work is None or other.work is None:
