@@ -59,7 +59,7 @@ def test_an_installed_twinbench_needs_no_checkout(installed: Path, tmp_path: Pat
     for arguments, code, printed in (
         (("--help",), 0, "check"),
         (("schema",), 0, '"cells"'),
-        (("run",), 2, "a built-in plan comes with a checkout of twinbench"),
+        (("run",), 2, "there is no twinbench.toml here"),
     ):
         done = run(installed, "twinbench", *arguments, cwd=tmp_path)
         assert done.returncode == code

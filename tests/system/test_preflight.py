@@ -291,7 +291,8 @@ def test_volatile_values_are_learned(tmp_path: Path, rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("token_hex(8)", "token_hex(7)", "bytes of 'two' and 'one': in 3 requests, first: "),
+        # How many are grouped depends on the random values.
+        ("token_hex(8)", "token_hex(7)", "bytes of 'two' and 'one': "),
         (
             'return {"token": TOKEN}',
             # Another number of entries in every second; the starts are further apart than that.
