@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from twinbench.interruption import interruptible
 from twinbench.plan import (
-    NO_CAPTURES,
     Captures,
     Scenario,
     SetupRequest,
@@ -71,9 +70,6 @@ class Values(NamedTuple):
 
     server: Captures
     users: Sequence[Captures]
-
-
-NO_VALUES = Values(NO_CAPTURES, ())
 
 
 def send_setup(

@@ -374,7 +374,7 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
     before = {**manifest.versions, **manifest.target_versions, **manifest.machine.settings()}
     current = {
         **machine.versions(),
-        # An interpreter that does not tell them, as on a busy machine, is no other one.
+        # What is not known, as of an interpreter that is too slow, has not changed.
         **{n: v or before.get(n) for n, v in machine.target_versions(manifest.plan).items()},
         **machine.describe(rig.cores).settings(),
     }

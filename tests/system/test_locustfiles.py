@@ -1,4 +1,4 @@
-"""Locustfiles of users: their requests are recorded and compared, their errors are told."""
+"""Locustfiles of users: their requests are recorded and compared, their errors are reported."""
 
 import json
 import random
@@ -234,9 +234,9 @@ def test_different_responses_are_refused(tmp_path: Path, rig: Rig) -> None:
     )
     with pytest.raises(PreflightError) as refused:
         checked(write(tmp_path, plan=text), rig)
-    first, told = str(refused.value).split("\n")[:2]
+    first, second = str(refused.value).split("\n")[:2]
     assert first == "plan.toml: 1 difference between 'two' and 'one'; nothing was measured"
-    assert told.startswith("bytes of 'two' and 'one': in 12 requests, first: scenario 'shop': ")
+    assert second.startswith("bytes of 'two' and 'one': in 12 requests, first: scenario 'shop': ")
 
 
 @pytest.mark.parametrize(

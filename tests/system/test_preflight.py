@@ -139,13 +139,13 @@ def test_equal_targets_are_started_once(tmp_path: Path, rig: Rig) -> None:
 def test_a_drift_is_refused(
     tmp_path: Path, rig: Rig, old: str, new: str, aspect: str, where: str, shown: str
 ) -> None:
-    first, *told = refused(rig, write_pair(tmp_path, old, new, PLAN + OTHERS)).splitlines()
+    first, *lines = refused(rig, write_pair(tmp_path, old, new, PLAN + OTHERS)).splitlines()
     assert first.startswith("plan.toml: ")
     assert first.endswith(" between 'two' and 'one'; nothing was measured")
     [number] = [
-        n for n, line in enumerate(told) if line.startswith(f"{aspect} of 'two' and 'one': ")
+        n for n, line in enumerate(lines) if line.startswith(f"{aspect} of 'two' and 'one': ")
     ]
-    heading, *diff = told[number:]
+    heading, *diff = lines[number:]
     assert where in heading
     assert [line.partition(",")[0] for line in diff[:2]] == ["  --- one", "  +++ two"]
     assert any(line.startswith("  " + shown) for line in diff), diff
@@ -269,7 +269,7 @@ def test_work_after_the_response_counts(
 def test_a_refusal_exits_with_3_and_measures_nothing(tmp_path: Path, command: str) -> None:
     write_pair(tmp_path, "'finished'", "'Finished'", "blocks = 4" + PLAN)
     done = twinbench(command, "plan.toml", cwd=tmp_path)
-    # What would make the run show little is said before anything is started.
+    # What would make the run show little is printed before anything is started.
     [remark] = done.stdout.splitlines()
     assert remark.startswith("Remark: The plan has few blocks (4)")
     assert remark.endswith("; set blocks = 5 or more.")

@@ -1,4 +1,4 @@
-"""One check tells all that is wrong with a pair, and what it prints makes the next one pass."""
+"""One check reports all that is wrong with a pair; what it prints makes the next one pass."""
 
 import tomllib
 from pathlib import Path
@@ -21,7 +21,7 @@ DRIFTS = {
     '{"sets", "of"': '{"Sets", "of"',
 }
 # Worst first. The status has consequences for the SQL, the commits and the rows.
-TOLD = ("status", "bytes", "SQL", "commits", "final database", "headers", "OpenAPI", "settings")
+REPORTED = ("status", "bytes", "SQL", "commits", "final database", "headers", "OpenAPI", "settings")
 
 
 def drifted() -> str:
@@ -54,15 +54,15 @@ def test_what_a_check_prints_makes_the_next_one_pass(tmp_path: Path) -> None:
     (tmp_path / "two.py").write_text(drifted())
     refused = twinbench("check", "plan.toml", cwd=tmp_path)
     assert refused.returncode == 3
-    first, *told = refused.stderr.splitlines()
+    first, *lines = refused.stderr.splitlines()
     assert first.endswith("differences between 'two' and 'one'; nothing was measured")
-    marks = [line.partition(" of 'two' and 'one': ") for line in told]
+    marks = [line.partition(" of 'two' and 'one': ") for line in lines]
     aspects = list(dict.fromkeys(aspect for aspect, mark, _ in marks if mark))
-    assert aspects == [*TOLD, "environment"]
+    assert aspects == [*REPORTED, "environment"]
     plan_file.write_text(pasted(plan, refused.stderr))
     passed = twinbench("check", "plan.toml", cwd=tmp_path)
     assert (passed.returncode, passed.stderr) == (0, "")
-    # Until the reasons are written, everyone who reads a report is told.
+    # Until the reasons are written, there is a remark in each report.
     remarks = [line for line in passed.stdout.splitlines() if line.startswith("Remark: ")]
     assert [UNWRITTEN in line for line in remarks] == [True, True]
     plan_file.write_text(plan_file.read_text().replace(UNWRITTEN, "on purpose"))
@@ -71,7 +71,7 @@ def test_what_a_check_prints_makes_the_next_one_pass(tmp_path: Path) -> None:
     assert "final database, OpenAPI, settings ('two': on purpose); status, SQL" in passed.stdout
 
 
-def test_all_problems_of_all_targets_are_told(tmp_path: Path) -> None:
+def test_all_problems_of_all_targets_are_reported(tmp_path: Path) -> None:
     """One responds otherwise than the plan expects, and one does not start."""
     begin, end = PLAN.rindex("[[targets]]"), PLAN.index("[[scenarios]]")
     three = PLAN[begin:end].replace("two", "three")
@@ -81,13 +81,13 @@ def test_all_problems_of_all_targets_are_told(tmp_path: Path) -> None:
     (tmp_path / "three.py").write_text("raise SystemExit('no database')")
     done = twinbench("check", "plan.toml", cwd=tmp_path)
     assert done.returncode == 3
-    first, *told = done.stderr.splitlines()
+    first, *lines = done.stderr.splitlines()
     assert first == (
         "plan.toml: 3 problems and 1 difference between 'two' and 'one'; nothing was measured"
     )
     of_two, expects = "plan.toml: targets[1]: 'two', scenario 'rows': ", "the plan expects"
-    assert told[0].startswith(f"{of_two}GET /rows/{{1..5}} was answered with 404, {expects} 200;")
-    assert told[1].startswith(f"{of_two}POST /rows was answered with 404, {expects} 201;")
-    assert told[2].startswith("plan.toml: targets[2]: 'three' could not be started: ")
-    assert "no database" in told[2]
-    assert [line for line in told if line.startswith("OpenAPI of 'two' and 'one': ")]
+    assert lines[0].startswith(f"{of_two}GET /rows/{{1..5}} was answered with 404, {expects} 200;")
+    assert lines[1].startswith(f"{of_two}POST /rows was answered with 404, {expects} 201;")
+    assert lines[2].startswith("plan.toml: targets[2]: 'three' could not be started: ")
+    assert "no database" in lines[2]
+    assert [line for line in lines if line.startswith("OpenAPI of 'two' and 'one': ")]

@@ -1,4 +1,4 @@
-"""Command line: which plan is taken, with which options, and what is said without a checkout."""
+"""Command line: which plan is taken, with which options, and what is printed without a checkout."""
 
 import io
 from collections.abc import Sequence

@@ -121,9 +121,9 @@ def test_prune_keeps_the_latest_run_though_it_is_not_the_newest(runs: dict[int, 
 def test_prune_without_what_it_needs_is_refused(
     runs: dict[int, Store], args: list[str], message: str
 ) -> None:
-    code, said = invoke(*args, answer="y\n")
+    code, printed = invoke(*args, answer="y\n")
     assert code != 0
-    assert message in said
+    assert message in printed
     assert left(runs) == list(DAYS_OLD)
 
 
@@ -132,9 +132,9 @@ def test_prune_asks_on_a_terminal(
     runs: dict[int, Store], monkeypatch: pytest.MonkeyPatch, answer: str, kept: list[int]
 ) -> None:
     monkeypatch.setattr("twinbench.cli.list.is_interactive", lambda: True)
-    code, said = invoke("--prune", "--older", "30d", answer=f"{answer}\n" * bool(answer))
+    code, printed = invoke("--prune", "--older", "30d", answer=f"{answer}\n" * bool(answer))
     assert code == 0
-    assert "Remove 1 run, " in said
+    assert "Remove 1 run, " in printed
     assert left(runs) == kept
 
 

@@ -129,9 +129,12 @@ def _plans(folder: Path) -> Iterator[tuple[str, ...]]:
 
 
 def _is_plan(path: Path) -> bool:
+    from twinbench.plan.read import MAX_BYTES
+
     try:
-        with path.open("rb") as file:
-            return {"targets", "scenarios"} <= tomllib.load(file).keys()
+        if path.stat().st_size > MAX_BYTES:
+            return False
+        return {"targets", "scenarios"} <= tomllib.loads(path.read_text()).keys()
     except (OSError, ValueError, RecursionError):
         return False
 

@@ -223,10 +223,10 @@ def _refused(route: Route, answers: Mapping[str, Answer]) -> LeftOut:
     statuses = {answer.status for answer in answers.values()}
     if statuses & LOGIN_STATUSES:
         return LeftOut(route.label, "needs a login", "login")
-    said = {name: answer.problem or str(answer.status) for name, answer in answers.items()}
-    if len(set(said.values())) == 1 and len(said) > 1:
-        return LeftOut(route.label, f"answered with {next(iter(said.values()))}")
-    return LeftOut(route.label, ", ".join(f"{name}: {what}" for name, what in said.items()))
+    answered = {name: answer.problem or str(answer.status) for name, answer in answers.items()}
+    if len(set(answered.values())) == 1 and len(answered) > 1:
+        return LeftOut(route.label, f"answered with {next(iter(answered.values()))}")
+    return LeftOut(route.label, ", ".join(f"{name}: {what}" for name, what in answered.items()))
 
 
 def _without_value(route: Route) -> str:

@@ -88,7 +88,7 @@ class Recorder:
 
 
 class NamedRecorder(Recorder):
-    """Rows of requests that are told apart by name: those of a locustfile.
+    """Rows of requests with their names: those of a locustfile.
 
     They may come in another order than that of their ends.
     """

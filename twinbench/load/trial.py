@@ -227,9 +227,9 @@ class TrialRun:
             return
         label, status = f"{request_type} {name}", response.status_code or 0
         why = failure_text(status, exception)
-        said = f"was answered with {status}" if why == f"status {status}" else f"failed: {why}"
+        what = f"was answered with {status}" if why == f"status {status}" else f"failed: {why}"
         meant = f' (if that is meant: expected_failures = ["{label}"])'
-        self._outcomes[label].append(f"{label} {said}{meant}" if why else "")
+        self._outcomes[label].append(f"{label} {what}{meant}" if why else "")
 
 
 def _end_test() -> None:

@@ -192,7 +192,7 @@ def target_versions(plan: Plan) -> dict[str, dict[str, str]]:
 
 @functools.cache
 def _versions_in(python: str) -> dict[str, str]:
-    """Return the versions in the environment of an interpreter; none if it does not tell them."""
+    """Return the versions in the environment of an interpreter; empty if they are not known."""
     command = [python, "-c", PRINT_VERSIONS, *APP_PACKAGES, *OWN_PACKAGES]
     try:
         printed = subprocess.run(

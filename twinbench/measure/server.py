@@ -44,7 +44,7 @@ PAUSE_S = 0.002
 QUIET_S, LASTING_S = 1.0, 5.0
 # Between two looks at what it prints, and at most until it prints no more.
 OUTPUT_S, MOST_OUTPUT_S = 0.1, 2.0
-# Without `Connection: close`: the response tells whether the server keeps its connections.
+# Without `Connection: close`: the response shows whether the server keeps its connections.
 READY_REQUEST = "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n"
 HEAD_BYTES = 4096
 SUCCESS = (b"2", b"3")  # first digit of a status
@@ -64,7 +64,7 @@ class ServerFailedError(Exception):
 class Server:
     """Server process: starts when created; call `wait_until_ready` before use, `stop` at the end.
 
-    `port`: that of a command which cannot be told one; 0: a free one is chosen.
+    `port`: that of a command whose port is fixed; 0: a free one is chosen.
     `observe` makes `work` available; that is slower, so never while measuring. `telemetry` is
     what its probe writes; None without control socket, with `observe`, or as `remarks` say.
     """

@@ -38,7 +38,7 @@ PATIENCE = 5
 # A request with a range is several: a lookup that fails, the first row and the last, a page
 # without a successor are different work. Three of them are a sample, no proof.
 DRAWS = 3
-# Users of which the setup is sent, if it is sent for each: two tell whether their values differ.
+# Users of which the setup is sent, if it is sent for each: two show whether their values differ.
 USERS = 2
 # Each request is sent twice, and once more after all others: a cached response needs no SQL.
 REPEATS, LAST_REPEAT = ("", ", again"), ", after the others"

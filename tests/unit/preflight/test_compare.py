@@ -314,7 +314,7 @@ LENGTH, TAG, PLAIN = "content-length: {}", 'etag: "{}"', "content-type: text/pla
 
 
 @pytest.mark.parametrize(
-    ("of_other", "bytes_differ", "told"),
+    ("of_other", "bytes_differ", "reported"),
     [
         ([LENGTH.format(2), TAG.format("b"), PLAIN], True, ["bytes"]),
         # A header that is missing, or says something else, does not follow from the bytes.
@@ -328,14 +328,14 @@ LENGTH, TAG, PLAIN = "content-length: {}", 'etag: "{}"', "content-type: text/pla
     ],
 )
 def test_headers_that_follow_from_bytes_are_implied(
-    of_other: Sequence[str], bytes_differ: bool, told: Sequence[str]
+    of_other: Sequence[str], bytes_differ: bool, reported: Sequence[str]
 ) -> None:
     lines = [LENGTH.format(1), TAG.format("a"), PLAIN]
     one = observed("sync", {"headers": "\n".join(lines)})
     changes: dict[Aspect, str] = {"headers": "\n".join(of_other)}
     other = observed("async", changes | ({"bytes": "other"} if bytes_differ else {}))
-    assert [each.aspect for each in differences(one, other)] == told
-    rest = [aspect for aspect in told if aspect != "bytes"]
+    assert [each.aspect for each in differences(one, other)] == reported
+    rest = [aspect for aspect in reported if aspect != "bytes"]
     assert [each.aspect for each in differences(one, other, *declared("bytes"))] == rest
 
 

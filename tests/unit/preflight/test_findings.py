@@ -1,4 +1,4 @@
-"""Text of a refusal: what is told together, what is left out, and what to declare."""
+"""Text of a refusal: what is grouped, what is left out, and what to declare."""
 
 import tomllib
 from typing import Any
@@ -70,7 +70,7 @@ def test_the_worst_difference_is_told_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("aspect", "changed", "told"),
+    ("aspect", "changed", "groups"),
     [
         ("bytes", ["-id: 1\n+id: 2", "-id: 3\n+id: 14"], 1),
         ("bytes", ["-id: 1\n+id: 2", "-id: 1\n+name: 2"], 2),
@@ -79,10 +79,10 @@ def test_the_worst_difference_is_told_first() -> None:
         ("status", ["-200\n+404", "-200\n+500"], 2),
     ],
 )
-def test_equal_differences_are_told_together(aspect: Aspect, changed: list[str], told: int) -> None:
+def test_equal_differences_are_grouped(aspect: Aspect, changed: list[str], groups: int) -> None:
     found = [difference(aspect, each, n) for n, each in enumerate(changed)]
-    assert len(headings(*found)) == told
-    assert ("in 2 requests, first: GET /0" in headings(*found)[0]) == (told == 1)
+    assert len(headings(*found)) == groups
+    assert ("in 2 requests, first: GET /0" in headings(*found)[0]) == (groups == 1)
 
 
 def test_many_differences_are_bounded() -> None:
@@ -102,7 +102,7 @@ def test_a_target_that_differs_from_itself_is_told_once() -> None:
     assert list(declared(plan("noop"), unstable)) == ['[[targets]] name = "sync"']
 
 
-def test_the_summary_counts_what_is_told() -> None:
+def test_the_summary_counts_groups() -> None:
     one, other = difference("bytes"), difference("bytes", target="third")
     problem = Problem("'sync'", "is lost", "GET /")
     assert summary([], [one, one]) == (
