@@ -36,11 +36,12 @@ from twinbench.plan import AddedBlock, Cell, Load, Plan, cells, loads_of
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import SelfCheck
 from twinbench.text import UserError, one_line
+from twinbench.versions.result import ComparedVersions
 
 # Ten times the manifest of the longest plan with a remark on every measurement.
 MAX_JSON_BYTES = 1 << 26
 MAX_REASON = 150  # characters; half of an error message, which also names a path
-FORMAT: Literal[5] = 5
+FORMAT: Literal[6] = 6
 RUN_NAME_TIME = "%Y%m%d-%H%M%S%z"  # local time with its zone
 INTEGERS = (pl.Int32, pl.Int64)
 TEXTS = ("error", "name")  # columns of requests; others are integers
@@ -161,9 +162,12 @@ class Session(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Plan, blocks added to it, machine, versions and sessions of a run."""
+    """Plan, blocks added to it, machine, versions and sessions of a run.
 
-    format: Literal[5] = FORMAT
+    `compared_versions`: of a run whose targets are versions of one app.
+    """
+
+    format: Literal[6] = FORMAT
     plan: Plan
     plan_file: str
     added: list[AddedBlock] = []
@@ -173,6 +177,7 @@ class Manifest(BaseModel):
     target_versions: dict[str, dict[str, str]] = {}
     sessions: list[Session] = Field(min_length=1)
     preflight: list[PreflightPair] = []
+    compared_versions: ComparedVersions | None = None
     # On the run as a whole: what is missing, and why.
     remarks: list[str] = []
 

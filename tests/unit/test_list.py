@@ -79,7 +79,7 @@ def test_run_of_another_version_is_listed_without_counts(
     tmp_path: Path, runs: dict[int, Store]
 ) -> None:
     manifest = runs[40].folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 5', '"format": 1'))
+    manifest.write_text(manifest.read_text().replace('"format": 6', '"format": 1'))
     found = runs_in(tmp_path / "runs", tmp_path / "latest")[-1]
     assert (found.plan, found.planned, found.is_complete) == ("plan-40", None, False)
 

@@ -13,6 +13,7 @@ from twinbench.plan import AddedBlock, Load, LoadKind, Plan
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import Machine
+from twinbench.versions.result import ComparedVersions
 
 # `per_cpu_s`: correct responses per CPU second of the server.
 Metric = Literal["throughput", "per_cpu_s", "p50", "p99"]
@@ -272,6 +273,58 @@ class Comparison(FrozenModel):
     reasons: list[str]
 
 
+# Of a row of a comparison of versions, and of the comparison as a whole.
+VersionVerdict = Literal["faster", "slower", "no difference shown", "could not tell"]
+
+
+class VersionRow(FrozenModel):
+    """Head against base in one scenario at one load, by one metric.
+
+    `base` and `head` are the figures in the unit of the metric; that of base is of both of its
+    targets. `ratio` is head / base, paired by block, `aa_ratio` base again / base, `cpu_ratio` CPU
+    time per correct response, head / base. `adjusted_p` is adjusted (Holm) for all rows.
+    `smallest_difference` as in `Comparison`. `fails`: slower by more than `fail_on`. `reasons` say
+    why it could not be told, or what collapsed.
+    """
+
+    scenario: str
+    load: Load
+    metric: Metric
+    base: Estimate | None
+    head: Estimate | None
+    ratio: Estimate | None
+    aa_ratio: Estimate | None
+    cpu_ratio: Estimate | None
+    blocks: int
+    verdict: VersionVerdict
+    adjusted_p: float | None = None
+    smallest_difference: float | None = None
+    fails: bool = False
+    reasons: list[str] = Field(default=[])
+
+
+class VersionComparison(FrozenModel):
+    """compare.json: two versions of one app.
+
+    `fails`: a row is slower by more than `versions.fail_on`, and there is a verdict. `reasons` say
+    why there is none. `would_have_seen` is the largest `smallest_difference` of rows without a
+    difference, `blocks` those of the plan, `elapsed_s` the duration of the run.
+    """
+
+    format: Literal[1] = 1
+    run: str
+    plan: str
+    versions: ComparedVersions
+    margin: float
+    blocks: int
+    elapsed_s: float
+    verdict: VersionVerdict
+    fails: bool
+    reasons: list[str] = Field(default=[])
+    would_have_seen: float | None
+    rows: list[VersionRow]
+
+
 class ClaimResult(FrozenModel):
     """Verdict on a public claim.
 
@@ -308,10 +361,11 @@ class Results(FrozenModel):
 
     `added` are blocks beyond the plan's. `remarks` are about the run as a whole: what is missing,
     and why. `versions` are of twinbench's environment; `target_versions` of targets with an
-    environment or a server of their own.
+    environment or a server of their own. `compared_versions`: of a run
+    whose targets are versions of one app.
     """
 
-    format: Literal[7] = 7
+    format: Literal[8] = 8
     run: str
     plan: Plan
     timing: Timing
@@ -329,6 +383,7 @@ class Results(FrozenModel):
     machine: Machine
     versions: dict[str, str]
     target_versions: dict[str, dict[str, str]] = Field(default={})
+    compared_versions: ComparedVersions | None = None
 
     def version(self, package: str, target: str) -> str:
         """Return the version of a package that a target uses; empty if it is not known."""

@@ -75,6 +75,7 @@ def analyse(store: Store) -> Results:
         machine=manifest.machine,
         versions=manifest.versions,
         target_versions=manifest.target_versions,
+        compared_versions=manifest.compared_versions,
     )
     with remarked(remarks, "public claims are not judged"):
         verdicts = claims(found)

@@ -1,0 +1,1 @@
+"""Two versions of one app, from git, as targets of one run."""
