@@ -8,6 +8,7 @@ from twinbench.interruption import check_interrupted
 from twinbench.measure import machine
 from twinbench.plan import AddedBlock, Cell, Plan, measured_together
 from twinbench.store import CellRecord, Manifest, Session, Store, StoreError, now, runs_of
+from twinbench.versions.result import ComparedVersions
 
 Measure = Callable[[Sequence[Cell], Sequence[Path]], list[CellRecord]]
 OnRecord = Callable[[CellRecord], None]
@@ -20,10 +21,12 @@ def new_run(
     runs: Path,
     load_average: float | None = None,
     began: datetime | None = None,
+    compared: ComparedVersions | None = None,
 ) -> Store:
     """Make the folder of a run of `plan` under `runs`. Raises StoreError.
 
-    `began`: when its first session did; now, if left out.
+    `began`: when its first session did; now, if left out. `compared`: what its targets are, if
+    they are versions of one app.
     """
     manifest = Manifest(
         plan=plan,
@@ -32,6 +35,7 @@ def new_run(
         versions=machine.versions(),
         target_versions=machine.target_versions(plan),
         sessions=[Session(started=began or now())],
+        compared_versions=compared,
     )
     return Store.create(manifest, runs)
 
@@ -39,7 +43,8 @@ def new_run(
 def unfinished(runs: Path, plan_name: str, remark: Callable[[str], None]) -> Store | None:
     """Return the newest run of the plan `plan_name` that lacks cells.
 
-    Calls `remark` with the reason for each folder that cannot be read.
+    One that compares versions is none: their folders are gone. Calls `remark` with the reason for
+    each folder that cannot be read.
     """
 
     def skipped(error: Exception) -> None:
@@ -47,7 +52,7 @@ def unfinished(runs: Path, plan_name: str, remark: Callable[[str], None]) -> Sto
 
     for store in runs_of(runs, plan_name, skipped):
         try:
-            if pending(store):
+            if not store.manifest().compared_versions and pending(store):
                 return store
         except (StoreError, OSError) as error:
             skipped(error)

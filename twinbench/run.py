@@ -4,7 +4,8 @@ import contextlib
 import fcntl
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from twinbench.plan.duration import (
     expected_difference,
     fitted,
 )
-from twinbench.preflight.check import check
+from twinbench.preflight.check import OnStatus, check
 from twinbench.preflight.findings import unwritten_reasons
 from twinbench.preflight.result import PreflightPair
 from twinbench.progress import run_progress, status
@@ -36,6 +37,7 @@ from twinbench.scratch import remove_abandoned, scratch
 from twinbench.selfcheck.check import run_self_check, summary, warnings
 from twinbench.store import Store, StoreError, now
 from twinbench.text import count, duration, parse_duration
+from twinbench.versions.result import ComparedVersions
 
 # Measured on two cores, for a plan that has a `time`.
 REPORT_AND_SELF_CHECK_S = 12.0
@@ -47,6 +49,22 @@ RUNNING = (
 NO_PID = " Without its pid there is no telemetry of '{0}'."
 # One for all users of the machine. TWINBENCH_LOCK names another file: tests set it.
 LOCK = Path("/tmp/twinbench.lock")  # noqa: S108  # opened without following links
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsOfPlan:
+    """Plan whose targets are versions of the target of another plan, and remarks on it.
+
+    `declared_at`: names in the plan file of targets that are named otherwise here.
+    """
+
+    plan: Plan
+    compared: ComparedVersions | None = None
+    remarks: Sequence[str] = ()
+    declared_at: Mapping[str, str] = field(default_factory=dict)
+
+
+MakeVersions = Callable[[Plan, Path, Path, OnStatus], VersionsOfPlan]
 
 
 class InterruptedRunError(Exception):
@@ -63,12 +81,13 @@ def run_plan(
     console: Console,
     watch: BusyWatch | None = None,
     remote: bool = False,
+    versions: MakeVersions | None = None,
 ) -> Store:
     """Make all measurements of a plan that are missing and return the run folder.
 
     `wishes` and `only` as in `read_plan`; `watch` has begun already, if given; `remote`: running
-    servers may be on other machines. Raises PlanError, PreflightError, StoreError and
-    InterruptedRunError.
+    servers may be on other machines; `versions` makes the plan that is measured of the one in
+    `plan_file`. Raises UserError, PreflightError, StoreError and InterruptedRunError.
     """
     began = now()
     plan = read_plan_here(plan_file, wishes, only, remote=remote)
@@ -76,12 +95,17 @@ def run_plan(
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
-            _print_remarks(before := _plan_remarks(plan), console)
+            folder, made = stack.enter_context(scratch()), VersionsOfPlan(plan)
+            if versions:
+                with status(console) as on_status:
+                    made = versions(plan, plan_file, folder, on_status)
+                plan, began = made.plan, now()  # installing is not in the time of the run
+            _print_remarks(before := [*made.remarks, *_plan_remarks(plan)], console)
             load = _machine_load(watch or BusyWatch(), console)
-            rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
+            rig = stack.enter_context(Rig(plan, folder))
             rig.start_generator()
             with status(console) as on_status:
-                pairs = check(plan, str(plan_file), rig, on_status)
+                pairs = check(plan, str(plan_file), rig, on_status, made.declared_at)
             noise = earlier_noise(runs, machine.describe(rig.cores))
             if store:
                 _check_same_machine(store, rig)
@@ -90,7 +114,7 @@ def run_plan(
                 spent_s = (now() - began).total_seconds()
                 plan = _fitted(plan, plan_file, spent_s, rig.start_s, rig.setup_s, noise)
                 store = campaign.new_run(
-                    plan, str(plan_file), rig.cores, runs, load.load_average, began
+                    plan, str(plan_file), rig.cores, runs, load.load_average, began, made.compared
                 )
             rig.plan = store.manifest().plan
             store.update_latest_link(runs.parent / "latest")
@@ -340,8 +364,9 @@ def _interrupted(store: Store | None) -> str:
     if store is None:
         return "Interrupted before anything was measured."
     total, todo = len(store.manifest().planned()), len(campaign.pending(store))
-    rest = "the same command with --resume (make: RESUME=1) makes the rest"
-    after = rest if todo else "'twinbench report' writes the report"
+    after = "'twinbench report' writes the report"
+    if todo and not store.manifest().compared_versions:
+        after = "the same command with --resume (make: RESUME=1) makes the rest"
     return (
         f"Interrupted: {total - todo} of {total} measurements are kept in {store.folder}; {after}."
     )

@@ -6,7 +6,7 @@ Unless they do the same work, a ratio between two apps says which of them does l
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twinbench.interruption import interruptible
@@ -53,7 +53,13 @@ class _UnstableError(Exception):
         self.problems = problems
 
 
-def check(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> list[PreflightPair]:
+def check(
+    plan: Plan,
+    plan_file: str,
+    rig: Rig,
+    on_status: OnStatus,
+    declared_at: Mapping[str, str] | None = None,
+) -> list[PreflightPair]:
     """Start the targets, send each every request, and compare it with its baseline.
 
     Scenarios that are measured on the same targets share their servers, which run at once if
@@ -68,7 +74,7 @@ def check(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> list[Pre
     with _services(plan, plan_file, rig, on_status):
         for targets, scenarios in groups.items():
             _check_group(plan, plan_file, rig, on_status, targets, scenarios, found)
-        _refuse(plan, plan_file, found)
+        _refuse(plan, plan_file, found, declared_at or {})
     return found.pairs
 
 
@@ -187,7 +193,7 @@ def _declared(
             yield DeclaredDifference(aspect=aspect, scenario=scenario.name, reason=reason)
 
 
-def _refuse(plan: Plan, plan_file: str, found: _Found) -> None:
+def _refuse(plan: Plan, plan_file: str, found: _Found, declared_at: Mapping[str, str]) -> None:
     """Raise what was found, if anything: PlanError if the plan is all that is wrong."""
     problems, differences = list(dict.fromkeys(found.problems)), found.differences
     if not problems and not differences:
@@ -201,5 +207,5 @@ def _refuse(plan: Plan, plan_file: str, found: _Found) -> None:
         lines += ["", AFTER_PROBLEMS]
     if differences:
         lines += difference_lines(differences)
-        lines += ["", DECLARE, *lines_to_declare(plan, differences)]
+        lines += ["", DECLARE, *lines_to_declare(plan, differences, declared_at)]
     raise PreflightError("\n".join(lines))

@@ -1,7 +1,7 @@
 """Findings of a preflight that refuses a plan, as text: problems, differences, what to declare."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from twinbench.plan import Aspect, Plan, Scenario, Target, differences_text
@@ -123,18 +123,23 @@ def difference_lines(differences: Sequence[Difference]) -> Iterator[str]:
     yield from dict.fromkeys(filter(None, notes))
 
 
-def lines_to_declare(plan: Plan, differences: Sequence[Difference]) -> Iterator[str]:
+def lines_to_declare(
+    plan: Plan, differences: Sequence[Difference], declared_at: Mapping[str, str]
+) -> Iterator[str]:
     """Yield the lines of TOML that declare all differences, each under a comment with its table.
 
-    They hold what is declared already, whose line they replace.
+    They hold what is declared already, whose line they replace. `declared_at`: the names in the
+    plan file of targets that are named otherwise in `plan`.
     """
     found: dict[tuple[str, str], set[Aspect]] = {}
     for (target, aspect), scenarios in _scenarios_of(differences).items():
         for place in _places(plan, target, scenarios):
             found.setdefault(place, set()).add(aspect)
     for (table, name), aspects in sorted(found.items(), key=lambda each: each[0][0] != "targets"):
-        owner = plan.target(name) if table == "targets" else plan.scenario(name)
-        yield from _declaration(table, owner, aspects)
+        if table == "targets":
+            yield from _declaration(table, declared_at.get(name, name), plan.target(name), aspects)
+        else:
+            yield from _declaration(table, name, plan.scenario(name), aspects)
 
 
 def unwritten_reasons(plan: Plan) -> list[str]:
@@ -192,12 +197,14 @@ def _places(plan: Plan, target: str, scenarios: set[str]) -> list[tuple[str, str
     return [("scenarios", name) for name in own if name in scenarios]
 
 
-def _declaration(table: str, owner: Target | Scenario, aspects: set[Aspect]) -> Iterator[str]:
+def _declaration(
+    table: str, name: str, owner: Target | Scenario, aspects: set[Aspect]
+) -> Iterator[str]:
     before = owner.expected_differences
     declared = dict(before) if isinstance(before, dict) else {}
     reasons = declared | dict.fromkeys((a for a in WORST_FIRST if a in aspects), UNWRITTEN)
     instead = ", in place of the line there" if declared else ""
-    yield f'# under [[{table}]] name = "{owner.name}"{instead}'
+    yield f'# under [[{table}]] name = "{name}"{instead}'
     if "status" in aspects:
         yield "# status: make it equal rather than declare it; a request that fails is other work"
     yield f"expected_differences = {toml(reasons)}"

@@ -51,7 +51,7 @@ def plan(*scenarios: str, **target: object) -> Plan:
 def declared(of: Plan, *differences: Difference) -> dict[str, dict[str, str]]:
     """Return the aspects that are declared, by the table that the comment before them names."""
     found: dict[str, dict[str, str]] = {}
-    for line in lines_to_declare(of, differences):
+    for line in lines_to_declare(of, differences, {}):
         if line.startswith("# under "):
             where = line.removeprefix("# under ")
         elif not line.startswith("#"):
@@ -165,7 +165,11 @@ def test_what_is_declared_already_is_kept() -> None:
 
 def test_a_status_is_not_declared_without_a_word() -> None:
     comments = [
-        [line for line in lines_to_declare(plan("noop"), [difference(aspect)]) if line[0] == "#"]
+        [
+            line
+            for line in lines_to_declare(plan("noop"), [difference(aspect)], {})
+            if line[0] == "#"
+        ]
         for aspect in ("bytes", "status")
     ]
     assert [len(each) for each in comments] == [1, 2]
