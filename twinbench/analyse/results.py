@@ -20,7 +20,8 @@ Metric = Literal["throughput", "per_cpu_s", "p50", "p99"]
 METRICS: tuple[Metric, ...] = ("throughput", "per_cpu_s", "p50", "p99")
 HIGHER_IS_BETTER: frozenset[Metric] = frozenset({"throughput", "per_cpu_s"})
 CellStatus = Literal["valid", "invalid", "collapsed"]
-Decision = Literal["faster", "slower", "no difference shown", "not comparable"]
+Shown = Literal["faster", "slower", "no difference shown"]
+Decision = Literal[Shown, "not comparable"]
 Verdict = Literal["supported", "refuted", "not shown"]
 # Percentiles of `Point.response_ms` and `Point.service_ms`.
 PERCENTS = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.99)
@@ -274,7 +275,7 @@ class Comparison(FrozenModel):
 
 
 # Of a row of a comparison of versions, and of the comparison as a whole.
-VersionVerdict = Literal["faster", "slower", "no difference shown", "could not tell"]
+VersionVerdict = Literal[Shown, "could not tell"]
 
 
 class VersionRow(FrozenModel):
