@@ -14,7 +14,7 @@ from twinbench.analyse.statistics import smallest_difference
 from twinbench.analyse.verdict import compare_versions
 from twinbench.cli.report import make_report
 from twinbench.paths import ROOT
-from twinbench.plan import Plan, loads_of
+from twinbench.plan import Cell, Plan, loads_of
 from twinbench.versions.result import BASE, BASE_AGAIN, HEAD
 
 SCHEMA = ROOT / "docs" / "compare.schema.json"
@@ -252,14 +252,11 @@ def test_response_times_near_the_floor_could_not_be_told() -> None:
 def test_report_of_a_run_of_versions_writes_compare_json(tmp_path: Path) -> None:
     plan = versions_plan(blocks=2, scenarios=[scenario(closed=[8])])
     versions = factories.compared_versions(fail_on=0.05)
-    store = runs.write_run(
-        *(
-            tmp_path / "run",
-            plan,
-            lambda cell: runs.steady(cell, 500 if cell.target == HEAD else 1000),
-        ),
-        compared_versions=versions,
-    )
+
+    def make(cell: Cell) -> runs.Made:
+        return runs.steady(cell, 500 if cell.target == HEAD else 1000)
+
+    store = runs.write_run(tmp_path / "run", plan, make, compared_versions=versions)
     make_report(store)
     text = (store.folder / "compare.json").read_text()
     jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
