@@ -1,5 +1,11 @@
 """Factories of models, one for each: valid by default, a test gives the figures it is about."""
 
+from collections.abc import Mapping
+
+import numpy as np
+
+from twinbench.analyse.comparisons import comparisons
+from twinbench.analyse.curves import curves
 from twinbench.analyse.results import (
     PERCENTS,
     CellResult,
@@ -13,17 +19,20 @@ from twinbench.analyse.results import (
     Results,
     Timing,
 )
+from twinbench.analyse.window import AnalysedCell
 from twinbench.measure.control import Work
 from twinbench.paths import ROOT
-from twinbench.plan import Load, Plan
+from twinbench.plan import Cell, Load, Plan, cells
 from twinbench.preflight.result import PreflightPair
 from twinbench.selfcheck.result import Check, Floor, SelfCheck
 from twinbench.store import Machine, Manifest, Session, now
+from twinbench.versions.result import BASE, BASE_AGAIN, HEAD, ComparedVersions, Version
 
 # The external API of the built-in apps, as a service in a plan's table.
 UPSTREAM = {"name": "upstream", "app": "apps.upstream.main:app", "cwd": str(ROOT)}
 STARTED = "2026-01-17T12:00:00+00:00"
 EIGHT_USERS = Load("closed", 8)
+NO_RATIOS: Mapping[str, float] = {}
 
 
 def scenario(**changes: object) -> dict[str, object]:
@@ -55,14 +64,15 @@ def machine(**changes: object) -> Machine:
     return Machine.model_validate(values | changes)
 
 
-def manifest(of: Plan) -> Manifest:
-    return Manifest(
-        plan=of,
-        plan_file="made-up.toml",
-        machine=machine(),
-        versions={"python": "3.11", "fastapi": "0"},
-        sessions=[Session(started=now(), ended=now())],
-    )
+def manifest(of: Plan, **changes: object) -> Manifest:
+    values: dict[str, object] = {
+        "plan": of,
+        "plan_file": "made-up.toml",
+        "machine": machine(),
+        "versions": {"python": "3.11", "fastapi": "0"},
+        "sessions": [Session(started=now(), ended=now())],
+    }
+    return Manifest.model_validate(values | changes)
 
 
 def check(name: str = "floor", *, ok: bool = True, advice: str = "") -> Check:
@@ -192,3 +202,71 @@ def results(of: Plan, **parts: object) -> Results:
         "versions": {"python": "3.11", "fastapi": "0"},
     }
     return Results.model_validate(values | {name: [] for name in lists} | parts)
+
+
+def version(ref: str = "main", **changes: object) -> Version:
+    values = {"ref": ref, "commit": "3f" * 20, "subject": "Add tags", "environment": "uv.lock"}
+    return Version.model_validate(values | changes)
+
+
+def compared_versions(fail_on: float | None = None) -> ComparedVersions:
+    """Return main and a working tree that is based on it."""
+    head = version("working tree", commit="9a" * 20, subject="Count comments", changed=2)
+    return ComparedVersions(base=version(), head=head, fail_on=fail_on)
+
+
+def versions_plan(**changes: object) -> Plan:
+    """Return the plan of a run of two versions: six blocks; `changes` to the table."""
+    folders = {BASE: "/base", HEAD: "/head", BASE_AGAIN: "/base"}
+    targets = [{"name": name, "app": "a:app", "cwd": cwd} for name, cwd in folders.items()]
+    return plan(**{"blocks": 6, "targets": targets} | changes)
+
+
+def versions_results(
+    of: Plan | None = None,
+    *,
+    head: Mapping[str, float] = NO_RATIOS,
+    base_again: Mapping[str, float] = NO_RATIOS,
+    fail_on: float | None = None,
+    changed: Mapping[tuple[str, int], Mapping[str, object]] | None = None,
+) -> Results:
+    """Return a run of two versions, whose cells are valid and have noise of 1 %.
+
+    `head` and `base_again` are speeds relative to base, by scenario: 0.9 has nine tenths of the
+    throughput, and response times and CPU times that are longer by 1 / 0.9. `changed` are fields
+    of cells by target and block.
+    """
+    of = of or versions_plan()
+    speeds, rng = {BASE: NO_RATIOS, HEAD: head, BASE_AGAIN: base_again}, np.random.default_rng(1)
+    changes = changed or {}
+    made = [
+        _versions_cell(
+            cell, speeds[cell.target].get(cell.scenario, 1) * float(np.exp(rng.normal(0, 0.01)))
+        ).model_copy(update=changes.get((cell.target, cell.block)))
+        for cell in cells(of)
+    ]
+    times = [np.full(200, cell.latency_ms.p50) * rng.gamma(9, 1 / 9, 200) for cell in made]
+    analysed = [AnalysedCell(cell, ms, ms) for cell, ms in zip(made, times, strict=True)]
+    return results(
+        of,
+        cells=made,
+        comparisons=comparisons(of, made),
+        curves=curves(of, analysed),
+        compared_versions=compared_versions(fail_on),
+    )
+
+
+def _versions_cell(cell: Cell, speed: float) -> CellResult:
+    """Return a cell whose throughput is that of the load if it is open."""
+    level = 1 + 0.05 * cell.block  # of the machine
+    closed = cell.load.kind == "closed"
+    return cell_result(
+        cell.target,
+        cell.block,
+        1000 * level * speed if closed else cell.load.value,
+        load=cell.load,
+        scenario=cell.scenario,
+        per_cpu_s=2000 * speed,
+        p50_ms=10 / level / speed,
+        p99_ms=20 / level / speed,
+    ).model_copy(update={"id": cell.number})

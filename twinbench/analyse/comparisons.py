@@ -4,8 +4,9 @@ A pair is formed inside a block, whose cells were measured in the same minutes: 
 did to both meanwhile cancels out of their ratio.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from twinbench.analyse.curves import loads_by_kind
 from twinbench.analyse.results import METRICS, CellResult, CellStatus, Comparison, Metric
-from twinbench.analyse.statistics import LoadDecision, decide, geometric_mean
+from twinbench.analyse.statistics import FamilyDecision, decide, geometric_mean
 from twinbench.plan import Load, Plan, Scenario, Target, differences_text
 from twinbench.selfcheck.result import Floor
 
@@ -89,8 +90,8 @@ class PairedCells:
         """Names of those that collapsed in half of their blocks or more."""
         return [
             name
-            for name, statuses in self._statuses().items()
-            if 2 * statuses["collapsed"] >= statuses.total() > 0
+            for name in self.names
+            if 2 * self._blocks(name, "collapsed") >= self._blocks(name) > 0
         ]
 
     @property
@@ -98,8 +99,9 @@ class PairedCells:
         """Name of the one that is valid in most blocks and never collapsed, if the other did."""
         found = [
             name
-            for name, statuses in self._statuses().items()
-            if not statuses["collapsed"] and 2 * statuses["valid"] > statuses.total()
+            for name in self.names
+            if not self._blocks(name, "collapsed")
+            and 2 * self._blocks(name, "valid") > self._blocks(name)
         ]
         return found[0] if len(self.collapsed) == len(found) == 1 else None
 
@@ -107,36 +109,42 @@ class PairedCells:
     def collapses(self) -> list[str]:
         """In how many of its blocks each of the two collapsed, if it did."""
         return [
-            f"{name} collapsed in {statuses['collapsed']} of {statuses.total()} blocks"
-            for name, statuses in self._statuses().items()
-            if statuses["collapsed"]
+            f"{name} collapsed in {collapsed} of {self._blocks(name)} blocks"
+            for name in self.names
+            if (collapsed := self._blocks(name, "collapsed"))
         ]
 
-    def _statuses(self) -> Mapping[str, Counter[CellStatus]]:
-        return {
-            name: Counter(
-                cell.status
+    def _blocks(self, name: str, status: CellStatus | None = None) -> int:
+        """Return in how many blocks a target was measured, or has a status."""
+        return len(
+            {
+                cell.block
                 for cell in self.cells
                 # Of a disturbed measurement nothing is known of the target.
-                if cell.target == name and not cell.disturbed
-            )
-            for name in self.names
-        }
+                if cell.target == name and not cell.disturbed and status in (None, cell.status)
+            }
+        )
 
     def figures(self, metric: Metric) -> list[tuple[float, float]]:
         """Return baseline's and candidate's figure of each block in which both have one."""
-        of_baseline, of_candidate = (
-            {cell.block: value for cell in self.valid(name) if (value := _figure(metric, cell))}
-            for name in self.names
-        )
+        of_baseline, of_candidate = (self.by_block(metric, name) for name in self.names)
         blocks = sorted(of_baseline.keys() & of_candidate.keys())
         return [(of_baseline[block], of_candidate[block]) for block in blocks]
+
+    def by_block(self, metric: Metric, name: str) -> dict[int, float]:
+        """Return a target's figure of each block; of several in a block their geometric mean."""
+        found: dict[int, list[float]] = defaultdict(list)
+        for cell in self.valid(name):
+            if value := figure(metric, cell):
+                found[cell.block].append(value)
+        return {block: math.prod(own) ** (1 / len(own)) for block, own in found.items()}
 
     def valid(self, name: str) -> list[CellResult]:
         return [c for c in self.cells if (c.target, c.status) == (name, "valid")]
 
 
-def _figure(metric: Metric, cell: CellResult) -> float | None:
+def figure(metric: Metric, cell: CellResult) -> float | None:
+    """Return the figure of a cell by which a metric compares."""
     if metric in ("throughput", "per_cpu_s"):
         return cell.throughput_rps if metric == "throughput" else cell.per_cpu_s
     return cell.latency_ms.p50 if metric == "p50" else cell.latency_ms.p99
@@ -146,9 +154,9 @@ def _family(
     metric: Metric, pairs: Sequence[PairedCells], floor: Floor | None
 ) -> Iterable[Comparison]:
     """Compare at several loads, which are one family of decisions."""
-    found = {pair.load: _ratios(metric, pair, floor) for pair in pairs}
+    found = {pair.load: ratios(metric, pair, floor) for pair in pairs}
     decisions = decide(
-        metric, {load: np.log(by_block) for load, (by_block, _) in found.items() if by_block[1:]}
+        {load: (metric, np.log(by_block)) for load, (by_block, _) in found.items() if by_block[1:]}
     )
     for pair in pairs:
         by_block, reasons = found[pair.load]
@@ -160,7 +168,7 @@ def _comparison(
     pair: PairedCells,
     by_block: list[float],
     reasons: list[str],
-    decided: LoadDecision | None,
+    decided: FamilyDecision | None,
 ) -> Comparison:
     return Comparison(
         scenario=pair.scenario,
@@ -182,9 +190,7 @@ def _comparison(
     )
 
 
-def _ratios(
-    metric: Metric, pair: PairedCells, floor: Floor | None
-) -> tuple[list[float], list[str]]:
+def ratios(metric: Metric, pair: PairedCells, floor: Floor | None) -> tuple[list[float], list[str]]:
     """Return candidate / baseline in each block with both, and the reasons why none can be decided.
 
     Beside collapsed blocks two or more, and at least half of either's, must be left: else the

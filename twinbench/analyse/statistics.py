@@ -12,14 +12,13 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # not stats nor optimize, which take a second to import
 
-from twinbench.analyse.results import HIGHER_IS_BETTER, Decision, Estimate, Metric
-from twinbench.plan import Load
+from twinbench.analyse.results import HIGHER_IS_BETTER, Estimate, Metric, Shown
 
 # The probability of an error, of intervals and decisions alike: customary, see `Estimate`.
 ALPHA = 0.05
@@ -33,13 +32,14 @@ MAX_LOG = math.log(sys.float_info.max)
 # Longer runs are not practical: a minute would become an hour and a half.
 MAX_TIMES = 100
 Values = NDArray[np.float64]
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
-class LoadDecision:
-    """Decision at one load; see `Comparison`."""
+class FamilyDecision:
+    """Decision on one of a family; see `Comparison`."""
 
-    decision: Decision
+    decision: Shown
     adjusted_p: float
     smallest_difference: float
     halved_by: float | None
@@ -92,36 +92,41 @@ def fitted_line(values: Values) -> Line:
     return Line(slope, float(values.mean()) - slope * middle, r2, p)
 
 
-def decide(metric: Metric, family: Mapping[Load, Values]) -> dict[Load, LoadDecision]:
-    """Return the decisions at the loads of a family; of each its log ratios, two or more."""
-    p_values = [float(p_beyond_margin(logs)) for logs in family.values()]
+def decide(
+    family: Mapping[Key, tuple[Metric, Values]], margin: float = MARGIN
+) -> dict[Key, FamilyDecision]:
+    """Return the decisions on a family: by a metric, and its log ratios, two or more."""
+    p_values = [float(p_beyond_margin(logs, margin)) for _, logs in family.values()]
     adjusted = holm(np.array(p_values)).tolist()
     return {
-        load: _decide(metric, logs, p, adjusted_p, len(family))
-        for (load, logs), p, adjusted_p in zip(family.items(), p_values, adjusted, strict=True)
+        key: _decide(*of_key, p, adjusted_p, len(family), margin)
+        for (key, of_key), p, adjusted_p in zip(family.items(), p_values, adjusted, strict=True)
     }
 
 
-def _decide(metric: Metric, logs: Values, p: float, adjusted_p: float, loads: int) -> LoadDecision:
-    decision: Decision = "no difference shown"
+def _decide(
+    metric: Metric, logs: Values, p: float, adjusted_p: float, among: int, margin: float
+) -> FamilyDecision:
+    decision: Shown = "no difference shown"
     reasons = []
     if adjusted_p < ALPHA:
         decision = "faster" if (logs.mean() > 0) == (metric in HIGHER_IS_BETTER) else "slower"
     elif p < ALPHA:
-        reasons.append(f"beyond the margin by itself, but not as one of {loads} loads")
+        reasons.append(f"beyond the margin by itself, but not as one of {among} comparisons")
     blocks, sd = len(logs), float(logs.std(ddof=1))
-    difference = smallest_difference(sd / math.sqrt(blocks), blocks, loads)
-    return LoadDecision(decision, adjusted_p, difference, halved_by(sd, blocks, loads), reasons)
+    difference = smallest_difference(sd / math.sqrt(blocks), blocks, among, margin)
+    times = halved_by(sd, blocks, among, margin)
+    return FamilyDecision(decision, adjusted_p, difference, times, reasons)
 
 
-def p_beyond_margin(logs: Values) -> Values:
+def p_beyond_margin(logs: Values, margin: float = MARGIN) -> Values:
     """Return the probability of means so far beyond the margin, if the truth were at the margin.
 
     Over the last axis: blocks, two or more. It is one-sided and doubled, so that it is below
     `ALPHA` where the interval of the ratio lies beyond the margin as a whole; 1 within the margin.
     """
     error = standard_error(logs)
-    excess = np.abs(logs.mean(axis=-1)) - math.log1p(MARGIN)
+    excess = np.abs(logs.mean(axis=-1)) - math.log1p(margin)
     without_spread = np.where(excess > 0, np.inf, -np.inf)
     t = np.divide(excess, error, out=without_spread, where=error > 0)
     return np.asarray(np.minimum(1.0, 2 * special.stdtr(logs.shape[-1] - 1, -t)))
@@ -143,17 +148,17 @@ def holm(p: Values) -> Values:
     return adjusted
 
 
-def smallest_difference(error: float, blocks: int, loads: int) -> float:
+def smallest_difference(error: float, blocks: int, among: int, margin: float = MARGIN) -> float:
     """Return how far from 1 a ratio must truly be to be decided with `POWER`.
 
     0.12 is 12 % more, or less by a factor of 1.12. `error` is the standard error of the mean log
-    ratio. At the level of Bonferroni for each of `loads`; Holm decides no less.
+    ratio. At the level of Bonferroni for each `among` so many; Holm decides no less.
     """
-    log = math.log1p(MARGIN) + _detectable_errors(blocks - 1, loads) * error
+    log = math.log1p(margin) + _detectable_errors(blocks - 1, among) * error
     return math.expm1(min(MAX_LOG, log))
 
 
-def halved_by(sd: float, blocks: int, loads: int) -> float | None:
+def halved_by(sd: float, blocks: int, among: int, margin: float = MARGIN) -> float | None:
     """Return how many times the blocks, and so the time, halve `smallest_difference`.
 
     `sd` is that of the log ratios. None where half of it lies within the margin, which no time
@@ -161,7 +166,7 @@ def halved_by(sd: float, blocks: int, loads: int) -> float | None:
     """
 
     def difference(of_blocks: int) -> float:
-        return smallest_difference(sd / math.sqrt(of_blocks), of_blocks, loads)
+        return smallest_difference(sd / math.sqrt(of_blocks), of_blocks, among, margin)
 
     half = difference(blocks) / 2
     if difference(MAX_TIMES * blocks) > half:
@@ -171,12 +176,12 @@ def halved_by(sd: float, blocks: int, loads: int) -> float | None:
 
 
 @cache
-def _detectable_errors(freedom: int, loads: int) -> float:
+def _detectable_errors(freedom: int, among: int) -> float:
     """Return how many standard errors beyond the margin are decided with `POWER`.
 
     The noncentrality at which Student's t exceeds its critical value with that probability.
     """
-    critical = critical_t(ALPHA / 2 / loads, freedom)
+    critical = critical_t(ALPHA / 2 / among, freedom)
     # Zero exceeds it too seldom, twice the critical value and 2 more than often enough.
     low, high = 0.0, 2 * critical + 2
     while low < (away := (low + high) / 2) < high:

@@ -38,6 +38,7 @@ def make_report(store: "Store") -> Path:
         with status(out) as on_status:
             on_status("analysing")
             from twinbench.analyse.run import analyse, write_results
+            from twinbench.analyse.verdict import compare_versions, write_comparison
             from twinbench.report.terminal import show
             from twinbench.report.view import build_view
             from twinbench.report.write import write_report
@@ -45,6 +46,8 @@ def make_report(store: "Store") -> Path:
             with interruptible():
                 results = analyse(store)
             write_results(store, results)
+            if results.compared_versions:
+                write_comparison(store, compare_versions(results))
             view = build_view(results)
             missing: list[str] = []
             page = write_report(view, store.folder, on_status, missing.append)

@@ -1,12 +1,20 @@
 """`twinbench schema`."""
 
 import json
+from typing import Annotated
+
+import typer
 
 from twinbench.cli.console import out
 
 
-def schema() -> None:
+def schema(
+    compare: Annotated[
+        bool, typer.Option("--compare", help="That of compare.json, of a comparison of versions.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of results.json."""
-    from twinbench.analyse.results import Results
+    from twinbench.analyse.results import Results, VersionComparison
 
-    out.print_json(json.dumps(Results.model_json_schema()))
+    model = VersionComparison if compare else Results
+    out.print_json(json.dumps(model.model_json_schema()))

@@ -108,7 +108,7 @@ def test_family_is_the_loads_of_one_kind_of_a_scenario() -> None:
     ]
     expected = [0.0854, 0.0854, 0.0427, 0.0427]
     assert [c.adjusted_p for c in found] == pytest.approx(expected, abs=1e-4)
-    difference = smallest_difference(0.1 / math.sqrt(3), blocks=3, loads=2)
+    difference = smallest_difference(0.1 / math.sqrt(3), blocks=3, among=2)
     assert found[0].smallest_difference == pytest.approx(difference)
 
 
@@ -140,6 +140,7 @@ def test_single_block_has_a_ratio_without_a_decision() -> None:
     ("changes", "aa_check"),
     [
         ({}, True),
+        ({"title": "again", "note": "as above"}, True),
         ({"env": {"A": "1"}}, False),
         ({"workers": 2}, False),
         ({"expected_differences": "x"}, False),

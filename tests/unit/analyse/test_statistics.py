@@ -12,7 +12,7 @@ from twinbench.analyse.statistics import (
     ALPHA,
     MARGIN,
     MAX_TIMES,
-    LoadDecision,
+    FamilyDecision,
     decide,
     geometric_mean,
     halved_by,
@@ -20,9 +20,7 @@ from twinbench.analyse.statistics import (
     p_beyond_margin,
     smallest_difference,
 )
-from twinbench.plan import Load
 
-LOADS = [Load("closed", users) for users in (1, 8, 32, 64, 128, 256)]
 # Barely beyond the margin as a single load: p = 0.0427, see below.
 BARELY = [0.2, 0.3, 0.4]
 
@@ -43,9 +41,8 @@ def p_of(logs: list[float]) -> float:
     return float(p_beyond_margin(np.array(logs)))
 
 
-def decisions(metric: Metric, *family: list[float]) -> list[LoadDecision]:
-    logs = {load: np.array(of_load) for load, of_load in zip(LOADS, family, strict=False)}
-    return list(decide(metric, logs).values())
+def decisions(metric: Metric, *family: list[float]) -> list[FamilyDecision]:
+    return list(decide({n: (metric, np.array(logs)) for n, logs in enumerate(family)}).values())
 
 
 def test_interval_is_students_t_on_logarithms() -> None:
