@@ -140,8 +140,8 @@ def folder_in(repository: Repository, target: Target, plan_file: Path) -> Path:
         return here.relative_to(root)
     if target.cwd:
         raise PlanError(
-            f"{plan_file}: cwd of target '{target.name}' is not in the repository {root}, of which"
-            " versions are compared: use a plan in the repository of the app"
+            f"{plan_file}: cwd of target '{target.name}' is not in the repository of the plan, of"
+            " which versions are compared: write a plan in the repository of the app"
         )
     return Path()
 
@@ -153,11 +153,10 @@ def refuse_paths_of_checkout(repository: Repository, target: Target, plan_file: 
     pattern = re.compile(rf"(?:{'|'.join(re.escape(str(name)) for name in names)})(?![\w.-])")
     values = target.model_dump(mode="json")
     for key in WITH_PATHS:
-        if found := pattern.search(json.dumps(values[key], ensure_ascii=False)):
+        if pattern.search(json.dumps(values[key], ensure_ascii=False)):
             raise PlanError(
-                f"{plan_file}: {key} of target '{target.name}' holds {found[0]}, a path of the"
-                " checkout, which is the same for all versions: write it relative to cwd, or move"
-                " the file out of the repository"
+                f"{plan_file}: {key} of target '{target.name}' leads into the checkout, which is"
+                " the same for all versions: write it relative to cwd, or move it elsewhere"
             )
 
 
