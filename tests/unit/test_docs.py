@@ -26,6 +26,7 @@ from twinbench.plan import (
     read_plan,
 )
 from twinbench.plan.feed import Feed
+from twinbench.plan.targets import Compare
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -40,6 +41,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Request": Request,
     "Setup request": SetupRequest,
     "Feed": Feed,
+    "Compare": Compare,
 }
 # Fields that are described elsewhere, or no keys: what the file of a feed holds.
 ELSEWHERE: dict[type[BaseModel], set[str]] = {

@@ -21,7 +21,7 @@ from twinbench.plan.feed import read_feed
 from twinbench.plan.models import Plan, Scenario
 from twinbench.plan.prepared import check_prepared
 from twinbench.plan.requests import Request, SetupRequest
-from twinbench.plan.targets import Service, Started, Target
+from twinbench.plan.targets import Compare, Service, Started, Target
 from twinbench.text import UserError, did_you_mean, one_line
 
 MAX_BYTES = 1 << 18  # fifty times our longest plan; to read and check it takes a second or two
@@ -293,6 +293,7 @@ def _explained(error: ErrorDetails) -> tuple[str, str]:
 def _keys_at(loc: Sequence[str | int]) -> list[str]:
     """Return the keys that are known at `loc`, whose last name is a field that holds models."""
     models: dict[str, type[BaseModel]] = {
+        "compare": Compare,
         "services": Service,
         "targets": Target,
         "scenarios": Scenario,

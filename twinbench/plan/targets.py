@@ -303,6 +303,16 @@ class Service(Started):
         return Target.model_validate({**dict(self), "ready": path, "telemetry": False})
 
 
+class Compare(Strict):
+    """How versions of a target are made ready to be compared."""
+
+    install: Annotated[list[SystemText], AfterValidator(_command)] | None = Field(
+        default=None,
+        description="a command that is run in the folder of each version, in a fresh environment;"
+        " []: both run in that of the plan; left out: what the lock of the version says",
+    )
+
+
 def _port(ready: str | None) -> int:
     found = READY.fullmatch(ready or "")
     return int(found[1]) if found and found[1] and found[1].isdigit() else 0
