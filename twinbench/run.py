@@ -4,8 +4,7 @@ import contextlib
 import fcntl
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +36,7 @@ from twinbench.scratch import remove_abandoned, scratch
 from twinbench.selfcheck.check import run_self_check, summary, warnings
 from twinbench.store import Store, StoreError, now
 from twinbench.text import count, duration, parse_duration
-from twinbench.versions.result import ComparedVersions
+from twinbench.versions.plan import Prepared
 
 # Measured on two cores, for a plan that has a `time`.
 REPORT_AND_SELF_CHECK_S = 12.0
@@ -51,20 +50,8 @@ NO_PID = " Without its pid there is no telemetry of '{0}'."
 LOCK = Path("/tmp/twinbench.lock")  # noqa: S108  # opened without following links
 
 
-@dataclass(frozen=True, slots=True)
-class VersionsOfPlan:
-    """Plan whose targets are versions of the target of another plan, and remarks on it.
-
-    `declared_at`: names in the plan file of targets that are named otherwise here.
-    """
-
-    plan: Plan
-    compared: ComparedVersions | None = None
-    remarks: Sequence[str] = ()
-    declared_at: Mapping[str, str] = field(default_factory=dict)
-
-
-MakeVersions = Callable[[Plan, Path, Path, OnStatus], VersionsOfPlan]
+# Makes versions of the target of a plan, read from a file, in a scratch folder.
+MakeVersions = Callable[[Plan, Path, Path, OnStatus], Prepared]
 
 
 class InterruptedRunError(Exception):
@@ -95,17 +82,20 @@ def run_plan(
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
-            folder, made = stack.enter_context(scratch()), VersionsOfPlan(plan)
+            folder, made = stack.enter_context(scratch()), None
             if versions:
                 with status(console) as on_status:
                     made = versions(plan, plan_file, folder, on_status)
                 plan, began = made.plan, now()  # installing is not in the time of the run
-            _print_remarks(before := [*made.remarks, *_plan_remarks(plan)], console)
+            before = [*(made.remarks if made else ()), *_plan_remarks(plan)]
+            _print_remarks(before, console)
             load = _machine_load(watch or BusyWatch(), console)
             rig = stack.enter_context(Rig(plan, folder))
             rig.start_generator()
             with status(console) as on_status:
-                pairs = check(plan, str(plan_file), rig, on_status, made.declared_at)
+                pairs = check(
+                    plan, str(plan_file), rig, on_status, made.declared_at if made else {}
+                )
             noise = earlier_noise(runs, machine.describe(rig.cores))
             if store:
                 _check_same_machine(store, rig)
@@ -114,7 +104,13 @@ def run_plan(
                 spent_s = (now() - began).total_seconds()
                 plan = _fitted(plan, plan_file, spent_s, rig.start_s, rig.setup_s, noise)
                 store = campaign.new_run(
-                    plan, str(plan_file), rig.cores, runs, load.load_average, began, made.compared
+                    plan,
+                    str(plan_file),
+                    rig.cores,
+                    runs,
+                    load.load_average,
+                    began,
+                    made.versions if made else None,
                 )
             rig.plan = store.manifest().plan
             store.update_latest_link(runs.parent / "latest")

@@ -1,7 +1,7 @@
 """Command line of twinbench: one module per command, errors and exit codes here.
 
 Exit codes: 0 done; 1 a measurement was lost; 2 usage or plan error; 3 the preflight failed;
-130 interrupted.
+4 a version is slower by more than --fail-on; 130 interrupted.
 
 A command imports what it needs when it runs: `--help` is quick, and a process that measures
 does not hold matplotlib, which only the report needs.
@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from twinbench.cli.check import check
+from twinbench.cli.compare import compare
 from twinbench.cli.console import err, out
 from twinbench.cli.init import init
 from twinbench.cli.list import list_
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
     "run": run,
     "report": report,
+    "compare": compare,
     "list": list_,
     "ui": ui,
     "schema": schema,

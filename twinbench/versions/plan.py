@@ -48,11 +48,15 @@ OnStatus = Callable[[str], None]
 
 
 class Prepared(NamedTuple):
-    """What is measured: a plan whose targets are versions, and what a reader should know of it."""
+    """What is measured: a plan whose targets are versions, and what a reader should know of it.
+
+    `declared_at`: the name in the plan file of the target at which differences are declared.
+    """
 
     plan: Plan
     versions: ComparedVersions
     remarks: list[str]
+    declared_at: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ def prepare_versions(
     target_name: str | None,
     scratch: Path,
     on_status: OnStatus,
+    *,
+    fail_on: float | None = None,
 ) -> Prepared:
     """Make folder and environment of each version, and return the plan that measures them.
 
@@ -98,8 +104,10 @@ def prepare_versions(
     remarks += _remarks_on_environments(found, install)
     remarks += check_places(found, target, repository.root)
     found[BASE_AGAIN] = _copied(found[BASE], scratch / BASE_AGAIN)
-    compared = ComparedVersions(base=_with_source(found[BASE]), head=_with_source(found[HEAD]))
-    return Prepared(with_versions(plan, plan_file, target, found), compared, remarks)
+    versions = (_with_source(found[name]) for name in (BASE, HEAD))
+    compared = ComparedVersions(**dict(zip((BASE, HEAD), versions, strict=True)), fail_on=fail_on)
+    made = with_versions(plan, plan_file, target, found)
+    return Prepared(made, compared, remarks, {HEAD: target.name})
 
 
 def chosen_target(plan: Plan, plan_file: Path, name: str | None) -> Target:

@@ -1,0 +1,137 @@
+"""`twinbench compare`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twinbench.cli.console import Only, RunsFolder, chosen_plan, out
+from twinbench.cli.report import make_report
+from twinbench.paths import RUNS
+from twinbench.text import UserError, parse_percent
+
+if TYPE_CHECKING:
+    from twinbench.plan import Plan
+    from twinbench.preflight.check import OnStatus
+    from twinbench.versions.plan import Prepared
+
+EXIT_SLOWER = 4
+OUTPUT = Path("reports/compare")
+VERSIONS = "two versions: --git BASE..HEAD or --base REF"
+
+
+def compare(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[PLAN | RUN RUN ...]",
+            show_default=False,
+            help="With --git or --base a plan (left out: ./twinbench.toml), else stored runs, the"
+            " first of which is the baseline.",
+        ),
+    ] = [],  # noqa: B006  # typer copies it
+    git: Annotated[
+        str | None,
+        typer.Option(metavar="BASE..HEAD", help="Two commits; BASE...HEAD: from their merge base."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF", help="A commit, against the working tree with what is not committed."
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The target of the plan, if it has several."),
+    ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Exit code 4 if a row is shown to be slower by more than this, such as 5%."
+            " Default: exit code 0 whatever is slower.",
+        ),
+    ] = None,
+    comment: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write the comment for a pull request here, even if nothing was measured.",
+        ),
+    ] = None,
+    only: Only = [],  # noqa: B006  # typer copies it
+    blocks: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Number of repetitions. Default: the plan's."),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Fit the measurements into this time, such as 10m. Default: the plan's.",
+        ),
+    ] = None,
+    runs: RunsFolder = RUNS,
+    anyway: Annotated[
+        bool,
+        typer.Option(
+            "--anyway", help="Compare runs of other machines, plans or versions, and list these."
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help=f"Where the page on stored runs goes. Default: {OUTPUT}."
+        ),
+    ] = None,
+) -> None:
+    """Compare two versions of an app from git in one run, or stored runs on one axis.
+
+    The last line printed is the answer.
+    """
+    of_versions = {"--target": target, "--fail-on": fail_on, "--comment": comment}
+    of_versions |= {"--only": only, "--blocks": blocks, "--time": time}
+    if not git and not base:
+        _refuse(of_versions, VERSIONS)
+        if len(paths) < 2:
+            raise UserError(f"name two runs or more, or {VERSIONS}")
+        raise typer.Exit(0)
+    _refuse({"--anyway": anyway, "--output": output}, "stored runs")
+    if git and base:
+        raise UserError("--git names both versions: leave out --base")
+    if len(paths) > 1:
+        raise UserError(f"give one plan, or none; {len(paths)} paths are given")
+    from twinbench.run import run_plan
+    from twinbench.versions.git import Refs
+    from twinbench.versions.plan import prepare_versions
+
+    refs = Refs.of_range(git) if git else Refs(base or "")
+    margin = _margin(fail_on)
+
+    def versions(plan: "Plan", file: Path, folder: Path, on_status: "OnStatus") -> "Prepared":
+        return prepare_versions(plan, file, refs, target, folder, on_status, fail_on=margin)
+
+    store = run_plan(
+        chosen_plan(paths[0] if paths else None),
+        runs,
+        {"blocks": blocks, "time": time},
+        only=only,
+        resume=False,
+        console=out,
+        versions=versions,
+    )
+    make_report(store)
+
+
+def _margin(fail_on: str | None) -> float | None:
+    try:
+        return None if fail_on is None else parse_percent(fail_on)
+    except ValueError as error:
+        raise UserError(f"--fail-on: {error}") from None
+
+
+def _refuse(options: Mapping[str, object], of: str) -> None:
+    """Raise UserError if one of `options` is given."""
+    if given := [name for name, value in options.items() if value]:
+        raise UserError(f"{given[0]} is for a comparison of {of}")
