@@ -90,8 +90,8 @@ def compare(
 
     The last line printed is the answer.
     """
-    of_versions = {"--target": target, "--fail-on": fail_on, "--comment": comment}
-    of_versions |= {"--only": only, "--blocks": blocks, "--time": time}
+    of_versions: dict[str, object] = {"--target": target, "--fail-on": fail_on, "--only": only}
+    of_versions |= {"--comment": comment, "--blocks": blocks, "--time": time}
     if not git and not base:
         _refuse(of_versions, VERSIONS)
         if len(paths) < 2:
