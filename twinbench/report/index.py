@@ -143,7 +143,7 @@ def _read(folder: Path, beside: Path) -> _Run | None:
     if path.is_symlink() or not path.is_file():
         return None
     relative = os.path.relpath(folder, beside)
-    address = quote(os.fsencode(relative))  # a name that is not UTF-8, too
+    address = quote(os.fsencode(relative), safe="/+")  # bytes: any name
     if summary := read_own(folder / SUMMARY, Summary):
         return _Run(folder, address, summary.started, summary.plan, summary)
     if head := read_own(path, ManifestHead):

@@ -74,6 +74,7 @@ def test_what_decides_a_figure_is_a_change() -> None:
 
 def test_names_and_numbers_of_blocks_are_no_change() -> None:
     before = results_of(BOTH)
+    before = with_plan(before, time="8m")
     targets = [target.model_copy(update={"title": "x"}) for target in before.plan.targets]
     after = with_plan(before, targets=targets, blocks=9, about="other", time="9m", measure_s=4.0)
     after = with_scenarios(after, read={"title": "x", "note": "y"})
