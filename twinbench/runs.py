@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
+from twinbench.analyse.summary import SUMMARY, Summary
 from twinbench.interruption import check_interrupted
 from twinbench.store import MAX_JSON_BYTES, Store, StoreError
 
@@ -29,20 +30,12 @@ class _SessionHead(BaseModel):
     started: AwareDatetime
 
 
-class _ManifestHead(BaseModel):
+class ManifestHead(BaseModel):
     """What manifests of every version have in common: a folder without it is no run."""
 
     format: int
     plan: _PlanHead
     sessions: list[_SessionHead] = Field(min_length=1)
-
-
-class _CellHead(BaseModel):
-    status: str
-
-
-class _ResultsHead(BaseModel):
-    cells: list[_CellHead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +66,15 @@ def parse_age(text: str) -> timedelta:
     return timedelta(hours=int(found[1]) * HOURS[found[2]])
 
 
+def folders_in(runs: Path) -> list[Path]:
+    """Return the folders in `runs`; links are not followed."""
+    return [each for each in runs.glob("*") if each.is_dir() and not each.is_symlink()]
+
+
 def runs_in(runs: Path, latest: Path) -> list[RunSummary]:
     """Return the runs in the folder `runs`, the newest first; links are not followed."""
-    folders = [each for each in runs.glob("*") if each.is_dir() and not each.is_symlink()]
     newest = latest.resolve()
-    found = [summary for each in folders if (summary := _summary(each, newest))]
+    found = [summary for each in folders_in(runs) if (summary := _summary(each, newest))]
     return sorted(found, key=lambda run: (run.started, run.folder.name), reverse=True)
 
 
@@ -116,11 +113,11 @@ def remove(chosen: Sequence[RunSummary], latest: Path) -> int:
 
 def _summary(folder: Path, latest: Path) -> RunSummary | None:
     """Return the run in `folder`, None if there is none."""
-    head = _read(folder / "manifest.json", _ManifestHead)
+    head = read_own(folder / "manifest.json", ManifestHead)
     if head is None:
         return None
     planned, finished = _counts(folder)
-    results = _read(folder / "results.json", _ResultsHead)
+    summary = read_own(folder / SUMMARY, Summary)
     return RunSummary(
         folder=folder,
         plan=head.plan.name,
@@ -130,7 +127,7 @@ def _summary(folder: Path, latest: Path) -> RunSummary | None:
         is_latest=folder.resolve() == latest,
         planned=planned,
         finished=finished,
-        valid=sum(cell.status == "valid" for cell in results.cells) if results else None,
+        valid=summary.valid if summary else None,
     )
 
 
@@ -143,7 +140,8 @@ def _counts(folder: Path) -> tuple[int | None, int | None]:
         return None, None
 
 
-def _read(path: Path, model: type[Head]) -> Head | None:
+def read_own(path: Path, model: type[Head]) -> Head | None:
+    """Return what is in a file of a run; None if there is none, or it is a link or damaged."""
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_JSON_BYTES:
             return None

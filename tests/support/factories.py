@@ -19,6 +19,7 @@ from twinbench.analyse.results import (
     Results,
     Timing,
 )
+from twinbench.analyse.summary import KeyFigure, ScenarioSummary, Summary
 from twinbench.analyse.window import AnalysedCell
 from twinbench.measure.control import Work
 from twinbench.paths import ROOT
@@ -270,3 +271,49 @@ def _versions_cell(cell: Cell, speed: float) -> CellResult:
         p50_ms=10 / level / speed,
         p99_ms=20 / level / speed,
     ).model_copy(update={"id": cell.number})
+
+
+def key_figure(
+    target: str, value: float, *, load: Load = EIGHT_USERS, blocks: int = 5
+) -> KeyFigure:
+    """Return the highest throughput at a closed load, the p99 at an open one."""
+    return KeyFigure(
+        target=target,
+        load=load,
+        metric="throughput" if load.kind == "closed" else "p99",
+        value=value,
+        low=value / 1.1,
+        high=value * 1.1,
+        blocks=blocks,
+    )
+
+
+def scenario_summary(*figures: KeyFigure, **changes: object) -> ScenarioSummary:
+    values: dict[str, object] = {
+        "name": "noop",
+        "title": "An empty route",
+        "targets": {"sync": "sync", "async": "async"},
+        "conditions": {"closed": "[1, 8]"},
+        "figures": figures,
+    }
+    return ScenarioSummary.model_validate(values | changes)
+
+
+def summary(*scenarios: ScenarioSummary, **changes: object) -> Summary:
+    values: dict[str, object] = {
+        "plan": "made-up",
+        "started": STARTED,
+        "elapsed_s": 60,
+        "headline": "async serves more.",
+        "blocks": 5,
+        "measured": 20,
+        "valid": 20,
+        "collapsed": 0,
+        "missing": 0,
+        "cpu": "a CPU",
+        "cores": 2,
+        "pythons": ["3.11"],
+        "conditions": {"fastapi": "0.1"},
+        "scenarios": scenarios,
+    }
+    return Summary.model_validate(values | changes)

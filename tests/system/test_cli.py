@@ -35,6 +35,8 @@ def test_run_prints_the_path_of_its_report_last(folder: Path) -> None:
     results = json.loads((page.parent / "results.json").read_text())
     assert {cell["status"] for cell in results["cells"]} <= {"valid", "invalid"}
     assert "two / one" in page.read_text()
+    index = (folder / "reports" / "index.html").read_text()
+    assert f'href="runs/{page.parent.name}/report.html"' in index
     assert none_left(mark)
 
     # The same report from disk.

@@ -103,6 +103,14 @@ def test_prune_removes_by_age_and_count(
     assert left(runs) == kept
 
 
+def test_prune_writes_the_index_of_the_runs_that_are_left(
+    tmp_path: Path, runs: dict[int, Store]
+) -> None:
+    assert invoke("--prune", "--yes", "--keep", "2")[0] == 0
+    page = (tmp_path / "index.html").read_text()
+    assert [f"plan-{days}" in page for days in runs] == [True, True, False]
+
+
 def test_prune_keeps_the_latest_run_though_it_is_not_the_newest(runs: dict[int, Store]) -> None:
     runs[40].update_latest_link(Path("latest"))
     assert invoke("--prune", "--yes", "--keep", "1")[0] == 0

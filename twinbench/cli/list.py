@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinbench.cli.console import RunsFolder, ask, is_interactive, out
+from twinbench.cli.console import RunsFolder, ask, err, is_interactive, out
 from twinbench.paths import NEEDS_CHECKOUT, PLANS, RUNS
 from twinbench.text import UserError, count, number, one_line
 
@@ -82,8 +82,15 @@ def _prune(
     if not yes and ask(f"Remove {what}? [y/N]").lower() not in ("y", "yes"):
         out.print("Nothing was removed.")
         return
+    from twinbench.report.index import write_index  # slow, so only after the question
+
     with machine_lock():  # none of them is being measured
-        freed = remove(chosen, latest)
+        try:
+            freed = remove(chosen, latest)
+        finally:  # also of those that were removed before an interruption
+            unlisted = write_index(runs)
+    for remark in unlisted:
+        err.print(f"Remark: {remark}", markup=False)
     out.print(f"Removed {count(len(chosen), 'run')}; {_size(freed)} freed.")
 
 

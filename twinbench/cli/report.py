@@ -39,6 +39,7 @@ def make_report(store: "Store") -> Path:
             on_status("analysing")
             from twinbench.analyse.run import analyse, write_results
             from twinbench.analyse.verdict import compare_versions, write_comparison
+            from twinbench.report.index import add_to_index
             from twinbench.report.terminal import show
             from twinbench.report.view import build_view
             from twinbench.report.write import write_report
@@ -54,8 +55,9 @@ def make_report(store: "Store") -> Path:
             if missing:
                 results = results.model_copy(update={"remarks": [*results.remarks, *missing]})
                 write_results(store, results)
+            unlisted = add_to_index(store.folder, results, view.headline_text)
         printed = store.manifest().remarks  # when they arose
-        for remark in results.remarks:
+        for remark in (*results.remarks, *unlisted):
             if remark not in printed:
                 err.print(f"Remark: {remark}", markup=False)
         show(view.with_remarks(missing), out)

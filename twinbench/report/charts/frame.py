@@ -141,15 +141,20 @@ def linear_axis(axes: Axes, highest: float) -> None:
 
 
 def log_axis(axes: Axes, values: Sequence[float]) -> None:
-    """Set a y axis around `values`, with ticks at 1, 2, 5, 10; closer if the range is narrow."""
+    """Set a logarithmic y axis around `values`."""
     low, high = min(values) / 1.25, max(values) * 1.25
     axes.set_yscale("log")
     axes.set_ylim(low, high)
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [step * 10.0**power for power in powers for step in _steps(high / low)]
-    inside = [tick for tick in ticks if low <= tick <= high]
+    inside = log_ticks(low, high)
     axes.set_yticks(inside, [f"{tick:,.10g}" for tick in inside])
     axes.yaxis.set_minor_locator(NullLocator())
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return ticks of a logarithmic axis: 1, 2, 5, 10; closer if the range is narrow."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [step * 10.0**power for power in powers for step in _steps(high / low)]
+    return [tick for tick in ticks if low <= tick <= high]
 
 
 def _steps(span: float) -> tuple[float, ...]:

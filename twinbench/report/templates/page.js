@@ -4,10 +4,11 @@
 
 const numberOf = (text) => parseFloat(text.replace(/,/g, ""));
 
-// Numbers by size, then words by the alphabet, what is empty at the end.
+// Numbers by size, then words (and dates, whose years are equal) by the alphabet, what is empty at
+// the end.
 function compare(one, other) {
   const [a, b] = [numberOf(one), numberOf(other)];
-  if (!isNaN(a) && !isNaN(b)) return a - b;
+  if (!isNaN(a) && !isNaN(b)) return a - b || one.localeCompare(other);
   if (isNaN(a) !== isNaN(b)) return isNaN(a) ? 1 : -1;
   return one.localeCompare(other);
 }

@@ -1,0 +1,101 @@
+"""Summaries of runs: key figures, and which differences between two runs count."""
+
+import pytest
+
+from tests.support import factories
+from tests.support.outcomes import Outcome, Outcomes, collapse, results_of, with_scenarios
+from twinbench.analyse.results import Results
+from twinbench.analyse.summary import Summary, changes, summarize
+from twinbench.models import MAX_FIGURE
+from twinbench.plan import Load
+from twinbench.versions.result import ComparedVersions, Version
+
+BOTH = Outcomes(
+    "read", {8: Outcome(), 64: collapse("sync")}, {50: Outcome(1.5), 100: collapse("async")}
+)
+
+
+def changed(before: Results, after: Results) -> list[str]:
+    """Return what changed for the first scenario of two runs."""
+    one, other = summarize(before, ""), summarize(after, "")
+    return [
+        *changes(one.conditions, other.conditions),
+        *changes(one.scenarios[0].conditions, other.scenarios[0].conditions),
+    ]
+
+
+def with_plan(results: Results, **keys: object) -> Results:
+    return results.model_copy(update={"plan": results.plan.model_copy(update=keys)})
+
+
+def test_key_figures_are_capacity_and_p99_without_collapses() -> None:
+    found = summarize(results_of(BOTH), "read is fast")
+    assert (found.measured, found.valid, found.collapsed) == (40, 30, 10)
+    figures = {(f.target, f.metric, f.load): f for f in found.scenarios[0].figures}
+    rates = (("sync", 50), ("sync", 100), ("async", 50))
+    assert figures.keys() == {
+        *((target, "throughput", Load("closed", 8)) for target in ("sync", "async")),
+        *((target, "p99", Load("open", rate)) for target, rate in rates),
+    }
+    p99 = figures["async", "p99", Load("open", 50)]
+    assert p99.value == pytest.approx(30)
+    assert p99.blocks == 5
+    assert Summary.model_validate_json(found.model_dump_json()) == found
+
+
+def test_an_endless_interval_is_bounded() -> None:
+    wide = results_of(Outcomes("read", {8: Outcome(step=99)}), blocks=2)
+    assert all(f.high and f.high <= MAX_FIGURE for f in summarize(wide, "").scenarios[0].figures)
+
+
+def test_equal_titles_are_told_apart_by_their_notes() -> None:
+    results = results_of(Outcomes("one", {8: Outcome()}), Outcomes("other", {8: Outcome()}))
+    results = with_scenarios(
+        results, one={"title": "Read", "note": "sized"}, other={"title": "Read"}
+    )
+    assert [each.title for each in summarize(results, "").scenarios] == ["Read, sized", "Read"]
+
+
+def test_what_decides_a_figure_is_a_change() -> None:
+    before = results_of(BOTH)
+    machine = factories.machine(system="Linux 7")
+    versions = {"python": "3.11", "fastapi": "1"}
+    after = before.model_copy(update={"machine": machine, "versions": versions})
+    after = with_scenarios(with_plan(after, measure_s=9.0), read={"closed": [8]})
+    assert changed(before, after) == [
+        "system Linux → Linux 7",
+        "fastapi 0 → 1",
+        "measure_s – → 9.0",
+        "closed [8, 64] → [8]",
+    ]
+    targets = [target.model_copy(update={"env": {"A": "1"}}) for target in before.plan.targets]
+    assert changed(before, with_plan(before, targets=targets)) == ["targets changed"]
+
+
+def test_names_and_numbers_of_blocks_are_no_change() -> None:
+    before = results_of(BOTH)
+    before = with_plan(before, time="8m")
+    targets = [target.model_copy(update={"title": "x"}) for target in before.plan.targets]
+    after = with_plan(before, targets=targets, blocks=9, about="other", time="9m", measure_s=4.0)
+    after = with_scenarios(after, read={"title": "x", "note": "y"})
+    assert changed(before, after) == []
+
+
+def test_folders_of_compared_versions_are_no_change() -> None:
+    version = Version(ref="main", commit="1a2b3c4d")
+    update = {"compared_versions": ComparedVersions(base=version, head=version)}
+    before, after = (
+        with_plan(
+            results_of(BOTH).model_copy(update=update),
+            targets=[
+                target.model_copy(update={"cwd": cwd, "env": {"PYTHONPATH": cwd, "A": "1"}})
+                for target in results_of(BOTH).plan.targets
+            ],
+        )
+        for cwd in ("one", "other")
+    )
+    assert changed(before, after) == []
+    without = {"compared_versions": None}
+    assert changed(before.model_copy(update=without), after.model_copy(update=without)) == [
+        "targets changed"
+    ]

@@ -1,0 +1,203 @@
+"""Summary of a run: the model of summary.json, all that the index of runs needs of it.
+
+results.json has megabytes, and an index is made of hundreds of runs.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from twinbench.analyse.results import Curve, Estimate, Metric, Results, VersionVerdict
+from twinbench.models import MAX_FIGURE, Amount, FrozenModel, Number
+from twinbench.plan import Load, Scenario, Target
+from twinbench.versions.result import ComparedVersions
+
+SUMMARY = "summary.json"
+# They change no figure: names, and how often or how exactly it is measured.
+UNCOMPARED_OF_PLAN = {"name", "about", "blocks", "time", "precision", "slo_ms", "scenarios"}
+UNCOMPARED_OF_SCENARIO = {"name", "title", "group", "note", "about"}
+UNCOMPARED_OF_TARGET = {"title", "note"}
+# Each version has a folder and an environment of its own, elsewhere in every run.
+UNCOMPARED_OF_VERSION = {"cwd", "python"}
+LONGEST_VALUE = 40  # characters; of a longer one the hash is kept, which shows that it changed
+HASHED = "sha256:"
+Positive = Annotated[float, Field(allow_inf_nan=False, ge=1 / MAX_FIGURE, le=MAX_FIGURE)]
+
+
+class KeyFigure(FrozenModel):
+    """Figure of one target that is followed from run to run, with its 95 % interval.
+
+    By `throughput` (requests/s), the highest one of the closed loads, at `load`; by `p99` (ms),
+    that at an open load. `blocks` are the valid ones.
+    """
+
+    target: str
+    load: Load
+    metric: Metric
+    value: Positive
+    low: Positive | None = None
+    high: Positive | None = None
+    blocks: Number
+
+
+class ScenarioSummary(FrozenModel):
+    """Scenario of a run. `targets`: titles by name; `conditions`: its keys in the plan."""
+
+    name: str
+    title: str
+    targets: dict[str, str]
+    conditions: dict[str, str]
+    figures: list[KeyFigure]
+
+
+class Summary(FrozenModel):
+    """summary.json.
+
+    `measured` measurements are `valid`, collapsed or invalid; `missing` were not made. `pythons`
+    are the versions that the targets ran on. `conditions`: what decides a figure beside the
+    scenario, by name: keys of the plan, settings of the machine, versions of packages. `verdict`:
+    of a run that compares versions.
+    """
+
+    format: Literal[1] = 1
+    plan: str
+    started: AwareDatetime
+    elapsed_s: Amount
+    headline: str
+    blocks: Number
+    measured: Number
+    valid: Number
+    collapsed: Number
+    missing: Number
+    cpu: str
+    cores: Number
+    pythons: list[str]
+    conditions: dict[str, str]
+    scenarios: list[ScenarioSummary]
+    compared_versions: ComparedVersions | None = None
+    verdict: VersionVerdict | None = None
+
+
+def summarize(results: Results, headline: str, verdict: VersionVerdict | None = None) -> Summary:
+    counts = Counter(cell.status for cell in results.cells)
+    plan, machine = results.plan, results.machine
+    pythons = (results.version("python", target.name) for target in plan.targets)
+    return Summary(
+        plan=plan.name,
+        started=datetime.fromisoformat(results.timing.started),
+        elapsed_s=results.timing.elapsed_s,
+        headline=headline,
+        blocks=plan.blocks,
+        measured=len(results.cells),
+        valid=counts["valid"],
+        collapsed=counts["collapsed"],
+        missing=results.missing_cells,
+        cpu=machine.cpu,
+        cores=machine.cores,
+        pythons=list(dict.fromkeys(filter(None, pythons))),
+        conditions=_conditions(results),
+        scenarios=[_scenario(results, scenario) for scenario in plan.scenarios],
+        compared_versions=results.compared_versions,
+        verdict=verdict,
+    )
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Return what differs between the conditions of two runs: `fastapi 0.115 → 0.116`."""
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return [_change(name, before.get(name, "–"), after.get(name, "–")) for name in names]
+
+
+def _change(name: str, before: str, after: str) -> str:
+    hashed = before.startswith(HASHED) or after.startswith(HASHED)
+    return f"{name} changed" if hashed else f"{name} {before} → {after}"
+
+
+def _conditions(results: Results) -> dict[str, str]:
+    plan = results.plan.model_dump(mode="json", exclude=UNCOMPARED_OF_PLAN, exclude_defaults=True)
+    if results.plan.time:
+        plan["measure_s"] = "chosen to fit the time"  # anew for each run
+    versions = bool(results.compared_versions)
+    plan["targets"] = [_target(target, versions=versions) for target in results.plan.targets]
+    of_targets = {
+        f"{package} of {target}": text
+        for target, own in results.target_versions.items()
+        for package, text in own.items()
+    }
+    return _texts({**plan, **results.machine.settings(), **results.versions, **of_targets})
+
+
+def _target(target: Target, *, versions: bool) -> dict[str, object]:
+    uncompared = UNCOMPARED_OF_TARGET | (UNCOMPARED_OF_VERSION if versions else set())
+    found = target.model_dump(mode="json", exclude=uncompared, exclude_defaults=True)
+    if versions:
+        found.get("env", {}).pop("PYTHONPATH", None)
+    return found
+
+
+def _scenario(results: Results, scenario: Scenario) -> ScenarioSummary:
+    plan = results.plan
+    keys = scenario.model_dump(mode="json", exclude=UNCOMPARED_OF_SCENARIO, exclude_defaults=True)
+    targets = list(map(plan.target, plan.targets_of(scenario)))
+    of = [curve for curve in results.curves if curve.scenario == scenario.name]
+    return ScenarioSummary(
+        name=scenario.name,
+        title=_titles(plan.scenarios)[scenario.name],
+        targets=_titles(targets),
+        conditions=_texts(keys),
+        figures=[figure for curve in of for figure in _figures(curve)],
+    )
+
+
+def _titles(named: Sequence[Scenario | Target]) -> dict[str, str]:
+    """Return titles by name, with the note where another title is the same."""
+    found = {each.name: each.title or each.name for each in named}
+    counts = Counter(found.values())
+    notes = {each.name: each.note for each in named if each.note}
+    return {
+        name: f"{title}, {notes[name]}" if name in notes and counts[title] > 1 else title
+        for name, title in found.items()
+    }
+
+
+def _figures(curve: Curve) -> Iterable[KeyFigure]:
+    blocks = {point.value: point.blocks for point in curve.points}
+    found: list[tuple[Metric, int, Estimate | None]] = [
+        ("p99", point.value, point.p99_ms)
+        for point in curve.points
+        if curve.load_kind == "open" and point.status == "valid"
+    ]
+    if capacity := curve.capacity:
+        found.append(("throughput", capacity.value, capacity.throughput_rps))
+    for metric, value, estimate in found:
+        if estimate:
+            yield KeyFigure(
+                target=curve.target,
+                load=Load(curve.load_kind, value),
+                metric=metric,
+                value=estimate.estimate,
+                low=_bounded(estimate.low),
+                high=_bounded(estimate.high),
+                blocks=blocks[value],
+            )
+
+
+def _bounded(bound: float | None) -> float | None:
+    """Return an end of an interval, which with two blocks may be beyond all figures."""
+    return None if bound is None else min(max(bound, 1 / MAX_FIGURE), MAX_FIGURE)
+
+
+def _texts(values: Mapping[str, object]) -> dict[str, str]:
+    """Return each value as text; a long one as its hash."""
+    found = {}
+    for name, value in values.items():
+        text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        if len(text) > LONGEST_VALUE:
+            text = HASHED + hashlib.sha256(text.encode()).hexdigest()[:16]
+        found[name] = text
+    return found
