@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from twinbench.paths import ROOT
 
 README, OWN_APP, CI = ROOT / "README.md", ROOT / "docs" / "your-app.md", ROOT / "docs" / "ci.md"
@@ -39,3 +41,15 @@ def shown_workflows() -> dict[str, str]:
         assert name, f"a YAML block of {CI.name} begins with no file name"
         shown[name[1]] = text.removeprefix(name[0])
     return shown
+
+
+def commands_in_workflows() -> list[list[str]]:
+    """Commands in the steps of all workflows, of this project and shown."""
+    own = [path.read_text(encoding="utf-8") for path in WORKFLOWS.glob("*.yml")]
+    jobs = [
+        job
+        for text in [*own, *shown_workflows().values()]
+        for job in YAML(typ="safe").load(text)["jobs"].values()
+    ]
+    runs = [step.get("run", "") for job in jobs for step in job["steps"] if "shell" not in step]
+    return [shlex.split(line, comments=True) for run in runs for line in run.splitlines()]
