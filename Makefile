@@ -53,11 +53,15 @@ sample: $(READY)  ## keep the newest run's report as reports/sample, and in the 
 calibrate: $(READY)  ## check the load generator against known answers: two minutes
 	@$(BIN)/python -m tests.instrument $(PLAN) $(if $(KEEP),--keep $(KEEP))
 
-check: $(READY)  ## lint, types, docstrings, import rules
+check: $(READY)  ## lint, types, docstrings, import rules, workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	@# Its warning that it does not look into Python is no finding.
+	RUST_LOG=error $(BIN)/zizmor --offline --quiet --strict-collection .github
 
 test: $(READY)  ## run after every change: two minutes
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile

@@ -12,7 +12,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.main import get_command
 
-from tests.support.docs import EXAMPLES, OWN_APP, README, blocks, commands, commands_in_sentences
+from tests.support.docs import (
+    CI,
+    EXAMPLES,
+    OWN_APP,
+    README,
+    blocks,
+    commands,
+    commands_in_sentences,
+    commands_in_workflows,
+)
 from twinbench.cli import app
 from twinbench.paths import PACKAGE, ROOT
 from twinbench.plan import (
@@ -131,7 +140,7 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("toml", blocks(OWN_APP, "toml"))
+@pytest.mark.parametrize("toml", [*blocks(OWN_APP, "toml"), *blocks(CI, "toml")])
 def test_plans_in_the_docs_are_valid(shop: Path, toml: str) -> None:
     whole = by_table(blocks(OWN_APP, "toml")[0])
     shown = by_table(toml)
@@ -144,10 +153,14 @@ def test_plans_in_the_docs_are_valid(shop: Path, toml: str) -> None:
     assert len(plan.targets) >= 1
 
 
+OF_PAGES = [
+    command
+    for page in (README, OWN_APP, CI)
+    for command in [*commands(page), *commands_in_sentences(page)]
+]
 COMMANDS = [
     command[1:]
-    for page in (README, OWN_APP)
-    for command in [*commands(page), *commands_in_sentences(page)]
+    for command in [*OF_PAGES, *commands_in_workflows()]
     if command[0].endswith("twinbench")
 ]
 
