@@ -71,6 +71,17 @@ def test_rows_are_of_each_load_and_metric() -> None:
     ]
 
 
+def test_users_who_mostly_wait_have_rows_of_response_times() -> None:
+    """The load fixes their throughput."""
+    waiting = {
+        (target, block): {"client": "HttpUser", "in_flight": 1.0}
+        for target in (BASE, HEAD, BASE_AGAIN)
+        for block in range(1, 7)
+    }
+    found = compare_versions(versions_results(ONE_LOAD, changed=waiting))
+    assert rows_of(found) == [("noop", "8 users", "p99"), ("noop", "8 users", "p50")]
+
+
 def test_percentile_without_samples_at_any_load_is_left_out() -> None:
     plan = versions_plan(scenarios=[scenario(open=[50, 90])])
     results = versions_results(plan)
