@@ -102,7 +102,8 @@ def run_plan(
                 campaign.begin_session(store, began)
             else:
                 spent_s = (now() - began).total_seconds()
-                plan = _fitted(plan, plan_file, spent_s, rig.start_s, rig.setup_s, noise)
+                among = _all_loads(plan) if made else None
+                plan = _fitted(plan, plan_file, spent_s, rig.start_s, rig.setup_s, noise, among)
                 store = campaign.new_run(
                     plan,
                     str(plan_file),
@@ -197,6 +198,7 @@ def _fitted(
     start_s: float = 0.0,
     setup_s: float = 0.0,
     noise: Noise = USUAL_NOISE,
+    among: int | None = None,
 ) -> Plan:
     """Return `plan` with the blocks and seconds that fit into its `time`, if it has one.
 
@@ -209,7 +211,7 @@ def _fitted(
     if plan.precision and estimated_s(plan, start_s, setup_s) <= usable_s:
         return plan
     try:
-        return fitted(plan, usable_s, start_s, noise, setup_s)
+        return fitted(plan, usable_s, start_s, noise, setup_s, among)
     except ValueError as error:
         beside = f"; {duration(spent_s + REPORT_AND_SELF_CHECK_S)} of it are for checks and report"
         half = ", and half of the rest for precision" if plan.precision else ""
@@ -406,6 +408,11 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
         )
 
 
+def _all_loads(plan: Plan) -> int:
+    """Return at how many loads decisions are one family where versions are compared: all."""
+    return sum(len(scenario.closed) + len(scenario.open) for scenario in plan.scenarios)
+
+
 def _announcement(store: Store, rig: Rig, noise: Noise) -> str:
     """Return what will be measured, for how long, and which difference it will probably show."""
     manifest, todo = store.manifest(), len(campaign.pending(store))
@@ -418,7 +425,8 @@ def _announcement(store: Store, rig: Rig, noise: Noise) -> str:
         f" {duration(estimate_s * todo / total)}. Run folder: {store.folder}"
     ]
     if any(len(plan.targets_of(scenario)) > 1 for scenario in plan.scenarios):
-        expected = expected_difference(plan, noise)
+        among = _all_loads(plan) if manifest.compared_versions else None
+        expected = expected_difference(plan, noise, among)
         shown = f"of {expected:.0%} or more" if expected < 1 else "of more than 2x"
         lines.append(f"Differences {shown} will probably be shown (noise of {noise.source}).")
     return "\n".join(lines)

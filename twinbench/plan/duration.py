@@ -18,7 +18,7 @@ CELL_OVERHEAD_S = 0.3
 LOCUSTFILE_S = 2.5
 # With fewer blocks Student's t is so large that hardly anything can be shown; with more than these
 # their overhead costs more than it narrows.
-LEAST_BLOCKS, MOST_BLOCKS = 5, 12
+LEAST_BLOCKS, MOST_BLOCKS = 5, 20
 # Shorter windows hold too few responses of a slow app.
 LEAST_WINDOW_S = 0.5
 # Of the time: what collapses, or drains slowly, takes longer than the mean.
@@ -54,12 +54,26 @@ def estimated_s(plan: Plan, start_s: float, setup_s: float = 0.0) -> float:
     return plan.blocks * (_beside_s(plan, start_s, setup_s) + sum(_windows_s(plan)))
 
 
-def fitted(plan: Plan, seconds: float, start_s: float, noise: Noise, setup_s: float = 0.0) -> Plan:
-    """Return `plan` with the blocks and `measure_s` that narrow intervals most in `seconds`.
+def loads_at_once(plan: Plan) -> int:
+    """Return at how many loads decisions are one family: those of the scenario with the most."""
+    return max(max(len(scenario.closed), len(scenario.open)) for scenario in plan.scenarios)
 
-    `start_s`, `setup_s`: as in `estimated_s`. Scenarios with a `measure_s` of their own keep it.
-    Raises ValueError, with the least time, if not even two blocks fit.
+
+def fitted(
+    plan: Plan,
+    seconds: float,
+    start_s: float,
+    noise: Noise,
+    setup_s: float = 0.0,
+    among: int | None = None,
+) -> Plan:
+    """Return `plan` with the blocks and `measure_s` that show the smallest differences.
+
+    `start_s`, `setup_s`: as in `estimated_s`; `among`: the number of decisions of one family, left
+    out: `loads_at_once`. Scenarios with a `measure_s` of their own keep it. Raises ValueError, with
+    the least time, if not even two blocks fit in `seconds`.
     """
+    level = 1 - ALPHA / 2 / (among or loads_at_once(plan))
     own_s, cells = _windows_s(plan)[0], _cells_in_block(plan, own=False)
     beside_s = _beside_s(plan, start_s, setup_s)
     usable_s = (1 - RESERVE) * seconds
@@ -69,7 +83,7 @@ def fitted(plan: Plan, seconds: float, start_s: float, noise: Noise, setup_s: fl
         measure_s = left_s / cells if cells else plan.measure_s
         if measure_s < LEAST_WINDOW_S or left_s < 0:
             break
-        width = t_quantile(1 - ALPHA / 2, blocks - 1) * noise.of_block(measure_s) / blocks**0.5
+        width = t_quantile(level, blocks - 1) * noise.of_block(measure_s) / blocks**0.5
         if best is None or blocks <= LEAST_BLOCKS or width < best[0]:
             best = width, blocks, measure_s
     if best is None:
@@ -79,13 +93,12 @@ def fitted(plan: Plan, seconds: float, start_s: float, noise: Noise, setup_s: fl
     return plan.model_copy(update={"blocks": blocks, "measure_s": round(measure_s, 2)})
 
 
-def expected_difference(plan: Plan, noise: Noise) -> float:
+def expected_difference(plan: Plan, noise: Noise, among: int | None = None) -> float:
     """Return the difference that `plan` will probably show at a load: decided in 4 cases of 5.
 
-    As `analyse.statistics.smallest_difference`, for the scenario with the most loads.
+    As `analyse.statistics.smallest_difference`; `among` as in `fitted`.
     """
-    loads = max(max(len(s.closed), len(s.open)) for s in plan.scenarios)
-    freedom = plan.blocks - 1
+    loads, freedom = among or loads_at_once(plan), plan.blocks - 1
     if not freedom:
         return math.inf
     critical = t_quantile(1 - ALPHA / 2 / loads, freedom)
