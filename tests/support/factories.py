@@ -66,14 +66,15 @@ def machine(**changes: object) -> Machine:
     return Machine.model_validate(values | changes)
 
 
-def manifest(of: Plan) -> Manifest:
-    return Manifest(
-        plan=of,
-        plan_file="made-up.toml",
-        machine=machine(),
-        versions={"python": "3.11", "fastapi": "0"},
-        sessions=[Session(started=now(), ended=now())],
-    )
+def manifest(of: Plan, **changes: object) -> Manifest:
+    values: dict[str, object] = {
+        "plan": of,
+        "plan_file": "made-up.toml",
+        "machine": machine(),
+        "versions": {"python": "3.11", "fastapi": "0"},
+        "sessions": [Session(started=now(), ended=now())],
+    }
+    return Manifest.model_validate(values | changes)
 
 
 def check(name: str = "floor", *, ok: bool = True, advice: str = "") -> Check:

@@ -114,9 +114,10 @@ def write_run(
     *,
     telemetry: MakeTelemetry = lambda _: None,
     self_check: SelfCheck | None = None,
+    **changes: object,
 ) -> Store:
-    """Write a whole run of `of`."""
-    store = Store.create(factories.manifest(of), folder)
+    """Write a whole run of `of`; `changes` are to its manifest."""
+    store = Store.create(factories.manifest(of, **changes), folder)
     for cell in cells(of):
         made, requests = make_cell(cell)
         requests.write_parquet(store.begin(cell) / "requests.parquet")

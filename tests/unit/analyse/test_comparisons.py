@@ -140,6 +140,7 @@ def test_single_block_has_a_ratio_without_a_decision() -> None:
     ("changes", "aa_check"),
     [
         ({}, True),
+        ({"title": "again", "note": "as above"}, True),
         ({"env": {"A": "1"}}, False),
         ({"workers": 2}, False),
         ({"expected_differences": "x"}, False),
