@@ -125,22 +125,22 @@ class VersionsView:
 
 
 def build_versions(results: Results, comparison: VersionComparison) -> VersionsView:
-    noise = comparison.reasons if _is_withheld(comparison) else []
-    comparison = _without_verdicts(comparison) if noise else _ordered(comparison)
+    comparison = _without_verdicts(comparison) if comparison.noisy else _ordered(comparison)
     titles = _titles(results)
     rows = [_row(row, titles) for row in comparison.rows]
-    validity = _validity(results, comparison, noise)
+    validity = _validity(results, comparison)
     return VersionsView(
         run=results.run,
         origin=method.origin(results),
         verdict=comparison.verdict,
-        because=_because(comparison, titles, rows, noise),
+        because=_because(comparison, titles, rows),
         base=_version_text(comparison.versions.base),
         head=_version_text(comparison.versions.head),
         basis=_basis(comparison),
         conditions=_conditions(results, validity),
         validity=validity,
-        remarks=(*noise[1:], *results.remarks),  # the first is in the answer
+        # The answer has the first of the rows that are noisy.
+        remarks=(*comparison.reasons[1:] * comparison.noisy, *results.remarks),
         rows=tuple(rows),
         versions=_versions_table(results, comparison.versions),
         scenarios=tuple(_scenarios(results, comparison, titles, rows)),
@@ -159,12 +159,6 @@ def counts(rows: Iterable[RowView]) -> str:
     return ", ".join(
         f"{found[verdict]} {word}" for verdict, word in WORDS.items() if found[verdict]
     )
-
-
-def _is_withheld(comparison: VersionComparison) -> bool:
-    """Return whether rows could be told, but not the run, because of its A/A check."""
-    told = any(row.verdict != "could not tell" for row in comparison.rows)
-    return told and comparison.verdict == "could not tell"
 
 
 def _without_verdicts(comparison: VersionComparison) -> VersionComparison:
@@ -204,15 +198,12 @@ def _titles(results: Results) -> Mapping[str, str]:
 
 
 def _because(
-    comparison: VersionComparison,
-    titles: Mapping[str, str],
-    rows: Sequence[RowView],
-    noise: Sequence[str],
+    comparison: VersionComparison, titles: Mapping[str, str], rows: Sequence[RowView]
 ) -> str:
     """Return the answer after its first word, as sentences from a fixed set."""
-    if noise:
-        more = f" (and {len(noise) - 1} more)" if noise[1:] else ""
-        return NOISY.format(noise[0] + more)
+    reasons = comparison.reasons
+    if comparison.noisy:
+        return NOISY.format(reasons[0] + (f" (and {len(reasons) - 1} more)" if reasons[1:] else ""))
     if not comparison.rows:
         return NOTHING
     worst = comparison.rows[0]
@@ -221,7 +212,7 @@ def _because(
     elif comparison.would_have_seen:
         why = would_have_seen(comparison.would_have_seen)
     else:
-        why = comparison.reasons[0] if comparison.reasons else f"in {count(len(rows), 'row')}"
+        why = reasons[0] if reasons else f"in {count(len(rows), 'row')}"
     all_rows = f"Rows: {counts(rows)}." if rows[1:] else ""
     return " ".join(filter(None, (f"{why}.", all_rows, _failure(comparison))))
 
@@ -257,13 +248,11 @@ def _conditions(results: Results, validity: Sequence[Badge]) -> str:
     return " · ".join([machine, *(badge.marked for badge in validity if badge.tone == "bad")])
 
 
-def _validity(
-    results: Results, comparison: VersionComparison, noise: Sequence[str]
-) -> tuple[Badge, ...]:
+def _validity(results: Results, comparison: VersionComparison) -> tuple[Badge, ...]:
     """Return the badges of the report, with the A/A check that the verdict is based on."""
     section = f"scenario-{results.plan.scenarios[0].name}"
     aa_check = Badge("A/A: not comparable", "plain", section)
-    if noise:
+    if comparison.noisy:
         aa_check = Badge("A/A: a difference is shown", "bad", section)
     elif any(row.aa_ratio for row in comparison.rows):
         aa_check = Badge("A/A: no difference shown", "good", section)
@@ -371,7 +360,7 @@ def _definitions(comparison: VersionComparison) -> tuple[tuple[str, str], ...]:
         ("faster, slower", f"beyond a margin of {margin}, at a 5 % level for all rows (Holm)"),
         ("requests/s", "of a number of users who each wait for their response: more is faster"),
         ("p50, p99", "50 and 99 of 100 requests are answered within this time: longer is slower"),
-        ("fails", "slower beyond --fail-on, by the same test"),
+        ("fails", "slower by more than --fail-on, by the same test; 5 % is a factor of 1.05"),
         ("~", "no difference is shown"),
         ("would have seen", "a difference that four runs in five would have shown"),
         ("could not tell", "no valid measurements, or none to compare; the reason is in the row"),

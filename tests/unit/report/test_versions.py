@@ -131,6 +131,7 @@ def test_noise_withholds_the_verdicts_of_all_rows() -> None:
     view = build_versions(results, comparison)
     assert {each.verdict for each in view.rows} == {"could not tell"}
     assert view.rows[0].scenario == "noop"
+    assert comparison.noisy
     assert "too noisy" in view.because
     assert comparison.reasons[0] in view.because
     assert view.remarks == tuple(comparison.reasons[1:])
