@@ -54,7 +54,7 @@ def _ratio_charts(
             x_label=AXIS[kind],
             ticks=tuple((float(row.load.value), f"{row.load.value:,}") for row in own),
             scale="ratio",
-            series=tuple(one for one in series if one.points),
+            series=series,
             annotations=tuple(_no_ratio(row) for row in own if not row.ratio),
             described_by=ROWS,
             margin=margin,

@@ -275,8 +275,8 @@ def _row(row: VersionRow, titles: Mapping[str, str]) -> RowView:
         verdict=row.verdict,
         fails=row.fails,
         note=_note(row),
-        base=_figure(row.metric, row.base),
-        head=_figure(row.metric, row.head),
+        base=_figure(row, row.base, "faster"),
+        head=_figure(row, row.head, "slower"),
         ratio=Change.of(row.ratio),
         aa_ratio=Change.of(row.aa_ratio),
         cpu_ratio=Change.of(row.cpu_ratio),
@@ -289,8 +289,11 @@ def _note(row: VersionRow) -> str:
     return printable("; ".join(row.reasons))
 
 
-def _figure(metric: Metric, figure: Estimate | None) -> str:
-    return f"{number(figure.estimate)}{UNITS[metric]}" if figure else ""
+def _figure(row: VersionRow, figure: Estimate | None, collapsed: VersionVerdict) -> str:
+    """Return the figure of a version, unless it `collapsed`: of the other blocks it misleads."""
+    if row.ratio is None and row.verdict == collapsed:
+        return "collapsed"
+    return f"{number(figure.estimate)}{UNITS[row.metric]}" if figure else ""
 
 
 # The versions.

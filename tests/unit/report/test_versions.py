@@ -246,9 +246,12 @@ def test_charts_show_both_versions_and_the_ratio() -> None:
 
 def test_a_collapse_is_marked_where_there_is_no_ratio() -> None:
     view = view_of(row(**COLLAPSED), row(**UNTOLD, load=Load("closed", 1)))
-    [marks] = [chart.annotations for chart in view.charts]
-    found = {(mark.x, mark.text, mark.place) for mark in marks}
+    [chart] = view.charts
+    assert [series.label for series in chart.series] == ["head", "base again (A/A)"]
+    found = {(mark.x, mark.text, mark.place) for mark in chart.annotations}
     assert found == {(8, "base\nonly", "below 1"), (1, "?", "below 1")}
+    # A figure of the blocks in which it went on would be taken for that of the load.
+    assert [(each.base, each.head) for each in view.rows[:1]] == [("1,000/s", "collapsed")]
 
 
 def test_text_from_outside_is_no_markup_anywhere(tmp_path: Path) -> None:
