@@ -18,6 +18,8 @@ from twinbench.analyse.results import (
     Point,
     Results,
     Timing,
+    VersionComparison,
+    VersionRow,
 )
 from twinbench.analyse.summary import KeyFigure, ScenarioSummary, Summary
 from twinbench.analyse.window import AnalysedCell
@@ -214,6 +216,40 @@ def compared_versions(fail_on: float | None = None) -> ComparedVersions:
     """Return main and a working tree that is based on it."""
     head = version("working tree", commit="9a" * 20, subject="Count comments", changed=2)
     return ComparedVersions(base=version(), head=head, fail_on=fail_on)
+
+
+def version_row(**changes: object) -> VersionRow:
+    """Return a row in which head serves a tenth fewer requests/s than base."""
+    values: dict[str, object] = {
+        "scenario": "noop",
+        "load": EIGHT_USERS,
+        "metric": "throughput",
+        "base": Estimate(estimate=1000, low=990, high=1010),
+        "head": Estimate(estimate=900, low=890, high=910),
+        "ratio": Estimate(estimate=0.9, low=0.88, high=0.92),
+        "aa_ratio": Estimate(estimate=1.002, low=0.99, high=1.01),
+        "cpu_ratio": Estimate(estimate=1.1, low=1.05, high=1.15),
+        "blocks": 6,
+        "verdict": "slower",
+    }
+    return VersionRow.model_validate(values | changes)
+
+
+def version_comparison(*rows: VersionRow, **changes: object) -> VersionComparison:
+    """Return a comparison with these rows, whose verdict is that of the first."""
+    values: dict[str, object] = {
+        "run": "made-up",
+        "plan": "made-up",
+        "versions": compared_versions(),
+        "margin": 0.03,
+        "blocks": 6,
+        "elapsed_s": 600,
+        "verdict": rows[0].verdict if rows else "could not tell",
+        "fails": False,
+        "would_have_seen": None,
+        "rows": rows,
+    }
+    return VersionComparison.model_validate(values | changes)
 
 
 def versions_plan(**changes: object) -> Plan:

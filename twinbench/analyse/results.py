@@ -309,10 +309,10 @@ class VersionComparison(FrozenModel):
     """compare.json: two versions of one app.
 
     `verdict`: slower if a row is, else faster if a row is; could not tell if base again differs
-    from base in any row, or no row can be told, with the `reasons`. `fails`: a row is slower by
-    more than `versions.fail_on`, and there is a verdict. `margin` is the difference that does not
-    count: 0.03, a factor of 1.03. `would_have_seen` is the largest `smallest_difference` of rows
-    without a difference, `blocks` those of the plan, `elapsed_s` the duration of the run.
+    from base in any row (`noisy`), or no row can be told, with the `reasons`. `fails`: a row is
+    slower by more than `versions.fail_on`, and there is a verdict. `margin` is the difference that
+    does not count: 0.03, a factor of 1.03. `would_have_seen` is the largest `smallest_difference`
+    of rows without a difference, `blocks` those of the plan, `elapsed_s` the duration of the run.
     """
 
     format: Literal[1] = 1
@@ -323,6 +323,7 @@ class VersionComparison(FrozenModel):
     blocks: int
     elapsed_s: float
     verdict: VersionVerdict
+    noisy: bool = False
     fails: bool
     reasons: list[str] = Field(default=[])
     would_have_seen: float | None

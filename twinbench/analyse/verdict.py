@@ -47,6 +47,7 @@ def compare_versions(results: Results) -> VersionComparison:
         blocks=results.plan.blocks,
         elapsed_s=results.timing.elapsed_s,
         verdict=verdict,
+        noisy=bool(noise),
         fails=not noise and any(row.fails for row in rows),
         reasons=noise or _reasons(verdict, rows),
         would_have_seen=max(

@@ -5,11 +5,12 @@ and the marker; None stands for no target.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
-from twinbench.analyse.results import Metric, Timeline
+from twinbench.analyse.results import Estimate, Metric, Timeline
+from twinbench.analyse.statistics import MARGIN
 from twinbench.plan import LoadKind
-from twinbench.report.format import factor
+from twinbench.report.format import change, change_interval, factor
 
 Tone = Literal["good", "plain", "bad"]
 SIGNS: dict[Tone, str] = {"good": "✓ ", "plain": "", "bad": "! "}
@@ -50,6 +51,22 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     words: bool = False
     anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A ratio as a difference, and its interval; empty if they are not known."""
+
+    estimate: str
+    interval: str
+
+    @classmethod
+    def of(cls, ratio: Estimate | None) -> Self:
+        return cls(change(ratio.estimate) if ratio else "", change_interval(ratio))
+
+    @property
+    def text(self) -> str:
+        return f"{self.estimate} ({self.interval})" if self.interval else self.estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +218,7 @@ class LineChart:
     """Values over loads or percentiles.
 
     `ticks`: positions on a logarithmic x axis and their labels. `scale`: of the y axis; `ratio` is
-    logarithmic around 1, with the margin as a band. `dots`: every block.
+    logarithmic around 1, with the `margin` as a band. `dots`: every block.
     """
 
     name: str
@@ -214,6 +231,7 @@ class LineChart:
     dots: tuple[Series, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     reference_lines: tuple[ReferenceLine, ...] = ()
+    margin: float = MARGIN
 
 
 @dataclass(frozen=True, slots=True)

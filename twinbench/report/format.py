@@ -6,12 +6,29 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from twinbench import text
-from twinbench.analyse.results import Estimate
+from twinbench.analyse.results import Estimate, Metric
 from twinbench.plan import Load, LoadKind
 
 MISSING = "–"
 # A larger smallest difference, of two or three blocks that disagree, is no figure to plan with.
 HARDLY_ANY = 9.0
+# A ratio from which a factor is easier to read than a difference in percent.
+TWICE = 2.0
+# More, less, and from twice on.
+DIFFERENCES: dict[Metric, tuple[str, str, str]] = {
+    "throughput": (
+        "serves {} more requests/s",
+        "serves {} fewer requests/s",
+        "serves {} the requests/s",
+    ),
+    "per_cpu_s": (
+        "serves {} more requests per CPU second",
+        "serves {} fewer requests per CPU second",
+        "serves {} the requests per CPU second",
+    ),
+    "p50": ("has a p50 {} longer", "has a p50 {} shorter", "has a p50 {} as long"),
+    "p99": ("has a p99 {} longer", "has a p99 {} shorter", "has a p99 {} as long"),
+}
 MOST_LOADS = 3  # listed one by one if they are no range; more are counted
 
 
@@ -30,6 +47,35 @@ def interval(ratio: Estimate | None) -> str:
     if ratio is None or ratio.low is None or ratio.high is None:
         return ""
     return f"{ratio.low:.2f} to {ratio.high:.2f}"
+
+
+def change(ratio: float) -> str:
+    """Return a ratio as a difference with its sign, `-9.8 %`; from twice on as a factor."""
+    if ratio >= TWICE:
+        return factor(ratio)
+    return f"{round(100 * (ratio - 1), 1) + 0.0:+.1f} %"  # + 0.0: no negative zero
+
+
+def change_interval(ratio: Estimate | None) -> str:
+    """Return the bounds of `ratio` as differences, `-12.4 to -7.1`; empty without an interval."""
+    if ratio is None or ratio.low is None or ratio.high is None:
+        return ""
+    bounds = f"{change(ratio.low)} to {change(ratio.high)}"
+    return bounds if ratio.high >= TWICE else bounds.replace(" %", "")
+
+
+def difference(metric: Metric, ratio: Estimate) -> str:
+    """Return a ratio and its interval in words: `serves 9.8 % fewer requests/s (7.1 to 12.4 %)`."""
+    more, less, times = DIFFERENCES[metric]
+    if ratio.estimate >= TWICE:
+        bounds = f" ({interval(ratio)})" if interval(ratio) else ""
+        return times.format(factor(ratio.estimate)) + bounds
+    size = abs(ratio.estimate - 1)
+    words = (more if ratio.estimate > 1 else less).format(f"{100 * size:.1f} %")
+    if ratio.low is None or ratio.high is None:
+        return words
+    smaller, larger = sorted((abs(ratio.low - 1), abs(ratio.high - 1)))
+    return f"{words} ({100 * smaller:.1f} to {100 * larger:.1f} %)"
 
 
 def share(difference: float) -> str:

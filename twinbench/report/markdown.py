@@ -1,15 +1,25 @@
-"""report.md: the same view as text, short enough for a comment on a pull request."""
+"""Markdown: report.md, and comment.md, a comment on a pull request that compares versions."""
 
 from collections.abc import Iterable, Sequence
 
 from twinbench.report.elements import VerdictRow, VerdictTable
 from twinbench.report.format import labels
+from twinbench.report.versions import RowView, VersionsView, counts
 from twinbench.report.view import ReportView
-from twinbench.text import printable
+from twinbench.text import one_line, printable
 
 MOST_LINES = 80
-# GitHub turns these into links and mentions; entities are shown as the characters.
-ENTITIES = {"@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
+MOST_COMMENT_LINES = 25
+MOST_NOTE = 100  # characters of a cell in a comment
+# A job finds its comment by this line, and replaces it.
+MARKER = "<!-- twinbench compare -->"
+COMMENT_HEADER = (
+    *("", "base", "head", "head / base"),
+    *("A/A: base again / base", "CPU per request", "verdict"),
+)
+# GitHub makes links of these, and mentions and references also where the mark is an entity: it
+# reads the finished text, in which a space of no width parts them.
+ENTITIES = {"@": "@&#8203;", "\\#": "\\#&#8203;", "://": "&#58;//", "www.": "www&#46;"}
 ESCAPES = {ord(mark): f"\\{mark}" for mark in "\\`*_[]<>|#~$"}
 # Key facts that a comment has room for.
 FACTS = ("Peak requests/s", "Limited by", "CPU per request", "Collapsed")
@@ -83,10 +93,35 @@ def _facts(view: ReportView) -> list[str]:
     return _table(["", *FACTS], rows) if rows else []
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [[plain(cell) for cell in row] for row in (header, *rows)]
     lines.insert(1, ["---"] * len(header))
     return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def comment(view: VersionsView) -> str:
+    """Return at most 25 lines: answer, versions, and rows; those that do not fit are counted."""
+    lines = [
+        MARKER,
+        f"**{plain(view.word)}**: {plain(view.because)}",
+        "",
+        f"- base: {plain(view.base)}",
+        f"- head: {plain(view.head)}",
+    ]
+    end = ["", plain(f"{view.basis} · {view.conditions}")]
+    room = MOST_COMMENT_LINES - len(lines) - len(end) - 3  # an empty line, and two of the header
+    shown = view.rows if len(view.rows) <= room else view.rows[: room - 2]
+    if shown:
+        lines += ["", *_table(COMMENT_HEADER, map(_comment_row, shown))]
+    if left_out := view.rows[len(shown) :]:
+        lines += ["", plain(f"{len(left_out)} more rows in compare.html: {counts(left_out)}.")]
+    return "\n".join([*lines, *end]) + "\n"
+
+
+def _comment_row(row: RowView) -> tuple[str, ...]:
+    note = f" ({one_line(row.note, MOST_NOTE)})" if row.note else ""
+    changes = row.ratio.text, row.aa_ratio.text, row.cpu_ratio.estimate
+    return row.label, row.base, row.head, *changes, row.word + note
 
 
 def plain(text: str) -> str:

@@ -15,6 +15,7 @@ from twinbench.report.pairs import TargetPair, title
 from twinbench.selfcheck.result import SelfCheck
 from twinbench.store import Machine, Sharing
 from twinbench.text import count, duration, figure
+from twinbench.versions.result import BASE, HEAD
 
 SHARING: dict[Sharing, str] = {
     "unpinned": "nothing pinned to cores",
@@ -151,8 +152,10 @@ def _versions(results: Results, name: str) -> str:
 
 
 def question(results: Results) -> tuple[str, ...]:
-    """Return the choices that a run is about: of other pairs than the built-in one, the targets."""
+    """Return the choices that a run is about: versions, or `def` and `async def`, or targets."""
     targets = results.plan.targets
+    if results.compared_versions:
+        return BASE, HEAD
     if _is_own(results):
         return DEF_OR_ASYNC
     return tuple(dict.fromkeys(title(target) for target in targets))[:MOST_CHOICES]

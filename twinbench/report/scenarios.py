@@ -1,7 +1,7 @@
 """One scenario: its key facts, its charts, and all its figures."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,6 +81,14 @@ def scenario_view(
     )
 
 
+def curve_charts(
+    results: Results, scenario: Scenario, kind: LoadKind, targets: Collection[str]
+) -> list[LineChart]:
+    """Return throughput and response times of these targets, which are the first of the plan."""
+    curves = [c for c in results.curves_of(scenario.name, kind) if c.target in targets]
+    return list(_Section(results, scenario, curves, ()).curve_charts()) if curves else []
+
+
 class _Section:
     """What the parts of a section share; lists are by the index of a target."""
 
@@ -107,10 +115,13 @@ class _Section:
             names=self._names(),
         )
 
-    def _charts(self) -> Iterable[LineChart | TimelineChart]:
+    def curve_charts(self) -> Iterable[LineChart]:
         if self.kind == "closed":
             yield self._throughput_chart()
         yield self._latency_chart()
+
+    def _charts(self) -> Iterable[LineChart | TimelineChart]:
+        yield from self.curve_charts()
         if self.pairs:
             yield self._ratio_chart()
         if load := self._percentile_load():

@@ -1,16 +1,26 @@
-"""The result in the terminal: the verdict tables, the badges, and the headline."""
+"""The result in the terminal: the verdict tables, the badges, and the headline last."""
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from twinbench.analyse.results import VersionVerdict
 from twinbench.report.elements import VerdictTable
 from twinbench.report.markdown import advantages
+from twinbench.report.versions import RowView, VersionsView
 from twinbench.report.view import ReportView
 from twinbench.text import printable
 
 STYLES = ("dark_orange3", "dodger_blue1", "green", "magenta")  # by target, as in the charts
 MOST_ROWS = 40
+VERDICT_STYLES: dict[VersionVerdict, str] = {
+    "slower": "red",
+    "faster": "green",
+    "no difference shown": "dim",
+    "could not tell": "yellow",
+}
+# Of a log, which has no width of its own; lines of this length fit where logs are shown.
+LOG_WIDTH = 100
 
 
 def show(view: ReportView, console: Console) -> None:
@@ -35,3 +45,31 @@ def _table(table: VerdictTable) -> Table:
     if len(table.rows) > MOST_ROWS:
         found.add_row(f"{len(table.rows) - MOST_ROWS} more in the report")
     return found
+
+
+def show_versions(view: VersionsView, console: Console) -> None:
+    """Print the rows of a comparison of versions, how it was measured, and last the answer."""
+    if view.rows:
+        console.print(_rows_table(view, None if console.is_terminal else LOG_WIDTH))
+    basis = f"{view.basis} · {view.conditions}"
+    console.print(printable(basis), markup=False, style="dim")
+    style = VERDICT_STYLES[view.verdict]
+    console.print(f"[bold {style}]{view.word}[/]: {escape(printable(view.because))}")
+
+
+def _rows_table(view: VersionsView, width: int | None) -> Table:
+    found = Table(width=width, box=None, pad_edge=False)
+    for heading in ("scenario", "base", "head", "head / base", "A/A", "CPU", "verdict"):
+        found.add_column(heading, overflow="fold", no_wrap=heading == "head / base")
+    for row in view.rows[:MOST_ROWS]:
+        found.add_row(*map(escape, _row_texts(row)), style=VERDICT_STYLES[row.verdict])
+    if len(view.rows) > MOST_ROWS:
+        found.add_row(f"{len(view.rows) - MOST_ROWS} more in the report")
+    return found
+
+
+def _row_texts(row: RowView) -> tuple[str, ...]:
+    # What would have seen a difference is in the basis, for all rows together.
+    note = f": {row.note}" if row.note and row.verdict != "no difference shown" else ""
+    changes = row.ratio.text, row.aa_ratio.estimate, row.cpu_ratio.estimate
+    return row.label, row.base, row.head, *changes, row.word + note

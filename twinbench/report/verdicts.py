@@ -17,6 +17,7 @@ from twinbench.report.facts import failures
 from twinbench.report.format import factor, labels, load_range, loads_text, number, would_have_seen
 from twinbench.report.pairs import METRICS, TargetPair, gain, magnitude, title
 from twinbench.text import duration, printable
+from twinbench.versions.result import BASE_AGAIN
 
 CAPTIONS: dict[LoadKind, str] = {
     "closed": "Closed loads: users who each wait for their response. Compared by {}.",
@@ -109,8 +110,8 @@ def _row(
 
 def _title(results: Results, pair: TargetPair) -> str:
     """Return the title of the scenario, with that of the candidate where there are several."""
-    several = len(results.plan.targets_of(pair.scenario)) > 2
-    return title(pair.scenario) + (f": {title(pair.candidate)}" if several else "")
+    candidates = {*results.plan.targets_of(pair.scenario)[1:]} - {BASE_AGAIN}
+    return title(pair.scenario) + (f": {title(pair.candidate)}" if len(candidates) > 1 else "")
 
 
 def _note(pair: TargetPair) -> str:

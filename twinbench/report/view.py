@@ -21,6 +21,7 @@ class ReportView:
 
     run: str
     question: tuple[str, ...]
+    compares_versions: bool
     origin: str
     headline: tuple[Span, ...]
     validity: tuple[Badge, ...]
@@ -68,6 +69,7 @@ def build_view(results: Results) -> ReportView:
     return ReportView(
         run=results.run,
         question=method.question(results),
+        compares_versions=results.compared_versions is not None,
         origin=method.origin(results),
         headline=headline(results, [table for _, table in shown]),
         validity=method.badges(results, pairs),

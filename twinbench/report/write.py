@@ -1,4 +1,4 @@
-"""The report on disk: report.html, report.md, and a file for each chart."""
+"""The report on disk: report.html, report.md, and a file for each chart; compare.html likewise."""
 
 import base64
 import hashlib
@@ -14,7 +14,8 @@ from twinbench.report.charts import figure_of
 from twinbench.report.charts.frame import PALETTE
 from twinbench.report.charts.svg import drawing, inline, svg_of
 from twinbench.report.elements import Chart, HeatMap, TargetIndex
-from twinbench.report.markdown import markdown
+from twinbench.report.markdown import comment, markdown
+from twinbench.report.versions import VersionsView
 from twinbench.report.view import ReportView
 from twinbench.store import atomic_write
 from twinbench.text import printable
@@ -53,13 +54,32 @@ def write_report(
     check_interrupted()
     atomic_write(folder / "report.md", markdown(complete))
     check_interrupted()
-    atomic_write(folder / "report.html", _page(complete, elements))
+    atomic_write(folder / "report.html", _page("page.html.j2", complete, elements))
     return folder / "report.html"
 
 
-def _page(view: ReportView, charts: Mapping[str, str]) -> str:
+def write_versions(
+    view: VersionsView,
+    folder: Path,
+    on_status: Callable[[str], None],
+    on_remark: Callable[[str], None] = lambda sentence: None,
+) -> Path:
+    """Write compare.html, comment.md and charts/ into `folder`; the rest as `write_report`."""
+    elements, failed = _draw(view.charts, folder / "charts", on_status)
+    missing = list(_missing(failed))
+    for sentence in missing:
+        on_remark(sentence)
+    check_interrupted()
+    atomic_write(folder / "comment.md", comment(view))
+    check_interrupted()
+    page = _page("compare.html.j2", view.with_remarks(missing), elements)
+    atomic_write(folder / "compare.html", page)
+    return folder / "compare.html"
+
+
+def _page(template: str, view: ReportView | VersionsView, charts: Mapping[str, str]) -> str:
     """Return one file that loads nothing from elsewhere; `charts` are SVG elements by name."""
-    return ENVIRONMENT.get_template("page.html.j2").render(
+    return ENVIRONMENT.get_template(template).render(
         view=view,
         # A serializer made them, and escaped the text in them.
         charts={name: Markup(svg) for name, svg in charts.items()},  # noqa: S704

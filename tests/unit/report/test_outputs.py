@@ -179,7 +179,7 @@ def test_text_from_outside_is_no_markup_in_markdown(results: Results) -> None:
     assert plain(HOSTILE) in text
     found = plain("@octocat see https://evil.example or\nwww.evil.example &lt;b&gt; \x1b[31mred")
     assert found == (
-        "&#64;octocat see https&#58;//evil.example or www&#46;evil.example"
+        "@&#8203;octocat see https&#58;//evil.example or www&#46;evil.example"
         " &amp;lt;b&amp;gt; \\[31mred"
     )
 

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from twinbench.analyse.statistics import MARGIN
 from twinbench.report.charts.frame import (
     GREY,
     PLOT,
@@ -29,7 +28,7 @@ from twinbench.report.elements import Annotation, LineChart, Series
 # Distance between the blocks of two targets at one load, as a share of the width of the plot.
 SHIFT = 0.016
 LEAST_LIMIT = 1.3  # an axis around 1 reaches so far at least
-MARGIN_TEXT = f"margin of {MARGIN:.0%}: a smaller difference does not matter"
+MARGIN_TEXT = "margin of {:.2g} %: a smaller difference does not matter"
 BAND = (GREY, 0.25)
 
 
@@ -43,7 +42,8 @@ def line_figure(chart: LineChart) -> Figure:
         return figure
     _set_scale(axes, chart, values)
     if chart.scale == "ratio":
-        hover(axes.axhspan(1 / (1 + MARGIN), 1 + MARGIN, color=BAND, linewidth=0), MARGIN_TEXT)
+        margin = axes.axhspan(1 / (1 + chart.margin), 1 + chart.margin, color=BAND, linewidth=0)
+        hover(margin, MARGIN_TEXT.format(100 * chart.margin))
         axes.axhline(1, color=GREY, linewidth=0.8)
     for reference in chart.reference_lines:
         line = axes.axhline(reference.y, color=colour(reference.target), linewidth=1, linestyle=":")
