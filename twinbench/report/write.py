@@ -53,13 +53,13 @@ def write_report(
     check_interrupted()
     atomic_write(folder / "report.md", markdown(complete))
     check_interrupted()
-    atomic_write(folder / "report.html", _page(complete, elements))
+    atomic_write(folder / "report.html", page("page.html.j2", complete, elements))
     return folder / "report.html"
 
 
-def _page(view: ReportView, charts: Mapping[str, str]) -> str:
+def page(template: str, view: object, charts: Mapping[str, str]) -> str:
     """Return one file that loads nothing from elsewhere; `charts` are SVG elements by name."""
-    return ENVIRONMENT.get_template("page.html.j2").render(
+    return ENVIRONMENT.get_template(template).render(
         view=view,
         # A serializer made them, and escaped the text in them.
         charts={name: Markup(svg) for name, svg in charts.items()},  # noqa: S704
