@@ -26,7 +26,7 @@ NO_FIGURES = {
 }
 NAMED = ("services", "targets", "scenarios")
 SECTIONS = ("machine", "versions", "plan", *NAMED)
-SCRATCH_FOLDER = re.compile(rf"[^\s:\"'=]*/{SCRATCH_NAME.pattern}[^/\s:\"']+")
+SCRATCH_FOLDER = re.compile(rf"(?:/[^/\s:\"'=]+)*/{SCRATCH_NAME.pattern}[^/\s:\"']+")
 Keys = tuple[str, ...]
 
 
@@ -115,5 +115,5 @@ def _without_root(value: object, root: str) -> object:
         return [_without_root(inner, root) for inner in value]
     if not isinstance(value, str | Path):
         return value
-    text = SCRATCH_FOLDER.sub("{scratch}", str(value))
+    text = SCRATCH_FOLDER.sub(".", str(value))
     return re.sub(rf"{re.escape(root)}(?![^/:])", ".", text) if root else text
