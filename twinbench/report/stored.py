@@ -19,7 +19,7 @@ from twinbench.report.elements import Table
 from twinbench.report.stored_view import StoredView, stored_view
 from twinbench.report.terminal import MOST_ROWS
 from twinbench.report.write import MISSING as MISSING_CHART
-from twinbench.report.write import page
+from twinbench.report.write import page_html
 from twinbench.store import Store, atomic_write
 from twinbench.text import UserError, printable
 
@@ -45,7 +45,7 @@ def compare_runs(
     view = stored_view(found, runs, output)
     charts, missing = _drawn(view, on_status)
     view = replace(view, remarks=missing)
-    html = page("stored.html.j2", view, charts)
+    html = page_html("stored.html.j2", view, charts)
     output.mkdir(parents=True, exist_ok=True)
     atomic_write(output / "compare.json", found.model_dump_json(indent=1))
     atomic_write(output / "compare.html", html)

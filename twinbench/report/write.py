@@ -53,11 +53,11 @@ def write_report(
     check_interrupted()
     atomic_write(folder / "report.md", markdown(complete))
     check_interrupted()
-    atomic_write(folder / "report.html", page("page.html.j2", complete, elements))
+    atomic_write(folder / "report.html", page_html("page.html.j2", complete, elements))
     return folder / "report.html"
 
 
-def page(template: str, view: object, charts: Mapping[str, str]) -> str:
+def page_html(template: str, view: object, charts: Mapping[str, str]) -> str:
     """Return one file that loads nothing from elsewhere; `charts` are SVG elements by name."""
     return ENVIRONMENT.get_template(template).render(
         view=view,
