@@ -31,7 +31,7 @@ from twinbench.report.scenarios import AXIS, block_points, curve_points
 from twinbench.text import count, one_line
 from twinbench.versions.result import ComparedVersions, Version
 
-Column = Literal["where", "figure", "run"]
+Column = Literal["scenario, target", "figure", "run"]
 ChartMetric = Literal["throughput", "p99"]
 # Figures whose largest ratio is the headline: the first of them that has any.
 HEADLINE: tuple[RatioFigure, ...] = ("capacity", "p99", "cpu")
@@ -143,8 +143,10 @@ def stored_view(found: RunsComparison, runs: Sequence[LabelledRun], output: Path
         not_shared=_not_shared(found),
         same_work_text=shown.same_work_text(),
         same_work=shown.same_work_table(),
-        summary=shown.table("summary", SUMMARIES[shown.headline_figure], primary, "where", "run"),
-        figures=shown.table("figures", "Figures", shown.rows, "where", "figure", "run"),
+        summary=shown.table(
+            "summary", SUMMARIES[shown.headline_figure], primary, "scenario, target", "run"
+        ),
+        figures=shown.table("figures", "Figures", shown.rows, "scenario, target", "figure", "run"),
         sections=tuple(shown.sections()),
         definitions=DEFINITIONS,
     )
@@ -397,5 +399,5 @@ def _furthest(found: Sequence[SameWork]) -> str:
     far = max(found, key=lambda each: distance(each.ratio))
     bounds = f" ({interval(far.ratio)})" if interval(far.ratio) else ""
     at = f" at {loads_text(far.load.kind, [far.load.value])}" if far.load else ""
-    scenario = f"{far.scenario}, " if far.kind == "A/A" else ""
-    return f"{factor(far.ratio.estimate)}{bounds}: {scenario}{' / '.join(far.targets[::-1])}{at}"
+    name = far.scenario if far.kind == "A/A" else far.targets[0]
+    return f"{factor(far.ratio.estimate)}{bounds}: {name}{at}"

@@ -18,6 +18,7 @@ from twinbench.report.stored import compare_runs, show_stored
 from twinbench.report.stored_view import StoredView, stored_view
 from twinbench.store import Store, StoreError
 from twinbench.text import UserError
+from twinbench.versions.result import ComparedVersions, Version
 
 HOSTILE = "</script><script>alert(1)</script>[bold]x"
 SYNC = {"name": "sync", "app": "sync:app"}
@@ -135,6 +136,17 @@ def test_text_from_outside_is_no_markup(tmp_path: Path) -> None:
     assert len(Parsed(page).all("script")) == 1
     assert "[bold]x" in text
     assert "&lt;script&gt;" in page
+
+
+def test_a_run_of_two_versions_names_its_commits() -> None:
+    versions = ComparedVersions(
+        base=Version(ref="main", commit="3f" * 20),
+        head=Version(ref="working tree", commit="9a" * 20, changed=2),
+    )
+    first = results_of(Outcomes("read_post", {8: Outcome()}, targets=ONE))
+    later = first.model_copy(update={"compared_versions": versions})
+    texts = view_of(first, later).runs[1].texts
+    assert texts[-1] == "base 3f3f3f3 (main), head 9a9a9a9 (working tree and 2 changed files)"
 
 
 # The answer.
