@@ -77,8 +77,8 @@ DEFINITIONS = (
     ),
     (
         "excludes 1",
-        "the interval does; of twenty rows without a change one does so by chance. “As same work”:"
-        " the ratio is no further from 1 than that of the same work",
+        "the interval does; of twenty rows without a change one does so by chance. “Within same"
+        " work”: it does, and the ratio is no further from 1 than that of the same work",
     ),
     ("up to, p99 ≤ ...", "the highest load up to which the p99 of every load is within the SLO"),
     (
@@ -390,7 +390,7 @@ def _result(row: RunRow) -> str:
         return "no interval"
     if not row.excludes_one:
         return "includes 1"
-    return "excludes 1" if row.beyond_same_work is not False else "excludes 1, as same work"
+    return "excludes 1" if row.beyond_same_work is not False else "within same work"
 
 
 def _furthest(found: Sequence[SameWork]) -> str:
