@@ -1,6 +1,6 @@
 # Every target does its own set-up, in .venv; nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full map bench-generator bench-report report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full map compare bench-generator bench-report report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print((3, 11) <= sys.version_info < (3, 15) or "")' 2>/dev/null),$(name))))
@@ -36,6 +36,10 @@ bench-full: $(READY)  ## every scenario, closed and open loads, 6 blocks: at mos
 
 map: $(READY)  ## waiting and computing in different shares, an empty route beside others: 15 minutes
 	@$(MEASURE) loadtests/plans/map.toml
+
+compare: $(READY)  ## compare stored runs: A=folder B=folder
+	@test -n "$(A)" && test -n "$(B)" || { echo "name two runs: make compare A=reports/runs/... B=reports/latest (make compare A=... B=... ANYWAY=1 where they differ)" >&2; exit 2; }
+	@$(BIN)/twinbench compare $(if $(ANYWAY),--anyway) "$(A)" "$(B)"
 
 bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx: half a minute
 	@$(BIN)/python -m tests.benchmarks.generators

@@ -62,12 +62,36 @@ def geometric_mean(values: Sequence[float]) -> Estimate | None:
     return Estimate(estimate=estimate, low=low, high=high)
 
 
+def unpaired_ratio(first: Sequence[float], other: Sequence[float]) -> Estimate | None:
+    """Return other / first of geometric means over blocks that do not belong together.
+
+    With Welch's t interval on the logarithms, for unequal variances; one value on either side has
+    no interval. No values, or a zero among them, have no ratio. Source: B. L. Welch, The
+    Generalization of "Student's" Problem when Several Different Population Variances are Involved,
+    Biometrika 34, 1947.
+    """
+    if not (first and other) or min(*first, *other) <= 0:
+        return None
+    sides = [np.log(values) for values in (first, other)]
+    difference = float(sides[1].mean() - sides[0].mean())
+    if min(len(logs) for logs in sides) == 1:
+        return Estimate(estimate=math.exp(difference))
+    variances = [float(standard_error(logs)) ** 2 for logs in sides]
+    half_width = 0.0
+    if both := sum(variances):
+        parts = (v**2 / (len(logs) - 1) for v, logs in zip(variances, sides, strict=True))
+        half_width = critical_t(ALPHA / 2, both**2 / sum(parts)) * math.sqrt(both)
+    bounds = (difference - half_width, difference, difference + half_width)
+    low, estimate, high = (math.exp(min(MAX_LOG, log)) for log in bounds)
+    return Estimate(estimate=estimate, low=low, high=high)
+
+
 def standard_error(values: Values) -> Values:
     """Return the standard error of the mean over the last axis: of two values or more."""
     return np.asarray(values.std(axis=-1, ddof=1) / math.sqrt(values.shape[-1]))
 
 
-def critical_t(p: float, freedom: int) -> float:
+def critical_t(p: float, freedom: float) -> float:
     """Return the value that Student's t exceeds with probability `p`."""
     return -float(special.stdtrit(freedom, p))
 

@@ -8,6 +8,7 @@ from typing import Literal
 from twinbench.analyse.results import (
     HIGHER_IS_BETTER,
     PERCENTS,
+    CellResult,
     Comparison,
     Curve,
     Metric,
@@ -188,35 +189,16 @@ class _Section:
 
     def _series(self, metric: Metric, line: Literal["solid", "dashed"]) -> list[Series]:
         found = [
-            Series(self.titles[n], n, line, tuple(self._point(n, p, metric) for p in curve.points))
-            for n, curve in enumerate(self.curves)
+            Series(name, n, line, curve_points(name, curve, metric))
+            for n, (name, curve) in enumerate(zip(self.titles, self.curves, strict=True))
         ]
         return [series for series in found if not all(math.isnan(p.y) for p in series.points)]
 
-    def _point(self, n: int, point: CurvePoint, metric: Metric) -> Point:
-        values = {"throughput": point.throughput_rps, "p50": point.p50_ms, "p99": point.p99_ms}
-        if not (found := values[metric]):
-            return Point(point.value, math.nan)
-        figure = number(found.estimate)
-        if found.low is not None and found.high is not None:
-            figure += f" ({number(found.low)} to {number(found.high)})"
-        at = loads_text(self.kind, [point.value])
-        text = f"{self.titles[n]} at {at}: {METRICS[metric]} {figure}"
-        return Point(point.value, found.estimate, found.low, found.high, text)
-
     def _dots(self, metric: Metric) -> Iterable[Series]:
         """Yield the blocks of each target that did not collapse; an invalid one has no colour."""
-        for n, cells in enumerate(self.cells):
-            points = []
-            for cell in cells:
-                value = {"throughput": cell.throughput_rps, "p99": cell.latency_ms.p99}[metric]
-                if value and cell.status != "collapsed":
-                    reasons = f": {'; '.join(cell.reasons)}" if cell.reasons else ""
-                    text = f"{self.titles[n]}, block {cell.block}: {number(value)}, {cell.status}"
-                    target = n if cell.status == "valid" else None
-                    points.append(Point(cell.load.value, value, text=text + reasons, target=target))
-            if points:
-                yield Series(self.titles[n], n, "none", tuple(points))
+        for n, (name, cells) in enumerate(zip(self.titles, self.cells, strict=True)):
+            if points := tuple(block_points(name, n, cells, metric)):
+                yield Series(name, n, "none", points)
 
     def _collapses(self, place: Literal["bottom", "top"]) -> Iterable[Annotation]:
         for n, cells in enumerate(self.cells):
@@ -324,6 +306,35 @@ class _Section:
         at = f" at {load_text(own[0].load)}" if own else ""
         caption = f"{title(self.scenario)}: requests by name{at}, all valid blocks together"
         return Table(f"names-{self.id}", caption, tuple(header), tuple(rows))
+
+
+def curve_points(name: str, curve: Curve, metric: Metric) -> tuple[Point, ...]:
+    """Return the points of a curve that is called `name`, by one metric; nan where unknown."""
+    return tuple(_point(name, curve.load_kind, point, metric) for point in curve.points)
+
+
+def _point(name: str, kind: LoadKind, point: CurvePoint, metric: Metric) -> Point:
+    values = {"throughput": point.throughput_rps, "p50": point.p50_ms, "p99": point.p99_ms}
+    if not (found := values[metric]):
+        return Point(point.value, math.nan)
+    figure = number(found.estimate)
+    if found.low is not None and found.high is not None:
+        figure += f" ({number(found.low)} to {number(found.high)})"
+    text = f"{name} at {loads_text(kind, [point.value])}: {METRICS[metric]} {figure}"
+    return Point(point.value, found.estimate, found.low, found.high, text)
+
+
+def block_points(
+    name: str, index: int, cells: Sequence[CellResult], metric: Metric
+) -> Iterable[Point]:
+    """Yield the blocks that did not collapse; those that are not valid have no index."""
+    for cell in cells:
+        value = {"throughput": cell.throughput_rps, "p99": cell.latency_ms.p99}[metric]
+        if value and cell.status != "collapsed":
+            reasons = f": {'; '.join(cell.reasons)}" if cell.reasons else ""
+            text = f"{name}, block {cell.block}: {number(value)}, {cell.status}{reasons}"
+            shown = index if cell.status == "valid" else None
+            yield Point(cell.load.value, value, text=text, target=shown)
 
 
 def _named(found: NamedRequests | None) -> list[str]:

@@ -54,7 +54,7 @@ def write_report(
     check_interrupted()
     atomic_write(folder / "report.md", markdown(complete))
     check_interrupted()
-    atomic_write(folder / "report.html", _page("page.html.j2", complete, elements))
+    atomic_write(folder / "report.html", page_html("page.html.j2", complete, elements))
     return folder / "report.html"
 
 
@@ -72,12 +72,12 @@ def write_versions(
     check_interrupted()
     atomic_write(folder / "comment.md", comment(view))
     check_interrupted()
-    page = _page("compare.html.j2", view.with_remarks(missing), elements)
+    page = page_html("compare.html.j2", view.with_remarks(missing), elements)
     atomic_write(folder / "compare.html", page)
     return folder / "compare.html"
 
 
-def _page(template: str, view: ReportView | VersionsView, charts: Mapping[str, str]) -> str:
+def page_html(template: str, view: object, charts: Mapping[str, str]) -> str:
     """Return one file that loads nothing from elsewhere; `charts` are SVG elements by name."""
     return ENVIRONMENT.get_template(template).render(
         view=view,

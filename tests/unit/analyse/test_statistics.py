@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import stats
 
 from twinbench.analyse.results import METRICS, Estimate, Metric
 from twinbench.analyse.statistics import (
@@ -19,6 +20,7 @@ from twinbench.analyse.statistics import (
     holm,
     p_beyond_margin,
     smallest_difference,
+    unpaired_ratio,
 )
 
 # Barely beyond the margin as a single load: p = 0.0427, see below.
@@ -204,3 +206,29 @@ def test_decision_says_what_time_would_halve_it() -> None:
     [steady] = decisions("throughput", [0.001, 0.0, 0.002])
     assert noisy.halved_by == halved_by(float(np.std([-0.2, 0.1, 0.1], ddof=1)), 3, 1)
     assert steady.halved_by is None
+
+
+# Unpaired ratios.
+
+
+@pytest.mark.parametrize("later", [[110.0, 130.0, 121.0, 99.0, 117.0], [180.0, 240.0]])
+def test_unpaired_interval_is_that_of_welch(later: list[float]) -> None:
+    first = [100.0, 104.0, 98.0, 101.0]
+    found = unpaired_ratio(first, later)
+    welch = stats.ttest_ind(np.log(later), np.log(first), equal_var=False)
+    low, high = np.exp(welch.confidence_interval(1 - ALPHA))
+    mean = stats.gmean(later) / stats.gmean(first)
+    assert found
+    assert (found.low, found.estimate, found.high) == pytest.approx((low, mean, high))
+
+
+def test_unpaired_ratio_without_spread_or_values() -> None:
+    found = unpaired_ratio([10, 10], [12, 12])
+    assert found
+    assert (found.low, found.high) == pytest.approx((1.2, 1.2))
+    alone = unpaired_ratio([10, 10], [12])
+    assert alone
+    assert alone.estimate == pytest.approx(1.2)
+    assert alone.low is None
+    assert unpaired_ratio([10, 10], []) is None
+    assert unpaired_ratio([10, 0], [12, 12]) is None
