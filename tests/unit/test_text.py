@@ -111,7 +111,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 def test_a_percentage_is_read() -> None:
     assert [parse_percent(text) for text in ("5%", "2.5 %", "100%")] == [0.05, 0.025, 1]
     for text in ("5", "0%", "101%", "%", "-5%", "five"):
-        with pytest.raises(ValueError, match="is no precision"):
+        with pytest.raises(ValueError, match="is no percentage"):
             parse_percent(text)
 
 

@@ -1,13 +1,15 @@
 """`twinbench compare`."""
 
-from collections.abc import Mapping
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twinbench.cli.console import Only, RunsFolder, chosen_plan, out
-from twinbench.cli.report import make_report
+from twinbench.cli.report import make_report, report_lost
 from twinbench.paths import RUNS
 from twinbench.text import UserError, parse_percent
 
@@ -96,7 +98,8 @@ def compare(
         _refuse(of_versions, VERSIONS)
         if len(paths) < 2:
             raise UserError(f"name two runs or more, or {VERSIONS}")
-        raise typer.Exit(0)
+        _compare_runs(paths, output or OUTPUT, anyway=anyway)
+        return
     _refuse({"--anyway": anyway, "--output": output}, "stored runs")
     if git and base:
         raise UserError("--git names both versions: leave out --base")
@@ -106,22 +109,58 @@ def compare(
     from twinbench.versions.git import Refs
     from twinbench.versions.plan import prepare_versions
 
-    refs = Refs.of_range(git) if git else Refs(base or "")
-    margin = _margin(fail_on)
+    refs, margin = Refs.of_range(git) if git else Refs(base or ""), _margin(fail_on)
+    plan = chosen_plan(paths[0] if paths else None)
 
-    def versions(plan: "Plan", file: Path, folder: Path, on_status: "OnStatus") -> "Prepared":
-        return prepare_versions(plan, file, refs, target, folder, on_status, fail_on=margin)
+    def versions(of: "Plan", file: Path, folder: Path, on_status: "OnStatus") -> "Prepared":
+        return prepare_versions(of, file, refs, target, folder, on_status, fail_on=margin)
 
-    store = run_plan(
-        chosen_plan(paths[0] if paths else None),
-        runs,
-        {"blocks": blocks, "time": time},
-        only=only,
-        resume=False,
-        console=out,
-        versions=versions,
-    )
-    make_report(store)
+    with _refusal_in(comment):
+        store = run_plan(
+            plan,
+            runs,
+            {"blocks": blocks, "time": time},
+            only=only,
+            resume=False,
+            console=out,
+            versions=versions,
+        )
+    comparison = make_report(store)
+    if comment:
+        shutil.copyfile(store.folder / "comment.md", comment)
+    lost = report_lost(store)
+    raise typer.Exit(EXIT_SLOWER if comparison and comparison.fails else lost)
+
+
+def _compare_runs(folders: list[Path], output: Path, *, anyway: bool) -> None:
+    from twinbench.interruption import defer_signals
+    from twinbench.progress import status
+    from twinbench.report.stored import compare_runs
+    from twinbench.run import InterruptedRunError
+
+    defer_signals()
+    try:
+        with status(out) as on_status:
+            compare_runs(folders, anyway=anyway, output=output, console=out, on_status=on_status)
+    except KeyboardInterrupt:
+        raise InterruptedRunError("Interrupted: nothing was written.") from None
+
+
+@contextlib.contextmanager
+def _refusal_in(comment: Path | None) -> Iterator[None]:
+    """Write why nothing is measured to `comment`, if it is given."""
+    from twinbench.measure.server import ServerFailedError
+    from twinbench.preflight.result import DifferentError, PreflightError
+
+    try:
+        yield
+    except (UserError, PreflightError, ServerFailedError) as error:
+        if comment:
+            from twinbench.report.markdown import refusal_comment
+
+            different = isinstance(error, DifferentError)
+            comment.write_text(refusal_comment(str(error), different=different), encoding="utf-8")
+        raise
 
 
 def _margin(fail_on: str | None) -> float | None:

@@ -10,6 +10,7 @@ from twinbench.interruption import check_interrupted
 from twinbench.paths import LATEST
 
 if TYPE_CHECKING:
+    from twinbench.analyse.results import VersionComparison
     from twinbench.store import Store
 
 
@@ -21,13 +22,14 @@ def report(
     """Write a run's report again, from the data on disk."""
     from twinbench.store import Store
 
-    out.print(str(make_report(Store.open(run_folder))), markup=False)
+    make_report(Store.open(run_folder))
 
 
-def make_report(store: "Store") -> Path:
-    """Analyse a run, write its results and report, print the summary; return the page's path.
+def make_report(store: "Store") -> "VersionComparison | None":
+    """Analyse a run, write its results and report, and print the summary.
 
-    Raises StoreError and InterruptedRunError.
+    The last line printed is the path of the page; of a run that compares versions, which are
+    returned, the answer. Raises StoreError and InterruptedRunError.
     """
     from twinbench.interruption import defer_signals, interruptible
     from twinbench.progress import status
@@ -40,18 +42,22 @@ def make_report(store: "Store") -> Path:
             from twinbench.analyse.run import analyse, write_results
             from twinbench.analyse.verdict import compare_versions, write_comparison
             from twinbench.report.index import add_to_index
-            from twinbench.report.terminal import show
+            from twinbench.report.terminal import show, show_versions
+            from twinbench.report.versions import build_versions
             from twinbench.report.view import build_view
-            from twinbench.report.write import write_report
+            from twinbench.report.write import write_report, write_versions
 
             with interruptible():
                 results = analyse(store)
             write_results(store, results)
-            if results.compared_versions:
-                write_comparison(store, compare_versions(results))
-            view = build_view(results)
+            view, comparison, versions = build_view(results), None, None
             missing: list[str] = []
             page = write_report(view, store.folder, on_status, missing.append)
+            if results.compared_versions:
+                comparison = compare_versions(results)
+                write_comparison(store, comparison)
+                versions = build_versions(results, comparison)
+                page = write_versions(versions, store.folder, on_status, missing.append)
             if missing:
                 results = results.model_copy(update={"remarks": [*results.remarks, *missing]})
                 write_results(store, results)
@@ -60,11 +66,25 @@ def make_report(store: "Store") -> Path:
         for remark in (*results.remarks, *unlisted):
             if remark not in printed:
                 err.print(f"Remark: {remark}", markup=False)
-        show(view.with_remarks(missing), out)
+        if versions:
+            out.print(str(page), markup=False)
+            show_versions(versions.with_remarks(missing), out)
+        else:
+            show(view.with_remarks(missing), out)
+            out.print(str(page), markup=False)
         check_interrupted()
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"Interrupted: all measurements are kept in {store.folder};"
             " 'twinbench report' writes the report."
         ) from None
-    return page
+    return comparison
+
+
+def report_lost(store: "Store") -> int:
+    """Print how many measurements of a run were lost, and return the exit code for it."""
+    lost = [record for record in store.records() if record.outcome == "lost"]
+    if lost:
+        first = f"{lost[0].label}: {lost[0].reason}"
+        err.print(f"{len(lost)} measurements were lost: {first}", markup=False)
+    return 1 if lost else 0

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from twinbench.cli.console import Only, PlanFile, Remote, RunsFolder, chosen_plan, err, out
-from twinbench.cli.report import make_report
+from twinbench.cli.console import Only, PlanFile, Remote, RunsFolder, chosen_plan, out
+from twinbench.cli.report import make_report, report_lost
 from twinbench.paths import RUNS
 
 
@@ -57,9 +57,5 @@ def run(
         console=out,
         watch=watch,
     )
-    page = make_report(store)
-    if lost := [record for record in store.records() if record.outcome == "lost"]:
-        first = f"{lost[0].label}: {lost[0].reason}"
-        err.print(f"{len(lost)} measurements were lost: {first}", markup=False)
-    out.print(str(page), markup=False)
-    raise typer.Exit(1 if lost else 0)
+    make_report(store)
+    raise typer.Exit(report_lost(store))

@@ -24,7 +24,12 @@ from twinbench.preflight.findings import (
     problem_lines,
     summary,
 )
-from twinbench.preflight.result import DeclaredDifference, PreflightError, PreflightPair
+from twinbench.preflight.result import (
+    DeclaredDifference,
+    DifferentError,
+    PreflightError,
+    PreflightPair,
+)
 
 OnStatus = Callable[[str], None]
 
@@ -208,4 +213,4 @@ def _refuse(plan: Plan, plan_file: str, found: _Found, declared_at: Mapping[str,
     if differences:
         lines += difference_lines(differences)
         lines += ["", DECLARE, *lines_to_declare(plan, differences, declared_at)]
-    raise PreflightError("\n".join(lines))
+    raise (PreflightError if problems else DifferentError)("\n".join(lines))

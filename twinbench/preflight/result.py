@@ -11,6 +11,10 @@ class PreflightError(Exception):
     """Reason why nothing is measured: a message of one line, then all findings in lines."""
 
 
+class DifferentError(PreflightError):
+    """Reason that is no failure: targets do not do the same work."""
+
+
 class DeclaredDifference(FrozenModel):
     """Aspect in which the plan expects a difference of `target`, or in requests of `scenario`."""
 

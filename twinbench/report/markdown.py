@@ -118,6 +118,21 @@ def comment(view: VersionsView) -> str:
     return "\n".join([*lines, *end]) + "\n"
 
 
+def refusal_comment(message: str, *, different: bool) -> str:
+    """Return the comment on versions that were not measured: at most 25 lines.
+
+    `message`: why, in lines; `different`: head responds otherwise than base.
+    """
+    lines = printable(message).splitlines()
+    if len(lines) > (room := MOST_COMMENT_LINES - 4):
+        lines = [*lines[: room - 1], f"... and {len(lines) - room + 1} more lines"]
+    answer = "**Different**: head does not do the work of base" if different else "**No verdict**"
+    # Indented: a block of code, in which nothing is markup.
+    return "\n".join(
+        [MARKER, f"{answer}; nothing was measured.", "", *(f"    {x}" for x in lines), ""]
+    )
+
+
 def _comment_row(row: RowView) -> tuple[str, ...]:
     note = f" ({one_line(row.note, MOST_NOTE)})" if row.note else ""
     changes = row.ratio.text, row.aa_ratio.text, row.cpu_ratio.estimate

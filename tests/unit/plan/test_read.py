@@ -57,7 +57,7 @@ DIGITS = "a number has thousands of digits"
         ('about = "p', "not valid TOML"),
         ('time = "ten"', "time: 'ten' is no time up to a week: write it as"),
         ('time = "9999h"', "is no time up to a week"),
-        ('precision = "5"', "precision: '5' is no precision: write it as 5%"),
+        ('precision = "5"', "precision: '5' is no percentage: write it as 5%"),
         ('time = "10m"\nblocks = 5', "blocks: the plan's time chooses it"),
         ('schedule = "alternate"', "schedule: Input should be 'alternating' or 'sequential'"),
         ("windows = 0", "windows: Input should be greater than or equal to 1"),
