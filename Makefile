@@ -43,7 +43,7 @@ bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx:
 bench-report: $(READY)  ## how long ten million requests take to a finished report: a minute
 	@$(BIN)/python -m tests.benchmarks.report_speed
 
-compare-power: $(READY)  ## what a comparison of versions finds, for HOURS=1: adds to reports/power
+compare-power: $(READY)  ## how often a comparison of versions finds a slowdown: HOURS=1, adds to reports/power
 	@$(BIN)/python -m tests.benchmarks.compare_power $(if $(HOURS),--hours $(HOURS)) \
 		$(if $(LEVELS),--levels $(LEVELS)) $(if $(TIME),--time $(TIME))
 

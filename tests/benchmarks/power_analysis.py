@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, fmean
 from typing import Self
 
-from tests.benchmarks.power_plan import SAME, SCENARIOS, Planted, planted_of
+from tests.benchmarks.power_plan import SAME, SCENARIOS, USERS, Planted, planted_of
 from twinbench.analyse.results import (
     CellResult,
     Estimate,
@@ -107,10 +107,11 @@ def is_alarm(comparison: VersionComparison, planted: Planted | None = None) -> b
 
 
 def slowed_row(comparison: VersionComparison, planted: Planted) -> VersionRow:
-    """Return the row in which the slowdown is: at the lowest closed load of its scenario."""
+    """Return the row in which the slowdown is."""
     scenario = SCENARIOS[planted.kind]
     rows = [row for row in comparison.rows if (row.scenario, row.load.kind) == (scenario, "closed")]
-    return min(rows, key=lambda row: row.load.value)
+    users = USERS[planted.kind](row.load.value for row in rows)
+    return next(row for row in rows if row.load.value == users)
 
 
 def realised(runs: Sequence[Results], planted: Planted) -> Estimate | None:
@@ -220,7 +221,8 @@ def _unchanged_logs(
 def with_cpu_share(cell: CellResult, slopes: CpuSlopes) -> CellResult:
     """Return a measurement with the throughput that its server would have with all of its core.
 
-    Where the slope is 1, that is the number of responses per CPU second.
+    Where the slope is 1, that is the number of responses per CPU second. CPU time per response is
+    no covariate itself: a busy slowdown changes it, and the adjustment would remove what is asked.
     """
     slope = slopes.get((cell.scenario, cell.load), 0.0)
     if not cell.server_cpu or not slope:

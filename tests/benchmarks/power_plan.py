@@ -7,12 +7,13 @@ too. A comparison with a planted slowdown is the CI plan with this scenario in t
 original (`power_analysis`): a commit that slows one route.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
-from twinbench.analyse.results import CellResult, Results
+from twinbench.analyse.results import Results
 from twinbench.plan import Plan, PlanError, Scenario, Target, read_plan
 from twinbench.plan.duration import USUAL_NOISE, fitted
 from twinbench.store import StoreError
@@ -20,8 +21,11 @@ from twinbench.text import parse_duration, toml
 from twinbench.versions.result import BASE, BASE_AGAIN
 
 Kind = Literal["busy", "wait"]
-# Scenarios whose requests have hardly any cost beside the kind that is planted.
+# The scenario that is slowed, whose requests hardly cost anything beside what is planted.
 SCENARIOS: dict[Kind, str] = {"busy": "read_post", "wait": "wait"}
+# And which of its closed loads: the most users keep the server busy, so that its CPU time decides;
+# with the fewest it has time left, so that waits are not hidden by computing.
+USERS: dict[Kind, Callable[[Iterable[int]], int]] = {"busy": max, "wait": min}
 # In percent of the time that a request takes: of 10 % slower requests there are 1 / 1.1 as many.
 LEVELS = (3, 5, 10, 20, 30)
 SAME = "same"  # the head without a change
@@ -121,36 +125,35 @@ def calibration_plan(ci: Plan) -> Plan:
 
 def costs_of(calibration: Results) -> Costs:
     """Return the costs that a calibration found. Raises StoreError if it found none."""
-    cpu_ms, looped_ms = (
-        _mean(cell.server_cpu_ms for cell in _valid(calibration, "busy", target))
-        for target in (BASE, LOOPS)
-    )
-    response_ms, waited_ms = (
-        _mean(cell.service_ms.mean for cell in _valid(calibration, "wait", target))
-        for target in (BASE, WAITS)
-    )
-    if not (0 < cpu_ms < looped_ms and 0 < response_ms < waited_ms):
+    cpu_ms, loops_ms = _median_costs(calibration, "busy", LOOPS)
+    response_ms, wait_ms = _median_costs(calibration, "wait", WAITS)
+    if min(cpu_ms, loops_ms, response_ms, wait_ms) <= 0:
         raise StoreError(
             f"{calibration.run}: the calibration has too few valid measurements; remove its folder"
             " and start again on a quiet machine"
         )
     return Costs(
         cpu_ms=cpu_ms,
-        loop_ms=(looped_ms - cpu_ms) / CALIBRATION_LOOPS,
+        loop_ms=loops_ms / CALIBRATION_LOOPS,
         response_ms=response_ms,
-        timer_ms=waited_ms - response_ms - CALIBRATION_WAIT_MS,
+        timer_ms=wait_ms - CALIBRATION_WAIT_MS,
     )
 
 
-def _valid(calibration: Results, kind: Kind, target: str) -> Iterator[CellResult]:
-    wanted = (SCENARIOS[kind], target, "valid")
-    return (c for c in calibration.cells if (c.scenario, c.target, c.status) == wanted)
+def _median_costs(calibration: Results, kind: Kind, head: str) -> tuple[float, float]:
+    """Return the cost of a request of base, and what one of `head` costs more; 0 if not known.
 
-
-def _mean(values: Iterable[float | None]) -> float:
-    """Return the mean of the values that are known; 0 without one."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else 0.0
+    Both are medians over blocks, in which base and head were measured together.
+    """
+    costs: dict[str, dict[int, float]] = {BASE: {}, head: {}}
+    for cell in calibration.cells:
+        cost_ms = cell.server_cpu_ms if kind == "busy" else cell.service_ms.mean
+        if (cell.scenario, cell.status) == (SCENARIOS[kind], "valid") and cost_ms:
+            costs[cell.target][cell.block] = cost_ms
+    pairs = [(ms, costs[head][block]) for block, ms in costs[BASE].items() if block in costs[head]]
+    if not pairs:
+        return 0.0, 0.0
+    return median(base for base, _ in pairs), median(slowed - base for base, slowed in pairs)
 
 
 def power_plan(ci: Plan, costs: Costs, slowdowns: Sequence[Planted], seed: int) -> Plan:
@@ -181,12 +184,9 @@ def _planted_scenarios(ci: Plan, slowdowns: Sequence[Planted]) -> Iterator[Scena
 
 
 def _slowed(ci: Plan, kind: Kind) -> Scenario:
-    """Return the scenario that is slowed, at its lowest closed load.
-
-    At higher ones the server computes all the time, and a wait costs nothing.
-    """
+    """Return the scenario that is slowed, at one load."""
     scenario = ci.scenario(SCENARIOS[kind])
-    return scenario.model_copy(update={"closed": [min(scenario.closed)], "open": []})
+    return scenario.model_copy(update={"closed": [USERS[kind](scenario.closed)], "open": []})
 
 
 def _target(app: Target, name: str, slowdown: Mapping[str, str] | None = None) -> Target:

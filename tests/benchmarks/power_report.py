@@ -23,7 +23,7 @@ from tests.benchmarks.power_analysis import (
     of_versions,
     realised,
 )
-from tests.benchmarks.power_plan import CHECKS_S, LEVELS, SCENARIOS, START_S, Kind, Planted
+from tests.benchmarks.power_plan import CHECKS_S, LEVELS, SCENARIOS, START_S, USERS, Kind, Planted
 from twinbench.analyse.results import Estimate, Results, VersionComparison
 from twinbench.analyse.statistics import POWER
 from twinbench.analyse.verdict import compare_versions
@@ -77,7 +77,8 @@ def _conditions(run: Results) -> str:
 def _about(runs: Sequence[Results]) -> str:
     machine, plan = runs[0].machine, runs[0].plan
     busy, wait = (
-        f"{name} at {min(plan.scenario(name).closed)} users" for name in SCENARIOS.values()
+        f"{name} at {USERS[kind](plan.scenario(name).closed)} users"
+        for kind, name in SCENARIOS.items()
     )
     return (
         f"{count(len(runs), 'run')} on {machine.cores} cores ({machine.cpu}), each with"

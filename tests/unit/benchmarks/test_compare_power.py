@@ -57,7 +57,7 @@ use = "wait"
 closed = [16, 64]
 [[scenarios]]
 use = "read_post"
-closed = [8, 64]
+closed = [1, 8]
 [[scenarios]]
 use = "noop"
 closed = [8, 64]
