@@ -62,11 +62,10 @@ def main() -> int:
 
 
 def measure(folder: Path, ci: Plan, slowdowns: Sequence[Planted], hours: float) -> None:
-    """Make runs for `hours`, one at least. Raises what `run_plan` raises."""
-    end_s = time.monotonic() + hours * 3600
+    """Make runs for `hours`, one at least, after the calibration. Raises what `run_plan` raises."""
     costs = costs_of(_calibration(folder, ci))
     console.print(f"Without a slowdown: {costs}", markup=False)
-    longest_s = 0.0
+    end_s, longest_s = time.monotonic() + hours * 3600, 0.0
     while time.monotonic() + longest_s < end_s:
         began_s = time.monotonic()
         # Another order of measurements in every run; that of an interrupted one does not change.
