@@ -282,10 +282,11 @@ class VersionRow(FrozenModel):
     """Head against base in one scenario at one load, by one metric.
 
     `base` and `head` are the figures in the unit of the metric; that of base is of both of its
-    targets. `ratio` is head / base, paired by block, `aa_ratio` base again / base, `cpu_ratio` CPU
-    time per correct response, head / base. `adjusted_p` is adjusted (Holm) for all rows.
-    `smallest_difference` as in `Comparison`. `fails`: slower by more than `fail_on`. `reasons` say
-    why it could not be told, or what collapsed.
+    targets. `ratio` is head / base, paired by block, over the `blocks` in which head and one of
+    base's targets are valid; `aa_ratio` base again / base, `cpu_ratio` CPU time per correct
+    response, head / base. `adjusted_p` and `smallest_difference` as in `Comparison`, adjusted for
+    all rows. `fails`: slower by more than `fail_on`. `reasons` say why it could not be told, what
+    collapsed, or what was nearly shown.
     """
 
     scenario: str
@@ -307,9 +308,11 @@ class VersionRow(FrozenModel):
 class VersionComparison(FrozenModel):
     """compare.json: two versions of one app.
 
-    `fails`: a row is slower by more than `versions.fail_on`, and there is a verdict. `reasons` say
-    why there is none. `would_have_seen` is the largest `smallest_difference` of rows without a
-    difference, `blocks` those of the plan, `elapsed_s` the duration of the run.
+    `verdict`: slower if a row is, else faster if a row is; could not tell if base again differs
+    from base in any row, or no row can be told, with the `reasons`. `fails`: a row is slower by
+    more than `versions.fail_on`, and there is a verdict. `margin` is the difference that does not
+    count: 0.03, a factor of 1.03. `would_have_seen` is the largest `smallest_difference` of rows
+    without a difference, `blocks` those of the plan, `elapsed_s` the duration of the run.
     """
 
     format: Literal[1] = 1

@@ -5,6 +5,7 @@ not depend on how far the two are apart: so the A/A check of the one with the ot
 among the ratios of head. Figures: docs/decisions/0027-verdict-of-versions.md.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,6 @@ from twinbench.analyse.results import (
     VersionVerdict,
 )
 from twinbench.analyse.statistics import MARGIN, FamilyDecision, decide, geometric_mean
-from twinbench.plan import LoadKind, Scenario
 from twinbench.store import Store, atomic_write
 from twinbench.versions.result import BASE, BASE_AGAIN, HEAD
 
@@ -36,16 +36,8 @@ def compare_versions(results: Results) -> VersionComparison:
     # Whoever asks about less than the usual margin is not told "no difference shown" of more.
     margin = MARGIN if fail_on is None else min(MARGIN, fail_on)
     measured = list(_measured(results))
-    decided, failing = (
-        _decide([(row.metric, row.by_block) for row in measured], beyond)
-        for beyond in (margin, margin if fail_on is None else fail_on)
-    )
-    aa_decided = _decide([(row.metric, row.aa_by_block) for row in measured], margin)
-    noise = list(dict.fromkeys(_aa_differences(measured, aa_decided)))
-    rows = [
-        _row(row, decided.get(n), fail_on is not None and _is_slower(row, failing.get(n)))
-        for n, row in enumerate(measured)
-    ]
+    rows = list(_rows(measured, margin, fail_on))
+    noise = list(dict.fromkeys(_aa_differences(measured, margin)))
     verdict = "could not tell" if noise else _verdict_of_run(rows)
     return VersionComparison(
         run=results.run,
@@ -87,39 +79,46 @@ class _Measured:
 
 def _measured(results: Results) -> Iterable[_Measured]:
     floor = results.self_check.floor if results.self_check else None
-    pooled = [_as_base(cell) for cell in results.cells]
     for scenario in results.plan.scenarios:
+        cells = [cell for cell in results.cells if cell.scenario == scenario.name]
+        pooled = [_as_base(cell) for cell in cells]
         for loads in loads_by_kind(scenario):
-            metrics = _metrics(results, scenario, loads[0].kind)
-            for load in loads:
+            primary = results.primary_metric(scenario.name, loads[0].kind)
+            metrics = _metrics(primary, [cell for cell in cells if cell.load in loads])
+            for load, metric in itertools.product(loads, metrics):
                 pair = PairedCells.of(results.plan, scenario, HEAD, load, pooled)
-                again = PairedCells.of(results.plan, scenario, BASE_AGAIN, load, results.cells)
-                for metric in metrics:
-                    aa_by_block, _ = ratios(metric, again, floor)
-                    yield _Measured(metric, pair, again, *ratios(metric, pair, floor), aa_by_block)
+                again = PairedCells.of(results.plan, scenario, BASE_AGAIN, load, cells)
+                by_block, reasons = ratios(metric, pair, floor)
+                aa_by_block, _ = ratios(metric, again, floor)
+                yield _Measured(metric, pair, again, by_block, reasons, aa_by_block)
 
 
 def _as_base(cell: CellResult) -> CellResult:
     return cell.model_copy(update={"target": BASE}) if cell.target == BASE_AGAIN else cell
 
 
-def _metrics(results: Results, scenario: Scenario, kind: LoadKind) -> list[Metric]:
-    """Return the metrics of a scenario's rows.
+def _metrics(primary: Metric, cells: Sequence[CellResult]) -> Sequence[Metric]:
+    """Return the metrics of the rows of a scenario, by its cells at loads of one kind.
 
-    Open loads, and users who mostly wait, fix the throughput. One percentile is left out if it has
-    too few samples at every load.
+    Where the load fixes the throughput, a percentile without any figure is left out.
     """
-    primary = results.primary_metric(scenario.name, kind)
     if primary == "throughput":
         return [primary]
-    cells = [
-        cell
-        for cell in results.cells
-        if (cell.scenario, cell.load.kind, cell.status) == (scenario.name, kind, "valid")
-    ]
+    valid = [cell for cell in cells if cell.status == "valid"]
     percentiles: tuple[Metric, ...] = ("p99", "p50")
-    known = [metric for metric in percentiles if any(figure(metric, cell) for cell in cells)]
+    known = [metric for metric in percentiles if any(figure(metric, cell) for cell in valid)]
     return known or [primary]
+
+
+def _rows(
+    measured: Sequence[_Measured], margin: float, fail_on: float | None
+) -> Iterable[VersionRow]:
+    ratios_of_rows = [(row.metric, row.by_block) for row in measured]
+    decided = _decide(ratios_of_rows, margin)
+    failing = None if fail_on is None else _decide(ratios_of_rows, fail_on)
+    for n, row in enumerate(measured):
+        fails = failing is not None and _verdict(row, failing.get(n)) == "slower"
+        yield _row(row, decided.get(n), fails)
 
 
 def _decide(rows: Sequence[tuple[Metric, list[float]]], margin: float) -> Decisions:
@@ -128,10 +127,6 @@ def _decide(rows: Sequence[tuple[Metric, list[float]]], margin: float) -> Decisi
         n: (metric, np.log(by_block)) for n, (metric, by_block) in enumerate(rows) if by_block[1:]
     }
     return decide(family, margin)
-
-
-def _is_slower(row: _Measured, decided: FamilyDecision | None) -> bool:
-    return _verdict(row, decided) == "slower"
 
 
 def _verdict(row: _Measured, decided: FamilyDecision | None) -> VersionVerdict:
@@ -161,8 +156,9 @@ def _row(row: _Measured, decided: FamilyDecision | None, fails: bool) -> Version
     )
 
 
-def _aa_differences(rows: Sequence[_Measured], decided: Decisions) -> Iterable[str]:
+def _aa_differences(rows: Sequence[_Measured], margin: float) -> Iterable[str]:
     """Yield where base again differs from base."""
+    decided = _decide([(row.metric, row.aa_by_block) for row in rows], margin)
     for n, row in enumerate(rows):
         where = f"{row.pair.scenario} at {row.pair.load.label}"
         ratio = geometric_mean(row.aa_by_block)

@@ -14,7 +14,7 @@ from twinbench.analyse.statistics import smallest_difference
 from twinbench.analyse.verdict import compare_versions
 from twinbench.cli.report import make_report
 from twinbench.paths import ROOT
-from twinbench.plan import Plan, loads_of
+from twinbench.plan import Cell, Plan, loads_of
 from twinbench.versions.result import BASE, BASE_AGAIN, HEAD
 
 SCHEMA = ROOT / "docs" / "compare.schema.json"
@@ -69,6 +69,17 @@ def test_rows_are_of_each_load_and_metric() -> None:
         *(("noop", "50 requests/s", "p99"), ("noop", "50 requests/s", "p50")),
         *(("b", "9 requests/s", "p99"), ("b", "9 requests/s", "p50")),
     ]
+
+
+def test_users_who_mostly_wait_have_rows_of_response_times() -> None:
+    """The load fixes their throughput."""
+    waiting = {
+        (target, block): {"client": "HttpUser", "in_flight": 1.0}
+        for target in (BASE, HEAD, BASE_AGAIN)
+        for block in range(1, 7)
+    }
+    found = compare_versions(versions_results(ONE_LOAD, changed=waiting))
+    assert rows_of(found) == [("noop", "8 users", "p99"), ("noop", "8 users", "p50")]
 
 
 def test_percentile_without_samples_at_any_load_is_left_out() -> None:
@@ -252,14 +263,11 @@ def test_response_times_near_the_floor_could_not_be_told() -> None:
 def test_report_of_a_run_of_versions_writes_compare_json(tmp_path: Path) -> None:
     plan = versions_plan(blocks=2, scenarios=[scenario(closed=[8])])
     versions = factories.compared_versions(fail_on=0.05)
-    store = runs.write_run(
-        *(
-            tmp_path / "run",
-            plan,
-            lambda cell: runs.steady(cell, 500 if cell.target == HEAD else 1000),
-        ),
-        compared_versions=versions,
-    )
+
+    def make(cell: Cell) -> runs.Made:
+        return runs.steady(cell, 500 if cell.target == HEAD else 1000)
+
+    store = runs.write_run(tmp_path / "run", plan, make, compared_versions=versions)
     make_report(store)
     text = (store.folder / "compare.json").read_text()
     jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
