@@ -31,8 +31,8 @@ LEVELS = (3, 5, 10, 20, 30)
 SAME = "same"  # the head without a change
 RUN_NAME, CALIBRATION_NAME = "power", "power_calibration"  # of plans
 CI_APP, PLANTED_APP = "apps.async_app.main:app", "tests.benchmarks.planted_app:app"
-# Start of a server, and the preflight, report and self-check of a comparison of the CI plan: as
-# measured on two cores.
+# Start of a server (docs/decisions/0019-targets-take-turns.md: a pair starts in 1.3 s), and an
+# allowance for the preflight, self-check and report of a comparison of the CI plan.
 START_S, CHECKS_S = 0.7, 45.0
 # Heads of the calibration. As many loops double the CPU time of a request, or nearly.
 LOOPS, WAITS, CALIBRATION_LOOPS, CALIBRATION_WAIT_MS = "loops", "waits", 100_000, 10.0
