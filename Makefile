@@ -1,6 +1,6 @@
 # Every target does its own set-up, in .venv; nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full map compare bench-generator bench-report report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full map compare bench-generator bench-report compare-power report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print((3, 11) <= sys.version_info < (3, 15) or "")' 2>/dev/null),$(name))))
@@ -46,6 +46,10 @@ bench-generator: $(READY)  ## our client beside wrk and Locust's, against nginx:
 
 bench-report: $(READY)  ## how long ten million requests take to a finished report: a minute
 	@$(BIN)/python -m tests.benchmarks.report_speed
+
+compare-power: $(READY)  ## how often a comparison of versions finds a slowdown: HOURS=1, adds to reports/power
+	@$(BIN)/python -m tests.benchmarks.compare_power $(if $(HOURS),--hours $(HOURS)) \
+		$(if $(LEVELS),--levels $(LEVELS)) $(if $(TIME),--time $(TIME))
 
 report: $(READY)  ## write the newest run's report again, from disk
 	@$(BIN)/twinbench report

@@ -69,6 +69,15 @@ def compare(repository: Path, *arguments: str) -> subprocess.CompletedProcess[st
     return twinbench("compare", *arguments, cwd=repository, self_check=False)
 
 
+def measured(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Compare, again where the machine was too noisy for a verdict, as the answer advises."""
+    for _ in range(3):
+        done = compare(repository, *arguments)
+        if done.returncode not in (0, 4) or not written(repository)["noisy"]:
+            break
+    return done
+
+
 def written(repository: Path) -> dict[str, Any]:
     """Return what is in compare.json."""
     found: dict[str, Any] = json.loads((repository / "reports/latest/compare.json").read_text())
@@ -90,7 +99,7 @@ def is_clean(repository: Path) -> bool:
 def test_slower_commit_fails_where_asked(repository: Path) -> None:
     commit(repository, "Count more", shop__py=app(steps=8000))
     before = checkout(repository)
-    done = compare(repository, "--git", "HEAD~1..HEAD", "--fail-on", "20%")
+    done = measured(repository, "--git", "HEAD~1..HEAD", "--fail-on", "20%")
     assert done.returncode == 4, done.stderr
     found = written(repository)
     verdicts = {row["scenario"]: row["verdict"] for row in found["rows"]}
@@ -109,7 +118,7 @@ def test_slower_commit_fails_where_asked(repository: Path) -> None:
 def test_slower_working_tree_warns_with_exit_0(repository: Path) -> None:
     (repository / "shop.py").write_text(app(steps=8000))
     before = checkout(repository)
-    done = compare(repository, "--base", "main", "--only", "items")
+    done = measured(repository, "--base", "main", "--only", "items")
     assert done.returncode == 0, done.stderr
     found = written(repository)
     assert found["verdict"] == "slower"
