@@ -33,7 +33,7 @@ async def items() -> dict[str, int]:
 
 @app.get("/other")
 async def other() -> dict[str, bool]:
-    return {{"ok": True}}
+    return {{"{key}": True}}
 """
 PLAN = f"""
 name = "shop"

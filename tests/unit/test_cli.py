@@ -137,3 +137,24 @@ def test_resume_needs_the_options_of_the_start(
             resume=True,
             console=Console(file=io.StringIO()),
         )
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "name two runs or more, or two versions"),
+        ("reports/latest", "name two runs or more"),
+        ("a b --fail-on 5%", "--fail-on is for a comparison of two versions"),
+        ("--base main --anyway", "--anyway is for a comparison of stored runs"),
+        ("--base main --git a..b", "leave out --base"),
+        ("--git a", "'a' is no range of versions"),
+        ("--base main --fail-on 5", "--fail-on: '5' is no percentage: write it as 5%"),
+        ("a.toml b.toml --base main", "give one plan, or none; 2 paths"),
+        ("--base main", "there is no twinbench.toml here"),
+    ],
+)
+def test_compare_refuses_what_does_not_fit(arguments: str, message: str) -> None:
+    refused = CliRunner().invoke(app, ["compare", *arguments.split()]).exception
+    assert isinstance(refused, UserError)
+    assert message in str(refused)

@@ -15,7 +15,13 @@ from twinbench.analyse.verdict import compare_versions
 from twinbench.plan import Load
 from twinbench.report.elements import LineChart
 from twinbench.report.format import change, change_interval, difference
-from twinbench.report.markdown import MARKER, MOST_COMMENT_LINES, comment, plain
+from twinbench.report.markdown import (
+    MARKER,
+    MOST_COMMENT_LINES,
+    comment,
+    plain,
+    refusal_comment,
+)
 from twinbench.report.terminal import LOG_WIDTH, show_versions
 from twinbench.report.versions import VersionsView, build_versions
 from twinbench.report.view import build_view
@@ -171,6 +177,18 @@ def test_a_comment_has_at_most_25_lines(count: int) -> None:
     places = [next(n for n, word in enumerate(order) if text.startswith(word)) for text in shown]
     assert places == sorted(places)
     assert "6 blocks · 10 min · a CPU, 2 cores" in lines[-1]
+
+
+@pytest.mark.parametrize("count", [1, 21, 22, 400])
+def test_a_comment_on_a_refusal_holds_its_first_lines_as_code(count: int) -> None:
+    message = "\n".join(f"line {n} {HOSTILE}" for n in range(count))
+    lines = refusal_comment(message, different=True).splitlines()
+    assert lines[0] == MARKER
+    assert lines[1].startswith("**Different**")
+    assert len(lines) <= MOST_COMMENT_LINES
+    assert all(line.startswith("    ") for line in lines[3:])
+    shown = sum(line.startswith("    line") for line in lines)
+    assert shown == count or lines[-1] == f"    ... and {count - shown} more lines"
 
 
 def test_a_row_of_the_comment_shows_the_noise_beside_the_ratio() -> None:
