@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,13 +17,24 @@ from twinbench.measure.machine import MAX_START_S
 from twinbench.models import error_text
 from twinbench.plan import Plan, PlanError, Target
 from twinbench.text import count, did_you_mean, printable
-from twinbench.versions.environments import OWN_INSTALL, Environment, Installer, Place
-from twinbench.versions.git import Refs, Repository, is_working_tree, label
+from twinbench.versions.environments import (
+    OWN_INSTALL,
+    PACKAGES,
+    Environment,
+    Installer,
+    Place,
+)
+from twinbench.versions.git import (
+    VIRTUAL_ENVIRONMENT,
+    Refs,
+    Repository,
+    is_working_tree,
+    label,
+)
 from twinbench.versions.result import BASE, BASE_AGAIN, HEAD, ComparedVersions, Version
 
 TITLES = {BASE: "base", HEAD: "head", BASE_AGAIN: "base again"}
 MAX_NOTE = 120  # characters of a target's note
-VIRTUAL_ENVIRONMENT = ".venv"
 # Keys of a target whose texts may hold a path.
 WITH_PATHS = ("command", "env", "prepare", "server_options")
 IMPORT_STRING = re.compile(r"([A-Za-z_]\w*)(?:\.\w+)*:[A-Za-z_]\w*")
@@ -57,11 +68,12 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VersionFolder:
-    """Version of the target, ready to be started."""
+    """Version of the target, ready to be started; `with_packages`: PACKAGES is on PYTHONPATH."""
 
     version: Version
     place: Place
     environment: Environment
+    with_packages: bool
 
 
 def prepare_versions(
@@ -91,8 +103,11 @@ def prepare_versions(
     }
     install = plan.compare.install if plan.compare else None
     installer = Installer(scratch, target.python, install, on_status)
+    environments = {name: installer.environment(place) for name, place in places.items()}
+    # For all, if for one: the preflight compares variables.
+    with_packages = any(each.has_packages for each in environments.values())
     found = {
-        name: VersionFolder(version, places[name], installer.environment(places[name]))
+        name: VersionFolder(version, places[name], environments[name], with_packages)
         for name, version in ((BASE, base), (HEAD, head))
     }
     remarks += _remarks_on_environments(found, install)
@@ -214,10 +229,9 @@ def _target_of(target: Target, name: str, of: VersionFolder) -> Target:
     if is_working_tree(version):
         note = f"{count(version.changed, 'changed file')} since {note}"
     env = dict(target.env)
-    if of.environment.packages:
+    if of.with_packages:
         path = env.get("PYTHONPATH", os.environ.get("PYTHONPATH"))
-        packages = str(of.environment.packages)
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, (packages, path)))
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (PACKAGES, path)))
     changed = {
         "name": name,
         "title": TITLES[name],
@@ -238,7 +252,7 @@ def _checked_out(
     repository.check_out(version, place.root)
     if not place.cwd.is_dir():
         folder = place.cwd.relative_to(place.root)
-        raise PlanError(f"{place.label}: there is no folder {folder} at that commit")
+        raise PlanError(f"{place.label}: it has no folder {folder}, the cwd of the target")
     return place
 
 
@@ -248,7 +262,7 @@ def _copied(of: VersionFolder, root: Path) -> VersionFolder:
     ignored = shutil.ignore_patterns(VIRTUAL_ENVIRONMENT)
     shutil.copytree(of.place.root, root, symlinks=True, ignore=ignored)
     cwd = root / of.place.cwd.relative_to(of.place.root)
-    return VersionFolder(of.version, Place(of.place.label, root, cwd), of.environment)
+    return replace(of, place=Place(of.place.label, root, cwd))
 
 
 def _modules_and_editable(
@@ -297,6 +311,11 @@ def _remarks(
     if left_out := [each.name for each in plan.scenarios if each.name not in scenarios]:
         remarks.append(f"Left out, as they are for other targets: {', '.join(left_out)}.")
     of_both = {*repository.submodules(base), *repository.submodules(head)}
+    if not is_working_tree(head) and (changed := len(repository.changed_files())):
+        remarks.append(
+            f"{count(changed, 'changed file')} of the checkout, not committed: in neither version;"
+            f" --base {base.ref} compares what is not committed."
+        )
     if submodules := [printable(name) for name in sorted(of_both)]:
         remarks.append(f"Submodules are left empty in both versions: {', '.join(submodules)}.")
     return remarks
