@@ -98,8 +98,9 @@ def test_the_folder_is_the_current_one_without_cwd(
     commit(root, "A folder", **{"api/shop__py": app("three")})
     for here, expected in ((root / "api", "api"), (root.parent, ".")):
         monkeypatch.chdir(here)
-        found = prepared(root, Refs("HEAD")).plan.targets[0].cwd
-        assert found == root.parent / "scratch" / "base" / expected
+        target = prepared(root, Refs("HEAD")).plan.targets[0]
+        assert target.cwd is None  # a fresh folder for each server
+        assert target.import_from == root.parent / "scratch" / "base" / expected
         for folder in (root.parent / "scratch").iterdir():
             folder.rename(root.parent / f"{here.name}-{folder.name}")
 
