@@ -63,6 +63,13 @@ def test_an_app_runs_in_its_folder_and_environment(tmp_path: Path) -> None:
     assert found["value"].startswith("in /")
 
 
+def test_an_app_is_imported_from_another_folder(tmp_path: Path) -> None:
+    from_elsewhere = target(tmp_path, APP, cwd=None, import_from=tmp_path)
+    with serving(from_elsewhere) as server:
+        found = json.loads(get(server.url + "/"))
+        assert found["cwd"] == str(server.folder)
+
+
 def test_options_of_uvicorn_are_its_configuration(tmp_path: Path) -> None:
     options = {"server_options": {"headers": [["x-own", "1"]], "server_header": False}}
     with (

@@ -188,7 +188,7 @@ class Server:
 
     @property
     def _import_folder(self) -> str:
-        return str((self.target.cwd or Path.cwd()).resolve())
+        return str((self.target.import_from or self.target.cwd or Path.cwd()).resolve())
 
     @property
     def folder(self) -> Path:

@@ -134,8 +134,9 @@ def _with_absolute_paths(plan: Plan, path: Path) -> Plan:
 def _absolute(of: T, path: Path, where: str) -> T:
     """Return a target or service with absolute paths. Raises PlanError if one does not exist."""
     update = {}
-    for key, kind, exists in (("cwd", "folder", isdir), ("python", "file", isfile)):
-        if given := getattr(of, key):
+    folder, file = ("folder", isdir), ("file", isfile)
+    for key, (kind, exists) in (("cwd", folder), ("import_from", folder), ("python", file)):
+        if given := getattr(of, key, None):
             # Not resolved: the python of a virtual environment must stay a link.
             update[key] = (path.parent / given).absolute()
             if not exists(update[key]):

@@ -43,7 +43,7 @@ OK = 200
 URL_FORM = "write it as http://HOST:PORT"
 # Keys of a server that twinbench starts, and of those the ones of a server with an import string.
 OF_STARTED = ("cwd", "python", "env", "prepare", "workers", "limit_concurrency")
-OF_APP = ("server", "server_options", "loop", "http")
+OF_APP = ("import_from", "server", "server_options", "loop", "http")
 # In env, command and prepare of targets and services: the address of a service that runs.
 SERVICE_ADDRESS = re.compile(r"\{services\.([^{}]*)\}")
 SERVICE_PARTS = ("url", "host", "port")
@@ -144,6 +144,11 @@ class Target(Started):
     pid: Count | None = Field(
         default=None, description="of a running server: its process, for telemetry from outside"
     )
+    import_from: SystemPath | None = Field(
+        default=None,
+        description="the folder from which an app without cwd is imported; left out: where"
+        " twinbench was started",
+    )
     server: ServerName | None = Field(
         default=None, description="that serves the app; left out: uvicorn"
     )
@@ -203,6 +208,8 @@ class Target(Started):
     def _keys_are_of_its_kind(self) -> Self:
         if self.pid and not self.url:
             raise ValueError("pid is for a url; that of other servers is known")
+        if self.import_from and self.cwd:
+            raise ValueError("an app is imported from its cwd: leave that or import_from out")
         of_others = (OF_STARTED if self.url else ()) + (() if self.app else OF_APP)
         for key in of_others:
             if getattr(self, key) != type(self).model_fields[key].default:

@@ -30,6 +30,9 @@ MARKER = "twinbench.ready"  # in a cached environment; touched when it is used
 UV_LOCK, PROJECT = "uv.lock", "pyproject.toml"
 # Read by pip, the first that there is.
 REQUIREMENTS = ("requirements.lock", "requirements.txt")
+# Folder for the app itself in that of the target, put on PYTHONPATH as it is: an absolute path is
+# another one in each version, and the preflight compares variables.
+PACKAGES = ".twinbench-packages"
 PIP_INSTALL = ("pip", "install", "--quiet")
 # An environment takes 0.2 GB. Who compares less often than monthly waits for an installation.
 MAX_UNUSED_S = 30 * 86_400.0
@@ -75,12 +78,12 @@ class Environment:
     """Environment of a version.
 
     `python`: its interpreter, None for twinbench's own; `source`: what it was installed from, empty
-    if it is not the version's own; `packages`: a folder with the app itself, if it is a package.
+    if it is not the version's own; `has_packages`: the app itself is in PACKAGES.
     """
 
     python: Path | None
     source: str = ""
-    packages: Path | None = None
+    has_packages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ class Installer:
             own = [folder / ".venv" for folder in (place.cwd, place.root)]
             found = filter(Path.is_file, map(_python_in, own))
             return Environment(next(found, python), recipe.source)
-        return Environment(python, recipe.source, self._packages(recipe, place, python))
+        return Environment(python, recipe.source, self._installs_app(recipe, place, python))
 
     def _made(self, recipe: Recipe, place: Place) -> Path:
         """Return the folder of an environment, which is made unless it is complete."""
@@ -154,33 +157,48 @@ class Installer:
         if marker.exists():
             marker.touch()
             return folder
-        self._on_status(f"installing {recipe.source} for {place.label}")
+        verb = "running" if self._install else "installing"
+        self._on_status(f"{verb} {recipe.source} for {place.label}")
         remove_unused(self._cache / "environments")
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             if not recipe.uses_uv:
                 self._run([str(self._base), "-m", "venv", str(folder)], place, place.cwd, {})
-            self._run(recipe.command, place, recipe.cwd, _activated(folder, self._base))
+            self._run(recipe.command, place, recipe.cwd, self._activated(folder))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         marker.touch()
         return folder
 
-    def _packages(self, recipe: Recipe, place: Place, python: Path) -> Path | None:
-        """Return a folder into which the app is installed, if it is a package and not yet there.
+    def _installs_app(self, recipe: Recipe, place: Place, python: Path) -> bool:
+        """Install the app into PACKAGES if it is a package, and return whether it is one.
 
         In an environment that versions share, it would be the same one for all.
         """
         project = place.nearest(PROJECT)
         if recipe.uses_uv or not project or not _is_package(project):
-            return None
+            return False
         self._on_status(f"installing the app of {place.label}")
-        folder = self._scratch / "packages" / hashlib.sha256(place.label.encode()).hexdigest()[:8]
-        command = (*PIP_INSTALL, "--no-deps", "--target", str(folder), ".")
-        self._run(command, place, project.parent, _activated(python.parent.parent, self._base))
-        return folder
+        command = (*PIP_INSTALL, "--no-deps", "--target", str(place.cwd / PACKAGES), ".")
+        self._run(command, place, project.parent, self._activated(python.parent.parent))
+        return True
+
+    def _activated(self, folder: Path) -> dict[str, str]:
+        """Return the variables of an activated environment, for pip and for uv."""
+        temporary = self._scratch / "temporary"
+        temporary.mkdir(exist_ok=True)
+        return {
+            "VIRTUAL_ENV": str(folder),
+            "PATH": os.pathsep.join((str(folder / "bin"), os.environ.get("PATH", os.defpath))),
+            "PYTHONPATH": "",
+            "TMPDIR": str(temporary),  # what pip and uv leave there goes with it
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "UV_PROJECT_ENVIRONMENT": str(folder),
+            "UV_PYTHON": str(self._base),
+            "UV_PYTHON_DOWNLOADS": "never",
+        }
 
     def _run(self, command: Sequence[str], place: Place, cwd: Path, env: Mapping[str, str]) -> None:
         """Run a command to its end. Raises InstallError, after which its output is kept."""
@@ -254,19 +272,6 @@ def _with_included(file: Path, seen: frozenset[Path] = frozenset()) -> Iterator[
     yield file
     for name in INCLUDED.findall(file.read_text(encoding="utf-8", errors="replace")):
         yield from _with_included(file.parent / name, seen | {file})
-
-
-def _activated(folder: Path, base: Path) -> dict[str, str]:
-    """Return the variables of an activated environment, for pip and for uv."""
-    return {
-        "VIRTUAL_ENV": str(folder),
-        "PATH": os.pathsep.join((str(folder / "bin"), os.environ.get("PATH", os.defpath))),
-        "PYTHONPATH": "",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "UV_PROJECT_ENVIRONMENT": str(folder),
-        "UV_PYTHON": str(base),
-        "UV_PYTHON_DOWNLOADS": "never",
-    }
 
 
 def _python_in(environment: Path) -> Path:

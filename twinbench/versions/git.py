@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from twinbench.interruption import interruptible
+from twinbench.paths import LATEST, RUNS
 from twinbench.text import UserError, did_you_mean, printable
 from twinbench.versions.result import Version
 
@@ -37,6 +38,10 @@ OVERRIDES = (
     *("core.splitIndex=false", "core.sparseCheckout=false", "submodule.recurse=false"),
     "advice.detachedHead=false",
 )
+UNTRACKED = "??"  # of `git status`
+# Untracked, these are of no version: earlier runs, and an environment that git does not ignore.
+OUTPUT = (RUNS.as_posix(), LATEST.as_posix())
+VIRTUAL_ENVIRONMENT = ".venv"
 SUBMODULE = "160000"  # the mode of its entry in a tree
 SHORT = 7  # characters of a commit, as git shows them
 MAX_NAMES = 10  # branches and tags that an error lists
@@ -107,7 +112,7 @@ class Repository:
         if refs.from_merge_base:
             base_ref = f"{refs.base}...{refs.head}"
             base = self._merge_base(base, head, base_ref)
-        changed = 0 if refs.head else len(self._changed_files())
+        changed = 0 if refs.head else len(self.changed_files())
         return (
             Version(ref=base_ref, commit=base, subject=self._subject(base)),
             Version(
@@ -131,6 +136,19 @@ class Repository:
         entries = self._git("ls-tree", "-r", "-z", version.commit).split("\0")
         return [entry.partition("\t")[2] for entry in entries if entry.startswith(SUBMODULE)]
 
+    def changed_files(self) -> list[str]:
+        """Return the files of the working tree that are not as committed, untracked ones too.
+
+        Neither what git ignores, nor submodules and repositories inside the folder.
+        """
+        shown = self._git(
+            *("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"),
+            "--ignore-submodules=all",
+        )
+        entries = [(entry[:2], entry[3:]) for entry in shown.split("\0") if entry]
+        names = [name for code, name in entries if code != UNTRACKED or not _is_left_out(name)]
+        return [*dict.fromkeys(name for name in names if not name.endswith("/"))]
+
     def check_out(self, version: Version, folder: Path) -> None:
         """Make `folder` with the files of `version`. Raises GitError."""
         object_format = self._git("rev-parse", "--show-object-format").strip()
@@ -151,7 +169,7 @@ class Repository:
 
     def _copy_changes(self, folder: Path) -> None:
         """Bring `folder`, which has the files of the commit, to what the working tree has."""
-        changed = self._changed_files()
+        changed = self.changed_files()
         try:
             for name in changed:
                 _remove(folder / name, folder)
@@ -162,18 +180,6 @@ class Repository:
         except OSError as error:
             where = error.filename or self.root
             raise GitError(f"{where}: cannot be copied ({error.strerror or error})") from None
-
-    def _changed_files(self) -> list[str]:
-        """Return the files of the working tree that are not as committed, untracked ones too.
-
-        Neither what git ignores, nor submodules and repositories inside the folder.
-        """
-        shown = self._git(
-            *("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"),
-            "--ignore-submodules=all",
-        )
-        names = dict.fromkeys(entry[3:] for entry in shown.split("\0") if entry)
-        return [name for name in names if not name.endswith("/")]
 
     def _is_there(self, name: str) -> bool:
         """Return whether the working tree itself has a file or link, not a folder it links to."""
@@ -214,7 +220,8 @@ class Repository:
         return near or names[:MAX_NAMES]
 
     def _subject(self, commit: str) -> str:
-        return printable(self._git("log", "-1", "--no-show-signature", "--format=%s", commit))[:-1]
+        shown = self._git("log", "-1", "--no-show-signature", "--format=%s", commit)
+        return printable(shown).strip()
 
     def _is_shallow(self) -> bool:
         return self._git("rev-parse", "--is-shallow-repository").strip() == "true"
@@ -238,6 +245,11 @@ def _fetch(ref: str) -> str:
     if A_NAME.fullmatch(ref):
         by_hand = f"'git fetch --depth=1 origin {ref.removeprefix('origin/')}' and name FETCH_HEAD"
     return f"{by_hand}; in actions/checkout: fetch-depth: 0"
+
+
+def _is_left_out(name: str) -> bool:
+    is_output = any(f"/{output}/" in f"/{name}/" for output in OUTPUT)
+    return is_output or VIRTUAL_ENVIRONMENT in name.split("/")
 
 
 def _remove(path: Path, root: Path) -> None:

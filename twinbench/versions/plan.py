@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,15 +15,27 @@ from pydantic import ValidationError
 
 from twinbench.measure.machine import MAX_START_S
 from twinbench.models import error_text
-from twinbench.plan import Plan, PlanError, Target
+from twinbench.plan import Plan, PlanError, Scenario, Target
 from twinbench.text import count, did_you_mean, printable
-from twinbench.versions.environments import OWN_INSTALL, Environment, Installer, Place
-from twinbench.versions.git import Refs, Repository, is_working_tree, label
+from twinbench.versions.environments import (
+    OWN_INSTALL,
+    PACKAGES,
+    Environment,
+    Installer,
+    Place,
+)
+from twinbench.versions.git import (
+    SHORT,
+    VIRTUAL_ENVIRONMENT,
+    Refs,
+    Repository,
+    is_working_tree,
+    label,
+)
 from twinbench.versions.result import BASE, BASE_AGAIN, HEAD, ComparedVersions, Version
 
 TITLES = {BASE: "base", HEAD: "head", BASE_AGAIN: "base again"}
 MAX_NOTE = 120  # characters of a target's note
-VIRTUAL_ENVIRONMENT = ".venv"
 # Keys of a target whose texts may hold a path.
 WITH_PATHS = ("command", "env", "prepare", "server_options")
 IMPORT_STRING = re.compile(r"([A-Za-z_]\w*)(?:\.\w+)*:[A-Za-z_]\w*")
@@ -61,11 +73,12 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VersionFolder:
-    """Version of the target, ready to be started."""
+    """Version of the target, ready to be started; `with_packages`: PACKAGES is on PYTHONPATH."""
 
     version: Version
     place: Place
     environment: Environment
+    with_packages: bool
 
 
 def prepare_versions(
@@ -88,26 +101,42 @@ def prepare_versions(
     repository = Repository.of(plan_file)
     where = folder_in(repository, target, plan_file)
     refuse_paths_of_checkout(repository, target, plan_file)
-    base, head = repository.versions(refs)
-    remarks = _remarks(repository, plan, plan_file, scenarios, base, head)
+    versions = dict(zip((BASE, HEAD), repository.versions(refs), strict=True))
+    remarks = _remarks(repository, plan_file, versions[BASE], versions[HEAD])
+    if left_out := [each.name for each in plan.scenarios if each not in scenarios]:
+        remarks.append(f"Left out, as they are for other targets: {', '.join(left_out)}.")
     places = {
-        name: _checked_out(repository, version, Place(label(name, version), *folders), on_status)
-        for name, version in ((BASE, base), (HEAD, head))
-        for folders in [(scratch / name, scratch / name / where)]
+        name: Place(label(name, version), scratch / name, scratch / name / where)
+        for name, version in versions.items()
     }
+    for name, place in places.items():
+        on_status(f"checking out {place.label}")
+        _check_out(repository, versions[name], place)
     install = plan.compare.install if plan.compare else None
     installer = Installer(scratch, target.python, install, on_status)
-    found = {
-        name: VersionFolder(version, places[name], installer.environment(places[name]))
-        for name, version in ((BASE, base), (HEAD, head))
-    }
+    found = _installed(versions, places, installer)
     remarks += _remarks_on_environments(found, install)
     remarks += check_places(found, target, repository.root)
     found[BASE_AGAIN] = _copied(found[BASE], scratch / BASE_AGAIN)
-    versions = (_with_source(found[name]) for name in (BASE, HEAD))
-    compared = ComparedVersions(**dict(zip((BASE, HEAD), versions, strict=True)), fail_on=fail_on)
-    made = with_versions(plan, plan_file, target, found)
+    compared = ComparedVersions(
+        base=_with_source(found[BASE]), head=_with_source(found[HEAD]), fail_on=fail_on
+    )
+    targets = [_target_of(target, name, found[name]) for name in (BASE, HEAD, BASE_AGAIN)]
+    made = _with_targets(plan, plan_file, targets, scenarios)
     return Prepared(made, compared, remarks, {HEAD: target.name})
+
+
+def _installed(
+    versions: Mapping[str, Version], places: Mapping[str, Place], installer: Installer
+) -> dict[str, VersionFolder]:
+    """Return each version with its environment. Raises InstallError."""
+    environments = {name: installer.environment(place) for name, place in places.items()}
+    # For all, if for one: the preflight compares variables.
+    with_packages = any(each.has_packages for each in environments.values())
+    return {
+        name: VersionFolder(version, places[name], environments[name], with_packages)
+        for name, version in versions.items()
+    }
 
 
 def chosen_target(plan: Plan, plan_file: Path, name: str | None) -> Target:
@@ -130,23 +159,24 @@ def chosen_target(plan: Plan, plan_file: Path, name: str | None) -> Target:
     return target
 
 
-def scenarios_of(plan: Plan, target: Target, plan_file: Path) -> list[str]:
-    """Return the names of the scenarios of a target. Raises PlanError if it has none."""
-    names = [each.name for each in plan.scenarios if target.name in plan.targets_of(each)]
-    if not names:
+def scenarios_of(plan: Plan, target: Target, plan_file: Path) -> list[Scenario]:
+    """Return the scenarios of a target. Raises PlanError if it has none."""
+    found = [each for each in plan.scenarios if target.name in plan.targets_of(each)]
+    if not found:
         raise PlanError(
             f"{plan_file}: no scenario is for target '{target.name}': name another (--target), or"
             " other scenarios (--only)"
         )
-    return names
+    return found
 
 
 def folder_in(repository: Repository, target: Target, plan_file: Path) -> Path:
     """Return the target's folder relative to the root of the repository. Raises PlanError."""
-    root, here = repository.root, (target.cwd or Path.cwd()).resolve()
+    given = target.import_from or target.cwd
+    root, here = repository.root, (given or Path.cwd()).resolve()
     if here.is_relative_to(root):
         return here.relative_to(root)
-    if target.cwd:
+    if given:
         raise PlanError(
             f"{plan_file}: cwd of target '{target.name}' is not in the repository of the plan, of"
             " which versions are compared: write a plan in the repository of the app"
@@ -200,37 +230,34 @@ def check_places(found: Mapping[str, VersionFolder], target: Target, checkout: P
     ] * bool(shared)
 
 
-def with_versions(
-    plan: Plan, plan_file: Path, target: Target, found: Mapping[str, VersionFolder]
+def _with_targets(
+    plan: Plan, plan_file: Path, targets: Sequence[Target], scenarios: Sequence[Scenario]
 ) -> Plan:
-    """Return `plan` with the versions as targets of each scenario of `target`. Raises PlanError."""
-    targets = [_target_of(target, name, found[name]) for name in (BASE, HEAD, BASE_AGAIN)]
-    scenarios = [
-        scenario.model_copy(update={"targets": []})
-        for scenario in plan.scenarios
-        if target.name in plan.targets_of(scenario)
-    ]
+    """Return `plan` with these targets, of which each of `scenarios` has all. Raises PlanError."""
+    of_all = [scenario.model_copy(update={"targets": []}) for scenario in scenarios]
     try:
-        return Plan.model_validate({**dict(plan), "targets": targets, "scenarios": scenarios})
+        return Plan.model_validate({**dict(plan), "targets": [*targets], "scenarios": of_all})
     except ValidationError as error:  # three targets may be too many measurements
         raise PlanError(f"{plan_file}: {error_text(error.errors()[0])}") from None
 
 
 def _target_of(target: Target, name: str, of: VersionFolder) -> Target:
     version, place = of.version, of.place
-    note = f"{version.commit[:7]} {version.subject}".strip()
+    note = f"{version.commit[:SHORT]} {version.subject}".strip()
     if is_working_tree(version):
         note = f"{count(version.changed, 'changed file')} since {note}"
     env = dict(target.env)
-    if of.environment.packages:
+    if of.with_packages:
         path = env.get("PYTHONPATH", os.environ.get("PYTHONPATH"))
-        packages = str(of.environment.packages)
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, (packages, path)))
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (PACKAGES, path)))
+    # As without versions; PACKAGES is relative to cwd.
+    in_fresh_folder = target.app and not target.cwd and not of.with_packages
     changed = {
         "name": name,
         "title": TITLES[name],
         "note": note[:MAX_NOTE],
-        "cwd": place.cwd,
+        "cwd": None if in_fresh_folder else place.cwd,
+        "import_from": place.cwd if in_fresh_folder else None,
         "python": of.environment.python,
         "env": env,
         "expected_differences": target.expected_differences if name == HEAD else None,
@@ -238,16 +265,12 @@ def _target_of(target: Target, name: str, of: VersionFolder) -> Target:
     return Target.model_validate({**dict(target), **changed})
 
 
-def _checked_out(
-    repository: Repository, version: Version, place: Place, on_status: OnStatus
-) -> Place:
+def _check_out(repository: Repository, version: Version, place: Place) -> None:
     """Make the folder of a version. Raises GitError, or PlanError if it lacks the target's."""
-    on_status(f"checking out {place.label}")
     repository.check_out(version, place.root)
     if not place.cwd.is_dir():
         folder = place.cwd.relative_to(place.root)
-        raise PlanError(f"{place.label}: there is no folder {folder} at that commit")
-    return place
+        raise PlanError(f"{place.label}: it has no folder {folder}, the cwd of the target")
 
 
 def _copied(of: VersionFolder, root: Path) -> VersionFolder:
@@ -256,7 +279,7 @@ def _copied(of: VersionFolder, root: Path) -> VersionFolder:
     ignored = shutil.ignore_patterns(VIRTUAL_ENVIRONMENT)
     shutil.copytree(of.place.root, root, symlinks=True, ignore=ignored)
     cwd = root / of.place.cwd.relative_to(of.place.root)
-    return VersionFolder(of.version, Place(of.place.label, root, cwd), of.environment)
+    return replace(of, place=Place(of.place.label, root, cwd))
 
 
 def _modules_and_editable(
@@ -271,7 +294,7 @@ def _modules_and_editable(
     try:
         printed = subprocess.run(
             command,
-            cwd=target.cwd,
+            cwd=target.import_from or target.cwd,
             env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -288,23 +311,19 @@ def _with_source(of: VersionFolder) -> Version:
     return of.version.model_copy(update={"environment": of.environment.source})
 
 
-def _remarks(
-    repository: Repository,
-    plan: Plan,
-    plan_file: Path,
-    scenarios: Sequence[str],
-    base: Version,
-    head: Version,
-) -> list[str]:
+def _remarks(repository: Repository, plan_file: Path, base: Version, head: Version) -> list[str]:
     """Return what a reader should know of the versions' files."""
     remarks = []
     file = plan_file.absolute().parent.resolve() / plan_file.name
     if not repository.has(base, file):
         of_base = label(BASE, base)
         remarks.append(f"{file.name} is not in {of_base}: that of the checkout is used for both.")
-    if left_out := [each.name for each in plan.scenarios if each.name not in scenarios]:
-        remarks.append(f"Left out, as they are for other targets: {', '.join(left_out)}.")
     of_both = {*repository.submodules(base), *repository.submodules(head)}
+    if not is_working_tree(head) and (changed := len(repository.changed_files())):
+        remarks.append(
+            f"{count(changed, 'changed file')} of the checkout, not committed: in neither version;"
+            f" --base {base.ref} compares what is not committed."
+        )
     if submodules := [printable(name) for name in sorted(of_both)]:
         remarks.append(f"Submodules are left empty in both versions: {', '.join(submodules)}.")
     return remarks

@@ -96,6 +96,8 @@ def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: st
         ('prepare = ["a\\u0000"]', "targets[0].prepare[0]: holds a NUL byte"),
         ('prepare = ["{services.db.port}"]', "target 'sync' holds {services.db.port}, which is"),
         ('cwd = "nowhere"', "targets[0].cwd: there is no folder nowhere"),
+        ('import_from = "nowhere"', "targets[0].import_from: there is no folder nowhere"),
+        ('import_from = "."\ncwd = "."', "targets[0]: an app is imported from its cwd"),
         ('python = "nowhere"', "targets[0].python: there is no file nowhere"),
         ('cwd = "a\\u0000b"', "targets[0].cwd: holds a NUL byte"),
         ('env."\\u0000" = ""', "targets[0].env.'\\x00': holds a NUL byte"),

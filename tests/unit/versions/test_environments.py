@@ -13,6 +13,7 @@ from tests.support.repositories import write
 from twinbench.text import UserError
 from twinbench.versions.environments import (
     MARKER,
+    PACKAGES,
     Environment,
     Installer,
     Place,
@@ -88,7 +89,7 @@ def test_a_lock_with_folders_is_for_one_version(tmp_path: Path, record: Path) ->
     for found in (base, head):
         assert found.python
         assert found.python.is_relative_to(tmp_path / "scratch")
-        assert found.packages is None
+        assert not found.has_packages
     assert record.read_text().splitlines() == ["sync --frozen --no-editable in api"] * 2
 
 
@@ -188,10 +189,11 @@ def test_pip_installs_requirements_and_the_app(tmp_path: Path) -> None:
     made = installer(tmp_path)
     found = [made.environment(base), made.environment(head)]
     assert found[0].python == found[1].python  # one installation, as the requirements are equal
-    for environment, expected in zip(found, ("of base", "of head"), strict=True):
-        assert environment.packages
+    for environment, of in zip(found, (base, head), strict=True):
+        assert environment.has_packages
         assert environment.source == "requirements.txt"
-        assert (environment.packages / "shop.py").read_text() == f"WHICH = '{expected}'"
+        module = (of.cwd / PACKAGES / "shop.py").read_text()
+        assert module == f"WHICH = 'of {of.root.name}'"
     assert not list((tmp_path / "cache").glob("*/environments/*"))
 
 

@@ -68,6 +68,16 @@ def test_versions_become_three_targets(root: Path) -> None:
     assert found.remarks == [remark.format(base.note[:7])]
 
 
+def test_what_is_not_committed_is_named_if_it_is_left_out(root: Path) -> None:
+    write(root / "shop.py", app("not committed"))
+    found = prepared(root, Refs.of_range("HEAD..HEAD"))
+    assert found.versions.base == found.versions.head
+    assert found.remarks == [
+        "1 changed file of the checkout, not committed: in neither version; --base HEAD compares"
+        " what is not committed."
+    ]
+
+
 def test_keys_of_the_target_are_kept(root: Path) -> None:
     keys = 'env = { A = "{scratch}/a" }\nexpected_differences = { bytes = "other prices" }\n'
     plan = PLAN.replace("[[scenarios]]", f"{keys}[[scenarios]]", 1)
@@ -88,8 +98,9 @@ def test_the_folder_is_the_current_one_without_cwd(
     commit(root, "A folder", **{"api/shop__py": app("three")})
     for here, expected in ((root / "api", "api"), (root.parent, ".")):
         monkeypatch.chdir(here)
-        found = prepared(root, Refs("HEAD")).plan.targets[0].cwd
-        assert found == root.parent / "scratch" / "base" / expected
+        target = prepared(root, Refs("HEAD")).plan.targets[0]
+        assert target.cwd is None  # a fresh folder for each server
+        assert target.import_from == root.parent / "scratch" / "base" / expected
         for folder in (root.parent / "scratch").iterdir():
             folder.rename(root.parent / f"{here.name}-{folder.name}")
 
@@ -114,7 +125,7 @@ def test_one_target_of_several_is_chosen(root: Path) -> None:
     [
         ('app = "shop:app"\ncwd = "."', 'url = "http://127.0.0.1:9"', "no other version"),
         ('cwd = "."', 'cwd = ".."', "is not in the repository"),
-        ('cwd = "."', 'cwd = "new"', "base ({base}): there is no folder new at that commit"),
+        ('cwd = "."', 'cwd = "new"', "base ({base}): it has no folder new"),
         ('cwd = "."', 'cwd = "."\nenv = {{ DATA = "{root}/data.db" }}', "env of target 'app'"),
         ('app = "shop:app"', 'command = ["{root}/serve", "{{port}}"]', "command of target 'app'"),
         ("closed = [1]", "closed = [1, 2]\nmeasure_s = 1", "measurements"),
