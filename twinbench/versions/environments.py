@@ -42,7 +42,10 @@ OF_FOLDERS = ("editable", "directory")
 # Other files of requirements that a line includes.
 INCLUDED = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*([^\s#]+)", re.MULTILINE)
 # pip's last lines explain the error above them.
-EXPLANATIONS = ("hint:", "note:", "[notice]", "[end of output]", "╰─>")
+EXPLANATIONS = (
+    *("hint:", "note:", "[notice]", "[end of output]", "╰─>"),
+    *("ERROR: ResolutionImpossible:", "To fix this", "1. loosen", "2. remove"),
+)
 OWN_INSTALL = "set [compare] install in the plan to what installs the app"
 # What an interpreter is, so that another one has environments of its own.
 PRINT_INTERPRETER = """
