@@ -9,3 +9,5 @@ PLANS, SCENARIOS = ROOT / "loadtests" / "plans", ROOT / "loadtests" / "scenarios
 NEEDS_CHECKOUT = "comes with a checkout of twinbench, and this is an installed package"
 OWN_PLAN = Path("twinbench.toml")  # written by `init`; `run` and `check` take it by themselves
 RUNS, LATEST = Path("reports/runs"), Path("reports/latest")
+INDEX = "index.html"  # beside the folder of runs
+COMPARED = Path("reports/compare")  # the page on stored runs

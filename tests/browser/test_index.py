@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import PATIENCE_MS
 from tests.browser.test_report import OVERFLOW, PHONE
 from tests.support import factories
-from twinbench.report.index import PAGE, write_index
+from twinbench.paths import INDEX
+from twinbench.report.index import write_index
 from twinbench.store import Store
 
 PLANS = ("shop", "shop", "blog")
@@ -34,7 +35,7 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
         page = context.new_page()
         page.on("console", lambda message: unexpected.append(message.text))
         page.on("pageerror", lambda error: unexpected.append(str(error)))
-        page.goto((tmp_path / PAGE).as_uri())
+        page.goto((tmp_path / INDEX).as_uri())
         yield page
     assert unexpected == []
 

@@ -10,7 +10,7 @@ import typer
 
 from twinbench.cli.console import Only, RunsFolder, chosen_plan, out
 from twinbench.cli.report import make_report, report_lost
-from twinbench.paths import RUNS
+from twinbench.paths import COMPARED, RUNS
 from twinbench.text import UserError, parse_percent
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from twinbench.versions.plan import Prepared
 
 EXIT_SLOWER = 4
-OUTPUT = Path("reports/compare")
 VERSIONS = "two versions: --git BASE..HEAD or --base REF"
 
 
@@ -84,7 +83,7 @@ def compare(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help=f"Where the page on stored runs goes. Default: {OUTPUT}."
+            metavar="FOLDER", help=f"Where the page on stored runs goes. Default: {COMPARED}."
         ),
     ] = None,
 ) -> None:
@@ -98,7 +97,7 @@ def compare(
         _refuse(of_versions, VERSIONS)
         if len(paths) < 2:
             raise UserError(f"name two runs or more, or {VERSIONS}")
-        _compare_runs(paths, output or OUTPUT, anyway=anyway)
+        _compare_runs(paths, output or COMPARED, anyway=anyway)
         return
     _refuse({"--anyway": anyway, "--output": output}, "stored runs")
     if git and base:

@@ -18,6 +18,7 @@ from twinbench.analyse.results import Results, VersionVerdict
 from twinbench.analyse.summary import SUMMARY, Summary, summarize
 from twinbench.interruption import check_interrupted
 from twinbench.models import FrozenModel
+from twinbench.paths import INDEX
 from twinbench.remarks import remarked
 from twinbench.report import trends
 from twinbench.report.charts.frame import PALETTE
@@ -27,7 +28,6 @@ from twinbench.runs import ManifestHead, folders_in, read_own
 from twinbench.store import StoreError, atomic_write
 from twinbench.text import count
 
-PAGE = "index.html"
 # Begins the page: another file of this name is not replaced.
 MARK = "<!doctype html><!-- index of twinbench -->"
 INDEX_SCRIPT = (Path(__file__).parent / "templates" / "index.js").read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ def write_index(runs: Path) -> list[str]:
     Only where a run has put the link `latest`, or an index: a report that is written again for a
     folder somewhere else leaves no file there.
     """
-    page = runs.parent / PAGE
+    page = runs.parent / INDEX
     if not (page.exists() or (runs.parent / "latest").is_symlink()):
         return []
     missing: list[str] = []

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from twinbench.interruption import interruptible
-from twinbench.paths import LATEST, RUNS
+from twinbench.paths import COMPARED, INDEX, LATEST, RUNS
 from twinbench.text import UserError, did_you_mean, printable
 from twinbench.versions.result import Version
 
@@ -40,7 +40,7 @@ OVERRIDES = (
 )
 UNTRACKED = "??"  # of `git status`
 # Untracked, these are of no version: earlier runs, and an environment that git does not ignore.
-OUTPUT = (RUNS.as_posix(), LATEST.as_posix())
+OUTPUT = tuple(path.as_posix() for path in (RUNS, LATEST, COMPARED, RUNS.with_name(INDEX)))
 VIRTUAL_ENVIRONMENT = ".venv"
 SUBMODULE = "160000"  # the mode of its entry in a tree
 SHORT = 7  # characters of a commit, as git shows them

@@ -12,9 +12,10 @@ import pytest
 from tests.support import factories
 from tests.support.pages import Parsed
 from twinbench.analyse.summary import KeyFigure, Summary
+from twinbench.paths import INDEX
 from twinbench.plan import Load
 from twinbench.report import trends
-from twinbench.report.index import PAGE, RunRow, add_to_index, build_index, write_index
+from twinbench.report.index import RunRow, add_to_index, build_index, write_index
 from twinbench.report.trends import TrendChart, trend_groups
 from twinbench.store import Store
 from twinbench.versions.result import ComparedVersions, Version
@@ -114,7 +115,7 @@ def test_text_from_outside_is_no_markup_in_the_index(runs: Path) -> None:
         made = factories.summary(scenario, started=started, conditions=conditions, **texts)
         add_run(runs, made, "report.html").rename(runs / f"{day}&\"'<b>")
     assert write_index(runs) == []
-    html = (runs.parent / PAGE).read_text()
+    html = (runs.parent / INDEX).read_text()
     page = Parsed(html)
     assert html.count("alert(1)") >= 20
     assert "\x1b" not in html
@@ -127,7 +128,7 @@ def test_the_index_loads_nothing_and_runs_its_own_script(runs: Path) -> None:
     for day in (1, 2):
         add_run(runs, run(1000, day=day), "report.html")
     write_index(runs)
-    page = Parsed((runs.parent / PAGE).read_text())
+    page = Parsed((runs.parent / INDEX).read_text())
     [policy] = [e.attributes["content"] for e in page.all("meta") if "http-equiv" in e.attributes]
     digest = hashlib.sha256("".join(page.text_of("script")).encode()).digest()
     assert policy.startswith("default-src 'none'")
@@ -142,7 +143,7 @@ def test_the_index_loads_nothing_and_runs_its_own_script(runs: Path) -> None:
 
 def test_an_empty_folder_of_runs_has_an_index(runs: Path) -> None:
     assert write_index(runs) == []
-    assert "There is no run." in (runs.parent / PAGE).read_text()
+    assert "There is no run." in (runs.parent / INDEX).read_text()
 
 
 def test_the_index_of_a_run_shows_its_summary(runs: Path) -> None:
@@ -153,11 +154,11 @@ def test_the_index_of_a_run_shows_its_summary(runs: Path) -> None:
     assert add_to_index(folder, results, "a headline") == []
     [row] = rows(runs.parent)
     assert row.headline.startswith("f0f0f0 against main (1a2b3c4): faster.")
-    assert (runs.parent / PAGE).is_file()
+    assert (runs.parent / INDEX).is_file()
 
 
 def test_a_file_that_is_no_index_is_kept(runs: Path) -> None:
-    page = runs.parent / PAGE
+    page = runs.parent / INDEX
     page.write_text("<!doctype html><title>my shop</title>")
     [remark] = write_index(runs)
     assert remark.startswith(f"the index of runs is not written: {page} is")
@@ -165,16 +166,16 @@ def test_a_file_that_is_no_index_is_kept(runs: Path) -> None:
 
 
 def test_an_index_that_cannot_be_written_is_a_remark(runs: Path) -> None:
-    (runs.parent / PAGE).mkdir()
+    (runs.parent / INDEX).mkdir()
     [remark] = write_index(runs)
     assert "the index of runs is not written" in remark
-    assert sorted(path.name for path in runs.parent.iterdir()) == [PAGE, "latest", "runs"]
+    assert sorted(path.name for path in runs.parent.iterdir()) == [INDEX, "latest", "runs"]
 
 
 def test_no_index_is_written_where_no_run_was_made(tmp_path: Path) -> None:
     add_run(tmp_path / "runs")
     assert write_index(tmp_path / "runs") == []
-    assert not (tmp_path / PAGE).exists()
+    assert not (tmp_path / INDEX).exists()
 
 
 # Trends.
