@@ -23,6 +23,7 @@ from twinbench.plan.duration import (
     LEAST_BLOCKS,
     USUAL_NOISE,
     Noise,
+    all_loads,
     estimated_s,
     expected_difference,
     fitted,
@@ -102,7 +103,7 @@ def run_plan(
                 campaign.begin_session(store, began)
             else:
                 spent_s = (now() - began).total_seconds()
-                among = _all_loads(plan) if made else None
+                among = all_loads(plan) if made else None
                 plan = _fitted(plan, plan_file, spent_s, rig.start_s, rig.setup_s, noise, among)
                 store = campaign.new_run(
                     plan,
@@ -408,11 +409,6 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
         )
 
 
-def _all_loads(plan: Plan) -> int:
-    """Return at how many loads decisions are one family where versions are compared: all."""
-    return sum(len(scenario.closed) + len(scenario.open) for scenario in plan.scenarios)
-
-
 def _announcement(store: Store, rig: Rig, noise: Noise) -> str:
     """Return what will be measured, for how long, and which difference it will probably show."""
     manifest, todo = store.manifest(), len(campaign.pending(store))
@@ -425,7 +421,7 @@ def _announcement(store: Store, rig: Rig, noise: Noise) -> str:
         f" {duration(estimate_s * todo / total)}. Run folder: {store.folder}"
     ]
     if any(len(plan.targets_of(scenario)) > 1 for scenario in plan.scenarios):
-        among = _all_loads(plan) if manifest.compared_versions else None
+        among = all_loads(plan) if manifest.compared_versions else None
         expected = expected_difference(plan, noise, among)
         shown = f"of {expected:.0%} or more" if expected < 1 else "of more than 2x"
         lines.append(f"Differences {shown} will probably be shown (noise of {noise.source}).")

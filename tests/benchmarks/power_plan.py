@@ -15,7 +15,7 @@ from typing import Literal
 
 from twinbench.analyse.results import Results
 from twinbench.plan import Plan, PlanError, Scenario, Target, read_plan
-from twinbench.plan.duration import USUAL_NOISE, fitted
+from twinbench.plan.duration import USUAL_NOISE, all_loads, fitted
 from twinbench.store import StoreError
 from twinbench.text import parse_duration, toml
 from twinbench.versions.result import BASE, BASE_AGAIN
@@ -98,7 +98,7 @@ def ci_plan(file: Path, time: str | None = None) -> Plan:
         return plan
     seconds = parse_duration(plan.time) - CHECKS_S
     try:
-        plan = fitted(plan, seconds, START_S, USUAL_NOISE)
+        plan = fitted(plan, seconds, START_S, USUAL_NOISE, among=all_loads(plan))
     except ValueError as error:
         raise PlanError(f"{file}: time = {plan.time}: {error}: give more time") from None
     return plan.model_copy(update={"time": None, "precision": None})

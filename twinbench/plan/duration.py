@@ -59,6 +59,11 @@ def loads_at_once(plan: Plan) -> int:
     return max(max(len(scenario.closed), len(scenario.open)) for scenario in plan.scenarios)
 
 
+def all_loads(plan: Plan) -> int:
+    """Return at how many loads decisions are one family where versions are compared: all."""
+    return sum(len(scenario.closed) + len(scenario.open) for scenario in plan.scenarios)
+
+
 def fitted(
     plan: Plan,
     seconds: float,
