@@ -46,8 +46,7 @@ def write_report(
 
     `on_status` is called with what is being done, `on_remark` with what is missing.
     """
-    elements, failed = _draw(view.charts, folder / "charts", on_status)
-    missing = list(_missing(failed))
+    elements, missing = draw(view.charts, on_status, folder / "charts")
     for sentence in missing:
         on_remark(sentence)
     complete = view.with_remarks(missing)
@@ -65,8 +64,7 @@ def write_versions(
     on_remark: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
     """Write compare.html, comment.md and charts/ into `folder`; the rest as `write_report`."""
-    elements, failed = _draw(view.charts, folder / "charts", on_status)
-    missing = list(_missing(failed))
+    elements, missing = draw(view.charts, on_status, folder / "charts")
     for sentence in missing:
         on_remark(sentence)
     check_interrupted()
@@ -94,14 +92,18 @@ def _class_of(target: TargetIndex) -> str:
     return "quiet" if target is None else TARGET_CLASSES[target % len(TARGET_CLASSES)]
 
 
-def _draw(
-    charts: Iterable[Chart], folder: Path, on_status: Callable[[str], None]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return elements for a page, and reasons of charts that are missing, by name."""
-    # Nothing is written through a link: its target is not of this run.
-    if folder.is_symlink():
-        folder.unlink()
-    folder.mkdir(exist_ok=True)
+def draw(
+    charts: Iterable[Chart], on_status: Callable[[str], None], folder: Path | None = None
+) -> tuple[dict[str, str], list[str]]:
+    """Return elements for a page by their names, and remarks on charts that are missing.
+
+    Each chart is also written as a file into `folder`, if one is given.
+    """
+    if folder:
+        # Nothing is written through a link: its target is not of this run.
+        if folder.is_symlink():
+            folder.unlink()
+        folder.mkdir(exist_ok=True)
     elements: dict[str, str] = {}
     failed: dict[str, str] = {}
     for chart in charts:
@@ -113,16 +115,17 @@ def _draw(
         for reason in reasons:
             failed[chart.name] = reason
             elements[chart.name] = MISSING.format(chart.name, reason)
-    return elements, failed
+    return elements, list(_missing(failed))
 
 
-def _draw_one(chart: Chart, folder: Path) -> str:
+def _draw_one(chart: Chart, folder: Path | None) -> str:
     with drawing(chart.name):
         figure = figure_of(chart)
         svg = svg_of(figure)
-        if isinstance(chart, HeatMap):
+        if folder and isinstance(chart, HeatMap):
             figure.savefig(_unlinked(folder / f"{chart.name}.png"), dpi=PNG_DPI)
-    _unlinked(folder / f"{chart.name}.svg").write_bytes(svg)
+    if folder:
+        _unlinked(folder / f"{chart.name}.svg").write_bytes(svg)
     return inline(svg, chart.title, chart.described_by)
 
 
