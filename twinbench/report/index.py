@@ -3,16 +3,12 @@
 Made from the summaries in the run folders: results.json of hundreds of runs would take long.
 """
 
-import base64
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
-
-from markupsafe import Markup
 
 from twinbench.analyse.results import Results, VersionVerdict
 from twinbench.analyse.summary import SUMMARY, Summary, summarize
@@ -21,9 +17,8 @@ from twinbench.models import FrozenModel
 from twinbench.paths import INDEX
 from twinbench.remarks import remarked
 from twinbench.report import trends
-from twinbench.report.charts.frame import PALETTE
 from twinbench.report.trends import TrendGroup, trend_groups, version_text
-from twinbench.report.write import ENVIRONMENT, SCRIPT, TARGET_CLASSES
+from twinbench.report.write import SCRIPT, page_html
 from twinbench.runs import ManifestHead, folders_in, read_own
 from twinbench.store import StoreError, atomic_write
 from twinbench.text import count
@@ -38,7 +33,7 @@ class _ComparisonHead(FrozenModel, extra="ignore"):
 
 
 @dataclass(frozen=True, slots=True)
-class RunRow:
+class IndexRow:
     """One run as texts. `report` and `comparison` are addresses of pages, empty without one."""
 
     started: str
@@ -54,7 +49,7 @@ class RunRow:
 @dataclass(frozen=True, slots=True)
 class IndexView:
     title: str
-    rows: tuple[RunRow, ...]
+    rows: tuple[IndexRow, ...]
     groups: tuple[TrendGroup, ...]
 
 
@@ -116,15 +111,7 @@ def build_index(runs: Path, beside: Path) -> IndexView:
 
 
 def render(view: IndexView) -> str:
-    script = SCRIPT + INDEX_SCRIPT
-    text = ENVIRONMENT.get_template("index.html.j2").render(
-        view=view,
-        palette=PALETTE,
-        classes=TARGET_CLASSES,
-        box=trends.BOX,
-        script=Markup(script),  # noqa: S704 - ours
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )
+    text = page_html("index.html.j2", view, {}, SCRIPT + INDEX_SCRIPT, box=trends.BOX)
     return f"{MARK}\n{text}"
 
 
@@ -151,9 +138,9 @@ def _read(folder: Path, beside: Path) -> _Run | None:
     return _Run(folder, address, None, None, None)
 
 
-def _row(run: _Run) -> RunRow:
+def _row(run: _Run) -> IndexRow:
     known, report = run.summary, run.page("report.html")
-    return RunRow(
+    return IndexRow(
         started=f"{run.started:%Y-%m-%d %H:%M}" if run.started else run.folder.name,
         plan=run.plan or "",
         machine=_machine(known) if known else "",

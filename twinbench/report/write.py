@@ -75,16 +75,22 @@ def write_versions(
     return folder / "compare.html"
 
 
-def page_html(template: str, view: object, charts: Mapping[str, str]) -> str:
-    """Return one file that loads nothing from elsewhere; `charts` are SVG elements by name."""
+def page_html(
+    template: str, view: object, charts: Mapping[str, str], script: str = SCRIPT, **more: object
+) -> str:
+    """Return one file that loads nothing from elsewhere; `charts` are SVG elements by name.
+
+    `more` are values that only this template has.
+    """
     return ENVIRONMENT.get_template(template).render(
         view=view,
         # A serializer made them, and escaped the text in them.
         charts={name: Markup(svg) for name, svg in charts.items()},  # noqa: S704
         class_of=_class_of,
         palette=PALETTE,
-        script=Markup(SCRIPT),  # noqa: S704 - ours
-        script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
+        script=Markup(script),  # noqa: S704 - ours
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        **more,
     )
 
 

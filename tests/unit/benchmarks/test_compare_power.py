@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from starlette.types import Scope
 
-from tests.benchmarks.planted_app import Planted as PlantedApp
+from tests.benchmarks.planted_app import PlantedApp
 from tests.benchmarks.power_analysis import (
     ROTATIONS,
     Share,

@@ -15,7 +15,7 @@ from twinbench.analyse.summary import KeyFigure, Summary
 from twinbench.paths import INDEX
 from twinbench.plan import Load
 from twinbench.report import trends
-from twinbench.report.index import RunRow, add_to_index, build_index, write_index
+from twinbench.report.index import IndexRow, add_to_index, build_index, write_index
 from twinbench.report.trends import TrendChart, trend_groups
 from twinbench.store import Store
 from twinbench.versions.result import ComparedVersions, Version
@@ -46,7 +46,7 @@ def add_run(runs: Path, summary: Summary | None = None, *pages: str) -> Path:
     return folder
 
 
-def rows(folder: Path) -> list[RunRow]:
+def rows(folder: Path) -> list[IndexRow]:
     return list(build_index(folder / "runs", folder).rows)
 
 
