@@ -34,6 +34,14 @@ class Estimate(FrozenModel):
     low: float | None = None
     high: float | None = None
 
+    def inverse(self, numerator: float = 1.0) -> "Estimate":
+        """Return `numerator` / this; an infinite bound is left out."""
+        return Estimate(
+            estimate=numerator / self.estimate,
+            low=numerator / self.high if self.high else None,
+            high=numerator / self.low if self.low else None,
+        )
+
 
 class LatencySummary(FrozenModel):
     """Milliseconds; None where fewer than 20 samples lie beyond the percentile."""

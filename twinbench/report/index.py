@@ -24,7 +24,7 @@ from twinbench.store import StoreError, atomic_write
 from twinbench.text import count
 
 # Begins the page: another file of this name is not replaced.
-MARK = "<!doctype html><!-- index of twinbench -->"
+MARK = "<!-- index of twinbench -->"
 INDEX_SCRIPT = (Path(__file__).parent / "templates" / "index.js").read_text(encoding="utf-8")
 
 
