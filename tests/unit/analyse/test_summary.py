@@ -63,13 +63,17 @@ def test_what_decides_a_figure_is_a_change() -> None:
     after = before.model_copy(update={"machine": machine, "versions": versions})
     after = with_scenarios(with_plan(after, measure_s=9.0), read={"closed": [8]})
     assert changed(before, after) == [
-        "system Linux → Linux 7",
-        "fastapi 0 → 1",
-        "measure_s – → 9.0",
+        "machine.system Linux → Linux 7",
+        "versions.fastapi 0 → 1",
+        f"plan.measure_s {before.plan.measure_s} → 9.0",
         "closed [8, 64] → [8]",
     ]
-    targets = [target.model_copy(update={"env": {"A": "1"}}) for target in before.plan.targets]
-    assert changed(before, with_plan(before, targets=targets)) == ["targets changed"]
+    first, second = before.plan.targets
+    longer = first.model_copy(update={"env": {"A": "1" * 99}})
+    assert changed(before, with_plan(before, targets=[longer, second])) == [
+        "targets.sync.env.A changed"
+    ]
+    assert changed(before, with_plan(before, targets=[first])) == ["targets.async given → –"]
 
 
 def test_names_and_numbers_of_blocks_are_no_change() -> None:
@@ -96,6 +100,5 @@ def test_folders_of_compared_versions_are_no_change() -> None:
     )
     assert changed(before, after) == []
     without = {"compared_versions": None}
-    assert changed(before.model_copy(update=without), after.model_copy(update=without)) == [
-        "targets changed"
-    ]
+    found = changed(before.model_copy(update=without), after.model_copy(update=without))
+    assert "targets.sync.cwd one → other" in found
