@@ -17,7 +17,8 @@ from twinbench.models import FrozenModel
 from twinbench.paths import INDEX
 from twinbench.remarks import remarked
 from twinbench.report import trends
-from twinbench.report.trends import TrendGroup, trend_groups, version_text
+from twinbench.report.format import version_text
+from twinbench.report.trends import TrendGroup, trend_groups
 from twinbench.report.write import SCRIPT, page_html
 from twinbench.runs import ManifestHead, folders_in, read_own
 from twinbench.store import StoreError, atomic_write

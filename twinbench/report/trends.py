@@ -16,9 +16,9 @@ from twinbench.analyse.results import Metric
 from twinbench.analyse.summary import KeyFigure, ScenarioSummary, Summary, changes
 from twinbench.plan import Load
 from twinbench.report.charts.frame import log_ticks
-from twinbench.report.format import load_text, number
+from twinbench.report.format import load_text, number, version_text
 from twinbench.text import count
-from twinbench.versions.result import HEAD, Version
+from twinbench.versions.result import HEAD
 
 WIDTH, HEIGHT = 340.0, 150.0
 LEFT, RIGHT, TOP, BOTTOM = 48.0, 12.0, 8.0, 20.0
@@ -154,12 +154,6 @@ def trend_groups(runs: Sequence[Named]) -> Iterator[TrendGroup]:
             charts=tuple(chart for chart, _ in found),
             changes=tuple(_listed(measured for _, measured in found)),
         )
-
-
-def version_text(version: Version) -> str:
-    """Return a version as `main (1a2b3c4)`."""
-    commit = version.commit[:7]
-    return version.ref if version.commit.startswith(version.ref) else f"{version.ref} ({commit})"
 
 
 def _subjects(runs: Sequence[Named]) -> list[tuple[Metric, str]]:
