@@ -122,8 +122,7 @@ def realised(runs: Sequence[Results], planted: Planted) -> Estimate | None:
     ratio = slowed_row(compare_versions(of_versions(with_it, planted)), planted).ratio
     if not (ratio and ratio.low and ratio.high):
         return None
-    longer = (1 / each - 1 for each in (ratio.estimate, ratio.high, ratio.low))
-    return Estimate(**dict(zip(("estimate", "low", "high"), longer, strict=True)))
+    return Estimate(estimate=1 / ratio.estimate - 1, low=1 / ratio.high - 1, high=1 / ratio.low - 1)
 
 
 def of_versions(

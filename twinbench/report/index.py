@@ -13,7 +13,6 @@ from urllib.parse import quote
 from twinbench.analyse.results import Results, VersionVerdict
 from twinbench.analyse.summary import SUMMARY, Summary, summarize
 from twinbench.interruption import check_interrupted
-from twinbench.models import FrozenModel
 from twinbench.paths import INDEX
 from twinbench.remarks import remarked
 from twinbench.report import trends
@@ -27,10 +26,6 @@ from twinbench.text import count
 # Begins the page: another file of this name is not replaced.
 MARK = "<!-- index of twinbench -->"
 INDEX_SCRIPT = (Path(__file__).parent / "templates" / "index.js").read_text(encoding="utf-8")
-
-
-class _ComparisonHead(FrozenModel, extra="ignore"):
-    verdict: VersionVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +64,12 @@ class _Run:
         return f"{self.address}/{name}" if (self.folder / name).is_file() else ""
 
 
-def add_to_index(folder: Path, results: Results, headline: str) -> list[str]:
+def add_to_index(
+    folder: Path, results: Results, headline: str, verdict: VersionVerdict | None = None
+) -> list[str]:
     """Write the summary of the run in `folder`, then the index; return what is missing, and why."""
     missing: list[str] = []
     with remarked(missing, "the index of runs has no summary of this run"):
-        compared = read_own(folder / "compare.json", _ComparisonHead)
-        verdict = compared.verdict if compared and results.compared_versions else None
         summary = summarize(results, headline, verdict)
         atomic_write(folder / SUMMARY, summary.model_dump_json(indent=1))
     return missing + write_index(folder.parent)

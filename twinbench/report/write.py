@@ -22,7 +22,7 @@ from twinbench.text import printable
 
 PNG_DPI = 150  # of the heat map, for use elsewhere: sharp on most screens
 MOST_NAMES = 5  # of missing charts in a remark
-MISSING = Markup('<p class="missing">Chart {} {}</p>')
+NO_CHART = Markup('<p class="missing">Chart {} {}</p>')
 ENVIRONMENT = Environment(
     loader=PackageLoader("twinbench.report", "templates"),
     autoescape=True,
@@ -120,7 +120,7 @@ def draw(
             elements[chart.name] = _draw_one(chart, folder)
         for reason in reasons:
             failed[chart.name] = reason
-            elements[chart.name] = MISSING.format(chart.name, reason)
+            elements[chart.name] = NO_CHART.format(chart.name, reason)
     return elements, list(_missing(failed))
 
 
