@@ -18,8 +18,6 @@ from twinbench.plan import Load, Scenario, Target
 from twinbench.versions.result import ComparedVersions
 
 SUMMARY = "summary.json"
-# Of a target whose code is a version of the app: each run has a folder of its own for it.
-OF_VERSION = (("cwd",), ("env", "PYTHONPATH"))
 LONGEST_VALUE = 40  # characters; of a longer one the hash is kept, which shows that it changed
 HASHED = "sha256:"
 Positive = Annotated[float, Field(allow_inf_nan=False, ge=1 / MAX_FIGURE, le=MAX_FIGURE)]
@@ -81,7 +79,8 @@ class Summary(FrozenModel):
 
 def summarize(results: Results, headline: str, verdict: VersionVerdict | None = None) -> Summary:
     counts = Counter(cell.status for cell in results.cells)
-    plan, machine, conditions = results.plan, results.machine, _conditions(results)
+    plan, machine, conditions = results.plan, results.machine, settings(results)
+    del conditions["plan", "slo_ms"]  # it changes no key figure
     pythons = (results.version("python", target.name) for target in plan.targets)
     return Summary(
         plan=plan.name,
@@ -115,16 +114,6 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 def _change(name: str, before: str, after: str) -> str:
     hashed = before.startswith(HASHED) or after.startswith(HASHED)
     return f"{name} changed" if hashed else f"{name} {before} → {after}"
-
-
-def _conditions(results: Results) -> dict[Keys, str]:
-    """Return the settings that decide the figures of a run, but for its SLO."""
-    own = OF_VERSION if results.compared_versions else ()
-    return {
-        path: text
-        for path, text in settings(results).items()
-        if path != ("plan", "slo_ms") and (path[0] != "targets" or path[2:] not in own)
-    }
 
 
 def _scenario(

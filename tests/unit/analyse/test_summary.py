@@ -1,5 +1,7 @@
 """Summaries of runs: key figures, and which differences between two runs count."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support import factories
@@ -8,7 +10,6 @@ from twinbench.analyse.results import Results
 from twinbench.analyse.summary import Summary, changes, summarize
 from twinbench.models import MAX_FIGURE
 from twinbench.plan import Load
-from twinbench.versions.result import ComparedVersions, Version
 
 BOTH = Outcomes(
     "read", {8: Outcome(), 64: collapse("sync")}, {50: Outcome(1.5), 100: collapse("async")}
@@ -82,19 +83,17 @@ def test_an_slo_is_no_change() -> None:
 
 
 def test_folders_of_compared_versions_are_no_change() -> None:
-    version = Version(ref="main", commit="1a2b3c4d")
-    update = {"compared_versions": ComparedVersions(base=version, head=version)}
-    before, after = (
-        with_plan(
-            results_of(BOTH).model_copy(update=update),
-            targets=[
-                target.model_copy(update={"cwd": cwd, "env": {"PYTHONPATH": cwd, "A": "1"}})
-                for target in results_of(BOTH).plan.targets
-            ],
-        )
-        for cwd in ("one", "other")
-    )
-    assert changed(before, after) == []
-    without = {"compared_versions": None}
-    found = changed(before.model_copy(update=without), after.model_copy(update=without))
-    assert "targets.sync.cwd one → other" in found
+    """Each run makes them anew, in its scratch folder."""
+
+    def run(scratch: str) -> Results:
+        places = ({"cwd": Path(scratch, "head")}, {"import_from": Path(scratch, "head")})
+        results = results_of(BOTH)
+        targets = [
+            target.model_copy(update={"env": {"PYTHONPATH": f"{scratch}/head"}, **place})
+            for target, place in zip(results.plan.targets, places, strict=True)
+        ]
+        return with_plan(results, targets=targets)
+
+    folders = [f"/tmp/twinbench-{pid}-1760000000-ab12cd" for pid in (41, 4242)]  # noqa: S108
+    assert changed(*map(run, folders)) == []
+    assert "targets.sync.cwd ./head → other/head" in changed(run(folders[0]), run("other"))
