@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from apps.async_app.main import app as async_app
 
 
-class Planted:
+class PlantedApp:
     """ASGI app that does `loops` rounds and waits `wait_ms` before each request of `app`."""
 
     def __init__(self, app: ASGIApp, loops: int, wait_ms: float) -> None:
@@ -40,7 +40,7 @@ class Planted:
         return whole_ms
 
 
-app = Planted(
+app = PlantedApp(
     async_app,
     loops=int(os.environ.get("PLANTED_LOOPS", "0")),
     wait_ms=float(os.environ.get("PLANTED_WAIT_MS", "0")),

@@ -28,16 +28,8 @@ from twinbench.versions.result import BASE, BASE_AGAIN, HEAD, ComparedVersions, 
 FAIL_ON = 0.05
 VERSION = Version(ref="planted", commit="0" * 40)
 VERSIONS = ComparedVersions(base=VERSION, head=VERSION, fail_on=FAIL_ON)
-# The part that each target of a run has in a comparison.
-Parts = Mapping[str, str]
-UNCHANGED: Parts = {BASE: BASE, SAME: HEAD, BASE_AGAIN: BASE_AGAIN}
-# The same three measurements with another as head: comparisons of one app that depend on each
-# other, but are three chances of a false alarm.
-ROTATIONS: tuple[Parts, ...] = (
-    UNCHANGED,
-    {BASE: BASE, SAME: BASE_AGAIN, BASE_AGAIN: HEAD},
-    {BASE: HEAD, SAME: BASE, BASE_AGAIN: BASE_AGAIN},
-)
+# The part that each target without a change has in a comparison.
+UNCHANGED = {BASE: BASE, SAME: HEAD, BASE_AGAIN: BASE_AGAIN}
 Row = tuple[str, Load]
 # How many times the throughput depends on the CPU share of the server, for each row.
 CpuSlopes = Mapping[Row, float]
@@ -122,14 +114,12 @@ def realised(runs: Sequence[Results], planted: Planted) -> Estimate | None:
     ratio = slowed_row(compare_versions(of_versions(with_it, planted)), planted).ratio
     if not (ratio and ratio.low and ratio.high):
         return None
-    longer = (1 / each - 1 for each in (ratio.estimate, ratio.high, ratio.low))
-    return Estimate(**dict(zip(("estimate", "low", "high"), longer, strict=True)))
+    return Estimate(estimate=1 / ratio.estimate - 1, low=1 / ratio.high - 1, high=1 / ratio.low - 1)
 
 
 def of_versions(
     runs: Sequence[Results],
     planted: Planted | None = None,
-    parts: Parts = UNCHANGED,
     slopes: CpuSlopes | None = None,
 ) -> Results:
     """Return the results of one comparison that had the blocks of all `runs`.
@@ -138,7 +128,7 @@ def of_versions(
     """
     first, cells, blocks = runs[0], list[CellResult](), 0
     for run in runs:
-        cells += _cells(run, planted, parts, blocks)
+        cells += _cells(run, planted, blocks)
         blocks += max((cell.block for cell in run.cells), default=0)
     if slopes is not None:
         cells = [with_cpu_share(cell, slopes) for cell in cells]
@@ -153,9 +143,7 @@ def of_versions(
     return first.model_copy(update=update)
 
 
-def _cells(
-    run: Results, planted: Planted | None, parts: Parts, blocks: int
-) -> Iterator[CellResult]:
+def _cells(run: Results, planted: Planted | None, blocks: int) -> Iterator[CellResult]:
     slowed = _replaced(run.plan, planted) if planted else None
     names = {scenario.name for scenario in _unchanged_scenarios(run.plan)}
     for cell in run.cells:
@@ -164,7 +152,7 @@ def _cells(
             head = cell.target == planted.name
             update |= {"scenario": SCENARIOS[planted.kind], "target": HEAD if head else cell.target}
         elif cell.scenario in names and (cell.scenario, cell.load) != slowed:
-            update["target"] = parts[cell.target]
+            update["target"] = UNCHANGED[cell.target]
         else:
             continue
         yield cell.model_copy(update=update)

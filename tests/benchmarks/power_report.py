@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from tests.benchmarks.power_analysis import (
     FAIL_ON,
-    ROTATIONS,
     CpuSlopes,
     Share,
     compared,
@@ -26,7 +25,6 @@ from tests.benchmarks.power_analysis import (
 from tests.benchmarks.power_plan import CHECKS_S, LEVELS, SCENARIOS, START_S, USERS, Kind, Planted
 from twinbench.analyse.results import Estimate, Results, VersionComparison
 from twinbench.analyse.statistics import POWER
-from twinbench.analyse.verdict import compare_versions
 from twinbench.plan.duration import estimated_s
 from twinbench.report.charts.frame import COLOURS, GREY, MARKERS
 from twinbench.store import StoreError, atomic_write
@@ -61,7 +59,7 @@ def write_report(runs: Sequence[Results], folder: Path) -> Path:
         raise StoreError(f"{folder}: runs of different plans or machines: use another --folder")
     found = {planted: compared(runs, planted) for planted in SLOWDOWNS}
     unchanged = compared(runs)
-    tables = _found(runs, found), _alarms(runs, unchanged, found), _methods_table(runs)
+    tables = _found(runs, found), _alarms(unchanged, found), _methods_table(runs)
     text = "\n\n".join([_about(runs), *("\n".join(_markdown(table)) for table in tables)])
     atomic_write(folder / "power.md", f"{text}\n")
     _figure(found, unchanged).savefig(folder / "power.svg")
@@ -106,16 +104,10 @@ def _found(runs: Sequence[Results], found: Comparisons) -> Rows:
         yield f"{planted.kind}, {planted.percent} %", longer, *_verdicts(comparisons, right)
 
 
-def _alarms(
-    runs: Sequence[Results], unchanged: Sequence[VersionComparison], found: Comparisons
-) -> Rows:
-    rotated = [
-        compare_versions(of_versions([run], parts=parts)) for run in runs for parts in ROTATIONS
-    ]
+def _alarms(unchanged: Sequence[VersionComparison], found: Comparisons) -> Rows:
     beside = [is_alarm(each, planted) for planted, of in found.items() for each in of]
     yield "no change", "slower or faster", f"fails by {FAIL_ON:.0%}", "could not tell"
     yield "one app, a comparison of each run", *_verdicts(unchanged, is_alarm)
-    yield "each of its three servers as head: not independent", *_verdicts(rotated, is_alarm)
     yield "in rows beside a slowed one: not independent", _shown(Share.among(beside)), "", ""
 
 

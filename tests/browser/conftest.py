@@ -4,6 +4,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -120,6 +121,21 @@ def browser() -> Iterator[Browser]:
         )
         yield found
         found.close()
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """Open a page that is one file; it must load nothing and log nothing."""
+    unexpected: list[str] = []
+    with browser.new_context() as context:
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.on("console", lambda message: unexpected.append(message.text))
+        page.on("pageerror", lambda error: unexpected.append(str(error)))
+        page.on("request", lambda request: unexpected.append(request.url))
+        page.goto(address)
+        yield page
+    assert [one for one in unexpected if one != address and not one.startswith("data:")] == []
 
 
 @pytest.fixture(scope="package", params=["sync", pytest.param("async", marks=pytest.mark.slow)])

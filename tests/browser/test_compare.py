@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS
+from tests.browser.conftest import opened
 from tests.browser.test_report import DESKTOP, OPEN_ALL, OVERFLOW, PHONE
 from tests.support import factories
 from twinbench.analyse.verdict import compare_versions
@@ -43,17 +43,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """Open the page; it must load nothing and log nothing."""
-    unexpected: list[str] = []
-    with browser.new_context() as context:
-        context.set_default_timeout(PATIENCE_MS)
-        page = context.new_page()
-        page.on("console", lambda message: unexpected.append(message.text))
-        page.on("pageerror", lambda error: unexpected.append(str(error)))
-        page.on("request", lambda request: unexpected.append(request.url))
-        page.goto(address)
+    with opened(browser, address) as page:
         yield page
-    assert [one for one in unexpected if one != address and not one.startswith("data:")] == []
 
 
 @pytest.mark.smoke

@@ -1,4 +1,4 @@
-"""Simulated runs of two versions, many at once, and what is told of them."""
+"""Simulated runs of two versions, many at once, and their verdicts."""
 
 import math
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def log_throughputs(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Verdicts:
     """Rows shown to be slower or faster, rows that fail, and runs without a verdict."""
 
     slower: Flags
@@ -50,7 +50,7 @@ class Told:
 
     @property
     def first_slower(self) -> Flags:
-        """Runs that are told to be slower in the first row."""
+        """Runs that are shown to be slower in the first row."""
         return np.asarray(self.slower[:, 0] & ~self.withheld)
 
 
@@ -60,8 +60,8 @@ def ratios(logs: Logs) -> tuple[Logs, Logs]:
     return head - (base + again) / 2, again - base
 
 
-def told(logs: Logs, margin: float = MARGIN) -> Told:
-    """Return what `compare_versions` tells of each run; a test holds that it does.
+def verdicts(logs: Logs, margin: float = MARGIN) -> Verdicts:
+    """Return the verdicts of `compare_versions` on each run; a test holds that they are.
 
     With a `margin` of `fail_on`: which rows fail.
     """
@@ -69,4 +69,4 @@ def told(logs: Logs, margin: float = MARGIN) -> Told:
     shown = holm(p_beyond_margin(of_head, margin)) < ALPHA
     slower = of_head.mean(axis=-1) < 0
     noisy = holm(p_beyond_margin(of_again)) < ALPHA
-    return Told(shown & slower, shown & ~slower, np.asarray(noisy.any(axis=1)))
+    return Verdicts(shown & slower, shown & ~slower, np.asarray(noisy.any(axis=1)))

@@ -34,6 +34,14 @@ class Estimate(FrozenModel):
     low: float | None = None
     high: float | None = None
 
+    def inverse(self, numerator: float = 1.0) -> "Estimate":
+        """Return `numerator` / this; an infinite bound is left out."""
+        return Estimate(
+            estimate=numerator / self.estimate,
+            low=numerator / self.high if self.high else None,
+            high=numerator / self.low if self.low else None,
+        )
+
 
 class LatencySummary(FrozenModel):
     """Milliseconds; None where fewer than 20 samples lie beyond the percentile."""
@@ -285,7 +293,7 @@ class VersionRow(FrozenModel):
     targets. `ratio` is head / base, paired by block, over the `blocks` in which head and one of
     base's targets are valid; `aa_ratio` base again / base, `cpu_ratio` CPU time per correct
     response, head / base. `adjusted_p` and `smallest_difference` as in `Comparison`, adjusted for
-    all rows. `fails`: slower by more than `fail_on`. `reasons` say why it could not be told, what
+    all rows. `fails`: slower by more than `fail_on`. `reasons` say why there is no verdict, what
     collapsed, or what was nearly shown.
     """
 
@@ -309,7 +317,7 @@ class VersionComparison(FrozenModel):
     """compare.json: two versions of one app.
 
     `verdict`: slower if a row is, else faster if a row is; could not tell if base again differs
-    from base in any row (`noisy`), or no row can be told, with the `reasons`. `fails`: a row is
+    from base in any row (`noisy`), or no row has a verdict, with the `reasons`. `fails`: a row is
     slower by more than `versions.fail_on`, and there is a verdict. `margin` is the difference that
     does not count: 0.03, a factor of 1.03. `would_have_seen` is the largest `smallest_difference`
     of rows without a difference, `blocks` those of the plan, `elapsed_s` the duration of the run.
@@ -366,8 +374,8 @@ class Results(FrozenModel):
 
     `added` are blocks beyond the plan's. `remarks` are about the run as a whole: what is missing,
     and why. `versions` are of twinbench's environment; `target_versions` of targets with an
-    environment or a server of their own. `compared_versions`: of a run
-    whose targets are versions of one app.
+    environment or a server of their own. `compared_versions`: of a run whose targets are versions
+    of one app.
     """
 
     format: Literal[8] = 8

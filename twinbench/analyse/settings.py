@@ -24,6 +24,7 @@ NO_FIGURES = {
     # The path of an interpreter; its version and its packages are compared.
     "python",
 }
+GIVEN = "given"  # text of a service, target or scenario as a whole
 NAMED = ("services", "targets", "scenarios")
 SECTIONS = ("machine", "versions", "plan", *NAMED)
 SCRATCH_FOLDER = re.compile(rf"(?:/[^/\s:\"'=]+)*/{SCRATCH_NAME.pattern}[^/\s:\"']+")
@@ -39,7 +40,7 @@ class RunDifference(FrozenModel):
 
 def differences(runs: Sequence[Results]) -> list[RunDifference]:
     """Return the settings that are not the same in all runs that have their target or scenario."""
-    found = [_settings(results) for results in runs]
+    found = [settings(results) for results in runs]
     compared = []
     paths = dict.fromkeys(path for of_run in found for path in of_run)
     for path in sorted(paths, key=lambda path: SECTIONS.index(path[0])):
@@ -52,7 +53,7 @@ def differences(runs: Sequence[Results]) -> list[RunDifference]:
     return compared
 
 
-def _settings(results: Results) -> dict[Keys, str]:
+def settings(results: Results) -> dict[Keys, str]:
     """Return what affects figures, as texts by path: machine, versions, plan."""
     plan, versions = results.plan, dict(results.versions)
     versions.pop("python", None)  # machine.python has it
@@ -67,7 +68,7 @@ def _settings(results: Results) -> dict[Keys, str]:
         root = _root(parts.values())
         for own, part in parts.items():
             # A part is there although all of its keys may have no value.
-            found |= {(name, own): "given", **dict(_flat((name, own), _without_root(part, root)))}
+            found |= {(name, own): GIVEN, **dict(_flat((name, own), _without_root(part, root)))}
     for target, own_versions in results.target_versions.items():
         found |= dict(_flat(("targets", target, "versions"), own_versions))
     return found

@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from twinbench.analyse.comparisons import figure as of_cell
 from twinbench.analyse.results import (
-    CellResult,
     Curve,
     Estimate,
     Metric,
@@ -258,7 +258,7 @@ class _Pair:
                 value
                 for cell in results.cells_of(curve)
                 if (cell.load.value, cell.status) == (load, "valid")
-                and (value := _figure(metric, cell))
+                and (value := of_cell(metric, cell))
             ]
             for results, curve, load in zip(runs, self.curves, loads, strict=True)
         ]
@@ -334,8 +334,7 @@ def _common_row(pair: _Pair, figure: Literal["p99", "cpu"]) -> Iterator[RunRow]:
 def _compared(first: Sequence[float], later: Sequence[float]) -> dict[str, object]:
     """Return the ratio of a row, and whether its interval excludes 1."""
     ratio = unpaired_ratio(first, later)
-    bounds = (ratio.low, ratio.high) if ratio else (None, None)
-    low, high = bounds
+    low, high = (ratio.low, ratio.high) if ratio else (None, None)
     excludes = low is not None and high is not None and not low <= 1 <= high
     return {"ratio": ratio, "excludes_one": excludes}
 
@@ -344,23 +343,7 @@ def _point_value(figure: Literal["p99", "cpu"], point: Point) -> Estimate | None
     """Return the figure of a load in milliseconds; None where it is not known, or collapsed."""
     if point.status != "valid":
         return None
-    return point.p99_ms if figure == "p99" else _cpu_ms(point.per_cpu_s)
-
-
-def _cpu_ms(per_cpu_s: Estimate | None) -> Estimate | None:
-    if per_cpu_s is None:
-        return None
-    return Estimate(
-        estimate=1e3 / per_cpu_s.estimate,
-        low=1e3 / per_cpu_s.high if per_cpu_s.high else None,
-        high=1e3 / per_cpu_s.low if per_cpu_s.low else None,
-    )
-
-
-def _figure(metric: Metric, cell: CellResult) -> float | None:
-    if metric == "throughput":
-        return cell.throughput_rps
-    return cell.latency_ms.p99 if metric == "p99" else cell.per_cpu_s
+    return point.p99_ms if figure == "p99" else point.per_cpu_s and point.per_cpu_s.inverse(1e3)
 
 
 # The same work.

@@ -4,7 +4,6 @@ results.json has megabytes, and an index is made of hundreds of runs.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -13,17 +12,12 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from twinbench.analyse.results import Curve, Estimate, Metric, Results, VersionVerdict
+from twinbench.analyse.settings import GIVEN, Keys, settings
 from twinbench.models import MAX_FIGURE, Amount, FrozenModel, Number
 from twinbench.plan import Load, Scenario, Target
 from twinbench.versions.result import ComparedVersions
 
 SUMMARY = "summary.json"
-# They change no figure: names, and how often or how exactly it is measured.
-UNCOMPARED_OF_PLAN = {"name", "about", "blocks", "time", "precision", "slo_ms", "scenarios"}
-UNCOMPARED_OF_SCENARIO = {"name", "title", "group", "note", "about"}
-UNCOMPARED_OF_TARGET = {"title", "note"}
-# Each version has a folder and an environment of its own, elsewhere in every run.
-UNCOMPARED_OF_VERSION = {"cwd", "python"}
 LONGEST_VALUE = 40  # characters; of a longer one the hash is kept, which shows that it changed
 HASHED = "sha256:"
 Positive = Annotated[float, Field(allow_inf_nan=False, ge=1 / MAX_FIGURE, le=MAX_FIGURE)]
@@ -85,7 +79,8 @@ class Summary(FrozenModel):
 
 def summarize(results: Results, headline: str, verdict: VersionVerdict | None = None) -> Summary:
     counts = Counter(cell.status for cell in results.cells)
-    plan, machine = results.plan, results.machine
+    plan, machine, conditions = results.plan, results.machine, settings(results)
+    del conditions["plan", "slo_ms"]  # it changes no key figure
     pythons = (results.version("python", target.name) for target in plan.targets)
     return Summary(
         plan=plan.name,
@@ -100,16 +95,19 @@ def summarize(results: Results, headline: str, verdict: VersionVerdict | None = 
         cpu=machine.cpu,
         cores=machine.cores,
         pythons=list(dict.fromkeys(filter(None, pythons))),
-        conditions=_conditions(results),
-        scenarios=[_scenario(results, scenario) for scenario in plan.scenarios],
+        conditions=_texts({k: v for k, v in conditions.items() if k[0] != "scenarios"}),
+        scenarios=[_scenario(results, each, conditions) for each in plan.scenarios],
         compared_versions=results.compared_versions,
         verdict=verdict,
     )
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Return what differs between the conditions of two runs: `fastapi 0.115 → 0.116`."""
+    """Return what differs between the conditions of two runs: `versions.fastapi 0.115 → 0.116`."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    # A target that one of them does not have is one change, not one for each of its keys.
+    parts = tuple(f"{name}." for name in names if GIVEN in (before.get(name), after.get(name)))
+    names = [name for name in names if not name.startswith(parts)]
     return [_change(name, before.get(name, "–"), after.get(name, "–")) for name in names]
 
 
@@ -118,38 +116,22 @@ def _change(name: str, before: str, after: str) -> str:
     return f"{name} changed" if hashed else f"{name} {before} → {after}"
 
 
-def _conditions(results: Results) -> dict[str, str]:
-    plan = results.plan.model_dump(mode="json", exclude=UNCOMPARED_OF_PLAN, exclude_defaults=True)
-    if results.plan.time:
-        plan["measure_s"] = "chosen to fit the time"  # anew for each run
-    versions = bool(results.compared_versions)
-    plan["targets"] = [_target(target, versions=versions) for target in results.plan.targets]
-    of_targets = {
-        f"{package} of {target}": text
-        for target, own in results.target_versions.items()
-        for package, text in own.items()
-    }
-    return _texts({**plan, **results.machine.settings(), **results.versions, **of_targets})
-
-
-def _target(target: Target, *, versions: bool) -> dict[str, object]:
-    uncompared = UNCOMPARED_OF_TARGET | (UNCOMPARED_OF_VERSION if versions else set())
-    found = target.model_dump(mode="json", exclude=uncompared, exclude_defaults=True)
-    if versions:
-        found.get("env", {}).pop("PYTHONPATH", None)
-    return found
-
-
-def _scenario(results: Results, scenario: Scenario) -> ScenarioSummary:
+def _scenario(
+    results: Results, scenario: Scenario, conditions: Mapping[Keys, str]
+) -> ScenarioSummary:
     plan = results.plan
-    keys = scenario.model_dump(mode="json", exclude=UNCOMPARED_OF_SCENARIO, exclude_defaults=True)
+    own = {
+        path[2:]: text
+        for path, text in conditions.items()
+        if path[:2] == ("scenarios", scenario.name) and path[2:]
+    }
     targets = list(map(plan.target, plan.targets_of(scenario)))
     of = [curve for curve in results.curves if curve.scenario == scenario.name]
     return ScenarioSummary(
         name=scenario.name,
         title=_titles(plan.scenarios)[scenario.name],
         targets=_titles(targets),
-        conditions=_texts(keys),
+        conditions=_texts(own),
         figures=[figure for curve in of for figure in _figures(curve)],
     )
 
@@ -192,12 +174,11 @@ def _bounded(bound: float | None) -> float | None:
     return None if bound is None else min(max(bound, 1 / MAX_FIGURE), MAX_FIGURE)
 
 
-def _texts(values: Mapping[str, object]) -> dict[str, str]:
-    """Return each value as text; a long one as its hash."""
-    found = {}
-    for name, value in values.items():
-        text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-        if len(text) > LONGEST_VALUE:
-            text = HASHED + hashlib.sha256(text.encode()).hexdigest()[:16]
-        found[name] = text
-    return found
+def _texts(values: Mapping[Keys, str]) -> dict[str, str]:
+    """Return each value by the name of its key; of a long one its hash."""
+    return {
+        ".".join(path): text
+        if len(text) <= LONGEST_VALUE
+        else HASHED + hashlib.sha256(text.encode()).hexdigest()[:16]
+        for path, text in values.items()
+    }

@@ -33,7 +33,7 @@ def compare_versions(results: Results) -> VersionComparison:
     if (versions := results.compared_versions) is None:
         raise ValueError("the targets of this run are not versions of one app")
     fail_on = versions.fail_on
-    # Whoever asks about less than the usual margin is not told "no difference shown" of more.
+    # "no difference shown" must hold for the margin that is asked for, if it is the smaller one.
     margin = MARGIN if fail_on is None else min(MARGIN, fail_on)
     measured = list(_measured(results))
     rows = list(_rows(measured, margin, fail_on))

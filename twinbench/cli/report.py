@@ -61,7 +61,8 @@ def make_report(store: "Store") -> "VersionComparison | None":
             if missing:
                 results = results.model_copy(update={"remarks": [*results.remarks, *missing]})
                 write_results(store, results)
-            unlisted = add_to_index(store.folder, results, view.headline_text)
+            verdict = comparison.verdict if comparison else None
+            unlisted = add_to_index(store.folder, results, view.headline_text, verdict)
         printed = store.manifest().remarks  # when they arose
         for remark in (*results.remarks, *unlisted):
             if remark not in printed:

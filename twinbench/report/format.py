@@ -8,6 +8,7 @@ from itertools import groupby
 from twinbench import text
 from twinbench.analyse.results import Estimate, Metric
 from twinbench.plan import Load, LoadKind
+from twinbench.versions.result import Version
 
 MISSING = "–"
 # A larger smallest difference, of two or three blocks that disagree, is no figure to plan with.
@@ -29,6 +30,7 @@ DIFFERENCES: dict[Metric, tuple[str, str, str]] = {
     "p50": ("has a p50 {} longer", "has a p50 {} shorter", "has a p50 {} as long"),
     "p99": ("has a p99 {} longer", "has a p99 {} shorter", "has a p99 {} as long"),
 }
+SHORT_COMMIT = 7  # characters, as git shows it
 MOST_LOADS = 3  # listed one by one if they are no range; more are counted
 
 
@@ -121,6 +123,14 @@ def load_range(kind: LoadKind, measured: Sequence[int], loads: Sequence[int]) ->
     if loads[0] == measured[0]:
         return f"up to {loads_text(kind, loads[-1:])}"
     return f"at {loads[0]:,} to {loads_text(kind, loads[-1:])}"
+
+
+def version_text(version: Version) -> str:
+    """Return a version as `main (1a2b3c4)` or `working tree (1a2b3c4 and 2 changed files)`."""
+    if version.commit.startswith(version.ref):
+        return version.ref
+    changed = f" and {text.count(version.changed, 'changed file')}" if version.changed else ""
+    return f"{version.ref} ({version.commit[:SHORT_COMMIT]}{changed})"
 
 
 def labels(titles: Sequence[tuple[str, str]]) -> list[str]:

@@ -3,8 +3,6 @@
 Made from the summaries in the run folders: results.json of hundreds of runs would take long.
 """
 
-import base64
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,33 +10,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from markupsafe import Markup
-
 from twinbench.analyse.results import Results, VersionVerdict
 from twinbench.analyse.summary import SUMMARY, Summary, summarize
 from twinbench.interruption import check_interrupted
-from twinbench.models import FrozenModel
 from twinbench.paths import INDEX
 from twinbench.remarks import remarked
 from twinbench.report import trends
-from twinbench.report.charts.frame import PALETTE
-from twinbench.report.trends import TrendGroup, trend_groups, version_text
-from twinbench.report.write import ENVIRONMENT, SCRIPT, TARGET_CLASSES
+from twinbench.report.format import version_text
+from twinbench.report.trends import TrendGroup, trend_groups
+from twinbench.report.write import SCRIPT, page_html
 from twinbench.runs import ManifestHead, folders_in, read_own
 from twinbench.store import StoreError, atomic_write
 from twinbench.text import count
 
 # Begins the page: another file of this name is not replaced.
-MARK = "<!doctype html><!-- index of twinbench -->"
+MARK = "<!-- index of twinbench -->"
 INDEX_SCRIPT = (Path(__file__).parent / "templates" / "index.js").read_text(encoding="utf-8")
 
 
-class _ComparisonHead(FrozenModel, extra="ignore"):
-    verdict: VersionVerdict
-
-
 @dataclass(frozen=True, slots=True)
-class RunRow:
+class IndexRow:
     """One run as texts. `report` and `comparison` are addresses of pages, empty without one."""
 
     started: str
@@ -54,7 +45,7 @@ class RunRow:
 @dataclass(frozen=True, slots=True)
 class IndexView:
     title: str
-    rows: tuple[RunRow, ...]
+    rows: tuple[IndexRow, ...]
     groups: tuple[TrendGroup, ...]
 
 
@@ -73,12 +64,12 @@ class _Run:
         return f"{self.address}/{name}" if (self.folder / name).is_file() else ""
 
 
-def add_to_index(folder: Path, results: Results, headline: str) -> list[str]:
+def add_to_index(
+    folder: Path, results: Results, headline: str, verdict: VersionVerdict | None = None
+) -> list[str]:
     """Write the summary of the run in `folder`, then the index; return what is missing, and why."""
     missing: list[str] = []
     with remarked(missing, "the index of runs has no summary of this run"):
-        compared = read_own(folder / "compare.json", _ComparisonHead)
-        verdict = compared.verdict if compared and results.compared_versions else None
         summary = summarize(results, headline, verdict)
         atomic_write(folder / SUMMARY, summary.model_dump_json(indent=1))
     return missing + write_index(folder.parent)
@@ -116,15 +107,7 @@ def build_index(runs: Path, beside: Path) -> IndexView:
 
 
 def render(view: IndexView) -> str:
-    script = SCRIPT + INDEX_SCRIPT
-    text = ENVIRONMENT.get_template("index.html.j2").render(
-        view=view,
-        palette=PALETTE,
-        classes=TARGET_CLASSES,
-        box=trends.BOX,
-        script=Markup(script),  # noqa: S704 - ours
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )
+    text = page_html("index.html.j2", view, {}, SCRIPT + INDEX_SCRIPT, box=trends.BOX)
     return f"{MARK}\n{text}"
 
 
@@ -151,9 +134,9 @@ def _read(folder: Path, beside: Path) -> _Run | None:
     return _Run(folder, address, None, None, None)
 
 
-def _row(run: _Run) -> RunRow:
+def _row(run: _Run) -> IndexRow:
     known, report = run.summary, run.page("report.html")
-    return RunRow(
+    return IndexRow(
         started=f"{run.started:%Y-%m-%d %H:%M}" if run.started else run.folder.name,
         plan=run.plan or "",
         machine=_machine(known) if known else "",

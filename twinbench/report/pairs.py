@@ -116,11 +116,7 @@ def gain(comparison: Comparison) -> Estimate | None:
     ratio = comparison.ratio
     if ratio is None or comparison.metric in HIGHER_IS_BETTER:
         return ratio
-    return Estimate(
-        estimate=1 / ratio.estimate,
-        low=1 / ratio.high if ratio.high else None,
-        high=1 / ratio.low if ratio.low else None,
-    )
+    return ratio.inverse()
 
 
 def magnitude(comparison: Comparison) -> float:

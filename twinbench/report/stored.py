@@ -11,15 +11,11 @@ from rich.table import Table as TerminalTable
 from twinbench.analyse.results import Results
 from twinbench.analyse.run import analyse
 from twinbench.analyse.stored import LABELS, compare_stored, labelled
-from twinbench.interruption import check_interrupted, interruptible
-from twinbench.remarks import remarked
-from twinbench.report.charts import figure_of
-from twinbench.report.charts.svg import drawing, inline, svg_of
+from twinbench.interruption import interruptible
 from twinbench.report.elements import Table
 from twinbench.report.stored_view import StoredView, stored_view
 from twinbench.report.terminal import MOST_ROWS
-from twinbench.report.write import MISSING as MISSING_CHART
-from twinbench.report.write import page_html
+from twinbench.report.write import draw, page_html
 from twinbench.store import Store, atomic_write
 from twinbench.text import UserError, printable
 
@@ -43,8 +39,9 @@ def compare_runs(
     runs = labelled([(folder, _analysed(folder, on_status)) for folder in _checked(folders)])
     found = compare_stored(runs, anyway=anyway)
     view = stored_view(found, runs, output)
-    charts, missing = _drawn(view, on_status)
-    view = replace(view, remarks=missing)
+    drawn = (chart for section in view.sections for chart in section.charts)
+    charts, missing = draw(drawn, on_status)
+    view = replace(view, remarks=tuple(missing))
     html = page_html("stored.html.j2", view, charts)
     output.mkdir(parents=True, exist_ok=True)
     atomic_write(output / "compare.json", found.model_dump_json(indent=1))
@@ -74,24 +71,6 @@ def _analysed(folder: Path, on_status: Callable[[str], None]) -> Results:
     on_status(f"analysing {folder.name}")
     with interruptible():
         return analyse(Store.open(folder))
-
-
-def _drawn(
-    view: StoredView, on_status: Callable[[str], None]
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return charts as elements of a page by their names, and remarks on those that are missing."""
-    charts: dict[str, str] = {}
-    missing: list[str] = []
-    for chart in (chart for section in view.sections for chart in section.charts):
-        on_status(f"drawing {chart.name}")
-        check_interrupted()
-        failed: list[str] = []
-        with remarked(failed, "could not be drawn"), drawing(chart.name):
-            charts[chart.name] = inline(svg_of(figure_of(chart)), chart.title, chart.described_by)
-        for reason in failed:
-            charts[chart.name] = MISSING_CHART.format(chart.name, reason)
-            missing.append(f"chart {chart.name} {reason}")
-    return charts, tuple(missing)
 
 
 def show_stored(view: StoredView, written: Path, console: Console) -> None:

@@ -25,16 +25,22 @@ from twinbench.analyse.stored import (
 from twinbench.plan import LoadKind
 from twinbench.report.elements import Annotation, LineChart, Series, Table
 from twinbench.report.facts import CAPTIONS, collapse_shares
-from twinbench.report.format import MISSING, factor, interval, loads_text, number, share
+from twinbench.report.format import (
+    MISSING,
+    factor,
+    interval,
+    loads_text,
+    number,
+    share,
+    version_text,
+)
 from twinbench.report.pairs import title
 from twinbench.report.scenarios import AXIS, block_points, curve_points
-from twinbench.text import count, one_line
-from twinbench.versions.result import ComparedVersions, Version
+from twinbench.text import one_line
 
 Column = Literal["scenario, target", "figure", "run"]
 ChartMetric = Literal["throughput", "p99"]
-# Figures whose largest ratio is the headline: the first of them that has any.
-HEADLINE: tuple[RatioFigure, ...] = ("capacity", "p99", "cpu")
+# The largest ratio of the first of these that has any is the headline.
 NAMES: dict[RatioFigure, str] = {
     "capacity": "capacity",
     "p99": "p99",
@@ -159,22 +165,15 @@ def _run_line(index: int, run: StoredRun, folder: Path, output: Path) -> RunLine
     report = folder / "report.html"
     href = quote(os.path.relpath(report, output)) if report.is_file() else ""
     missing = f", {run.missing:,} not made: unfinished" if run.missing else ""
-    versions = (_versions(run.compared_versions),) if run.compared_versions else ()
+    versions: tuple[str, ...] = ()
+    if found := run.compared_versions:
+        versions = (f"base {version_text(found.base)}, head {version_text(found.head)}",)
     texts = (_started(run), f"{run.valid:,} of {run.measured:,} valid{missing}", *versions)
     return RunLine(run.label, index, run.run, href, texts)
 
 
 def _started(run: StoredRun) -> str:
     return f"{datetime.fromisoformat(run.started):%Y-%m-%d %H:%M}"
-
-
-def _versions(compared: ComparedVersions) -> str:
-    return f"base {_version(compared.base)}, head {_version(compared.head)}"
-
-
-def _version(version: Version) -> str:
-    changed = f" and {count(version.changed, 'changed file')}" if version.changed else ""
-    return f"{version.commit[:7]} ({version.ref}{changed})"
 
 
 def _differences(found: RunsComparison) -> Table:
@@ -215,7 +214,7 @@ class _Shown:
             found.rows, key=lambda row: (curves.index(_curve_of(row)), order.index(row.figure))
         )
         figures = [row.figure for row in self.rows if row.ratio and row.figure != "slo_load"]
-        self.headline_figure = next((f for f in HEADLINE if f in figures), HEADLINE[0])
+        self.headline_figure: RatioFigure = next((f for f in NAMES if f in figures), "capacity")
 
     # The answer.
 

@@ -16,9 +16,9 @@ from twinbench.analyse.results import Metric
 from twinbench.analyse.summary import KeyFigure, ScenarioSummary, Summary, changes
 from twinbench.plan import Load
 from twinbench.report.charts.frame import log_ticks
-from twinbench.report.format import load_text, number
+from twinbench.report.format import load_text, number, version_text
 from twinbench.text import count
-from twinbench.versions.result import HEAD, Version
+from twinbench.versions.result import HEAD
 
 WIDTH, HEIGHT = 340.0, 150.0
 LEFT, RIGHT, TOP, BOTTOM = 48.0, 12.0, 8.0, 20.0
@@ -35,7 +35,7 @@ MOST_RUNS = 50  # of a chart: more marks than these could not be told apart
 MANY_RUNS = 20  # from here on marks are small
 # At least this factor from the bottom to the top, so that noise looks like noise.
 LEAST_SPAN = 2.0
-MARGIN = 1.08  # beyond the lowest and the highest figure
+BEYOND = 1.08  # beyond the lowest and the highest figure
 # With fewer blocks a standard deviation is known within a factor of five.
 FEW_BLOCKS = 3
 MOST_CHANGES = 10  # that are listed for a plan
@@ -100,7 +100,7 @@ class TrendGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
+class _ScenarioRun:
     """Scenario in one run; `figures` by target, `changed` since the run before."""
 
     address: str
@@ -119,7 +119,7 @@ class _Axis:
 
     @classmethod
     def around(cls, values: Sequence[float]) -> Self:
-        low, high = min(values) / MARGIN, max(values) * MARGIN
+        low, high = min(values) / BEYOND, max(values) * BEYOND
         wider = math.sqrt(max(1.0, LEAST_SPAN * low / high))
         return cls(low / wider, high * wider)
 
@@ -156,12 +156,6 @@ def trend_groups(runs: Sequence[Named]) -> Iterator[TrendGroup]:
         )
 
 
-def version_text(version: Version) -> str:
-    """Return a version as `main (1a2b3c4)`."""
-    commit = version.commit[:7]
-    return version.ref if version.commit.startswith(version.ref) else f"{version.ref} ({commit})"
-
-
 def _subjects(runs: Sequence[Named]) -> list[tuple[Metric, str]]:
     """Return what there are charts of: metric and scenario, in the order of the newest plan."""
     return [
@@ -176,7 +170,7 @@ def _subjects(runs: Sequence[Named]) -> list[tuple[Metric, str]]:
 
 def _chart(
     runs: Sequence[Named], metric: Metric, name: str
-) -> tuple[TrendChart, list[_Measured]] | None:
+) -> tuple[TrendChart, list[_ScenarioRun]] | None:
     """Return the chart of a scenario, the oldest run first; None with figures of a single run."""
     measured = _measured(runs, metric, name)
     if sum(bool(each.figures) for each in measured) < 2:
@@ -208,7 +202,7 @@ def _chart(
     return chart, measured
 
 
-def _measured(runs: Sequence[Named], metric: Metric, name: str) -> list[_Measured]:
+def _measured(runs: Sequence[Named], metric: Metric, name: str) -> list[_ScenarioRun]:
     """Return a scenario in each run that measured it, with its figures at one load."""
     found = [(named, s) for named in runs for s in named[1].scenarios if s.name == name]
     load = _common_load([s for _, s in found]) if metric == "p99" else None
@@ -218,7 +212,7 @@ def _measured(runs: Sequence[Named], metric: Metric, name: str) -> list[_Measure
         of_scenario = (f"{new_scenario.title}: {change}" for change in own)
         before.append((*changes(old.conditions, new.conditions), *of_scenario))
     return [
-        _Measured(address, run, scenario, _at(scenario, metric, load), changed)
+        _ScenarioRun(address, run, scenario, _at(scenario, metric, load), changed)
         for ((address, run), scenario), changed in zip(found, before, strict=True)
     ]
 
@@ -236,7 +230,7 @@ def _common_load(scenarios: Iterable[ScenarioSummary]) -> Load | None:
 
 
 def _line(
-    measured: Sequence[_Measured],
+    measured: Sequence[_ScenarioRun],
     xs: Sequence[float],
     target: str,
     index: int,
@@ -261,7 +255,7 @@ def _line(
     )
 
 
-def _point(each: _Measured, figure: KeyFigure, x: float, axis: _Axis) -> TrendPoint:
+def _point(each: _ScenarioRun, figure: KeyFigure, x: float, axis: _Axis) -> TrendPoint:
     return TrendPoint(
         x=x,
         y=axis.y(figure.value),
@@ -273,7 +267,7 @@ def _point(each: _Measured, figure: KeyFigure, x: float, axis: _Axis) -> TrendPo
     )
 
 
-def _text(each: _Measured, figure: KeyFigure) -> str:
+def _text(each: _ScenarioRun, figure: KeyFigure) -> str:
     """Return what is shown on hover."""
     interval = ""
     if figure.low and figure.high:
@@ -295,7 +289,7 @@ def _some(found: Sequence[str]) -> list[str]:
     return [*found[:MOST_NAMED], *more]
 
 
-def _listed(charts: Iterable[Sequence[_Measured]]) -> Iterator[tuple[str, str]]:
+def _listed(charts: Iterable[Sequence[_ScenarioRun]]) -> Iterator[tuple[str, str]]:
     """Yield the runs before which something changed, the newest first, and what."""
     by_run: dict[datetime, dict[str, None]] = {}
     for measured in charts:

@@ -20,7 +20,14 @@ from twinbench.analyse.results import (
 from twinbench.plan import Load
 from twinbench.report import method
 from twinbench.report.elements import Badge, Change, LineChart, Table
-from twinbench.report.format import difference, labels, load_text, number, would_have_seen
+from twinbench.report.format import (
+    SHORT_COMMIT,
+    difference,
+    labels,
+    load_text,
+    number,
+    would_have_seen,
+)
 from twinbench.report.pairs import grouped_scenarios, title
 from twinbench.report.version_charts import CHANGED, version_charts
 from twinbench.text import count, duration, one_line, printable
@@ -37,7 +44,6 @@ UNITS: dict[Metric, str] = {"throughput": "/s", "per_cpu_s": "/CPU s", "p50": " 
 NOISY = "the machine was too noisy for a verdict: {}. Run it again, with more blocks."
 NOTHING = "nothing has been measured."
 MOST_SUBJECT = 80  # characters; Git's own advice is 50
-SHORT_COMMIT = 7  # as git shows it
 
 
 @dataclass(frozen=True, slots=True)

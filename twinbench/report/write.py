@@ -22,7 +22,7 @@ from twinbench.text import printable
 
 PNG_DPI = 150  # of the heat map, for use elsewhere: sharp on most screens
 MOST_NAMES = 5  # of missing charts in a remark
-MISSING = Markup('<p class="missing">Chart {} {}</p>')
+NO_CHART = Markup('<p class="missing">Chart {} {}</p>')
 ENVIRONMENT = Environment(
     loader=PackageLoader("twinbench.report", "templates"),
     autoescape=True,
@@ -46,8 +46,7 @@ def write_report(
 
     `on_status` is called with what is being done, `on_remark` with what is missing.
     """
-    elements, failed = _draw(view.charts, folder / "charts", on_status)
-    missing = list(_missing(failed))
+    elements, missing = draw(view.charts, on_status, folder / "charts")
     for sentence in missing:
         on_remark(sentence)
     complete = view.with_remarks(missing)
@@ -65,8 +64,7 @@ def write_versions(
     on_remark: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
     """Write compare.html, comment.md and charts/ into `folder`; the rest as `write_report`."""
-    elements, failed = _draw(view.charts, folder / "charts", on_status)
-    missing = list(_missing(failed))
+    elements, missing = draw(view.charts, on_status, folder / "charts")
     for sentence in missing:
         on_remark(sentence)
     check_interrupted()
@@ -77,16 +75,22 @@ def write_versions(
     return folder / "compare.html"
 
 
-def page_html(template: str, view: object, charts: Mapping[str, str]) -> str:
-    """Return one file that loads nothing from elsewhere; `charts` are SVG elements by name."""
+def page_html(
+    template: str, view: object, charts: Mapping[str, str], script: str = SCRIPT, **more: object
+) -> str:
+    """Return one file that loads nothing from elsewhere; `charts` are SVG elements by name.
+
+    `more` are values that only this template has.
+    """
     return ENVIRONMENT.get_template(template).render(
         view=view,
         # A serializer made them, and escaped the text in them.
         charts={name: Markup(svg) for name, svg in charts.items()},  # noqa: S704
         class_of=_class_of,
         palette=PALETTE,
-        script=Markup(SCRIPT),  # noqa: S704 - ours
-        script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
+        script=Markup(script),  # noqa: S704 - ours
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        **more,
     )
 
 
@@ -94,14 +98,18 @@ def _class_of(target: TargetIndex) -> str:
     return "quiet" if target is None else TARGET_CLASSES[target % len(TARGET_CLASSES)]
 
 
-def _draw(
-    charts: Iterable[Chart], folder: Path, on_status: Callable[[str], None]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return elements for a page, and reasons of charts that are missing, by name."""
-    # Nothing is written through a link: its target is not of this run.
-    if folder.is_symlink():
-        folder.unlink()
-    folder.mkdir(exist_ok=True)
+def draw(
+    charts: Iterable[Chart], on_status: Callable[[str], None], folder: Path | None = None
+) -> tuple[dict[str, str], list[str]]:
+    """Return elements for a page by their names, and remarks on charts that are missing.
+
+    Each chart is also written as a file into `folder`, if one is given.
+    """
+    if folder:
+        # Nothing is written through a link: its target is not of this run.
+        if folder.is_symlink():
+            folder.unlink()
+        folder.mkdir(exist_ok=True)
     elements: dict[str, str] = {}
     failed: dict[str, str] = {}
     for chart in charts:
@@ -112,17 +120,18 @@ def _draw(
             elements[chart.name] = _draw_one(chart, folder)
         for reason in reasons:
             failed[chart.name] = reason
-            elements[chart.name] = MISSING.format(chart.name, reason)
-    return elements, failed
+            elements[chart.name] = NO_CHART.format(chart.name, reason)
+    return elements, list(_missing(failed))
 
 
-def _draw_one(chart: Chart, folder: Path) -> str:
+def _draw_one(chart: Chart, folder: Path | None) -> str:
     with drawing(chart.name):
         figure = figure_of(chart)
         svg = svg_of(figure)
-        if isinstance(chart, HeatMap):
+        if folder and isinstance(chart, HeatMap):
             figure.savefig(_unlinked(folder / f"{chart.name}.png"), dpi=PNG_DPI)
-    _unlinked(folder / f"{chart.name}.svg").write_bytes(svg)
+    if folder:
+        _unlinked(folder / f"{chart.name}.svg").write_bytes(svg)
     return inline(svg, chart.title, chart.described_by)
 
 

@@ -1,5 +1,7 @@
 """Summaries of runs: key figures, and which differences between two runs count."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support import factories
@@ -8,7 +10,6 @@ from twinbench.analyse.results import Results
 from twinbench.analyse.summary import Summary, changes, summarize
 from twinbench.models import MAX_FIGURE
 from twinbench.plan import Load
-from twinbench.versions.result import ComparedVersions, Version
 
 BOTH = Outcomes(
     "read", {8: Outcome(), 64: collapse("sync")}, {50: Outcome(1.5), 100: collapse("async")}
@@ -63,39 +64,36 @@ def test_what_decides_a_figure_is_a_change() -> None:
     after = before.model_copy(update={"machine": machine, "versions": versions})
     after = with_scenarios(with_plan(after, measure_s=9.0), read={"closed": [8]})
     assert changed(before, after) == [
-        "system Linux → Linux 7",
-        "fastapi 0 → 1",
-        "measure_s – → 9.0",
+        "machine.system Linux → Linux 7",
+        "versions.fastapi 0 → 1",
+        f"plan.measure_s {before.plan.measure_s} → 9.0",
         "closed [8, 64] → [8]",
     ]
-    targets = [target.model_copy(update={"env": {"A": "1"}}) for target in before.plan.targets]
-    assert changed(before, with_plan(before, targets=targets)) == ["targets changed"]
+    first, second = before.plan.targets
+    longer = first.model_copy(update={"env": {"A": "1" * 99}})
+    assert changed(before, with_plan(before, targets=[longer, second])) == [
+        "targets.sync.env.A changed"
+    ]
+    assert changed(before, with_plan(before, targets=[first])) == ["targets.async given → –"]
 
 
-def test_names_and_numbers_of_blocks_are_no_change() -> None:
+def test_an_slo_is_no_change() -> None:
     before = results_of(BOTH)
-    before = with_plan(before, time="8m")
-    targets = [target.model_copy(update={"title": "x"}) for target in before.plan.targets]
-    after = with_plan(before, targets=targets, blocks=9, about="other", time="9m", measure_s=4.0)
-    after = with_scenarios(after, read={"title": "x", "note": "y"})
-    assert changed(before, after) == []
+    assert changed(before, with_plan(before, slo_ms=9.0)) == []
 
 
 def test_folders_of_compared_versions_are_no_change() -> None:
-    version = Version(ref="main", commit="1a2b3c4d")
-    update = {"compared_versions": ComparedVersions(base=version, head=version)}
-    before, after = (
-        with_plan(
-            results_of(BOTH).model_copy(update=update),
-            targets=[
-                target.model_copy(update={"cwd": cwd, "env": {"PYTHONPATH": cwd, "A": "1"}})
-                for target in results_of(BOTH).plan.targets
-            ],
-        )
-        for cwd in ("one", "other")
-    )
-    assert changed(before, after) == []
-    without = {"compared_versions": None}
-    assert changed(before.model_copy(update=without), after.model_copy(update=without)) == [
-        "targets changed"
-    ]
+    """Each run makes them anew, in its scratch folder."""
+
+    def run(scratch: str) -> Results:
+        places = ({"cwd": Path(scratch, "head")}, {"import_from": Path(scratch, "head")})
+        results = results_of(BOTH)
+        targets = [
+            target.model_copy(update={"env": {"PYTHONPATH": f"{scratch}/head"}, **place})
+            for target, place in zip(results.plan.targets, places, strict=True)
+        ]
+        return with_plan(results, targets=targets)
+
+    folders = [f"/tmp/twinbench-{pid}-1760000000-ab12cd" for pid in (41, 4242)]  # noqa: S108
+    assert changed(*map(run, folders)) == []
+    assert "targets.sync.cwd ./head → other/head" in changed(run(folders[0]), run("other"))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import factories
 from tests.support.noise import Logs
-from tests.support.versions import log_throughputs, ratios, told
+from tests.support.versions import log_throughputs, ratios, verdicts
 from twinbench.analyse.results import Results
 from twinbench.analyse.statistics import ALPHA, MARGIN, geometric_mean
 from twinbench.analyse.verdict import compare_versions
@@ -35,13 +35,13 @@ def run_of(logs: Logs) -> Results:
     return factories.results(plan, cells=cells, compared_versions=versions)
 
 
-def test_simulation_tells_what_the_comparison_tells() -> None:
+def test_simulation_decides_as_the_comparison() -> None:
     """At a noise that gives all outcomes."""
     logs = np.concatenate(
         [log_throughputs(20, 4, sd=sd, rows=2, slower_by=0.2) for sd in (0.04, 0.1)], axis=1
     )
     logs[2, ::7] += 0.1  # base again differs
-    expected, failing = told(logs), told(logs, 0.05)
+    expected, failing = verdicts(logs), verdicts(logs, 0.05)
     found = [compare_versions(run_of(logs[:, run])) for run in range(logs.shape[1])]
     for name, rows in (("slower", expected.slower), ("faster", expected.faster)):
         assert [[row.verdict == name for row in run.rows] for run in found] == rows.tolist()
@@ -56,7 +56,7 @@ def test_simulation_tells_what_the_comparison_tells() -> None:
 @on_noise
 def test_alarms_and_withheld_verdicts_are_rare_without_change(blocks: int, sd: float) -> None:
     """Far fewer than 5 % because of the margin: at most these in the figures of the page."""
-    found = told(log_throughputs(REPEATS, blocks, sd=sd))
+    found = verdicts(log_throughputs(REPEATS, blocks, sd=sd))
     assert found.different.mean() < 0.01
     assert found.withheld.mean() < 0.01
 
@@ -67,7 +67,7 @@ def test_change_at_the_margin_in_all_rows_is_rarely_shown(blocks: int, sd: float
     """The worst case of no change that matters: there Holm is what keeps the level."""
     logs = log_throughputs(REPEATS, blocks, sd=sd)
     logs[1] -= np.log1p(MARGIN)
-    assert 0.01 < told(logs).different.mean() <= ALPHA
+    assert 0.01 < verdicts(logs).different.mean() <= ALPHA
 
 
 @on_blocks
@@ -106,4 +106,4 @@ def test_intervals_hold_the_truth_in_95_percent(blocks: int, sd: float, missing:
 )
 def test_power_is_that_of_the_page(sd: float, blocks: int, slower_by: float, found: float) -> None:
     logs = log_throughputs(REPEATS, blocks, sd=sd, slower_by=slower_by)
-    assert told(logs).first_slower.mean() == pytest.approx(found, abs=0.02)
+    assert verdicts(logs).first_slower.mean() == pytest.approx(found, abs=0.02)

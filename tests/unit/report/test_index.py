@@ -15,7 +15,7 @@ from twinbench.analyse.summary import KeyFigure, Summary
 from twinbench.paths import INDEX
 from twinbench.plan import Load
 from twinbench.report import trends
-from twinbench.report.index import RunRow, add_to_index, build_index, write_index
+from twinbench.report.index import IndexRow, add_to_index, build_index, write_index
 from twinbench.report.trends import TrendChart, trend_groups
 from twinbench.store import Store
 from twinbench.versions.result import ComparedVersions, Version
@@ -46,7 +46,7 @@ def add_run(runs: Path, summary: Summary | None = None, *pages: str) -> Path:
     return folder
 
 
-def rows(folder: Path) -> list[RunRow]:
+def rows(folder: Path) -> list[IndexRow]:
     return list(build_index(folder / "runs", folder).rows)
 
 
@@ -149,9 +149,7 @@ def test_an_empty_folder_of_runs_has_an_index(runs: Path) -> None:
 def test_the_index_of_a_run_shows_its_summary(runs: Path) -> None:
     folder = add_run(runs)
     results = factories.results(factories.plan(), compared_versions=VERSIONS)
-    comparison = '{"format": 1, "verdict": "faster", "rows": []}'
-    (folder / "compare.json").write_text(comparison)
-    assert add_to_index(folder, results, "a headline") == []
+    assert add_to_index(folder, results, "a headline", "faster") == []
     [row] = rows(runs.parent)
     assert row.headline.startswith("f0f0f0 against main (1a2b3c4): faster.")
     assert (runs.parent / INDEX).is_file()

@@ -146,7 +146,7 @@ def test_a_run_of_two_versions_names_its_commits() -> None:
     first = results_of(Outcomes("read_post", {8: Outcome()}, targets=ONE))
     later = first.model_copy(update={"compared_versions": versions})
     texts = view_of(first, later).runs[1].texts
-    assert texts[-1] == "base 3f3f3f3 (main), head 9a9a9a9 (working tree and 2 changed files)"
+    assert texts[-1] == "base main (3f3f3f3), head working tree (9a9a9a9 and 2 changed files)"
 
 
 # The answer.
