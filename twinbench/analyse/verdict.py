@@ -167,8 +167,8 @@ def _aa_differences(rows: Sequence[_Measured], margin: float) -> Iterable[str]:
             yield f"{where}: {', '.join(row.again.collapses)}, {steady} in none"
         elif ratio and n in decided and decided[n].decision != "no difference shown":
             yield (
-                f"{where}: base again / base is {ratio.estimate:.3f} by {row.metric}, although"
-                " both are the same version"
+                f"{where}: base again differs from base by {100 * (ratio.estimate - 1):+.1f} % in"
+                f" {row.metric}, although both are the same version"
             )
 
 
