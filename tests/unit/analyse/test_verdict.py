@@ -122,6 +122,23 @@ def test_figures_of_base_are_of_both_measurements() -> None:
     assert (row.verdict, found.verdict, row.blocks) == ("slower", "slower", 6)
 
 
+def test_figures_are_those_of_the_ratio_where_head_misses_blocks() -> None:
+    """The machine is faster from block to block, so figures of other blocks would contradict it."""
+    results = versions_results(ONE_LOAD, head={"noop": 0.9})
+    [row] = compare_versions(with_status(results, "invalid", *blocks_of(HEAD, 4))).rows
+    assert row.head
+    assert row.base
+    assert row.ratio
+    assert row.head.estimate / row.base.estimate == pytest.approx(row.ratio.estimate)
+
+
+def test_row_without_valid_measurements_says_why_they_are_invalid() -> None:
+    invalid = {"status": "invalid", "reasons": ["other processes used 90% of the cores"]}
+    changed = dict.fromkeys(blocks_of(HEAD), invalid)
+    [row] = compare_versions(versions_results(ONE_LOAD, changed=changed)).rows
+    assert row.reasons == ["no valid measurements of head", *invalid["reasons"]]
+
+
 def test_block_needs_one_of_the_two_measurements_of_base() -> None:
     results = versions_results(ONE_LOAD, head={"noop": 0.8})
     one_each = with_status(results, "invalid", (BASE, 1), (BASE, 2), (BASE_AGAIN, 3))
