@@ -10,7 +10,7 @@ from twinbench.text import one_line, printable
 
 MOST_LINES = 80
 MOST_COMMENT_LINES = 25
-MOST_NOTE = 100  # characters of a cell in a comment
+MOST_NOTE = 160  # characters of a cell in a comment
 # A job finds its comment by this line, and replaces it.
 MARKER = "<!-- twinbench compare -->"
 COMMENT_HEADER = (

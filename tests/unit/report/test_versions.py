@@ -62,10 +62,13 @@ def measured(
     return results, compare_versions(results)
 
 
-def terminal(view: VersionsView, *, width: int = 80) -> list[str]:
-    console = Console(file=io.StringIO(), width=width, soft_wrap=True)
+def terminal(view: VersionsView, *, width: int = 80, log: bool = True) -> list[str]:
+    file = io.StringIO()
+    console = Console(
+        file=file, width=width, soft_wrap=True, force_terminal=not log, color_system=None
+    )
     show_versions(view, console)
-    return console.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
+    return file.getvalue().splitlines()
 
 
 # Text of ratios.
@@ -316,6 +319,13 @@ def test_the_table_fits_a_log_of_100_characters() -> None:
     assert [re.split(r" {2,}", line.strip())[-1] for line in lines[1:4]] == [
         *("slower", "faster", "~")
     ]
+
+
+def test_no_word_of_a_load_is_broken_in_a_narrow_terminal() -> None:
+    view = view_of(row(**LONGER))
+    narrow, wide = (terminal(view, width=width, log=False) for width in (80, LOG_WIDTH))
+    assert any("requests/s" in line for line in narrow[1:-2])
+    assert ("CPU" in narrow[0], "CPU" in wide[0]) == (False, True)
 
 
 def test_the_report_of_such_a_run_asks_about_both_versions() -> None:
