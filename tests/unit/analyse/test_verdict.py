@@ -290,6 +290,8 @@ def test_report_of_a_run_of_versions_writes_compare_json(tmp_path: Path) -> None
     jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
     found = VersionComparison.model_validate_json(text)
     assert (found.versions, found.verdict, found.fails) == (versions, "slower", True)
+    # No other headline stands beside the verdict.
+    assert (store.folder / "report.md").read_text().splitlines()[2].startswith("Slower: ")
 
 
 def test_published_schema_is_current() -> None:
