@@ -289,12 +289,12 @@ VersionVerdict = Literal[Shown, "could not tell"]
 class VersionRow(FrozenModel):
     """Head against base in one scenario at one load, by one metric.
 
-    `base` and `head` are the figures in the unit of the metric; that of base is of both of its
-    targets. `ratio` is head / base, paired by block, over the `blocks` in which head and one of
-    base's targets are valid; `aa_ratio` base again / base, `cpu_ratio` CPU time per correct
-    response, head / base. `adjusted_p` and `smallest_difference` as in `Comparison`, adjusted for
-    all rows. `fails`: slower by more than `fail_on`. `reasons` say why there is no verdict, what
-    collapsed, or what was nearly shown.
+    `base` and `head` are the figures in the unit of the metric, of the blocks of the ratio if there
+    is one; that of base is of both of its targets. `ratio` is head / base, paired by block, over
+    the `blocks` in which head and one of base's targets are valid; `aa_ratio` base again / base,
+    `cpu_ratio` CPU time per correct response, head / base. `adjusted_p` and `smallest_difference`
+    as in `Comparison`, adjusted for all rows. `fails`: slower by more than `fail_on`. `reasons` say
+    why there is no verdict, what collapsed, or what was nearly shown.
     """
 
     scenario: str

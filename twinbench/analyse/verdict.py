@@ -6,6 +6,7 @@ among the ratios of head. Figures: docs/decisions/0027-verdict-of-versions.md.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -90,8 +91,16 @@ def _measured(results: Results) -> Iterable[_Measured]:
                 pair = PairedCells.of(results.plan, scenario, HEAD, load, pooled)
                 again = PairedCells.of(results.plan, scenario, BASE_AGAIN, load, cells)
                 by_block, reasons = ratios(metric, pair, floor)
+                reasons = reasons if by_block else [*reasons, *_often_invalid(pair)]
                 aa_by_block, _ = ratios(metric, again, floor)
                 yield _Measured(metric, pair, again, by_block, reasons, aa_by_block)
+
+
+def _often_invalid(pair: PairedCells) -> list[str]:
+    """Return the most frequent reason why cells of a pair are invalid, if some are."""
+    invalid = (cell for cell in pair.cells if cell.status == "invalid")
+    found = Counter(reason for cell in invalid for reason in cell.reasons)
+    return [reason for reason, _ in found.most_common(1)]
 
 
 def _as_base(cell: CellResult) -> CellResult:
@@ -137,7 +146,7 @@ def _verdict(row: _Measured, decided: FamilyDecision | None) -> VersionVerdict:
 
 
 def _row(row: _Measured, decided: FamilyDecision | None, fails: bool) -> VersionRow:
-    base, head = (list(row.pair.by_block(row.metric, name).values()) for name in (BASE, HEAD))
+    base, head = _figures(row)
     per_cpu_s, _ = ratios("per_cpu_s", row.pair, None)
     return VersionRow(
         scenario=row.pair.scenario,
@@ -157,6 +166,15 @@ def _row(row: _Measured, decided: FamilyDecision | None, fails: bool) -> Version
     )
 
 
+def _figures(row: _Measured) -> tuple[list[float], list[float]]:
+    """Return figures of base and head by block: where there is a ratio, those that it is of."""
+    if row.by_block:
+        both = row.pair.figures(row.metric)
+        return [base for base, _ in both], [head for _, head in both]
+    base, head = (list(row.pair.by_block(row.metric, name).values()) for name in (BASE, HEAD))
+    return base, head
+
+
 def _aa_differences(rows: Sequence[_Measured], margin: float) -> Iterable[str]:
     """Yield where base again differs from base."""
     decided = _decide([(row.metric, row.aa_by_block) for row in rows], margin)
@@ -167,8 +185,8 @@ def _aa_differences(rows: Sequence[_Measured], margin: float) -> Iterable[str]:
             yield f"{where}: {', '.join(row.again.collapses)}, {steady} in none"
         elif ratio and n in decided and decided[n].decision != "no difference shown":
             yield (
-                f"{where}: base again / base is {ratio.estimate:.3f} by {row.metric}, although"
-                " both are the same version"
+                f"{where}: base again differs from base by {100 * (ratio.estimate - 1):+.1f} % in"
+                f" {row.metric}, although both are the same version"
             )
 
 

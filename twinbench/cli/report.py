@@ -50,13 +50,15 @@ def make_report(store: "Store") -> "VersionComparison | None":
             with interruptible():
                 results = analyse(store)
             write_results(store, results)
-            view, comparison, versions = build_view(results), None, None
-            missing: list[str] = []
-            page = write_report(view, store.folder, on_status, missing.append)
+            comparison, versions = None, None
             if results.compared_versions:
                 comparison = compare_versions(results)
                 write_comparison(store, comparison)
                 versions = build_versions(results, comparison)
+            view = build_view(results, versions.answer if versions else "")
+            missing: list[str] = []
+            page = write_report(view, store.folder, on_status, missing.append)
+            if versions:
                 page = write_versions(versions, store.folder, on_status, missing.append)
             if missing:
                 results = results.model_copy(update={"remarks": [*results.remarks, *missing]})

@@ -89,9 +89,13 @@ def share(difference: float) -> str:
 
 def would_have_seen(difference: float, only: str = "") -> str:
     """Return the smallest difference that would have been seen, as the end of a sentence."""
+    return f"would have seen {seen(difference, only)}"
+
+
+def seen(difference: float, only: str = "") -> str:
     if difference > HARDLY_ANY:
-        return "would have seen hardly any difference"
-    return f"would have seen {only}{share(difference)} or more"
+        return "hardly any difference"
+    return f"{only}{share(difference)} or more"
 
 
 def load_text(load: Load) -> str:

@@ -10,12 +10,18 @@ from twinbench.text import one_line, printable
 
 MOST_LINES = 80
 MOST_COMMENT_LINES = 25
-MOST_NOTE = 100  # characters of a cell in a comment
+MOST_NOTE = 160  # characters of a cell in a comment
 # A job finds its comment by this line, and replaces it.
 MARKER = "<!-- twinbench compare -->"
 COMMENT_HEADER = (
     *("", "base", "head", "head / base"),
     *("A/A: base again / base", "CPU per request", "verdict"),
+)
+# What a reader who has only the comment needs to read its table.
+LEGEND = (
+    "Of /s more is faster, of ms less. In brackets: 95 % interval. A/A: base measured once more,"
+    " noise of the machine. ~: no difference shown; four runs in five would have shown what it"
+    " would have seen."
 )
 # GitHub makes links of these, and mentions and references also where the mark is an entity: it
 # reads the finished text, in which a space of no width parts them.
@@ -108,7 +114,7 @@ def comment(view: VersionsView) -> str:
         f"- base: {plain(view.base)}",
         f"- head: {plain(view.head)}",
     ]
-    end = ["", plain(f"{view.basis} · {view.conditions}")]
+    end = ["", *[plain(LEGEND)] * bool(view.rows), plain(f"{view.basis} · {view.conditions}")]
     room = MOST_COMMENT_LINES - len(lines) - len(end) - 3  # an empty line, and two of the header
     shown = view.rows if len(view.rows) <= room else view.rows[: room - 2]
     if shown:

@@ -1,5 +1,7 @@
 """The result in the terminal: the verdict tables, the badges, and the headline last."""
 
+from itertools import compress
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -50,19 +52,24 @@ def _table(table: VerdictTable) -> Table:
 def show_versions(view: VersionsView, console: Console) -> None:
     """Print the rows of a comparison of versions, how it was measured, and last the answer."""
     if view.rows:
-        console.print(_rows_table(view, None if console.is_terminal else LOG_WIDTH))
+        console.print(_rows_table(view, console))
     basis = f"{view.basis} · {view.conditions}"
     console.print(printable(basis), markup=False, style="dim")
     style = VERDICT_STYLES[view.verdict]
     console.print(f"[bold {style}]{view.word}[/]: {escape(printable(view.because))}")
 
 
-def _rows_table(view: VersionsView, width: int | None) -> Table:
-    found = Table(width=width, box=None, pad_edge=False)
-    for heading in ("scenario", "base", "head", "head / base", "A/A", "CPU", "verdict"):
+def _rows_table(view: VersionsView, console: Console) -> Table:
+    narrow = console.is_terminal and console.width < LOG_WIDTH
+    found = Table(width=None if console.is_terminal else LOG_WIDTH, box=None, pad_edge=False)
+    headings = ["scenario", "base", "head", "head / base", "A/A", "CPU", "verdict"]
+    # The page has it; without room for it the words of a load would be broken.
+    shown = [heading != "CPU" or not narrow for heading in headings]
+    for heading in compress(headings, shown):
         found.add_column(heading, overflow="fold", no_wrap=heading == "head / base")
     for row in view.rows[:MOST_ROWS]:
-        found.add_row(*map(escape, _row_texts(row)), style=VERDICT_STYLES[row.verdict])
+        texts = map(escape, compress(_row_texts(row), shown))
+        found.add_row(*texts, style=VERDICT_STYLES[row.verdict])
     if len(view.rows) > MOST_ROWS:
         found.add_row(f"{len(view.rows) - MOST_ROWS} more in the report")
     return found

@@ -26,6 +26,8 @@ from twinbench.report.format import (
     labels,
     load_text,
     number,
+    seen,
+    share,
     would_have_seen,
 )
 from twinbench.report.pairs import grouped_scenarios, title
@@ -142,7 +144,7 @@ def build_versions(results: Results, comparison: VersionComparison) -> VersionsV
         because=_because(comparison, titles, rows),
         base=_version_text(comparison.versions.base),
         head=_version_text(comparison.versions.head),
-        basis=_basis(comparison),
+        basis=_basis(comparison, titles),
         conditions=_conditions(results, validity),
         validity=validity,
         # The answer has the first of the rows that are noisy.
@@ -175,7 +177,7 @@ def _without_verdicts(comparison: VersionComparison) -> VersionComparison:
     changes = {"verdict": "could not tell", "fails": False, "reasons": []}
     rows = [row.model_copy(update=changes) for row in comparison.rows]
     rows.sort(key=lambda row: -_size(row.aa_ratio))
-    return comparison.model_copy(update={"rows": rows, "would_have_seen": None})
+    return comparison.model_copy(update={"rows": rows})
 
 
 def _ordered(comparison: VersionComparison) -> VersionComparison:
@@ -215,12 +217,36 @@ def _because(
     worst = comparison.rows[0]
     if comparison.verdict in CHANGED:
         why = f"{_place(titles, worst.scenario, worst.load)} {_difference(worst)}"
-    elif comparison.would_have_seen:
-        why = would_have_seen(comparison.would_have_seen)
+    elif known := _would_have_seen(comparison, titles):
+        why = known
     else:
         why = reasons[0] if reasons else f"in {count(len(rows), 'row')}"
     all_rows = f"Rows: {counts(rows)}." if rows[1:] else ""
     return " ".join(filter(None, (f"{why}.", all_rows, _failure(comparison))))
+
+
+def _would_have_seen(comparison: VersionComparison, titles: Mapping[str, str]) -> str:
+    """Return what the better half of the rows with `~` would have seen, and the worst of them.
+
+    The largest alone would be that of one noisy row.
+    """
+    known = sorted(
+        (row.smallest_difference, n)
+        for n, row in enumerate(comparison.rows)
+        if row.verdict == "no difference shown" and row.smallest_difference
+    )
+    if not known:
+        return ""
+    better = (len(known) + 1) // 2
+    half, (most, worst) = known[better - 1][0], known[-1]
+    if share(half) == share(most):
+        return would_have_seen(most)
+    rows = "rows" if len(known) == len(comparison.rows) else "rows with ~"
+    row = comparison.rows[worst]
+    return (
+        f"{would_have_seen(half)} in {better} of {len(known)} {rows},"
+        f" at worst {seen(most)} ({_place(titles, row.scenario, row.load)})"
+    )
 
 
 def _place(titles: Mapping[str, str], scenario: str, load: Load) -> str:
@@ -243,10 +269,11 @@ def _failure(comparison: VersionComparison) -> str:
     return f"Fails: {count(failed, 'row')} {beyond}."
 
 
-def _basis(comparison: VersionComparison) -> str:
-    known = comparison.would_have_seen
-    seen = f"{would_have_seen(known)} · " if known else ""
-    return f"{seen}{count(comparison.blocks, 'block')} · {duration(comparison.elapsed_s)}"
+def _basis(comparison: VersionComparison, titles: Mapping[str, str]) -> str:
+    """Return what would have been seen, unless that is the answer, and how long it took."""
+    known = _would_have_seen(comparison, titles) if comparison.verdict in CHANGED else ""
+    parts = (known, count(comparison.blocks, "block"), duration(comparison.elapsed_s))
+    return " · ".join(filter(None, parts))
 
 
 def _conditions(results: Results, validity: Sequence[Badge]) -> str:

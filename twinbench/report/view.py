@@ -59,7 +59,8 @@ class ReportView:
         return replace(self, remarks=(*self.remarks, *remarks))
 
 
-def build_view(results: Results) -> ReportView:
+def build_view(results: Results, answer: str = "") -> ReportView:
+    """Return the view; `answer`: of a comparison of versions, which no headline may contradict."""
     pairs = target_pairs(results)
     # An A/A check is a badge, not a verdict.
     by_kind = [
@@ -71,7 +72,7 @@ def build_view(results: Results) -> ReportView:
         question=method.question(results),
         compares_versions=results.compared_versions is not None,
         origin=method.origin(results),
-        headline=headline(results, [table for _, table in shown]),
+        headline=(Span(answer),) if answer else headline(results, [table for _, table in shown]),
         validity=method.badges(results, pairs),
         remarks=tuple(results.remarks),
         verdicts=tuple(table for _, table in shown),

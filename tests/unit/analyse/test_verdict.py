@@ -122,6 +122,23 @@ def test_figures_of_base_are_of_both_measurements() -> None:
     assert (row.verdict, found.verdict, row.blocks) == ("slower", "slower", 6)
 
 
+def test_figures_are_those_of_the_ratio_where_head_misses_blocks() -> None:
+    """The machine is faster from block to block, so figures of other blocks would contradict it."""
+    results = versions_results(ONE_LOAD, head={"noop": 0.9})
+    [row] = compare_versions(with_status(results, "invalid", *blocks_of(HEAD, 4))).rows
+    assert row.head
+    assert row.base
+    assert row.ratio
+    assert row.head.estimate / row.base.estimate == pytest.approx(row.ratio.estimate)
+
+
+def test_row_without_valid_measurements_says_why_they_are_invalid() -> None:
+    invalid = {"status": "invalid", "reasons": ["other processes used 90% of the cores"]}
+    changed = dict.fromkeys(blocks_of(HEAD), invalid)
+    [row] = compare_versions(versions_results(ONE_LOAD, changed=changed)).rows
+    assert row.reasons == ["no valid measurements of head", *invalid["reasons"]]
+
+
 def test_block_needs_one_of_the_two_measurements_of_base() -> None:
     results = versions_results(ONE_LOAD, head={"noop": 0.8})
     one_each = with_status(results, "invalid", (BASE, 1), (BASE, 2), (BASE_AGAIN, 3))
@@ -201,7 +218,7 @@ def test_no_verdict_where_base_differs_from_itself() -> None:
     assert (found.verdict, found.fails) == ("could not tell", False)
     assert [row.verdict for row in found.rows] == ["slower", "faster"]
     [reason] = found.reasons
-    assert reason.startswith("b at 8 users: base again / base is 0.8")
+    assert reason.startswith("b at 8 users: base again differs from base by -1")
 
 
 @pytest.mark.parametrize(
@@ -273,6 +290,8 @@ def test_report_of_a_run_of_versions_writes_compare_json(tmp_path: Path) -> None
     jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
     found = VersionComparison.model_validate_json(text)
     assert (found.versions, found.verdict, found.fails) == (versions, "slower", True)
+    # No other headline stands beside the verdict.
+    assert (store.folder / "report.md").read_text().splitlines()[2].startswith("Slower: ")
 
 
 def test_published_schema_is_current() -> None:
