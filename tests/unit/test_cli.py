@@ -152,9 +152,17 @@ def test_resume_needs_the_options_of_the_start(
         ("--base main --fail-on 5", "--fail-on: '5' is no percentage: write it as 5%"),
         ("a.toml b.toml --base main", "give one plan, or none; 2 paths"),
         ("--base main", "there is no twinbench.toml here"),
+        ("--base main --comment no/such.md", "--comment no/such.md: name a file, in a folder that"),
+        ("--base main --comment .", "--comment .: name a file, in a folder that exists"),
     ],
 )
 def test_compare_refuses_what_does_not_fit(arguments: str, message: str) -> None:
     refused = CliRunner().invoke(app, ["compare", *arguments.split()]).exception
     assert isinstance(refused, UserError)
     assert message in str(refused)
+
+
+@pytest.mark.parametrize("arguments", ["--git a", "--base main --fail-on 5", "--base main"])
+def test_comment_says_what_is_wrong_with_arguments(here: Path, arguments: str) -> None:
+    refused = CliRunner().invoke(app, ["compare", *arguments.split(), "--comment", "comment.md"])
+    assert str(refused.exception) in (here / "comment.md").read_text()

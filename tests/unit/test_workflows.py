@@ -191,6 +191,6 @@ def test_links_and_long_files_are_not_posted(posting: Posting, tmp_path: Path) -
     assert not re.search("PATH=|longlong|secret", text)
 
 
-def test_nobody_is_notified_by_a_comment(posting: Posting) -> None:
-    (posting.downloaded / "comment.md").write_bytes(b"@team \xff")
+def test_hostile_comment_is_posted_and_notifies_nobody(posting: Posting) -> None:
+    (posting.downloaded / "comment.md").write_bytes(b"@team \xff \0")
     assert "@team" not in posting.posted()

@@ -108,15 +108,14 @@ def compare(
     from twinbench.versions.git import Refs
     from twinbench.versions.plan import prepare_versions
 
-    refs, margin = Refs.of_range(git) if git else Refs(base or ""), _margin(fail_on)
-    plan = chosen_plan(paths[0] if paths else None)
-
-    def versions(of: "Plan", file: Path, folder: Path, on_status: "OnStatus") -> "Prepared":
-        return prepare_versions(of, file, refs, target, folder, on_status, fail_on=margin)
-
     with _refusal_in(comment):
+        refs, margin = Refs.of_range(git) if git else Refs(base or ""), _margin(fail_on)
+
+        def versions(of: "Plan", file: Path, folder: Path, on_status: "OnStatus") -> "Prepared":
+            return prepare_versions(of, file, refs, target, folder, on_status, fail_on=margin)
+
         store = run_plan(
-            plan,
+            chosen_plan(paths[0] if paths else None),
             runs,
             {"blocks": blocks, "time": time},
             only=only,
@@ -147,10 +146,12 @@ def _compare_runs(folders: list[Path], output: Path, *, anyway: bool) -> None:
 
 @contextlib.contextmanager
 def _refusal_in(comment: Path | None) -> Iterator[None]:
-    """Write why nothing is measured to `comment`, if it is given."""
+    """Write why nothing is measured to `comment`, if it is given. Raises UserError."""
     from twinbench.measure.server import ServerFailedError
     from twinbench.preflight.result import DifferentError, PreflightError
 
+    if comment and (comment.is_dir() or not comment.parent.is_dir()):  # not only after minutes
+        raise UserError(f"--comment {comment}: name a file, in a folder that exists")
     try:
         yield
     except (UserError, PreflightError, ServerFailedError) as error:
