@@ -5,6 +5,7 @@ import fcntl
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ from twinbench.scratch import remove_abandoned, scratch
 from twinbench.selfcheck.check import run_self_check, summary, warnings
 from twinbench.store import Store, StoreError, now
 from twinbench.text import count, duration, parse_duration
-from twinbench.versions.plan import Prepared
+from twinbench.versions.plan import PreparedPlan
 
 # Measured on two cores, for a plan that has a `time`.
 REPORT_AND_SELF_CHECK_S = 12.0
@@ -52,7 +53,7 @@ LOCK = Path("/tmp/twinbench.lock")  # noqa: S108  # opened without following lin
 
 
 # Makes versions of the target of a plan, read from a file, in a scratch folder.
-MakeVersions = Callable[[Plan, Path, Path, OnStatus], Prepared]
+MakeVersions = Callable[[Plan, Path, Path, OnStatus], PreparedPlan]
 
 
 class InterruptedRunError(Exception):
@@ -83,37 +84,23 @@ def run_plan(
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
         with machine_lock(), contextlib.ExitStack() as stack:
-            folder, made = stack.enter_context(scratch()), None
+            folder, made = stack.enter_context(scratch()), PreparedPlan(plan)
             if versions:
                 with status(console) as on_status:
                     made = versions(plan, plan_file, folder, on_status)
-                plan, began = made.plan, now()  # installing is not in the time of the run
-            before = [*(made.remarks if made else ()), *_plan_remarks(plan)]
-            _print_remarks(before, console)
+                began = now()  # installing is not in the time of the run
+            _print_remarks(before := [*made.remarks, *_plan_remarks(made.plan)], console)
             load = _machine_load(watch or BusyWatch(), console)
-            rig = stack.enter_context(Rig(plan, folder))
+            rig = stack.enter_context(Rig(made.plan, folder))
             rig.start_generator()
             with status(console) as on_status:
-                pairs = check(
-                    plan, str(plan_file), rig, on_status, made.declared_at if made else {}
-                )
+                pairs = check(made.plan, str(plan_file), rig, on_status, made.declared_at)
             noise = earlier_noise(runs, machine.describe(rig.cores))
             if store:
                 _check_same_machine(store, rig)
                 campaign.begin_session(store, began)
             else:
-                spent_s = (now() - began).total_seconds()
-                among = all_loads(plan) if made else None
-                plan = _fitted(plan, plan_file, spent_s, rig.start_s, rig.setup_s, noise, among)
-                store = campaign.new_run(
-                    plan,
-                    str(plan_file),
-                    rig.cores,
-                    runs,
-                    load.load_average,
-                    began,
-                    made.versions if made else None,
-                )
+                store = _new_run(made, plan_file, runs, rig, noise, load, began)
             rig.plan = store.manifest().plan
             store.update_latest_link(runs.parent / "latest")
             _keep_checks(store, pairs, load, before, console)
@@ -124,6 +111,24 @@ def run_plan(
     except KeyboardInterrupt:
         raise InterruptedRunError(_interrupted(store)) from None
     return store
+
+
+def _new_run(
+    made: PreparedPlan,
+    plan_file: Path,
+    runs: Path,
+    rig: Rig,
+    noise: Noise,
+    load: "_MachineLoad",
+    began: datetime,
+) -> Store:
+    """Make the folder of a run of what fits into the plan's time, if it has one."""
+    spent_s = (now() - began).total_seconds()
+    among = all_loads(made.plan) if made.versions else None
+    plan = _fitted(made.plan, plan_file, spent_s, rig.start_s, rig.setup_s, noise, among)
+    return campaign.new_run(
+        plan, str(plan_file), rig.cores, runs, load.load_average, began, made.versions
+    )
 
 
 def _keep_checks(

@@ -16,7 +16,7 @@ from twinbench.text import UserError, parse_percent
 if TYPE_CHECKING:
     from twinbench.plan import Plan
     from twinbench.preflight.check import OnStatus
-    from twinbench.versions.plan import Prepared
+    from twinbench.versions.plan import PreparedPlan
 
 EXIT_SLOWER = 4
 VERSIONS = "two versions: --git BASE..HEAD or --base REF"
@@ -111,7 +111,7 @@ def compare(
     with _refusal_in(comment):
         refs, margin = Refs.of_range(git) if git else Refs(base or ""), _margin(fail_on)
 
-        def versions(of: "Plan", file: Path, folder: Path, on_status: "OnStatus") -> "Prepared":
+        def versions(of: "Plan", file: Path, folder: Path, on_status: "OnStatus") -> "PreparedPlan":
             return prepare_versions(of, file, refs, target, folder, on_status, fail_on=margin)
 
         store = run_plan(

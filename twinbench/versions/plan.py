@@ -7,9 +7,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -59,16 +58,18 @@ print(json.dumps([places, sorted(editable)]))
 OnStatus = Callable[[str], None]
 
 
-class Prepared(NamedTuple):
-    """What is measured: a plan whose targets are versions, and what a reader should know of it.
+@dataclass(frozen=True, slots=True)
+class PreparedPlan:
+    """Plan that is measured, and what a reader should know of it.
 
-    `declared_at`: the name in the plan file of the target at which differences are declared.
+    `versions`: what its targets are, if they are versions; `declared_at`: the name in the plan file
+    of the target at which differences are declared.
     """
 
     plan: Plan
-    versions: ComparedVersions
-    remarks: list[str]
-    declared_at: dict[str, str]
+    versions: ComparedVersions | None = None
+    remarks: Sequence[str] = ()
+    declared_at: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def prepare_versions(
     on_status: OnStatus,
     *,
     fail_on: float | None = None,
-) -> Prepared:
+) -> PreparedPlan:
     """Make folder and environment of each version, and return the plan that measures them.
 
     Call it under the machine's lock. All folders are in `scratch`, but for cached environments.
@@ -123,7 +124,7 @@ def prepare_versions(
     )
     targets = [_target_of(target, name, found[name]) for name in (BASE, HEAD, BASE_AGAIN)]
     made = _with_targets(plan, plan_file, targets, scenarios)
-    return Prepared(made, compared, remarks, {HEAD: target.name})
+    return PreparedPlan(made, compared, remarks, {HEAD: target.name})
 
 
 def _installed(

@@ -1,4 +1,4 @@
-"""Plan that compares versions: its targets, what is refused, what a reader is told."""
+"""Plan that compares versions: its targets, what is refused, the remarks."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from tests.support.repositories import PLAN, app, commit, digest, files, git, ma
 from twinbench.plan import PlanError, read_plan
 from twinbench.text import MAX_CHARACTERS, UserError
 from twinbench.versions.git import Refs
-from twinbench.versions.plan import Prepared, prepare_versions
+from twinbench.versions.plan import PreparedPlan, prepare_versions
 
 NO_ENVIRONMENT = "[compare]\ninstall = []\n"
 
@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def prepared(root: Path, refs: Refs | None = None, target: str | None = None) -> Prepared:
+def prepared(root: Path, refs: Refs | None = None, target: str | None = None) -> PreparedPlan:
     """Return what is measured of HEAD~1 and the working tree; folders are in `scratch`."""
     plan_file = root / "plan.toml"
     scratch = root.parent / "scratch"
@@ -52,6 +52,7 @@ def test_versions_become_three_targets(root: Path) -> None:
     before = digest(root)
     found = prepared(root)
     assert digest(root) == before
+    assert found.versions
     base, head, again = found.plan.targets
     assert [each.name for each in found.plan.targets] == ["base", "head", "base_again"]
     assert [each.title for each in found.plan.targets] == ["base", "head", "base again"]
@@ -71,6 +72,7 @@ def test_versions_become_three_targets(root: Path) -> None:
 def test_what_is_not_committed_is_named_if_it_is_left_out(root: Path) -> None:
     write(root / "shop.py", app("not committed"))
     found = prepared(root, Refs.of_range("HEAD..HEAD"))
+    assert found.versions
     assert found.versions.base == found.versions.head
     assert found.remarks == [
         "1 changed file of the checkout, not committed: in neither version; --base HEAD compares"
