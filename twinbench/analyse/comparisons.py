@@ -85,7 +85,8 @@ class PairedCells:
         """Whether the two are one target under two names."""
         names = {"name", "title", "note"}
         if self.names == (BASE, BASE_AGAIN):
-            names.add("cwd")  # a copy, so that they do not write to the same files
+            # In a copy, so that they do not write to the same files.
+            names |= {"cwd", "import_from", "env"}
         return self.baseline.model_dump(exclude=names) == self.candidate.model_dump(exclude=names)
 
     @property

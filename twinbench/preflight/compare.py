@@ -246,11 +246,18 @@ def _unequal_options(one: Observation, other: Observation) -> str:
 def _unequal_variables(one: Target, other: Target) -> list[str]:
     """Return the names of the variables that differ; their values may be secret.
 
-    The plan does not set those of a server that runs already.
+    The plan does not set those of a server that runs already. A path is equal if it is the same in
+    each target's own folder.
     """
     if one.url or other.url:
         return []
-    return sorted(n for n in {*one.env, *other.env} if one.env.get(n) != other.env.get(n))
+    values, others = _variables(one), _variables(other)
+    return sorted(n for n in {*values, *others} if values.get(n) != others.get(n))
+
+
+def _variables(target: Target) -> dict[str, str]:
+    folder = str(target.import_from or target.cwd or "")
+    return {n: v.replace(folder, ".") if folder else v for n, v in target.env.items()}
 
 
 def _with_variables(

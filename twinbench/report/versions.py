@@ -278,7 +278,9 @@ def _basis(comparison: VersionComparison, titles: Mapping[str, str]) -> str:
 
 def _conditions(results: Results, validity: Sequence[Badge]) -> str:
     machine = f"{results.machine.cpu}, {count(results.machine.cores, 'core')}"
-    return " · ".join([machine, *(badge.marked for badge in validity if badge.tone == "bad")])
+    measured = validity[1]
+    shown = [badge for badge in validity if badge.tone == "bad" and badge != measured]
+    return " · ".join([machine, measured.text, *(badge.marked for badge in shown)])
 
 
 def _validity(results: Results, comparison: VersionComparison) -> tuple[Badge, ...]:

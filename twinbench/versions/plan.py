@@ -250,9 +250,8 @@ def _target_of(target: Target, name: str, of: VersionFolder) -> Target:
     env = dict(target.env)
     if of.with_packages:
         path = env.get("PYTHONPATH", os.environ.get("PYTHONPATH"))
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, (PACKAGES, path)))
-    # As without versions; PACKAGES is relative to cwd.
-    in_fresh_folder = target.app and not target.cwd and not of.with_packages
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(place.cwd / PACKAGES), path)))
+    in_fresh_folder = target.app and not target.cwd  # as without versions
     changed = {
         "name": name,
         "title": TITLES[name],

@@ -12,6 +12,7 @@ from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.results import CellResult, CellStatus, Comparison, Metric
 from twinbench.analyse.statistics import smallest_difference
 from twinbench.plan import Cell, Load, Plan
+from twinbench.versions.result import BASE, BASE_AGAIN, HEAD
 
 # Ratios that are beyond the margin as a single load, but not as one of two (p = 0.0427).
 BARELY = [math.exp(log) for log in (0.2, 0.3, 0.4)]
@@ -134,6 +135,13 @@ def test_single_block_has_a_ratio_without_a_decision() -> None:
     assert (found.decision, found.blocks) == ("not comparable", 1)
     assert (found.adjusted_p, found.smallest_difference) == (None, None)
     assert found.reasons == ["a single block has no interval"]
+
+
+def test_base_again_is_base_in_a_copy_of_its_folder() -> None:
+    folders = {BASE: "/base", HEAD: "/head", BASE_AGAIN: "/again"}
+    targets = [{"name": n, "app": "a:app", "import_from": of} for n, of in folders.items()]
+    found = comparisons(factories.versions_plan(targets=targets), [])
+    assert {each.candidate: each.aa_check for each in found} == {HEAD: False, BASE_AGAIN: True}
 
 
 @pytest.mark.parametrize(

@@ -349,8 +349,11 @@ def test_what_was_not_sent_to_both_is_no_difference() -> None:
 
 
 def test_variables_that_differ_are_named_not_shown() -> None:
-    one = observed("sync", env={"SAME": "{scratch}/a", "KEY": "secret 1", "HERE": ""})
-    other = observed("async", env={"SAME": "{scratch}/a", "KEY": "secret 2"})
+    own = {"SAME": "{scratch}/a", "OWN": "/one/lib", "KEY": "secret 1", "HERE": ""}
+    one = observed("sync", env=own, cwd="/one")
+    # OWN is the same place in the folder of each.
+    others = {"SAME": "{scratch}/a", "OWN": "/other/lib", "KEY": "secret 2"}
+    other = observed("async", env=others, import_from="/other")
     diff = unequal(one, other, "environment")
     assert diff.splitlines() == ["HERE is set differently", "KEY is set differently"]
     aspects: tuple[Aspect, ...] = ("environment", "settings")
