@@ -322,7 +322,7 @@ def _remarks(repository: Repository, plan_file: Path, base: Version, head: Versi
     if not is_working_tree(head) and (changed := len(repository.changed_files())):
         remarks.append(
             f"{count(changed, 'changed file')} of the checkout, not committed: in neither version;"
-            f" --base {base.ref} compares what is not committed."
+            f" --base {base.commit[:SHORT]} compares what is not committed."
         )
     if submodules := [printable(name) for name in sorted(of_both)]:
         remarks.append(f"Submodules are left empty in both versions: {', '.join(submodules)}.")

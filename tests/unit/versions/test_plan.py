@@ -71,12 +71,12 @@ def test_versions_become_three_targets(root: Path) -> None:
 
 def test_what_is_not_committed_is_named_if_it_is_left_out(root: Path) -> None:
     write(root / "shop.py", app("not committed"))
-    found = prepared(root, Refs.of_range("HEAD..HEAD"))
+    found = prepared(root, Refs.of_range("HEAD...HEAD"))  # whose text is no REF of --base
     assert found.versions
-    assert found.versions.base == found.versions.head
+    assert found.versions.base.commit == found.versions.head.commit
     assert found.remarks == [
-        "1 changed file of the checkout, not committed: in neither version; --base HEAD compares"
-        " what is not committed."
+        "1 changed file of the checkout, not committed: in neither version;"
+        f" --base {found.versions.base.commit[:7]} compares what is not committed."
     ]
 
 
