@@ -166,9 +166,11 @@ class Installer:
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
+            activated = self._activated(folder)
             if not recipe.uses_uv:
-                self._run([str(self._base), "-m", "venv", str(folder)], place, place.cwd, {})
-            self._run(recipe.command, place, recipe.cwd, self._activated(folder))
+                own = {"TMPDIR": activated["TMPDIR"]}  # venv runs pip, too
+                self._run([str(self._base), "-m", "venv", str(folder)], place, place.cwd, own)
+            self._run(recipe.command, place, recipe.cwd, activated)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

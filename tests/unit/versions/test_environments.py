@@ -32,6 +32,13 @@ test "$UV_PYTHON_DOWNLOADS" = never || exit 9
 echo "error: no such package" >&2
 exit "$UV_CODE"
 """
+# Makes such an environment as well, and records where temporary files go meanwhile.
+FAKE_PYTHON = f"""#!/bin/sh
+test "$2" = venv || exec {sys.executable} "$@"
+echo "$TMPDIR" > "$0.record"
+mkdir -p "$3/bin"
+ln -s {sys.executable} "$3/bin/python"
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +126,16 @@ def test_a_failing_installation_is_explained_and_removed(
     )
     assert "no such package" in log.read_text()
     assert list((cache / "environments").iterdir()) == []
+
+
+def test_temporary_files_of_venv_are_in_the_scratch_folder(tmp_path: Path) -> None:
+    python, scratch = tmp_path / "python", tmp_path / "scratch"
+    write(python, FAKE_PYTHON)
+    python.chmod(0o755)
+    scratch.mkdir()
+    Installer(scratch, python, ["true"], lambda _: None).environment(place(tmp_path, "base"))
+    recorded = (tmp_path / "python.record").read_text().strip()
+    assert Path(recorded).is_relative_to(scratch)
 
 
 def test_a_missing_uv_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
