@@ -22,6 +22,7 @@ from typing import IO, NamedTuple, cast
 
 import psutil
 
+from twinbench.interruption import interruptible
 from twinbench.measure.supervisor import SET_CHILD_SUBREAPER, prctl
 from twinbench.text import printable
 
@@ -63,6 +64,10 @@ def adopt_orphans(adopt: bool) -> None:
     """
     _own_children.update(child.pid for child in psutil.Process().children())
     prctl(SET_CHILD_SUBREAPER, int(adopt))
+
+
+# Of a command that takes seconds.
+POLL_S = 0.05
 
 
 class Child:
@@ -133,6 +138,16 @@ class Child:
             return ""
         number = -code if code < 0 else code - 128  # of the supervisor, or reported by it
         return f"was killed by signal {number}" if number > 0 else f"exited with code {code}"
+
+    def wait(self) -> str:
+        """Return how the command ended, as `exit_reason` does. Stops it if it is interrupted."""
+        try:
+            while not (why := self.exit_reason()):
+                with interruptible():
+                    time.sleep(POLL_S)
+        finally:
+            self.stop()
+        return why
 
     def memory_bytes(self) -> int:
         """Return the resident memory of the command and its descendants; 0 if it has ended."""

@@ -199,11 +199,15 @@ def _declared(
 
 
 def _refuse(plan: Plan, plan_file: str, found: _Found, declared_at: Mapping[str, str]) -> None:
-    """Raise what was found, if anything: PlanError if the plan is all that is wrong."""
+    """Raise what was found, if anything: PlanError if the plan is all that is wrong.
+
+    What a version lacks is no fault of the plan.
+    """
     problems, differences = list(dict.fromkeys(found.problems)), found.differences
     if not problems and not differences:
         return
-    if not differences and all(problem.is_plan_error for problem in problems):
+    of_plan = not declared_at and all(problem.is_plan_error for problem in problems)
+    if not differences and of_plan:
         raise PlanError("; ".join(problem.sentence for problem in problems))
     if not differences and len({problem.whole_place for problem in problems}) == 1:
         raise PreflightError(problems[0].sentence)

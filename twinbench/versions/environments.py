@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twinbench.interruption import interruptible
 from twinbench.measure.machine import MAX_START_S
 from twinbench.measure.processes import Child
 from twinbench.text import UserError
@@ -36,7 +35,6 @@ PACKAGES = ".twinbench-packages"
 PIP_INSTALL = ("pip", "install", "--quiet")
 # An environment takes 0.2 GB. Who compares less often than monthly waits for an installation.
 MAX_UNUSED_S = 30 * 86_400.0
-POLL_S = 0.05
 # Of a lock of uv: sources that are folders of the version, not packages of a registry.
 OF_FOLDERS = ("editable", "directory")
 # Other files of requirements that a line includes.
@@ -210,13 +208,7 @@ class Installer:
         log = self._scratch / "install.log"
         log.unlink(missing_ok=True)
         child = Child(command, log=log, cwd=cwd, env=env)
-        try:
-            while not (why := child.exit_reason()):
-                with interruptible():
-                    time.sleep(POLL_S)
-        finally:
-            child.stop()
-        if why == "exited with code 0":
+        if (why := child.wait()) == "exited with code 0":
             return
         kept = self._cache / log.name
         self._cache.mkdir(parents=True, exist_ok=True)

@@ -10,12 +10,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from twinbench.interruption import interruptible
+from twinbench.measure.processes import Child
 from twinbench.paths import COMPARED, INDEX, LATEST, RUNS
 from twinbench.text import UserError, did_you_mean, printable
 from twinbench.versions.result import Version
@@ -161,9 +162,7 @@ class Repository:
         alternates.write_bytes(os.fsencode(objects) + b"\n")
         if (shallow := self._path("shallow")).exists():
             shutil.copyfile(shallow, own / "shallow")
-        # Line ends and filters as in the user's folder.
-        checkout = ("checkout", "--quiet", "--force", "--detach", version.commit)
-        _git(folder, *checkout, config=self._path("config"))
+        _check_out(folder, version.commit, self._path("config"))
         if is_working_tree(version):
             self._copy_changes(folder)
 
@@ -261,28 +260,26 @@ def _remove(path: Path, root: Path) -> None:
         parent.rmdir()
 
 
-def _environment() -> dict[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(OF_GIT) or name.startswith(OF_CONFIGURATION)
-    } | SETTINGS
+def _is_of_a_repository(variable: str) -> bool:
+    return variable.startswith(OF_GIT) and not variable.startswith(OF_CONFIGURATION)
 
 
-def _git(folder: Path, *arguments: str, config: Path | None = None) -> str:
-    """Return what a command of git prints, with another repository's `config` if it is given.
-
-    Raises GitError with git's own sentence.
-    """
-    # The last one counts.
-    settings = [f"include.path={config}"] * bool(config) + [*OVERRIDES]
-    options = [part for setting in settings for part in ("-c", setting)]
+def _command(*arguments: str, settings: Iterable[str] = ()) -> list[str]:
+    """Return a command line of git. Raises GitError if there is none."""
     if not (git := shutil.which("git")):
         raise GitError("there is no git on the PATH, from which versions are taken: install it")
+    # Of equal settings the last one counts.
+    options = [part for setting in (*settings, *OVERRIDES) for part in ("-c", setting)]
+    return [git, *options, *arguments]
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """Return what a command of git prints. Raises GitError with git's own sentence."""
+    own = {name: value for name, value in os.environ.items() if not _is_of_a_repository(name)}
     process = subprocess.Popen(
-        [git, *options, *arguments],
+        _command(*arguments),
         cwd=folder,
-        env=_environment(),
+        env=own | SETTINGS,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -291,8 +288,21 @@ def _git(folder: Path, *arguments: str, config: Path | None = None) -> str:
     with _ended_with(process), interruptible():
         output, errors = process.communicate()
     if process.returncode:
-        raise GitError(_sentence(arguments, printable(os.fsdecode(errors))))
+        raise GitError(_sentence(arguments, os.fsdecode(errors)))
     return os.fsdecode(output)
+
+
+def _check_out(folder: Path, commit: str, config: Path) -> None:
+    """Write the files of a commit, with line ends and filters of `config`. Raises GitError.
+
+    Under a supervisor: of a large repository it takes seconds, in which twinbench may be killed.
+    """
+    arguments = ("checkout", "--quiet", "--force", "--detach", commit)
+    unset = [part for name in filter(_is_of_a_repository, os.environ) for part in ("-u", name)]
+    command = ["env", *unset, *_command(*arguments, settings=[f"include.path={config}"])]
+    log = folder / ".git" / "checkout.log"
+    if Child(command, log=log, cwd=folder, env=SETTINGS).wait() != "exited with code 0":
+        raise GitError(_sentence(arguments, log.read_text(encoding="utf-8", errors="replace")))
 
 
 @contextlib.contextmanager
@@ -308,7 +318,7 @@ def _ended_with(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 def _sentence(arguments: tuple[str, ...], errors: str) -> str:
     """Return one line for what git printed: its first sentence, and the command that it advises."""
-    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    lines = [line.strip() for line in printable(errors).splitlines() if line.strip()]
     first = next(filter(FATAL.match, lines), next(iter(lines), "no message"))
     advice = next((f": {line}" for line in lines if line.startswith("git config ")), "")
     return f"git {arguments[0]}: {FATAL.sub('', first)}{advice}"
