@@ -139,6 +139,17 @@ def test_other_response_is_different_not_slower(repository: Path) -> None:
     assert is_clean(repository)
 
 
+def test_base_that_differs_from_itself_is_no_verdict(repository: Path) -> None:
+    many = app().replace('{"ok": 1}', "{str(n): 1 for n in range(random.randrange(9999))}")
+    commit(repository, "Answer at random", shop__py=f"import random\n{many}")
+    comment = repository.parent / "comment.md"
+    options = ("--only", "items", "--comment", str(comment))
+    done = compare(repository, "--git", "HEAD..HEAD", *options)
+    assert done.returncode == 3
+    assert '# under [[targets]] name = "shop"' in done.stderr
+    assert comment.read_text().splitlines()[1].startswith("**No verdict**")
+
+
 def test_version_that_does_not_start_is_named(repository: Path) -> None:
     commit(repository, "Break it", shop__py="raise RuntimeError('no settings')\n")
     done = compare(repository, "--git", "HEAD~1..HEAD")

@@ -72,8 +72,9 @@ class PairedCells:
             and cell.target in (baseline, candidate)
         ]
         targets = plan.target(baseline), plan.target(candidate)
-        reasons = [differences_text(each.expected_differences) for each in (*targets, scenario)]
-        return cls(scenario.name, load, *targets, own, "; ".join(filter(None, reasons)) or None)
+        texts = [differences_text(each.expected_differences) for each in (*targets, scenario)]
+        reasons = dict.fromkeys(filter(None, texts))
+        return cls(scenario.name, load, *targets, own, "; ".join(reasons) or None)
 
     @property
     def names(self) -> tuple[str, str]:

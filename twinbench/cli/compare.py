@@ -149,6 +149,7 @@ def _refusal_in(comment: Path | None) -> Iterator[None]:
     """Write why nothing is measured to `comment`, if it is given. Raises UserError."""
     from twinbench.measure.server import ServerFailedError
     from twinbench.preflight.result import DifferentError, PreflightError
+    from twinbench.versions.result import HEAD
 
     if comment and (comment.is_dir() or not comment.parent.is_dir()):  # not only after minutes
         raise UserError(f"--comment {comment}: name a file, in a folder that exists")
@@ -158,7 +159,7 @@ def _refusal_in(comment: Path | None) -> Iterator[None]:
         if comment:
             from twinbench.report.markdown import refusal_comment
 
-            different = isinstance(error, DifferentError)
+            different = isinstance(error, DifferentError) and error.targets == {HEAD}
             comment.write_text(refusal_comment(str(error), different=different), encoding="utf-8")
         raise
 

@@ -217,4 +217,7 @@ def _refuse(plan: Plan, plan_file: str, found: _Found, declared_at: Mapping[str,
     if differences:
         lines += difference_lines(differences)
         lines += ["", DECLARE, *lines_to_declare(plan, differences, declared_at)]
-    raise (PreflightError if problems else DifferentError)("\n".join(lines))
+    message = "\n".join(lines)
+    if problems:
+        raise PreflightError(message)
+    raise DifferentError(message, frozenset(each.target for each in differences))

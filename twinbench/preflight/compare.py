@@ -151,7 +151,7 @@ def _not_comparable(one: Observation, other: Observation) -> dict[Aspect, str]:
         found["SQL"] = f"their drivers write parameters in different ways: {' and '.join(styles)}"
     if names := sorted({*one.work.other_databases, *other.work.other_databases}):
         found["final database"] = f"{', '.join(names)}: only SQLite files can be read"
-    elif not any(work.sqlite_files for work in works):
+    elif not any(work.sqlite_files or "final database" in work.unobserved for work in works):
         found["final database"] = "no SQLite file was used"
     return found
 

@@ -131,15 +131,15 @@ def lines_to_declare(
     They hold what is declared already, whose line they replace. `declared_at`: the names in the
     plan file of targets that are named otherwise in `plan`.
     """
-    found: dict[tuple[str, str], set[Aspect]] = {}
+    found: dict[tuple[str, str], tuple[Target | Scenario, set[Aspect]]] = {}
     for (target, aspect), scenarios in _scenarios_of(differences).items():
-        for place in _places(plan, target, scenarios):
-            found.setdefault(place, set()).add(aspect)
-    for (table, name), aspects in sorted(found.items(), key=lambda each: each[0][0] != "targets"):
-        if table == "targets":
-            yield from _declaration(table, declared_at.get(name, name), plan.target(name), aspects)
-        else:
-            yield from _declaration(table, name, plan.scenario(name), aspects)
+        for table, name in _places(plan, target, scenarios):
+            of_target = table == "targets"
+            place = table, declared_at.get(name, name) if of_target else name
+            owner = plan.target(name) if of_target else plan.scenario(name)
+            found.setdefault(place, (owner, set()))[1].add(aspect)
+    for (table, name), declaration in sorted(found.items(), key=lambda e: e[0][0] != "targets"):
+        yield from _declaration(table, name, *declaration)
 
 
 def unwritten_reasons(plan: Plan) -> list[str]:

@@ -12,7 +12,14 @@ class PreflightError(Exception):
 
 
 class DifferentError(PreflightError):
-    """Reason that is no failure: targets do not do the same work."""
+    """Reason that is no failure: targets do not do the same work.
+
+    `targets`: those that differ from their baseline, or from start to start.
+    """
+
+    def __init__(self, message: str, targets: frozenset[str]) -> None:
+        super().__init__(message)
+        self.targets = targets
 
 
 class DeclaredDifference(FrozenModel):

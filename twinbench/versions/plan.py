@@ -63,7 +63,8 @@ class PreparedPlan:
     """Plan that is measured, and what a reader should know of it.
 
     `versions`: what its targets are, if they are versions; `declared_at`: the name in the plan file
-    of the target at which differences are declared.
+    of each target, where differences of all are declared: also of base again, as what an app seeds
+    at random differs from folder to folder.
     """
 
     plan: Plan
@@ -124,7 +125,7 @@ def prepare_versions(
     )
     targets = [_target_of(target, name, found[name]) for name in (BASE, HEAD, BASE_AGAIN)]
     made = _with_targets(plan, plan_file, targets, scenarios)
-    return PreparedPlan(made, compared, remarks, {HEAD: target.name})
+    return PreparedPlan(made, compared, remarks, dict.fromkeys(TITLES, target.name))
 
 
 def _installed(
@@ -260,7 +261,6 @@ def _target_of(target: Target, name: str, of: VersionFolder) -> Target:
         "import_from": place.cwd if in_fresh_folder else None,
         "python": of.environment.python,
         "env": env,
-        "expected_differences": target.expected_differences if name == HEAD else None,
     }
     return Target.model_validate({**dict(target), **changed})
 

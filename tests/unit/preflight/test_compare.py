@@ -249,6 +249,11 @@ def test_tokens_end_where_volatile_values_end(text: str, tokens: list[str]) -> N
         ({"uses_sqlalchemy": False}, {"uses_sqlalchemy": False}, "SQL, commits (neither app uses"),
         ({"other_databases": ["postgresql"]}, {}, "final database (postgresql: only SQLite"),
         ({"sqlite_files": []}, {"sqlite_files": []}, "final database (no SQLite file was used)"),
+        (
+            {"sqlite_files": [], "unobserved": {"final database": "those outside"}},
+            {"sqlite_files": []},
+            "final database (those outside)",
+        ),
         ({"failed": {"SQL": "a"}}, {"unobserved": {"SQL": "b"}}, "SQL (a)"),
         ({}, {"param_styles": ["pyformat"]}, "SQL (their drivers write parameters"),
         ({"unobserved": {"files": "a"}}, {"unobserved": {"files": "b"}}, "files (a; b)"),

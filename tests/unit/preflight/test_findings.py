@@ -163,6 +163,14 @@ def test_what_is_declared_already_is_kept() -> None:
     }
 
 
+def test_targets_of_one_table_are_declared_together() -> None:
+    found = [difference("bytes"), difference("final database", target="sync", baseline="")]
+    at = {"sync": "shop", "async": "shop"}
+    where, line = lines_to_declare(plan("noop"), found, at)
+    assert where == '# under [[targets]] name = "shop"'
+    assert set(tomllib.loads(line)["expected_differences"]) == {"bytes", "final database"}
+
+
 def test_a_status_is_not_declared_without_a_word() -> None:
     comments = [
         [

@@ -87,8 +87,9 @@ def test_keys_of_the_target_are_kept(root: Path) -> None:
     found = prepared(root)
     base, head, again = found.plan.targets
     assert base.env == head.env == again.env == {"A": "{scratch}/a"}
-    assert base.expected_differences is again.expected_differences is None
-    assert head.expected_differences == {"bytes": "other prices"}
+    for target in (base, head, again):
+        assert target.expected_differences == {"bytes": "other prices"}
+        assert found.declared_at[target.name] == "app"
     assert found.plan.services[0].cwd == root  # of the checkout, one for both
     assert any("[compare] install gives each" in remark for remark in found.remarks)
 
