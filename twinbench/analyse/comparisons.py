@@ -85,7 +85,7 @@ class PairedCells:
         """Whether the two are one target under two names."""
         names = {"name", "title", "note"}
         if self.names == (BASE, BASE_AGAIN):
-            names.add("cwd")  # a copy, so that they do not write to the same files
+            names |= {"cwd", "import_from"}  # copies, so that they do not write to the same files
         return self.baseline.model_dump(exclude=names) == self.candidate.model_dump(exclude=names)
 
     @property

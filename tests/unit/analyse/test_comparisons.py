@@ -12,6 +12,7 @@ from twinbench.analyse.comparisons import comparisons
 from twinbench.analyse.results import CellResult, CellStatus, Comparison, Metric
 from twinbench.analyse.statistics import smallest_difference
 from twinbench.plan import Cell, Load, Plan
+from twinbench.versions.result import BASE, BASE_AGAIN, HEAD
 
 # Ratios that are beyond the margin as a single load, but not as one of two (p = 0.0427).
 BARELY = [math.exp(log) for log in (0.2, 0.3, 0.4)]
@@ -152,6 +153,15 @@ def test_aa_check_is_one_target_under_two_names(changes: dict[str, object], aa_c
     found = comparisons(plan, [])
     assert {comparison.aa_check for comparison in found} == {aa_check}
     assert found[0].expected_differences == changes.get("expected_differences")
+
+
+@pytest.mark.parametrize("key", ["cwd", "import_from"])
+def test_base_again_in_a_copy_is_an_aa_check(key: str) -> None:
+    names = (BASE, HEAD, BASE_AGAIN)
+    targets = [{"name": name, "app": "a:app", key: f"/versions/{name}"} for name in names]
+    plan = factories.plan(targets=targets, scenarios=[factories.scenario(closed=[8])])
+    found = {(each.candidate, each.aa_check) for each in comparisons(plan, [])}
+    assert found == {(HEAD, False), (BASE_AGAIN, True)}
 
 
 def test_expected_differences_are_of_targets_and_scenario() -> None:
