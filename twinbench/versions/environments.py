@@ -162,7 +162,7 @@ class Installer:
         self._on_status(f"{verb} {recipe.source} for {place.label}")
         remove_unused(self._cache / "environments")
         shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder.parent)
         try:
             activated = self._activated(folder)
             if not recipe.uses_uv:
@@ -189,14 +189,14 @@ class Installer:
         return True
 
     def _activated(self, folder: Path) -> dict[str, str]:
-        """Return the variables of an activated environment, for pip and for uv."""
+        """Return the variables of an activated environment, for venv, pip and uv."""
         temporary = self._scratch / "temporary"
         temporary.mkdir(exist_ok=True)
         return {
             "VIRTUAL_ENV": str(folder),
             "PATH": os.pathsep.join((str(folder / "bin"), os.environ.get("PATH", os.defpath))),
             "PYTHONPATH": "",
-            "TMPDIR": str(temporary),  # what pip and uv leave there goes with it
+            "TMPDIR": str(temporary),  # what they leave there goes with it
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "UV_PROJECT_ENVIRONMENT": str(folder),
             "UV_PYTHON": str(self._base),
@@ -210,13 +210,20 @@ class Installer:
         child = Child(command, log=log, cwd=cwd, env=env)
         if (why := child.wait()) == "exited with code 0":
             return
-        kept = self._cache / log.name
-        self._cache.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(log, kept)
         shown = " ".join([Path(command[0]).name, *command[1:]])
         last = child.last_output(EXPLANATIONS)
         instead = "" if self._install else f", or {OWN_INSTALL}"
-        raise InstallError(f"{place.label}: '{shown}' {why}: {last}; see {kept}{instead}")
+        raise InstallError(f"{place.label}: '{shown}' {why}: {last}{self._kept(log)}{instead}")
+
+    def _kept(self, log: Path) -> str:
+        """Keep a log in the cache, and return where; nothing if the cache cannot be written."""
+        kept = self._cache / log.name
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(log, kept)
+        except OSError:  # the reason of the failure is still said
+            return ""
+        return f"; see {kept}"
 
 
 def recipe_of(place: Place, install: Sequence[str] | None) -> Recipe | None:
@@ -279,6 +286,17 @@ def _cache_folder() -> Path:
     """Return twinbench's folder in the user's cache (XDG Base Directory)."""
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "twinbench"
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder for environments. Raises InstallError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InstallError(
+            f"{folder}: cannot be written ({error.strerror}), and is for environments of versions:"
+            " set XDG_CACHE_HOME to a folder that can be"
+        ) from None
 
 
 def remove_unused(environments: Path) -> None:

@@ -162,6 +162,15 @@ def test_aa_check_is_one_target_under_two_names(changes: dict[str, object], aa_c
     assert found[0].expected_differences == changes.get("expected_differences")
 
 
+@pytest.mark.parametrize("key", ["cwd", "import_from"])
+def test_base_again_in_a_copy_is_an_aa_check(key: str) -> None:
+    names = (BASE, HEAD, BASE_AGAIN)
+    targets = [{"name": name, "app": "a:app", key: f"/versions/{name}"} for name in names]
+    plan = factories.plan(targets=targets, scenarios=[factories.scenario(closed=[8])])
+    found = {(each.candidate, each.aa_check) for each in comparisons(plan, [])}
+    assert found == {(HEAD, False), (BASE_AGAIN, True)}
+
+
 def test_expected_differences_are_of_targets_and_scenario() -> None:
     scenario = factories.scenario(closed=[8], expected_differences={"SQL": "a join"})
     for differing, text in ((None, "SQL: a join"), ("x", "x; SQL: a join")):

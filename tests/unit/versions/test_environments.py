@@ -73,6 +73,15 @@ def installer(tmp_path: Path, install: list[str] | None = None) -> Installer:
     return Installer(tmp_path / "scratch", None, install, lambda _: None)
 
 
+def installer_with(tmp_path: Path, venv: str) -> Installer:
+    """Return an installer whose `python -m venv` is the script `venv`."""
+    python = tmp_path / "python"
+    write(python, f'#!/bin/sh\nif [ "$2" = venv ]; then {venv}; fi\n')
+    python.chmod(0o755)
+    (tmp_path / "scratch").mkdir(exist_ok=True)
+    return Installer(tmp_path / "scratch", python, ["true"], lambda _: None)
+
+
 def test_a_lock_of_uv_is_installed_once(tmp_path: Path, record: Path, cache: Path) -> None:
     files = {"uv__lock": VIRTUAL, "pyproject__toml": "[project]\n"}
     base, head = place(tmp_path, "base", **files), place(tmp_path, "head", **files)
@@ -136,6 +145,15 @@ def test_temporary_files_of_venv_are_in_the_scratch_folder(tmp_path: Path) -> No
     Installer(scratch, python, ["true"], lambda _: None).environment(place(tmp_path, "base"))
     recorded = (tmp_path / "python.record").read_text().strip()
     assert Path(recorded).is_relative_to(scratch)
+
+
+def test_a_cache_that_cannot_be_written_is_explained(tmp_path: Path, record: Path) -> None:
+    write(tmp_path / "cache", "a file")
+    with pytest.raises(UserError, match="set XDG_CACHE_HOME to a folder"):
+        installer(tmp_path).environment(place(tmp_path, "base", uv__lock=VIRTUAL))
+    made = installer_with(tmp_path, "echo oh no; exit 3")
+    with pytest.raises(UserError, match=r"exited with code 3: oh no$"):
+        made.environment(place(tmp_path, "head"))
 
 
 def test_a_missing_uv_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
