@@ -105,7 +105,7 @@ def parse_percent(text: str) -> float:
     except ValueError:  # such as 1.2.3
         share = 0.0
     if not 0 < share <= 1:
-        raise ValueError(f"'{text}' is no percentage: write it as 5%, at most 100%")
+        raise ValueError(f"'{text}' is no percentage: write it as 5%, more than 0 and at most 100%")
     return share
 
 
