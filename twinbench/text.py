@@ -4,6 +4,7 @@ import difflib
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 # Three lines of a terminal. Longer texts hold a value or a path, which both ends identify.
@@ -107,6 +108,12 @@ def parse_percent(text: str) -> float:
     if not 0 < share <= 1:
         raise ValueError(f"'{text}' is no percentage: write it as 5%, more than 0 and at most 100%")
     return share
+
+
+def labels(titles: Sequence[tuple[str, str]]) -> list[str]:
+    """Return each title, with its note where another title is the same."""
+    counts = Counter(title for title, _ in titles)
+    return [f"{title}, {note}" if note and counts[title] > 1 else title for title, note in titles]
 
 
 def toml(value: object) -> str:

@@ -91,7 +91,7 @@ def is_found(comparison: VersionComparison, planted: Planted) -> bool:
 
 
 def is_alarm(comparison: VersionComparison, planted: Planted | None = None) -> bool:
-    """Return whether a row without a change is said to be slower or faster."""
+    """Return whether a row without a change is slower or faster."""
     slowed = slowed_row(comparison, planted) if planted else None
     return comparison.verdict != "could not tell" and any(
         row.verdict in ("slower", "faster") for row in comparison.rows if row is not slowed

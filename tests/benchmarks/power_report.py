@@ -114,7 +114,7 @@ def _alarms(unchanged: Sequence[VersionComparison], found: Comparisons) -> Rows:
 def _verdicts(
     comparisons: Sequence[VersionComparison], counted: Callable[[VersionComparison], bool]
 ) -> tuple[str, str, str]:
-    """Return in how many comparisons something is found, fails, or could not be told."""
+    """Return in how many comparisons something is found, fails, or has no verdict."""
     return (
         _shown(Share.among(map(counted, comparisons))),
         _shown(Share.among(each.fails for each in comparisons)),

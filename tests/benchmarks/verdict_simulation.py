@@ -77,7 +77,7 @@ def fewer_rows() -> None:
 
     counts = (1, 2, 3, ROWS, 2 * ROWS)
     rows = ([str(sd), b, *(found(sd, b, count) for count in counts)] for sd, b in CASES)
-    table("10 % slower in one of so many rows", ("sd", "blocks", *counts), rows)
+    table("10 % slower in one row, by the number of rows", ("sd", "blocks", *counts), rows)
 
 
 def shorter_blocks() -> None:

@@ -105,7 +105,7 @@ def _folders(value: object, key: str = "") -> Iterator[Path]:
         for inner in value:
             yield from _folders(inner)
     elif isinstance(value, Path) and value.is_absolute() and not SCRATCH_FOLDER.match(str(value)):
-        yield value if key == "cwd" else value.parent
+        yield value if key in ("cwd", "import_from") else value.parent
 
 
 def _without_root(value: object, root: str) -> object:

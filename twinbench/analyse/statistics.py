@@ -176,7 +176,7 @@ def smallest_difference(error: float, blocks: int, among: int, margin: float = M
     """Return how far from 1 a ratio must truly be to be decided with `POWER`.
 
     0.12 is 12 % more, or less by a factor of 1.12. `error` is the standard error of the mean log
-    ratio. At the level of Bonferroni for each `among` so many; Holm decides no less.
+    ratio. At the level of Bonferroni for `among` decisions; Holm decides no less.
     """
     log = math.log1p(margin) + _detectable_errors(blocks - 1, among) * error
     return math.expm1(min(MAX_LOG, log))

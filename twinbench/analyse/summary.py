@@ -15,6 +15,7 @@ from twinbench.analyse.results import Curve, Estimate, Metric, Results, VersionV
 from twinbench.analyse.settings import GIVEN, Keys, settings
 from twinbench.models import MAX_FIGURE, Amount, FrozenModel, Number
 from twinbench.plan import Load, Scenario, Target
+from twinbench.text import labels
 from twinbench.versions.result import ComparedVersions
 
 SUMMARY = "summary.json"
@@ -138,13 +139,8 @@ def _scenario(
 
 def _titles(named: Sequence[Scenario | Target]) -> dict[str, str]:
     """Return titles by name, with the note where another title is the same."""
-    found = {each.name: each.title or each.name for each in named}
-    counts = Counter(found.values())
-    notes = {each.name: each.note for each in named if each.note}
-    return {
-        name: f"{title}, {notes[name]}" if name in notes and counts[title] > 1 else title
-        for name, title in found.items()
-    }
+    texts = labels([(each.title or each.name, each.note) for each in named])
+    return {each.name: text for each, text in zip(named, texts, strict=True)}
 
 
 def _figures(curve: Curve) -> Iterable[KeyFigure]:

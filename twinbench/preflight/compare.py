@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -256,8 +257,11 @@ def _unequal_variables(one: Target, other: Target) -> list[str]:
 
 
 def _variables(target: Target) -> dict[str, str]:
-    folder = str(target.import_from or target.cwd or "")
-    return {n: v.replace(folder, ".") if folder else v for n, v in target.env.items()}
+    """Return the variables of a target, its own folder in them as `.`."""
+    if not (folder := target.import_from or target.cwd):
+        return target.env
+    own = re.compile(rf"{re.escape(str(folder))}(?![^/:])")
+    return {name: own.sub(".", value) for name, value in target.env.items()}
 
 
 def _with_variables(

@@ -1,7 +1,6 @@
 """Numbers, loads and ratios as text, the same in every output."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -135,9 +134,3 @@ def version_text(version: Version) -> str:
         return version.ref
     changed = f" and {text.count(version.changed, 'changed file')}" if version.changed else ""
     return f"{version.ref} ({version.commit[:SHORT_COMMIT]}{changed})"
-
-
-def labels(titles: Sequence[tuple[str, str]]) -> list[str]:
-    """Return each title, with its note where another title is the same."""
-    counts = Counter(title for title, _ in titles)
-    return [f"{title}, {note}" if note and counts[title] > 1 else title for title, note in titles]

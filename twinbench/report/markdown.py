@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from twinbench.report.elements import VerdictRow, VerdictTable
-from twinbench.report.format import labels
 from twinbench.report.versions import RowView, VersionsView, counts
 from twinbench.report.view import ReportView
-from twinbench.text import one_line, printable
+from twinbench.text import labels, one_line, printable
 
 MOST_LINES = 80
 MOST_COMMENT_LINES = 25

@@ -55,9 +55,7 @@ def _checked(folders: Sequence[Path]) -> list[Path]:
     if len(folders) < 2:
         raise UserError("a comparison needs two runs or more: name their folders")
     if len(folders) > len(LABELS):
-        raise UserError(
-            f"{len(folders)} runs were given; at most {len(LABELS)} can be told apart on one axis"
-        )
+        raise UserError(f"{len(folders)} runs were given; at most {len(LABELS)} fit on one axis")
     found: dict[Path, Path] = {}
     for folder in folders:
         if (own := Store.open(folder).folder) in found:

@@ -31,7 +31,7 @@ BOX = {
     "right": WIDTH - RIGHT,
     "bottom": HEIGHT - BOTTOM,
 }
-MOST_RUNS = 50  # of a chart: more marks than these could not be told apart
+MOST_RUNS = 50  # of a chart: more marks than these overlap
 MANY_RUNS = 20  # from here on marks are small
 # At least this factor from the bottom to the top, so that noise looks like noise.
 LEAST_SPAN = 2.0

@@ -14,9 +14,9 @@ from twinbench.plan import LoadKind
 from twinbench.plan.duration import LEAST_BLOCKS
 from twinbench.report.elements import Advantage, HeatMap, Mark, Tile, VerdictRow, VerdictTable
 from twinbench.report.facts import failures
-from twinbench.report.format import factor, labels, load_range, loads_text, number, would_have_seen
+from twinbench.report.format import factor, load_range, loads_text, number, would_have_seen
 from twinbench.report.pairs import METRICS, TargetPair, gain, magnitude, title
-from twinbench.text import duration, printable
+from twinbench.text import duration, labels, printable
 from twinbench.versions.result import BASE_AGAIN
 
 CAPTIONS: dict[LoadKind, str] = {

@@ -23,7 +23,6 @@ from twinbench.report.elements import Badge, Change, LineChart, Table
 from twinbench.report.format import (
     SHORT_COMMIT,
     difference,
-    labels,
     load_text,
     number,
     seen,
@@ -32,7 +31,7 @@ from twinbench.report.format import (
 )
 from twinbench.report.pairs import grouped_scenarios, title
 from twinbench.report.version_charts import CHANGED, version_charts
-from twinbench.text import count, duration, one_line, printable
+from twinbench.text import count, duration, labels, one_line, printable
 from twinbench.versions.result import BASE, HEAD, ComparedVersions, Version
 
 # What a reader must see first comes first.
@@ -170,7 +169,7 @@ def counts(rows: Iterable[RowView]) -> str:
 
 
 def _without_verdicts(comparison: VersionComparison) -> VersionComparison:
-    """Return it with rows that could not be told, the noisiest first.
+    """Return it with rows without a verdict, the noisiest first.
 
     What is slower or faster by itself would be taken for a verdict.
     """

@@ -221,7 +221,7 @@ class Installer:
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(log, kept)
-        except OSError:  # the reason of the failure is still said
+        except OSError:  # the reason of the failure matters more
             return ""
         return f"; see {kept}"
 

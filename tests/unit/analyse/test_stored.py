@@ -275,9 +275,12 @@ def test_settings_that_affect_figures_differ(key: str) -> None:
     assert key in keys(factories.plan(**usual), factories.plan(**(usual | CHANGED[key])))
 
 
-def test_folders_of_one_checkout_differ_by_their_names() -> None:
+@pytest.mark.parametrize("key", ["cwd", "import_from"])
+def test_folders_of_one_checkout_differ_by_their_names(key: str) -> None:
     def plan(folder: str, after: str) -> Plan:
-        cwds = {"before": f"{folder}/before", "after": f"{folder}/{after}"}
-        return shop(targets=[{"name": n, "app": "a:app", "cwd": cwd} for n, cwd in cwds.items()])
+        own = {"before": f"{folder}/before", "after": f"{folder}/{after}"}
+        return shop(targets=[{"name": n, "app": "a:app", key: of} for n, of in own.items()])
 
-    assert keys(plan("/a", "after"), plan("/b", "later")) == ["targets.after.cwd"]
+    assert keys(plan("/a", "after"), plan("/b", "later")) == [f"targets.after.{key}"]
+    one = [shop(targets=[{"name": "sync", "app": "a:app", key: of}]) for of in ("/a/x", "/b/y")]
+    assert keys(*one) == []

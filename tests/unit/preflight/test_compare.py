@@ -353,11 +353,17 @@ def test_what_was_not_sent_to_both_is_no_difference() -> None:
     assert len(differences(one, replace(other, problems=()))) == 2
 
 
+def test_a_folder_beside_the_own_one_is_no_part_of_it() -> None:
+    one = observed("sync", env={"DATA": "/one-data"}, cwd="/one")
+    other = observed("async", env={"DATA": "/other-data"}, cwd="/other")
+    assert unequal(one, other, "environment") == "DATA is set differently"
+
+
 def test_variables_that_differ_are_named_not_shown() -> None:
-    own = {"SAME": "{scratch}/a", "OWN": "/one/lib", "KEY": "secret 1", "HERE": ""}
+    own = {"SAME": "{scratch}/a", "OWN": "/one/lib:/one", "KEY": "secret 1", "HERE": ""}
     one = observed("sync", env=own, cwd="/one")
     # OWN is the same place in the folder of each.
-    others = {"SAME": "{scratch}/a", "OWN": "/other/lib", "KEY": "secret 2"}
+    others = {"SAME": "{scratch}/a", "OWN": "/other/lib:/other", "KEY": "secret 2"}
     other = observed("async", env=others, import_from="/other")
     diff = unequal(one, other, "environment")
     assert diff.splitlines() == ["HERE is set differently", "KEY is set differently"]

@@ -144,7 +144,7 @@ def test_one_noisy_row_does_not_stand_for_all() -> None:
     known = "would have seen 14 % or more in 2 of 4 rows, at worst 67 % or more (noop at 8 users)"
     view = view_of(*rows)
     assert view.because == f"{known}. Rows: 4 ~."
-    assert "seen" not in view.basis  # said once
+    assert "seen" not in view.basis  # it is in the answer
     assert view_of(row(), *rows).basis.startswith(known.replace("rows", "rows with ~"))
     # No row hides another where all round to the same.
     assert "in 1 of 2" not in view_of(same(1, 0.072), same(8, 0.074)).because
