@@ -79,7 +79,7 @@ def run_plan(
     `plan_file`. Raises UserError, PreflightError, StoreError and InterruptedRunError.
     """
     began = now()
-    plan = read_plan_here(plan_file, wishes, only, remote=remote)
+    plan = read_plan_here(plan_file, wishes, only, remote=remote, of_versions=bool(versions))
     _fitted(plan, plan_file, 0.0)  # a time that is too short is refused before the checks
     store = _find_unfinished(plan, plan_file, runs, console) if resume else None
     try:
@@ -94,7 +94,7 @@ def run_plan(
             rig = stack.enter_context(Rig(made.plan, folder))
             rig.start_generator()
             with status(console) as on_status:
-                pairs = check(made.plan, str(plan_file), rig, on_status, made.declared_at)
+                pairs = check(made.plan, str(plan_file), rig, on_status, made.names)
             noise = earlier_noise(runs, machine.describe(rig.cores))
             if store:
                 _check_same_machine(store, rig)
@@ -174,12 +174,19 @@ def read_plan_here(
     only: Sequence[str] = (),
     *,
     remote: bool = False,
+    of_versions: bool = False,
 ) -> Plan:
     """Return the plan in `plan_file`. Raises PlanError if this machine cannot measure it.
 
-    `remote`: running servers may be on other machines.
+    `remote`: running servers may be on other machines. `of_versions`: the targets' interpreters
+    need not exist, as versions have environments of their own.
     """
     plan = read_plan(plan_file, wishes, only)
+    places = {f"services[{number}]": service for number, service in enumerate(plan.services)}
+    targets = {f"targets[{number}]": target for number, target in enumerate(plan.targets)}
+    for place, each in (places if of_versions else places | targets).items():
+        if each.python and not each.python.is_file():
+            raise PlanError(f"{plan_file}: {place}.python: there is no file {each.python}")
     if plan.processes > (most := machine.usable_cores()):
         raise PlanError(
             f"{plan_file}: processes = {plan.processes}: each generator process needs a core, and"

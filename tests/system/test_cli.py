@@ -102,7 +102,7 @@ def test_second_run_at_once_is_refused(folder: Path) -> None:
         (
             {ONE: MISSING_APP},
             2,
-            "tiny.toml: targets[0].app = 'nowhere.main:app': 'one' could not be started:"
+            "tiny.toml: targets[0]: 'one' (app = 'nowhere.main:app') could not be started:"
             " there is no module 'nowhere'\n",
         ),
         ({'"wait"]': '"error"]'}, 3, "was answered with 500, the plan expects 200"),

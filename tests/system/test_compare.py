@@ -154,9 +154,33 @@ def test_version_that_does_not_start_is_named(repository: Path) -> None:
     commit(repository, "Break it", shop__py="raise RuntimeError('no settings')\n")
     done = compare(repository, "--git", "HEAD~1..HEAD")
     assert done.returncode == 3
-    assert "'head'" in done.stderr
+    assert done.stderr.startswith("head (")
     assert "no settings" in done.stderr
-    assert is_clean(repository)
+    assert "targets[" not in done.stderr
+
+
+def test_base_that_does_not_start_is_named_once(repository: Path) -> None:
+    commit(repository, "Break it", shop__py="raise RuntimeError('no settings')\n")
+    done = compare(repository, "--git", "HEAD..HEAD", "--only", "items")
+    assert done.returncode == 3
+    assert done.stderr.count("base (") == 1
+    assert "base_again" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("install", "message"),
+    [
+        ("[]", "has no environment: there is no "),
+        ('["true"]', "[compare] install does not install uvicorn"),
+    ],
+)
+def test_python_of_the_plan_may_be_missing(repository: Path, install: str, message: str) -> None:
+    """As on a runner, which has no environment but those of the versions."""
+    plan = PLAN.replace(sys.executable, ".venv/bin/python").replace("[] }", f"{install} }}")
+    (repository / "twinbench.toml").write_text(plan)
+    done = compare(repository, "--base", "main")
+    assert done.returncode == 2
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

@@ -155,6 +155,16 @@ def test_variants_in_one_app_are_found(folder: Path) -> None:
     assert_check_passes(folder)
 
 
+def test_one_app_is_compared_by_its_versions(folder: Path) -> None:
+    (folder / "asgi.py").write_text(ASGI)
+    done = twinbench("init", "asgi:app", "--path", "/", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "twinbench compare --base HEAD twinbench.toml" in done.stdout
+    plan = read_plan(folder / "twinbench.toml")
+    assert [target.name for target in plan.targets] == ["app"]
+    assert (plan.time, plan.scenarios[0].closed) == ("10m", [1, 8])
+
+
 def test_locustfile_is_named_in_the_plan(folder: Path) -> None:
     (folder / "load.py").write_text(LOCUSTFILE)
     args = ("shop.main:app", "shop.main:app", *SHOPS)
@@ -195,7 +205,6 @@ def test_servers_that_run_already_are_asked(folder: Path) -> None:
         ),
         (("wsgi:app", "both:app"), 3, "A WSGI app is served with"),
         (("both:app", "--prefix", "v1", "--prefix", "v2"), 2, "no GET route"),
-        (("shop.main:app", *SHOPS), 2, "give AFTER, or"),
         (("both:app", "both:app", "-o", "gone/x.toml"), 2, "an existing folder"),
         (("both:app", "both:app", "-o", "both.py"), 2, "--force overwrites it"),
         (("both:app", "b:app", "--openapi", "/x", "--locustfile", "both.py"), 2, "leave --path"),

@@ -2,7 +2,7 @@
 
 import socket
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,7 +44,11 @@ def collect_once(collected: dict[str, Observation], monkeypatch: pytest.MonkeyPa
     starts: Counter[str] = Counter()
 
     def collect_once(
-        plan: Plan, plan_file: str, scenarios: Sequence[Scenario], names: Sequence[str], rig: Rig
+        plan: Plan,
+        labels: Mapping[str, str],
+        scenarios: Sequence[Scenario],
+        names: Sequence[str],
+        rig: Rig,
     ) -> list[Observation]:
         starts.update(names)
         keys: dict[str, str] = {}
@@ -56,7 +60,7 @@ def collect_once(collected: dict[str, Observation], monkeypatch: pytest.MonkeyPa
                 kept = target.model_copy(update={"cwd": None})
                 keys[name] = repr((starts[name], kept, scenarios))
         missing = [name for name in names if keys.get(name) not in collected]
-        found = dict(zip(missing, collect(plan, plan_file, scenarios, missing, rig), strict=True))
+        found = dict(zip(missing, collect(plan, labels, scenarios, missing, rig), strict=True))
         collected.update({keys[name]: found[name] for name in missing if name in keys})
         return [found[name] if name in found else collected[keys[name]] for name in names]
 

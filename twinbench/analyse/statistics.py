@@ -62,19 +62,23 @@ def geometric_mean(values: Sequence[float]) -> Estimate | None:
     return Estimate(estimate=estimate, low=low, high=high)
 
 
+# Of a side of an unpaired ratio: the interval of two values may span five powers of ten.
+LEAST_VALUES = 3
+
+
 def unpaired_ratio(first: Sequence[float], other: Sequence[float]) -> Estimate | None:
     """Return other / first of geometric means over blocks that do not belong together.
 
-    With Welch's t interval on the logarithms, for unequal variances; one value on either side has
-    no interval. No values, or a zero among them, have no ratio. Source: B. L. Welch, The
-    Generalization of "Student's" Problem when Several Different Population Variances are Involved,
-    Biometrika 34, 1947.
+    With Welch's t interval on the logarithms, for unequal variances; fewer than LEAST_VALUES on
+    either side have no interval. No values, or a zero among them, have no ratio. Source: B. L.
+    Welch, The Generalization of "Student's" Problem when Several Different Population Variances are
+    Involved, Biometrika 34, 1947.
     """
     if not (first and other) or min(*first, *other) <= 0:
         return None
     sides = [np.log(values) for values in (first, other)]
     difference = float(sides[1].mean() - sides[0].mean())
-    if min(len(logs) for logs in sides) == 1:
+    if min(len(logs) for logs in sides) < LEAST_VALUES:
         return Estimate(estimate=math.exp(difference))
     variances = [float(standard_error(logs)) ** 2 for logs in sides]
     half_width = 0.0

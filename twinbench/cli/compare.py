@@ -99,16 +99,16 @@ def compare(
             raise UserError(f"name two runs or more, or {VERSIONS}")
         _compare_runs(paths, output or COMPARED, anyway=anyway)
         return
-    _refuse({"--anyway": anyway, "--output": output}, "stored runs")
-    if git and base:
-        raise UserError("--git names both versions: leave out --base")
-    if len(paths) > 1:
-        raise UserError(f"give one plan, or none; {len(paths)} paths are given")
     from twinbench.run import run_plan
     from twinbench.versions.git import Refs
     from twinbench.versions.plan import prepare_versions
 
     with _refusal_in(comment):
+        _refuse({"--anyway": anyway, "--output": output}, "stored runs")
+        if git and base:
+            raise UserError("--git names both versions: leave out --base")
+        if len(paths) > 1:
+            raise UserError(f"give one plan, or none; {len(paths)} paths are given")
         refs, margin = Refs.of_range(git) if git else Refs(base or ""), _margin(fail_on)
 
         def versions(of: "Plan", file: Path, folder: Path, on_status: "OnStatus") -> "PreparedPlan":
@@ -153,6 +153,8 @@ def _refusal_in(comment: Path | None) -> Iterator[None]:
 
     if comment and (comment.is_dir() or not comment.parent.is_dir()):  # not only after minutes
         raise UserError(f"--comment {comment}: name a file, in a folder that exists")
+    if comment:
+        comment.unlink(missing_ok=True)  # that of an earlier comparison is no answer to this one
     try:
         yield
     except (UserError, PreflightError, ServerFailedError) as error:

@@ -58,7 +58,8 @@ def init(
         typer.Argument(
             metavar="AFTER",
             show_default=False,
-            help="The second app. Left out: both are in BEFORE, under two paths.",
+            help="The second app. Left out: both are in BEFORE, under two paths, or versions of"
+            " BEFORE are compared.",
         ),
     ] = "",
     output: Annotated[
@@ -125,7 +126,7 @@ def init(
         bool, typer.Option("--yes", help="Ask nothing. Questions are asked only on a terminal.")
     ] = False,
 ) -> None:
-    """Write a plan for your two apps: start each once, and look which routes work."""
+    """Write a plan for your apps: start each once, and look which routes work."""
     from twinbench.init.explore import Wanted, explore
     from twinbench.init.targets import Given, environment, targets_of
     from twinbench.progress import status
@@ -158,7 +159,7 @@ def init(
 def _questions(apps: tuple[str, str], folders: Folders) -> tuple[tuple[str, str], Folders]:
     """Return apps and folders, those that are missing from the user."""
     before = apps[0] or ask("First app, the baseline (such as shop_sync.main:app):")
-    after = apps[1] or ask("Second app (empty: both are in the first, under two paths):")
+    after = apps[1] or ask("Second app (empty: there is none):")
     if before and before == after and not any(folders):
         answers = [
             ask(f"Folder of the {which} app (empty: this one):") for which in ("first", "second")
@@ -188,12 +189,15 @@ def _check_locustfile(locustfile: Path | None, *, excluded: bool) -> None:
 
 
 def _write(output: Path, found: "Exploration", locustfile: Path | None) -> None:
-    from twinbench.init.plan_text import plan_text, shortened
+    from twinbench.init.plan_text import TIME_OF_VERSIONS, plan_text, shortened
     from twinbench.store import atomic_write
-    from twinbench.text import duration
+    from twinbench.text import duration, parse_duration
 
     draft = shortened(_draft(output, found, locustfile), found.start_s)
-    takes = f"about {duration(draft.takes_s(found.start_s) + CHECKS_AND_REPORT_S)}"
+    takes_s = draft.takes_s(found.start_s) + CHECKS_AND_REPORT_S
+    if draft.is_of_versions:
+        takes_s = parse_duration(TIME_OF_VERSIONS)
+    takes = f"about {duration(takes_s)}"
     atomic_write(output, plan_text(draft, output, takes))
     _print_summary(output, draft, takes)
 
@@ -218,7 +222,7 @@ def _draft(output: Path, found: "Exploration", locustfile: Path | None) -> "Plan
 
 def _print_summary(output: Path, draft: "PlanDraft", takes: str) -> None:
     """Print what the plan holds, what was left out, and the commands that follow."""
-    from twinbench.init.plan_text import BLOCKS, LOADS, next_commands
+    from twinbench.init.plan_text import BLOCKS, next_commands
     from twinbench.text import count
 
     lines = [f"Wrote {output}."]
@@ -237,8 +241,11 @@ def _print_summary(output: Path, draft: "PlanDraft", takes: str) -> None:
         more = len(not_measured) - MAX_PRINTED
         rest = f"; and {more} more, in comments of the plan" if more > 0 else ""
         lines.append(f"Left out: {', '.join(not_measured[:MAX_PRINTED])}{rest}")
-    loads = ", ".join(map(str, LOADS))
-    lines.append(f"A run takes {takes}: {loads} users, {BLOCKS} blocks, both targets.")
-    lines += ["Next:", *(f"  {command}" for command in next_commands(output))]
+    users = f"{', '.join(map(str, draft.loads))} users"
+    if draft.is_of_versions:
+        lines.append(f"Two versions of it from git are compared in {takes}: {users}.")
+    else:
+        lines.append(f"A run takes {takes}: {users}, {BLOCKS} blocks, both targets.")
+    lines += ["Next:", *(f"  {command}" for command in next_commands(draft, output))]
     for line in lines:
         out.print(line, markup=False)

@@ -32,7 +32,7 @@ from twinbench.init.routes import (
     linked_routes,
     try_routes,
 )
-from twinbench.init.targets import NAMES, InitError, TargetDraft, variants
+from twinbench.init.targets import InitError, TargetDraft, variants
 from twinbench.measure.rig import Rig
 from twinbench.measure.running import refusal
 from twinbench.measure.server import Server, ServerFailedError
@@ -53,6 +53,7 @@ MAX_SHOWN = 20  # routes in an error
 OPENAPI_PATH, DOCS_PATH = "/openapi.json", "/docs"  # FastAPI's defaults
 # In FastAPI's page of the docs: where the app has its document.
 OPENAPI_IN_DOCS = re.compile(rb"""url: ['"](/[^'"\s]+)['"]""")
+ONE_RUNS = "one server that runs already has no other version: give AFTER, or its app"
 WRITE_BY_HAND = "; write a plan with it by hand (docs/your-app.md)"
 NEEDS_MORE = (
     "variables: --env NAME=VALUE (of one app: --before-env, --after-env); another interpreter:"
@@ -90,8 +91,6 @@ def explore(targets: Sequence[TargetDraft], wanted: Wanted, on_status: OnStatus)
 
     Raises InitError, PreflightError where one does not start or no route works.
     """
-    if not wanted.routes and len(targets) < len(NAMES):
-        raise InitError("--locustfile needs two apps: BEFORE AFTER")
     started = targets[:1] if targets[0].prefix else targets
     plan = Plan.model_validate(
         {
@@ -103,6 +102,8 @@ def explore(targets: Sequence[TargetDraft], wanted: Wanted, on_status: OnStatus)
     for target in plan.targets:
         if target.url and (why := refusal(target, remote=wanted.remote)):
             raise InitError(why)
+        if len(targets) == 1 and target.url and not wanted.routes:
+            raise InitError(ONE_RUNS)
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         on_status(f"starting {', '.join(target.name for target in started)}")
@@ -168,14 +169,12 @@ def _explored(
 
 
 def _variants(target: TargetDraft, documents: Sequence[Document]) -> list[TargetDraft]:
-    """Return the two variants in one app. Raises InitError if none are found."""
-    words = find_words(get_routes(documents[0])) if documents else None
-    if not words:
-        raise InitError(
-            "one app is given, and its OpenAPI has no paths that differ in 'sync' and 'async'"
-            " only: give AFTER, or the two parts of its paths (--prefix v1 --prefix v2)"
-        )
-    return variants(target, words)
+    """Return the two variants in one app, or the app if none are found. Raises InitError."""
+    if words := find_words(get_routes(documents[0])) if documents else None:
+        return variants(target, words)
+    if "url" in target.table:
+        raise InitError(ONE_RUNS)
+    return [target]
 
 
 def _routes(
@@ -238,7 +237,8 @@ def _nothing_works(
     servers: Sequence[Server],
 ) -> str:
     lines = [
-        "no route is answered with 2xx by both targets; name paths with --path:",
+        f"no route is answered with 2xx{' by both targets' * (len(targets) > 1)}; name paths with"
+        " --path:",
         *(f"  {each.label}: {each.why}" for each in left_out[:MAX_SHOWN]),
         *(f"  {label}: not tried, it may change data{WRITE_BY_HAND}" for label in writing[:1]),
         *(f"  {label}: not tried either" for label in writing[1:MAX_SHOWN]),

@@ -22,6 +22,8 @@ LOADS = (1, 8, 32, 128)
 # The longest is as by default; a shorter one still holds hundreds of responses of a usual route.
 WINDOWS_S = (3.0, 2.0, 1.5, 1.0)
 MAX_SCENARIOS = 6
+# Of versions of one app: decisions allow for chance over all rows, so there are few.
+LOADS_OF_VERSIONS, SCENARIOS_OF_VERSIONS, TIME_OF_VERSIONS = (1, 8), 3, "10m"
 MAX_RUN_S = 600.0  # of a run that a user waits for
 # As the preflight asks for: a response takes less than half of collapse_s; and as much again, since
 # the same response was measured once.
@@ -61,6 +63,16 @@ class PlanDraft:
     left_out: Sequence[LeftOut] = ()
     writing: Sequence[str] = ()
     token_path: str = ""
+
+    @property
+    def is_of_versions(self) -> bool:
+        """Whether there is one app, whose versions are compared."""
+        return len(self.targets) == 1
+
+    @property
+    def loads(self) -> tuple[int, ...]:
+        """Users of each scenario."""
+        return LOADS_OF_VERSIONS if self.is_of_versions else LOADS
 
     @property
     def only_reads(self) -> bool:
@@ -127,7 +139,12 @@ def scenario_name(text: str) -> str:
 
 
 def shortened(draft: PlanDraft, start_s: float) -> PlanDraft:
-    """Return `draft` with as many scenarios, then as long windows, as fit into MAX_RUN_S."""
+    """Return `draft` with as many scenarios, then as long windows, as fit into MAX_RUN_S.
+
+    Those of versions are fitted into their time by each run.
+    """
+    if draft.is_of_versions:
+        return _changed(draft, SCENARIOS_OF_VERSIONS, WINDOWS_S[-1])
     for count in range(min(MAX_SCENARIOS, len(draft.scenarios)), 0, -1):
         for measure_s in WINDOWS_S:
             fitting = _changed(draft, count, measure_s)
@@ -151,22 +168,27 @@ def plan_text(draft: PlanDraft, file: Path, takes: str) -> str:
         *_left_out(draft),
         "",
         "# Next:",
-        *(f"#   {command}" for command in next_commands(file)),
+        *(f"#   {command}" for command in next_commands(draft, file)),
     ]
     return "\n".join(lines) + "\n"
 
 
-def next_commands(file: Path) -> list[str]:
+def next_commands(draft: PlanDraft, file: Path) -> list[str]:
     """Return the commands that follow `init`."""
+    if draft.is_of_versions:
+        return [f"twinbench compare --base HEAD {file}", f"twinbench compare --git v1..v2 {file}"]
     return [f"twinbench check {file}", f"twinbench run {file}"]
 
 
 def _head(draft: PlanDraft, takes: str) -> Iterator[str]:
     yield f"# Written by `twinbench init`. A run of it takes {takes}."
     yield f"name = {toml(draft.name)}"
-    yield '# Or, in place of blocks and measure_s, the time of a run: time = "10m"'
-    yield f"blocks = {BLOCKS}  # repetitions; with fewer than 5, hardly any difference can be shown"
-    yield f"measure_s = {draft.measure_s}  # seconds of each target at each load, in each block"
+    if draft.is_of_versions:
+        yield f'time = "{TIME_OF_VERSIONS}"  # repetitions and seconds are chosen to fit'
+    else:
+        yield '# Or, in place of blocks and measure_s, the time of a run: time = "10m"'
+        yield f"blocks = {BLOCKS}  # repetitions; fewer than 5 can hardly show any difference"
+        yield f"measure_s = {draft.measure_s}  # seconds of each target, load and block"
     if draft.only_reads:
         yield 'fresh_servers = "block"  # or "scenario", if a route changes what others respond'
     if draft.collapse_s > COLLAPSE_S:
@@ -174,7 +196,8 @@ def _head(draft: PlanDraft, takes: str) -> Iterator[str]:
 
 
 def _target(draft: PlanDraft, target: TargetDraft, folder: Path) -> Iterator[str]:
-    yield from ("", "[[targets]]  # the baseline" if target is draft.targets[0] else "[[targets]]")
+    is_baseline = target is draft.targets[0] and not draft.is_of_versions
+    yield from ("", "[[targets]]  # the baseline" if is_baseline else "[[targets]]")
     yield f"name = {toml(target.name)}"
     for key, value in target.table.items():
         shown = os.path.relpath(value, folder) if isinstance(value, Path) else value
@@ -191,7 +214,7 @@ def _scenario(draft: PlanDraft, scenario: ScenarioDraft, folder: Path) -> Iterat
     yield from ("", "[[scenarios]]", f"name = {toml(scenario.name)}")
     if scenario.title:
         yield f"title = {toml(scenario.title)}"
-    yield f"closed = {toml(list(LOADS))}  # users"
+    yield f"closed = {toml(list(draft.loads))}  # users"
     if (window_s := draft.window_s(scenario)) > draft.measure_s:
         yield f"measure_s = {window_s}  # it is slow: {RESPONSES_IN_WINDOW} responses of one user"
     if scenario.locustfile:
@@ -217,7 +240,7 @@ def _left_out(draft: PlanDraft) -> Iterator[str]:
     yield from _listed("Not tried, since they may change data:", draft.writing)
     yield from _listed("These need a login:", login)
     if login:
-        yield from _login_example(login[0], draft.token_path or "/token")
+        yield from _login_example(login[0], draft)
 
 
 def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
@@ -228,7 +251,7 @@ def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
             yield f"#   and {len(items) - MAX_LISTED} more"
 
 
-def _login_example(label: str, token_path: str) -> Iterator[str]:
+def _login_example(label: str, draft: PlanDraft) -> Iterator[str]:
     """Yield a scenario with a login, to be completed by the user."""
     path = label.partition(" ")[2]
     request = {"path": path, "headers": {"Authorization": "Bearer {token}"}}
@@ -236,11 +259,11 @@ def _login_example(label: str, token_path: str) -> Iterator[str]:
     for line in (
         "[[scenarios]]",
         f"name = {toml(scenario_name(path))}",
-        f"closed = {toml(list(LOADS))}",
+        f"closed = {toml(list(draft.loads))}",
         f"requests = [{toml(request)}]",
         "[[scenarios.setup]]",
         'method = "POST"',
-        f"path = {toml(token_path)}",
+        f"path = {toml(draft.token_path or '/token')}",
         'form = { username = "me@example.com", password = "my-password" }',
         'capture = { token = "access_token" }  # a dotted path into the JSON response',
     ):

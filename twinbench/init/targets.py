@@ -14,12 +14,13 @@ from twinbench.plan import Target
 from twinbench.text import UserError
 
 NAMES = ("before", "after")
+ONE = "app"  # of one app, whose versions are compared
 # Where virtual environments stand, in the folder of an app.
 ENVIRONMENTS = (".venv", "venv")
 A_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 SEVERAL_WAYS = (
-    "give two apps (BEFORE AFTER), or one app and two parts of its paths"
-    " (--prefix sync --prefix async)"
+    "give two apps (BEFORE AFTER), one app and two parts of its paths (--prefix sync --prefix"
+    " async), or one app, to compare its versions from git"
 )
 
 
@@ -68,7 +69,7 @@ class TargetDraft:
 
 
 def targets_of(given: Given) -> list[TargetDraft]:
-    """Return two targets, or one whose variants are still to be found. Raises InitError."""
+    """Return two targets, or one, which may have two variants. Raises InitError."""
     _check(given)
     tables = [_table(given, number) for number in range(len(given.apps))]
     if given.prefixes:
@@ -78,7 +79,8 @@ def targets_of(given: Given) -> list[TargetDraft]:
             "BEFORE and AFTER are the same app: give their folders (--before-dir, --after-dir),"
             " or one app and --prefix sync --prefix async"
         )
-    return [TargetDraft(name, table) for name, table in zip(NAMES, tables, strict=False)]
+    names = NAMES if len(tables) > 1 else (ONE,)
+    return [TargetDraft(name, table) for name, table in zip(names, tables, strict=True)]
 
 
 def environment(given: Sequence[str], option: str) -> dict[str, str]:

@@ -132,15 +132,17 @@ def _with_absolute_paths(plan: Plan, path: Path) -> Plan:
 
 
 def _absolute(of: T, path: Path, where: str) -> T:
-    """Return a target or service with absolute paths. Raises PlanError if one does not exist."""
+    """Return a target or service with absolute paths. Raises PlanError if there is no such folder.
+
+    Its python is looked for where it is needed: versions of an app have environments of their own.
+    """
     update = {}
-    folder, file = ("folder", isdir), ("file", isfile)
-    for key, (kind, exists) in (("cwd", folder), ("import_from", folder), ("python", file)):
+    for key in ("cwd", "import_from", "python"):
         if given := getattr(of, key, None):
             # Not resolved: the python of a virtual environment must stay a link.
             update[key] = (path.parent / given).absolute()
-            if not exists(update[key]):
-                raise _error(path, f"{where}.{key}", f"there is no {kind} {given}")
+            if key != "python" and not isdir(update[key]):  # noqa: PTH112
+                raise _error(path, f"{where}.{key}", f"there is no folder {given}")
     return of.model_copy(update=update)
 
 

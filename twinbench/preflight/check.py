@@ -50,6 +50,18 @@ class _Found:
     differences: list[Difference] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class VersionNames:
+    """Names of targets that are versions of one target of the plan file.
+
+    `target`: its name, where differences of all are declared: also of base again, as what an app
+    seeds at random differs from folder to folder. `labels`: how errors name each of them.
+    """
+
+    target: str
+    labels: Mapping[str, str]
+
+
 class _UnstableError(Exception):
     """Target that started well, and not when it was started again."""
 
@@ -63,7 +75,7 @@ def check(
     plan_file: str,
     rig: Rig,
     on_status: OnStatus,
-    declared_at: Mapping[str, str] | None = None,
+    versions: VersionNames | None = None,
 ) -> list[PreflightPair]:
     """Start the targets, send each every request, and compare it with its baseline.
 
@@ -76,11 +88,20 @@ def check(
     for scenario in plan.scenarios:
         groups.setdefault(tuple(plan.targets_of(scenario)), []).append(scenario)
     found = _Found()
+    labels = versions.labels if versions else _places(plan, plan_file)
     with _services(plan, plan_file, rig, on_status):
         for targets, scenarios in groups.items():
-            _check_group(plan, plan_file, rig, on_status, targets, scenarios, found)
-        _refuse(plan, plan_file, found, declared_at or {})
+            _check_group(plan, labels, rig, on_status, targets, scenarios, found)
+        _refuse(plan, plan_file, found, versions)
     return found.pairs
+
+
+def _places(plan: Plan, plan_file: str) -> dict[str, str]:
+    """Return how errors name targets, by their places in the plan file."""
+    return {
+        target.name: f"{plan_file}: targets[{number}]: '{target.name}'"
+        for number, target in enumerate(plan.targets)
+    }
 
 
 @contextlib.contextmanager
@@ -109,7 +130,7 @@ def _died(plan_file: str, rig: Rig) -> PreflightError | None:
 
 def _check_group(
     plan: Plan,
-    plan_file: str,
+    labels: Mapping[str, str],
     rig: Rig,
     on_status: OnStatus,
     targets: Sequence[str],
@@ -121,7 +142,7 @@ def _check_group(
 
     def observe(names: Sequence[str]) -> list[Observation]:
         on_status(f"checking {', '.join(names)}")
-        return collect(plan, plan_file, scenarios, names, rig)
+        return collect(plan, labels, scenarios, names, rig)
 
     at_once = [targets] if plan.schedule == "alternating" else [[name] for name in targets]
     observed = [each for names in at_once for each in observe(names)]
@@ -136,7 +157,7 @@ def _check_group(
         on_status(f"checking target '{name}', start {start}: what changes at each?")
         with interruptible():
             time.sleep(max(0.0, restart_at - time.monotonic()))
-        [observation] = collect(plan, plan_file, scenarios, [name], rig)
+        [observation] = collect(plan, labels, scenarios, [name], rig)
         if new := _new_problems(first[name], observation):
             raise _UnstableError(new)
         return observation
@@ -198,15 +219,17 @@ def _declared(
             yield DeclaredDifference(aspect=aspect, scenario=scenario.name, reason=reason)
 
 
-def _refuse(plan: Plan, plan_file: str, found: _Found, declared_at: Mapping[str, str]) -> None:
+def _refuse(plan: Plan, plan_file: str, found: _Found, versions: VersionNames | None) -> None:
     """Raise what was found, if anything: PlanError if the plan is all that is wrong.
 
     What a version lacks is no fault of the plan.
     """
     problems, differences = list(dict.fromkeys(found.problems)), found.differences
+    if versions:  # base again has those of base, with other paths in their texts
+        problems = list({each.whole_place: each for each in reversed(problems)}.values())[::-1]
     if not problems and not differences:
         return
-    of_plan = not declared_at and all(problem.is_plan_error for problem in problems)
+    of_plan = not versions and all(problem.is_plan_error for problem in problems)
     if not differences and of_plan:
         raise PlanError("; ".join(problem.sentence for problem in problems))
     if not differences and len({problem.whole_place for problem in problems}) == 1:
@@ -216,6 +239,7 @@ def _refuse(plan: Plan, plan_file: str, found: _Found, declared_at: Mapping[str,
         lines += ["", AFTER_PROBLEMS]
     if differences:
         lines += difference_lines(differences)
+        declared_at = dict.fromkeys(versions.labels, versions.target) if versions else {}
         lines += ["", DECLARE, *lines_to_declare(plan, differences, declared_at)]
     message = "\n".join(lines)
     if problems:

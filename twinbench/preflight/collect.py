@@ -101,29 +101,33 @@ class _Sending(NamedTuple):
 
 
 def collect(
-    plan: Plan, plan_file: str, scenarios: Sequence[Scenario], names: Sequence[str], rig: Rig
+    plan: Plan,
+    labels: Mapping[str, str],
+    scenarios: Sequence[Scenario],
+    names: Sequence[str],
+    rig: Rig,
 ) -> list[Observation]:
     """Start targets `names` at once, send the requests of `scenarios` to each, and observe it.
 
-    A target that does not start, or does not respond as the plan expects, has problems.
+    A target that does not start, or does not respond as the plan expects, has problems, which name
+    it by its label.
     """
     targets = [plan.target(name) for name in names]
-    wheres = [f"{plan_file}: targets[{plan.targets.index(target)}]" for target in targets]
     with rig.running(targets, observe=True) as started:
         found = [
-            _observe(plan, f"{where}: '{server.target.name}'", scenarios, server, rig)
+            _observe(plan, labels[target.name], scenarios, server, rig)
             if isinstance(server, Server)
-            else Observation(target, 0, {}, None, (_not_started(target, where, server),))
-            for target, where, server in zip(targets, wheres, started, strict=True)
+            else Observation(target, 0, {}, None, (_not_started(target, labels, server),))
+            for target, server in zip(targets, started, strict=True)
         ]
     rig.setup_s = max([rig.setup_s, *(each.setup_s for each in found)])
     return found
 
 
-def _not_started(target: Target, where: str, error: ServerFailedError) -> Problem:
-    if error.app_not_found:
-        return Problem(f"{where}.app = '{target.app}':", str(error), is_plan_error=True)
-    return Problem(f"{where}:", str(error))
+def _not_started(target: Target, labels: Mapping[str, str], error: ServerFailedError) -> Problem:
+    what = str(error).removeprefix(f"'{target.name}' ")  # which the label holds
+    app = f" (app = '{target.app}')" * error.app_not_found
+    return Problem(f"{labels[target.name]}{app}", what, is_plan_error=error.app_not_found)
 
 
 def _observe(

@@ -92,7 +92,7 @@ DEFINITIONS = (
         "noop, the cost of the framework alone, in both runs; the two targets of an A/A check."
         " Other versions of Python or packages move noop, too",
     ),
-    ("no interval", "one block, or too few samples for the figure in each block"),
+    ("no interval", "fewer than three blocks, or too few samples for the figure in each block"),
 )
 
 

@@ -128,7 +128,7 @@ class Installer:
         on_status: OnStatus,
     ) -> None:
         self._scratch, self._python = scratch, python
-        self._base = python or Path(sys.executable)
+        self._base = python if python and python.is_file() else Path(sys.executable)
         self._install, self._on_status = install, on_status
         self._cache = _cache_folder()
 
@@ -136,6 +136,11 @@ class Installer:
         """Return the environment of a version. Raises InstallError."""
         recipe = None if self._install == [] else recipe_of(place, self._install)
         if not recipe:
+            if self._python and not self._python.is_file():
+                raise InstallError(
+                    f"{place.label} has no environment: there is no {self._python}, the python of"
+                    f" the target; {OWN_INSTALL}"
+                )
             return Environment(self._python)
         if recipe.uses_uv and not shutil.which("uv"):
             raise InstallError(

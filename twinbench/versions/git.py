@@ -124,9 +124,13 @@ class Repository:
             ),
         )
 
+    def name_of(self, path: Path) -> str:
+        """Return the name that git has for a file below the root."""
+        return path.relative_to(self.root).as_posix()
+
     def has(self, version: Version, path: Path) -> bool:
         """Return whether `version` has the file `path`, which is below the root."""
-        name = path.relative_to(self.root).as_posix()
+        name = self.name_of(path)
         if is_working_tree(version):
             listed = self._git("ls-files", "--cached", "--others", "--exclude-standard", "--", name)
             return bool(listed) and path.is_file()

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from twinbench.measure.machine import MAX_START_S
 from twinbench.models import error_text
 from twinbench.plan import Plan, PlanError, Scenario, Target
+from twinbench.preflight.check import VersionNames
 from twinbench.text import count, did_you_mean, printable
 from twinbench.versions.environments import (
     OWN_INSTALL,
@@ -62,15 +63,13 @@ OnStatus = Callable[[str], None]
 class PreparedPlan:
     """Plan that is measured, and what a reader should know of it.
 
-    `versions`: what its targets are, if they are versions; `declared_at`: the name in the plan file
-    of each target, where differences of all are declared: also of base again, as what an app seeds
-    at random differs from folder to folder.
+    `versions`: what its targets are, if they are versions, and `names` theirs.
     """
 
     plan: Plan
     versions: ComparedVersions | None = None
     remarks: Sequence[str] = ()
-    declared_at: Mapping[str, str] = field(default_factory=dict)
+    names: VersionNames | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,8 @@ def prepare_versions(
     )
     targets = [_target_of(target, name, found[name]) for name in (BASE, HEAD, BASE_AGAIN)]
     made = _with_targets(plan, plan_file, targets, scenarios)
-    return PreparedPlan(made, compared, remarks, dict.fromkeys(TITLES, target.name))
+    labels = {name: each.place.label for name, each in found.items()}
+    return PreparedPlan(made, compared, remarks, VersionNames(target.name, labels))
 
 
 def _installed(
@@ -319,7 +319,9 @@ def _remarks(repository: Repository, plan_file: Path, base: Version, head: Versi
         of_base = label(BASE, base)
         remarks.append(f"{file.name} is not in {of_base}: that of the checkout is used for both.")
     of_both = {*repository.submodules(base), *repository.submodules(head)}
-    if not is_working_tree(head) and (changed := len(repository.changed_files())):
+    # Without the plan, of which that of the checkout is used.
+    changed = len({*repository.changed_files()} - {repository.name_of(file)})
+    if changed and not is_working_tree(head):
         remarks.append(
             f"{count(changed, 'changed file')} of the checkout, not committed: in neither version;"
             f" --base {base.commit[:SHORT]} compares what is not committed."

@@ -211,7 +211,7 @@ def test_decision_says_what_time_would_halve_it() -> None:
 # Unpaired ratios.
 
 
-@pytest.mark.parametrize("later", [[110.0, 130.0, 121.0, 99.0, 117.0], [180.0, 240.0]])
+@pytest.mark.parametrize("later", [[110.0, 130.0, 121.0, 99.0, 117.0], [180.0, 240.0, 205.0]])
 def test_unpaired_interval_is_that_of_welch(later: list[float]) -> None:
     first = [100.0, 104.0, 98.0, 101.0]
     found = unpaired_ratio(first, later)
@@ -223,12 +223,12 @@ def test_unpaired_interval_is_that_of_welch(later: list[float]) -> None:
 
 
 def test_unpaired_ratio_without_spread_or_values() -> None:
-    found = unpaired_ratio([10, 10], [12, 12])
+    found = unpaired_ratio([10] * 3, [12] * 3)
     assert found
     assert (found.low, found.high) == pytest.approx((1.2, 1.2))
-    alone = unpaired_ratio([10, 10], [12])
-    assert alone
-    assert alone.estimate == pytest.approx(1.2)
-    assert alone.low is None
+    few = unpaired_ratio([10] * 3, [12, 12])
+    assert few
+    assert few.estimate == pytest.approx(1.2)
+    assert few.low is None
     assert unpaired_ratio([10, 10], []) is None
     assert unpaired_ratio([10, 0], [12, 12]) is None

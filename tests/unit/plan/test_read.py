@@ -98,7 +98,6 @@ def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: st
         ('cwd = "nowhere"', "targets[0].cwd: there is no folder nowhere"),
         ('import_from = "nowhere"', "targets[0].import_from: there is no folder nowhere"),
         ('import_from = "."\ncwd = "."', "targets[0]: an app is imported from its cwd"),
-        ('python = "nowhere"', "targets[0].python: there is no file nowhere"),
         ('cwd = "a\\u0000b"', "targets[0].cwd: holds a NUL byte"),
         ('env."\\u0000" = ""', "targets[0].env.'\\x00': holds a NUL byte"),
         ('env."A=B" = ""', "targets[0].env.A=B: the name of a variable"),
@@ -349,6 +348,17 @@ def test_more_processes_than_cores_are_refused(
     path = write_plan(tmp_path, f"processes = 3\n{PLAN}")
     with pytest.raises(PlanError, match=r"plan\.toml: processes = 3: .*set processes to 2 or less"):
         read_plan_here(path)
+
+
+def test_missing_interpreter_is_refused_but_of_versions(tmp_path: Path) -> None:
+    line = f"python = '{tmp_path}/nowhere'\n"
+    path = write_plan(tmp_path, PLAN.replace("[[scenarios]]", f"{line}[[scenarios]]", 1))
+    with pytest.raises(PlanError, match=r"targets\[0\]\.python: there is no file "):
+        read_plan_here(path)
+    assert read_plan_here(path, of_versions=True).targets[0].python
+    path.write_text(path.read_text() + f'[[services]]\nname = "x"\napp = "x:app"\n{line}')
+    with pytest.raises(PlanError, match=r"services\[0\]\.python: there is no file "):
+        read_plan_here(path, of_versions=True)
 
 
 def test_a_plan_overrides_its_scenario_file(tmp_path: Path) -> None:

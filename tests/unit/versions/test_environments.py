@@ -167,8 +167,8 @@ def test_without_a_lock_the_environment_is_that_of_the_plan(
     tmp_path: Path, install: list[str] | None
 ) -> None:
     files = {} if install is None else {"uv__lock": VIRTUAL}
-    made = Installer(tmp_path, Path("python3"), install, lambda _: None)
-    assert made.environment(place(tmp_path, "base", **files)) == Environment(Path("python3"))
+    made = Installer(tmp_path, Path(sys.executable), install, lambda _: None)
+    assert made.environment(place(tmp_path, "base", **files)) == Environment(Path(sys.executable))
 
 
 def test_the_nearest_requirements_are_taken(tmp_path: Path) -> None:

@@ -89,7 +89,10 @@ def test_keys_of_the_target_are_kept(root: Path) -> None:
     assert base.env == head.env == again.env == {"A": "{scratch}/a"}
     for target in (base, head, again):
         assert target.expected_differences == {"bytes": "other prices"}
-        assert found.declared_at[target.name] == "app"
+    assert found.names
+    assert found.names.target == "app"
+    assert found.names.labels.keys() == {"base", "head", "base_again"}
+    assert found.names.labels["base_again"] == found.names.labels["base"]
     assert found.plan.services[0].cwd == root  # of the checkout, one for both
     assert any("[compare] install gives each" in remark for remark in found.remarks)
 
