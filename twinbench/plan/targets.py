@@ -46,6 +46,8 @@ OF_STARTED = ("cwd", "python", "env", "prepare", "workers", "limit_concurrency")
 OF_APP = ("import_from", "server", "server_options", "loop", "http")
 # In env, command and prepare of targets and services: the address of a service that runs.
 SERVICE_ADDRESS = re.compile(r"\{services\.([^{}]*)\}")
+# In the same: the URL of a fresh database, with a driver as SQLAlchemy names it.
+POSTGRES = re.compile(r"\{postgres(?:\+([a-z0-9_]+))?\}")
 SERVICE_PARTS = ("url", "host", "port")
 # `ready` of a service: the port, if it names one (a free one: {port}), and the path.
 READY = re.compile(r"(?:http://(?:127\.0\.0\.1|localhost):(\{port\}|\d{1,5}))?(/[!\"$-z|~]*)?")
