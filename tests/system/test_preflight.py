@@ -225,7 +225,7 @@ RAW = "engine.raw_connection().close()"
         ("# one more COMMIT", RAW, "SQL", f"{PAST}; {PAST} and those of raw connections"),
         ("# one more COMMIT", OUTSIDE_DATABASE, "final database", OUTSIDE),
         # In both: it would be a difference, too.
-        (WORDS, IN_MEMORY, "final database", "sqlite in memory: only SQLite files and {postgres} are read"),
+        (WORDS, IN_MEMORY, "final database", "sqlite in memory: only SQLite files and {postgres}"),
         ("# one more COMMIT", ODD, "SQL", "the observer failed: TypeError"),
     ],
 )
