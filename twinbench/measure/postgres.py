@@ -176,10 +176,6 @@ class Databases:
         settings = (f"{name} {value}" for name, value in zip(SHOWN, shown[1:], strict=True))
         return {"postgresql": f"{shown[0]} ({', '.join(settings)})"}
 
-    def pids(self) -> list[int]:
-        """Return the processes of a cluster of its own: the supervisor's, or none."""
-        return [self._cluster.child.pid] if isinstance(self._cluster, _Cluster) else []
-
     def _url(self, target: Target, driver: str = "") -> str:
         if not self._cluster:
             raise PostgresError("PostgreSQL was not started")
@@ -200,6 +196,12 @@ class _Cluster:
         self._folder = make_scratch(_place(self._user[1]))
         try:
             self._start(binaries, cores)
+        except OSError as error:  # such as a full disk
+            self.stop()
+            raise PostgresError(
+                f"{self._folder.parent}: PostgreSQL cannot write there ({error.strerror or error});"
+                " free some space, or set TMPDIR to another folder"
+            ) from None
         except BaseException:
             self.stop()
             raise
