@@ -25,11 +25,12 @@ from pydantic_settings import (
 PREFIX = "BLOG_"
 # Public, so anybody can sign tokens of the demo; refused outside the demo.
 DEMO_KEY = SecretStr("demo key, published with its source")
+ASYNC_ONLY = "postgresql+asyncpg"  # a driver without a blocking interface
 # By scheme of a URL; psycopg 3 serves both apps.
 DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
-    "postgresql+asyncpg": "postgresql+asyncpg",
+    ASYNC_ONLY: ASYNC_ONLY,
 }
 MIN_KEY_LENGTH = 32  # HS256: the length of the hash in bytes
 
@@ -98,6 +99,10 @@ class Settings(BaseSettings):
 
     def url(self, driver: str, app: str) -> str:
         """Return the SQLAlchemy URL of the database of `app`; `driver` is for a SQLite file."""
+        if ASYNC_ONLY in (self.database_url or "") and "aio" not in driver:
+            raise SystemExit(
+                f"BLOG_DATABASE_URL: {app} cannot await {ASYNC_ONLY}; write postgresql+psycopg://"
+            )
         file = self.database or Path(f"{app}.db")
         return self.database_url or f"{driver}:///{file}"
 

@@ -1,13 +1,14 @@
 """The built-in apps on PostgreSQL: both do the same work, with each driver."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
 from tests.support.gated import get
-from tests.support.processes import clean_rig, twinbench
+from tests.support.processes import LONG_S, clean_rig, twinbench
 from twinbench.measure import postgres
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import ServerFailedError
@@ -41,6 +42,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
         yield made
 
 
+@pytest.mark.serial
 def test_plan_of_postgres_compares_equal_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     done = twinbench("check", str(PLANS / "postgres.toml"), cwd=ROOT)
@@ -90,4 +92,26 @@ def test_wrong_url_of_the_blog_is_refused(rig: Rig, url: str, message: str) -> N
     for app in ("sync_app", "async_app"):
         with pytest.raises(ServerFailedError, match=message.replace("+", r"\+")):
             rig.start(blog(app, url))
-    assert "BLOG_DATABASE_URL" not in os.environ
+
+
+def test_asyncpg_is_refused_in_the_sync_app(rig: Rig) -> None:
+    with pytest.raises(ServerFailedError, match="sync_app cannot await postgresql"):
+        rig.start(blog("sync_app", "{postgres+asyncpg}"))
+
+
+@pytest.mark.parametrize(("app", "url"), PAIRS)
+def test_hostile_values_have_the_answers_of_sqlite(rig: Rig, app: str, url: str) -> None:
+    server = rig.start(blog(app, url))
+    try:
+        assert status(f"{server.url}/api/posts/{2**63 - 1}") == 404
+        form = b"username=a%00b&password=x%00"
+        assert status(f"{server.url}/api/users/token", form) == 401
+    finally:
+        server.stop()
+
+
+def status(url: str, form: bytes | None = None) -> int:
+    with pytest.raises(HTTPError) as refused:
+        urlopen(url, form, timeout=LONG_S)
+    refused.value.close()
+    return refused.value.code

@@ -143,6 +143,17 @@ def test_other_rows_and_schemas_are_differences(folder: Path) -> None:
     assert "public items x integer" in done.stderr
 
 
+def test_times_are_shown_with_all_digits(folder: Path) -> None:
+    for name, moment in (("one", "2026-01-02 03:04:05.678901"), ("two", "2026-11-12 13:14:00")):
+        made = APP.replace("name text)", "name text, made timestamp)").replace(
+            "(name) VALUES ('new')", f"(name, made) VALUES ('new', '{moment}')"
+        )
+        (folder / f"{name}.py").write_text(made)
+    done = twinbench("check", "shop.toml", cwd=folder)
+    assert "made=2026-01-02T03:04:05.678901" in done.stderr
+    assert "made=2026-11-12T13:14:00.000000" in done.stderr
+
+
 def test_killed_cluster_is_replaced_and_nothing_is_left(folder: Path) -> None:
     app = Target(name="one", app="one:app", cwd=folder, env=URL)
     with clean_rig(plan_of(app), folder) as rig:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,15 @@ def _postgres_lines(connection: "psycopg.Connection") -> Iterator[str]:
         found = connection.execute(f"SELECT * FROM {name} AS t ORDER BY {order}".encode())
         names = [column.name for column in found.description or ()]
         for row in found:
-            values = (f"{n}={text_of(value)}" for n, value in zip(names, row, strict=True))
+            values = (f"{n}={_value_text(value)}" for n, value in zip(names, row, strict=True))
             yield f"{name}: {', '.join(values)}"
+
+
+def _value_text(value: object) -> str:
+    """Return a value as text; a time with all its digits, so that volatile ones look alike."""
+    if isinstance(value, datetime | time):
+        return value.isoformat(timespec="microseconds")
+    return text_of(value)
 
 
 def read_files(folder: Path) -> dict[Path, str]:
