@@ -13,7 +13,6 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import (
@@ -25,12 +24,10 @@ from pydantic_settings import (
 PREFIX = "BLOG_"
 # Public, so anybody can sign tokens of the demo; refused outside the demo.
 DEMO_KEY = SecretStr("demo key, published with its source")
-ASYNC_ONLY = "postgresql+asyncpg"  # a driver without a blocking interface
-# By scheme of a URL; psycopg 3 serves both apps.
+# Of PostgreSQL, for an app with this driver of SQLite; the first is that of postgresql://.
 DRIVERS = {
-    "postgresql": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
-    ASYNC_ONLY: ASYNC_ONLY,
+    "sqlite+pysqlite": ["postgresql+psycopg"],
+    "sqlite+aiosqlite": ["postgresql+psycopg", "postgresql+asyncpg"],
 }
 MIN_KEY_LENGTH = 32  # HS256: the length of the hash in bytes
 
@@ -87,24 +84,22 @@ class Settings(BaseSettings):
             )
         return self
 
-    @field_validator("database_url")
-    @classmethod
-    def _with_driver(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        scheme, colon, rest = url.partition("://")
-        if not colon or scheme not in DRIVERS:
-            raise ValueError(f"write it as {' or '.join(DRIVERS)}://...")
-        return f"{DRIVERS[scheme]}://{rest}"
-
     def url(self, driver: str, app: str) -> str:
-        """Return the SQLAlchemy URL of the database of `app`; `driver` is for a SQLite file."""
-        if ASYNC_ONLY in (self.database_url or "") and "aio" not in driver:
-            raise SystemExit(
-                f"BLOG_DATABASE_URL: {app} cannot await {ASYNC_ONLY}; write postgresql+psycopg://"
+        """Return the SQLAlchemy URL of the database of `app`, which uses `driver` for SQLite.
+
+        Raise SystemExit if BLOG_DATABASE_URL names a driver that the app cannot use.
+        """
+        if self.database_url is None:
+            return f"{driver}:///{self.database or Path(f'{app}.db')}"
+        scheme, _, rest = self.database_url.partition("://")
+        drivers = DRIVERS[driver]
+        scheme = drivers[0] if scheme == "postgresql" else scheme
+        if scheme not in drivers:
+            known = ", ".join(
+                f"{name}://" for name in ["postgresql", *drivers]
             )
-        file = self.database or Path(f"{app}.db")
-        return self.database_url or f"{driver}:///{file}"
+            raise SystemExit(f"BLOG_DATABASE_URL: {app} needs one of {known}")
+        return f"{scheme}://{rest}"
 
     def media_folder(self, app: str) -> Path:
         """Return the folder that `app` serves under /media."""

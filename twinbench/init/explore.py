@@ -107,6 +107,7 @@ def explore(targets: Sequence[TargetDraft], wanted: Wanted, on_status: OnStatus)
     with machine_lock(), contextlib.ExitStack() as stack:
         rig = stack.enter_context(Rig(plan, stack.enter_context(scratch())))
         on_status(f"starting {', '.join(target.name for target in started)}")
+        rig.databases.start()
         found = stack.enter_context(rig.running(plan.targets))
         servers = [_started(*each) for each in zip(started, found, strict=True)]
         if not wanted.routes:  # those of a locustfile

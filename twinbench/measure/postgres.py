@@ -114,24 +114,24 @@ class Databases:
     def keep_as_template(self, target: Target) -> None:
         """Make the database of `target`, whose server has ended, the template of later ones."""
         name = _name(target)
-        self._execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        self._started.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"  # noqa: S608
             f" WHERE datname = '{name}' AND pid <> pg_backend_pid()",
             f'ALTER DATABASE "{name}" RENAME TO "{_template(target)}"',
         )
         self._made.add(_template(target))
         self._templates.add(target.name)
 
-    def with_database(self, target: Target) -> Target:
+    def with_database(self, target: Target, *, empty: bool = False) -> Target:
         """Return `target` with the address of a fresh database in place of its earlier one.
 
-        What prepares it did so for the template.
+        It is `empty`, or a copy of the template, for which the target was prepared.
         """
         if not uses_postgres(target):
             return target
-        name, has_template = _name(target), target.name in self._templates
+        name, has_template = _name(target), target.name in self._templates and not empty
         template = f' TEMPLATE "{_template(target)}"' if has_template else ""
-        self._execute(
+        self._started.execute(
             f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"{template}'
         )
         self._made.add(name)
@@ -151,10 +151,9 @@ class Databases:
         """Return a connection to the database of `target`. Raises PostgresError."""
         return _connect(self._url(target))
 
-    @property
-    def places(self) -> tuple[str, ...]:
-        """What the addresses of connections to it begin with, as Python's sockets have them."""
-        return self._cluster.places if self._cluster else ()
+    def is_address(self, address: str) -> bool:
+        """Return whether it listens there: a path, or HOST:PORT as Python's sockets have it."""
+        return bool(self._cluster and self._cluster.is_address(address))
 
     @property
     def remarks(self) -> list[str]:
@@ -177,15 +176,14 @@ class Databases:
         return {"postgresql": f"{shown[0]} ({', '.join(settings)})"}
 
     def _url(self, target: Target, driver: str = "") -> str:
-        if not self._cluster:
-            raise PostgresError("PostgreSQL was not started")
-        url = self._cluster.url(_name(target))
+        url = self._started.url(_name(target))
         return url.replace("postgresql://", f"postgresql+{driver}://", 1) if driver else url
 
-    def _execute(self, *statements: str) -> None:
+    @property
+    def _started(self) -> "_Cluster | _Running":
         if not self._cluster:
             raise PostgresError("PostgreSQL was not started")
-        self._cluster.execute(*statements)
+        return self._cluster
 
 
 class _Cluster:
@@ -232,9 +230,8 @@ class _Cluster:
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@/{database}?host={quote(str(self._socket))}"
 
-    @property
-    def places(self) -> tuple[str, ...]:
-        return (str(self._socket),)
+    def is_address(self, address: str) -> bool:
+        return Path(address).parent == self._socket
 
     def execute(self, *statements: str) -> None:
         _execute(self.url("postgres"), statements)
@@ -279,10 +276,11 @@ class _Running:
         if parts.scheme.partition("+")[0] not in ("postgresql", "postgres"):
             raise PostgresError("DATABASE_URL: write it as postgresql://USER:PASSWORD@HOST/NAME")
         self._parts = parts._replace(scheme="postgresql")
-        host = parts.hostname or "localhost"
-        self.places = (f"{host}:{parts.port or 5432}", "127.0.0.1:5432")
         with _connect(self._parts.geturl()) as connection:
             self._check(connection)
+            info = connection.info
+            self._addresses = {f"{host}:{info.port}" for host in (info.host, info.hostaddr)}
+            self._socket = f"{info.host}/.s.PGSQL.{info.port}"
 
     def _check(self, connection: "psycopg.Connection") -> None:
         may = _value(
@@ -295,6 +293,9 @@ class _Running:
                 "DATABASE_URL: its user may not create databases, of which every server needs a"
                 " fresh one: ALTER USER ... CREATEDB"
             )
+
+    def is_address(self, address: str) -> bool:
+        return address in self._addresses or address == self._socket
 
     def url(self, database: str) -> str:
         return self._parts._replace(path=f"/{database}").geturl()

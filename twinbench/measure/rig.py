@@ -99,7 +99,8 @@ class Rig:
         generator's cores, which halves the time that two take. One that is too large is ended.
         Call `services.start` and `databases.start` before.
         """
-        self._make_templates(targets)
+        if not observe:  # the preflight compares what each start fills
+            self._make_templates(targets)
         began_s = time.monotonic()
         found = self._start_servers(targets, observe=observe)
         self.start_s = max(self.start_s, (time.monotonic() - began_s) / max(1, len(targets)))
@@ -128,7 +129,8 @@ class Rig:
                 spare = self.cores.generator[: len(cores)]
                 elsewhere = number % 2 and len(spare) == len(cores)
                 on = spare if elsewhere else cores
-                filled = self.databases.with_database(self.services.with_addresses(target))
+                addressed = self.services.with_addresses(target)
+                filled = self.databases.with_database(addressed, empty=observe)
                 servers.append(
                     RunningServer(filled, retry=self._serving is not None)
                     if target.url

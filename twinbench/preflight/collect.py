@@ -415,12 +415,9 @@ class _Collector:
         own = [file for file in work.opened_databases if not self._foreign_folders([file])]
         databases = list(dict.fromkeys([*work.sqlite_files, *own]))
         unobserved = dict(work.unobserved)
-        uncounted, databases_at = self._services.uncounted, self._databases.places
-        addresses = {
-            each
-            for each in {*work.connections, *self._server.connected_to()} - self._services.counted
-            if not each.startswith(databases_at)
-        }
+        uncounted = self._services.uncounted
+        connected = {*work.connections, *self._server.connected_to()} - self._services.counted
+        addresses = {each for each in connected if not self._databases.is_address(each)}
         if elsewhere := [*uncounted.values(), *sorted(addresses - uncounted.keys())]:
             unobserved["upstream requests"] = f"those to {', '.join(elsewhere)} are not counted"
         opened: dict[Aspect, Iterable[str]] = {

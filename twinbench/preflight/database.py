@@ -22,18 +22,19 @@ SQLITE_MAGIC = b"SQLite format 3\0"
 SQLITE_SUFFIXES = ("-wal", "-shm", "-journal")
 # Shorter texts are compared as such, so that volatile values are found in them.
 MAX_TEXT_BYTES = 65_536
-# Of PostgreSQL: what is the user's, and in which order the rows of a table are read.
+# Of PostgreSQL: what is the user's, and in which order the rows of a table are read. Nothing of it
+# comes from outside (S608).
 OF_USER = "NOT IN ('pg_catalog', 'information_schema')"
 COLUMNS = f"""
     SELECT table_schema, table_name, column_name, data_type, is_nullable, column_default
     FROM information_schema.columns WHERE table_schema {OF_USER}
     ORDER BY table_schema, table_name, ordinal_position
-"""
-INDEXES = f"SELECT indexdef FROM pg_indexes WHERE schemaname {OF_USER} ORDER BY indexdef"
+"""  # noqa: S608
+INDEXES = f"SELECT indexdef FROM pg_indexes WHERE schemaname {OF_USER} ORDER BY indexdef"  # noqa: S608
 SEQUENCES = f"""
     SELECT schemaname, sequencename, last_value
     FROM pg_sequences WHERE schemaname {OF_USER} ORDER BY schemaname, sequencename
-"""
+"""  # noqa: S608
 TABLES = f"""
     SELECT format('%I.%I', n.nspname, c.relname), coalesce((
         SELECT string_agg(format('%I', a.attname), ', ' ORDER BY array_position(i.indkey, a.attnum))
@@ -42,7 +43,7 @@ TABLES = f"""
     ), 't::text')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND n.nspname {OF_USER} ORDER BY 1
-"""
+"""  # noqa: S608
 
 
 class DatabaseError(Exception):
@@ -76,7 +77,7 @@ def _postgres_lines(connection: "psycopg.Connection") -> Iterator[str]:
         for row in connection.execute(query):
             yield " ".join(map(str, row))
     for name, order in connection.execute(TABLES).fetchall():
-        found = connection.execute(f"SELECT * FROM {name} AS t ORDER BY {order}".encode())
+        found = connection.execute(f"SELECT * FROM {name} AS t ORDER BY {order}".encode())  # noqa: S608
         names = [column.name for column in found.description or ()]
         for row in found:
             values = (f"{n}={_value_text(value)}" for n, value in zip(names, row, strict=True))
@@ -167,7 +168,7 @@ def _rows(connection: sqlite3.Connection, name: str, sql: str) -> Iterator[str]:
         columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
         key = sorted((place, column) for _, column, *_, place in columns if place)
         order = ", ".join(_quoted(column) for _, column in key)
-    rows = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")
+    rows = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
     names = [column for column, *_ in rows.description]
     for row in rows:
         values = (f"{n}={text_of(value)}" for n, value in zip(names, row, strict=True))
