@@ -29,14 +29,15 @@ for variable in ENVIRONMENT:
 # Apps on PostgreSQL, with the driver of each.
 ON_POSTGRES = ("sync psycopg", "async psycopg", "async asyncpg")
 BLOG = Target(name="blog", command=["true"], env={"URL": "{postgres}"})
-POSTGRES_MARKS = (pytest.mark.postgres, pytest.mark.slow)
-# For tests of what only SQLite has.
-on_sqlite = pytest.mark.parametrize("name", ["sync", "async"], indirect=True)
+POSTGRES_PARAMS = [
+    pytest.param(variant, marks=(pytest.mark.postgres, pytest.mark.slow)) for variant in ON_POSTGRES
+]
+# For tests of what only one database has.
+only_sqlite = pytest.mark.parametrize("name", ["sync", "async"], indirect=True)
+only_postgres = pytest.mark.parametrize("name", POSTGRES_PARAMS, indirect=True)
 
 
-@pytest.fixture(
-    params=["sync", "async", *(pytest.param(n, marks=POSTGRES_MARKS) for n in ON_POSTGRES)]
-)
+@pytest.fixture(params=["sync", "async", *POSTGRES_PARAMS])
 def name(request: pytest.FixtureRequest) -> Iterator[str]:
     """Name of each app, on SQLite and then on PostgreSQL with each driver."""
     from tests.apps.serving import on_postgres

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from PIL import Image
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from apps.shared import dialects
@@ -65,14 +65,19 @@ def postgres_url() -> str | None:
     return url
 
 
-def execute(*statements: str) -> None:
-    """Execute statements on a connection of its own to the database in use."""
+@contextmanager
+def outside() -> Iterator[Connection]:
+    """Open a connection of its own to the database in use, and commit at the end."""
     url = postgres_url() or f"sqlite:///{DATABASE}"
-    outside = create_engine(url.replace("asyncpg", "psycopg"))
-    with outside.begin() as connection:
+    engine = create_engine(url.replace("asyncpg", "psycopg"), poolclass=NullPool)
+    with engine.begin() as connection:
+        yield connection
+
+
+def execute(*statements: str) -> None:
+    with outside() as connection:
         for statement in statements:
             connection.execute(text(statement))
-    outside.dispose()
 
 
 @contextmanager
