@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from twinbench.measure import postgres
+from twinbench.measure.postgres import Databases
+from twinbench.plan import Target
+
 HERE = Path(__file__).parent
 # Folders whose tests need real servers, a browser, or seconds of real load.
 MARKED_FOLDERS = ("system", "browser", "instrument")
@@ -48,3 +52,16 @@ def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
             patch.setenv(name, value)
         patch.setattr(tempfile, "tempdir", None)  # it was found before
         yield
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Private cluster of PostgreSQL for this session."""
+    pytest.importorskip(postgres.WHEEL, reason="no PostgreSQL: pip install '.[postgres]'")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        user = Target(name="any", command=["true"], env={"DATABASE_URL": "{postgres}"})
+        made = Databases([user], ())
+        made.start()
+    yield made
+    made.stop()

@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from apps.shared.dialects import prepare_connection
+from apps.shared.dialects import database_url, prepare_connection
 from apps.shared.seed import create_and_seed
 from apps.shared.settings import settings
 
 PICTURES = settings.media_folder("async_app") / "profile_pics"
 
 engine = create_async_engine(
-    settings.url("sqlite+aiosqlite", "async_app"),
+    database_url("sqlite+aiosqlite", "async_app"),
     pool_size=settings.pool_size,
     max_overflow=settings.max_overflow,
     pool_timeout=settings.pool_timeout_s,
@@ -54,7 +54,7 @@ async def prepare_database() -> None:
     async with engine.begin() as connection:
         # run_sync() calls a function that takes an ordinary Connection.
         await connection.run_sync(create_and_seed, PICTURES)
-    # Closing the last connection writes the WAL back to the database file.
+    # Closing the last connection writes SQLite's WAL back to its file.
     await engine.dispose()
 
 

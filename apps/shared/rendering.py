@@ -77,8 +77,9 @@ async def busy_error(request: Request, error: Exception) -> Response:
     """
     if isinstance(error, DBAPIError) and not is_busy(error):
         raise error
-    # Without the statement and its parameters.
-    logger.warning("Answered 503: %s", error.args[0])
+    # The first line: without the statement and its parameters.
+    reason = str(error.args[0]).partition("\n")[0]
+    logger.warning("Answered 503: %s", reason)
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     return error_response(
         request, 503, "The server is busy. Please try again.", headers

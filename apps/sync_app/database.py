@@ -7,14 +7,14 @@ from fastapi import Depends
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
-from apps.shared.dialects import prepare_connection
+from apps.shared.dialects import database_url, prepare_connection
 from apps.shared.seed import create_and_seed
 from apps.shared.settings import settings
 
 PICTURES = settings.media_folder("sync_app") / "profile_pics"
 
 engine = create_engine(
-    settings.url("sqlite+pysqlite", "sync_app"),
+    database_url("sqlite+pysqlite", "sync_app"),
     pool_size=settings.pool_size,
     max_overflow=settings.max_overflow,
     pool_timeout=settings.pool_timeout_s,
@@ -49,7 +49,7 @@ def prepare_database() -> None:
     """Create the tables, and fill them for the demo."""
     with engine.begin() as connection:
         create_and_seed(connection, PICTURES)
-    # Closing the last connection writes the WAL back to the database file.
+    # Closing the last connection writes SQLite's WAL back to its file.
     engine.dispose()
 
 

@@ -7,14 +7,20 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from PIL import Image
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from apps.shared import dialects
 from apps.shared.security import DEMO_PASSWORD, create_token
-from tests.apps.conftest import DATABASE, MEDIA
+from apps.shared.settings import settings
+from tests.apps.conftest import BLOG, DATABASE, MEDIA
+from twinbench.measure.postgres import Databases
+from twinbench.plan import Target
 
 from apps.async_app import database as async_database
 from apps.async_app import main as async_main
@@ -49,6 +55,47 @@ def clear_data() -> None:
     for path in DATABASE.parent.iterdir():
         path.unlink()
     shutil.rmtree(MEDIA, ignore_errors=True)
+    if postgres_url():
+        execute("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+
+
+def postgres_url() -> str | None:
+    """Return the URL of the database within `on_postgres`."""
+    url: str | None = vars(dialects)["settings"].database_url
+    return url
+
+
+@contextmanager
+def outside() -> Iterator[Connection]:
+    """Open a connection of its own to the database in use, and commit at the end."""
+    url = postgres_url() or f"sqlite:///{DATABASE}"
+    engine = create_engine(url.replace("asyncpg", "psycopg"), poolclass=NullPool)
+    with engine.begin() as connection:
+        yield connection
+
+
+def execute(*statements: str) -> None:
+    with outside() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+@contextmanager
+def on_postgres(databases: Databases, name: str, driver: str) -> Iterator[Target]:
+    """Give the app `name` a new database of PostgreSQL in place of its SQLite file."""
+    target = databases.with_database(BLOG)
+    url = target.env["URL"].replace("://", f"+{driver}://")
+    database, made = APPS[name].database, (create_engine, create_async_engine)[name == "async"]
+    engine: Any = made(url)
+    event.listen(getattr(engine, "sync_engine", engine), "connect", dialects.prepare_connection)
+    changed = settings.model_copy(update={"database_url": url})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dialects, "settings", changed)
+        patch.setattr(database, "engine", engine)
+        patch.setitem(database.new_session.kw, "bind", engine)
+        own = APPS[name]._replace(engine=getattr(engine, "sync_engine", engine))
+        patch.setitem(APPS, name, own)
+        yield target
 
 
 @contextmanager

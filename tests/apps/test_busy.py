@@ -1,6 +1,7 @@
 """Each app answers 503 without a free connection, and while the database is locked.
 
-The pool has one connection; a second connection holds SQLite's write lock.
+The pool has one connection; a second connection holds SQLite's write lock, or locks the tables
+of PostgreSQL for writers.
 """
 
 import sqlite3
@@ -11,31 +12,47 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from apps.shared import sqlite
-from apps.shared.sqlite import is_locked, prepare_connection
-from tests.apps.conftest import DATABASE
+from apps.shared import dialects, sqlite
+from apps.shared.dialects import is_busy as is_busy_error
+from apps.shared.dialects import prepare_connection
+from apps.shared.settings import settings
+from tests.apps.conftest import DATABASE, only_postgres, only_sqlite
 from tests.apps.requests import ADA, POST
-from tests.apps.serving import APPS, ME, PATH, credentials, picture, uploaded_files
+from tests.apps.serving import (
+    APPS,
+    ME,
+    PATH,
+    credentials,
+    execute,
+    outside,
+    picture,
+    postgres_url,
+    uploaded_files,
+)
 
-# Timeout of the pool and of SQLite.
+# Timeout of the pool and of the database.
 SHORT_S = 0.05
 SMALL: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "pool_timeout": SHORT_S}
+
+DRIVERS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "sync": ("pysqlite", create_engine),
+    "async": ("aiosqlite", create_async_engine),
+}
 
 
 @pytest.fixture
 def engine(name: str, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Give the app an engine with one connection and short timeouts."""
-    pragmas = (f"busy_timeout = {int(SHORT_S * 1_000)}", *sqlite.PRAGMAS[1:])
+    timeout_ms = int(SHORT_S * 1_000)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", timeout_ms)
+    pragmas = (f"busy_timeout = {timeout_ms}", *sqlite.PRAGMAS[1:])
     monkeypatch.setattr(sqlite, "PRAGMAS", pragmas)
-    made: Any
-    if name == "sync":
-        made = create_engine(f"sqlite+pysqlite:///{DATABASE}", **SMALL)
-    else:
-        made = create_async_engine(f"sqlite+aiosqlite:///{DATABASE}", **SMALL)
+    driver, make = DRIVERS[name]
+    made = make(postgres_url() or f"sqlite+{driver}:///{DATABASE}", **SMALL)
     event.listen(getattr(made, "sync_engine", made), "connect", prepare_connection)
     monkeypatch.setitem(APPS[name].database.new_session.kw, "bind", made)
     yield made
@@ -65,13 +82,18 @@ def all_connections_taken(client: TestClient, engine: Any) -> Iterator[None]:
 @contextmanager
 def database_locked(mode: str = "NORMAL") -> Iterator[None]:
     """Hold the write lock; in the mode EXCLUSIVE also block readers and new connections."""
-    other = sqlite3.connect(DATABASE, isolation_level=None)
-    other.execute(f"PRAGMA locking_mode = {mode}")
-    other.execute("BEGIN IMMEDIATE")
+    if postgres_url():
+        with outside() as other:
+            other.execute(text("LOCK TABLE users, posts IN SHARE ROW EXCLUSIVE MODE"))
+            yield
+        return
+    database = sqlite3.connect(DATABASE, isolation_level=None)
+    database.execute(f"PRAGMA locking_mode = {mode}")
+    database.execute("BEGIN IMMEDIATE")
     try:
         yield
     finally:
-        other.close()
+        database.close()
 
 
 def is_busy(response: Response) -> bool:
@@ -112,11 +134,14 @@ def test_busy_while_the_database_is_locked(
         assert is_busy(client.request(method, path, **options))
         assert client.get("/api/posts/1").status_code == 200  # readers do not wait
     [line] = [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"]
-    assert line == "Answered 503: (sqlite3.OperationalError) database is locked"
+    assert line.startswith("Answered 503: (")
+    assert ("lock timeout" if postgres_url() else "database is locked") in line
+    assert "\n" not in line
     assert uploaded_files() == []
     assert client.request(method, path, **options).status_code < 300
 
 
+@only_sqlite
 @pytest.mark.usefixtures("engine")
 def test_busy_while_the_database_cannot_be_opened(client: TestClient) -> None:
     with database_locked("EXCLUSIVE"):
@@ -132,16 +157,14 @@ def test_busy_in_a_dependency_and_in_its_exit(
     client: TestClient, name: str, method: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> Any:
-        raise locked("BUSY_SNAPSHOT")
+        raise refused("40001") if postgres_url() else locked("BUSY_SNAPSHOT")
 
     monkeypatch.setattr(APPS[name].database.new_session.class_, method, fail)
     assert is_busy(client.get(path, headers=ME))
 
 
 def test_other_database_error_is_a_500(client: TestClient) -> None:
-    with sqlite3.connect(DATABASE) as database:
-        database.execute("ALTER TABLE posts RENAME TO other")
-    database.close()
+    execute("ALTER TABLE posts RENAME TO other")
     response = client.get("/api/posts/1")
     assert (response.status_code, response.text) == (500, "Internal Server Error")
     assert "retry-after" not in response.headers
@@ -160,4 +183,45 @@ def locked(code: str | None) -> OperationalError:
 
 @pytest.mark.parametrize("code", [*LOCKED, "IOERR", "FULL", "READONLY", None])
 def test_locked_database_is_recognised_by_its_code(code: str | None) -> None:
-    assert is_locked(locked(code)) == (code in LOCKED)
+    assert is_busy_error(locked(code)) == (code in LOCKED)
+
+
+def refused(state: str | None, message: str = "refused") -> OperationalError:
+    """Return an error of PostgreSQL with a SQLSTATE."""
+    error = Exception(message)
+    vars(error)["sqlstate"] = state
+    return OperationalError("SELECT 1", None, error)
+
+
+@pytest.mark.parametrize(
+    ("state", "message", "busy"),
+    [
+        *((state, "", True) for state in ("40001", "40P01", "53300", "55P03", "57P03")),
+        *((state, "too many columns", False) for state in ("54011", "23505", "57P01", "08003")),
+        (None, "FATAL:  sorry, too many clients already", True),
+        (None, 'FATAL:  too many connections for role "blog"', True),
+        (None, "FATAL:  remaining connection slots are reserved for roles", True),
+        (None, "connection failed: Connection refused", False),
+    ],
+)
+def test_busy_server_is_recognised_by_its_code(
+    state: str | None, message: str, busy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_server = settings.model_copy(update={"database_url": "postgresql+psycopg://"})
+    monkeypatch.setattr(dialects, "settings", on_server)
+    assert is_busy_error(refused(state, message)) == busy
+
+
+@only_postgres
+def test_busy_when_the_server_refuses_more_connections(
+    client: TestClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute("CREATE ROLE few LOGIN CONNECTION LIMIT 0")
+    made = DRIVERS[name][1](make_url(postgres_url() or "").set(username="few"))
+    with monkeypatch.context() as patch:
+        patch.setitem(APPS[name].database.new_session.kw, "bind", made)
+        try:
+            assert is_busy(client.get("/api/posts/1"))
+        finally:
+            execute("DROP ROLE few")
+    assert client.get("/api/posts/1").status_code == 200

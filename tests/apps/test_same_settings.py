@@ -12,8 +12,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, event
 
 from apps.shared.settings import Settings, settings
-from tests.apps.serving import APPS, serving
+from apps.shared.sqlite import BUSY_TIMEOUT_MS
+from tests.apps.conftest import ON_POSTGRES
+from tests.apps.serving import APPS, on_postgres, serving
 from twinbench.measure.observe import settings_of
+from twinbench.measure.postgres import Databases
 
 from apps.async_app import database as async_database
 from apps.async_app import main as async_main
@@ -155,3 +158,32 @@ def test_drift_of_a_pragma_is_found(pragma: str, where: str) -> None:
         assert unexpected() == {where}
     finally:
         event.remove(engine, "connect", drifted)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_sessions_of_all_drivers_have_equal_settings(databases: Databases) -> None:
+    found = {}
+    for variant in ON_POSTGRES:
+        app, driver = variant.split()
+        with on_postgres(databases, app, driver), serving(app) as client:
+            found[variant] = session_settings(app, client)
+    first = found["sync psycopg"]
+    assert first["lock_timeout"] == str(BUSY_TIMEOUT_MS)
+    assert first["default_transaction_isolation"] == "read committed"
+    assert found == dict.fromkeys(ON_POSTGRES, first)
+
+
+def session_settings(name: str, client: TestClient) -> dict[str, str]:
+    """Return all settings of a session of the app `name`."""
+    settings: dict[str, str] = {}
+
+    def on_execute(connection: Any, *_: object) -> None:
+        cursor = connection.connection.cursor()
+        cursor.execute("SELECT name, setting FROM pg_settings")
+        settings.update(cursor.fetchall())
+        cursor.close()
+
+    event.listen(APPS[name].engine, "before_cursor_execute", on_execute)
+    client.get("/api/posts/1")
+    return settings

@@ -19,11 +19,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from apps.shared import images, models, security
-from tests.apps.conftest import ENVIRONMENT, FOLDER
+from tests.apps.conftest import BLOG, ENVIRONMENT, FOLDER
 from tests.apps.recording import Step, recording
 from tests.apps.requests import REQUESTS, Case
 from tests.apps.serving import clear_data
 from tests.apps.test_same_work import fix_clock_and_random
+from twinbench.measure.postgres import Databases
 from twinbench.paths import ROOT
 
 # A busy machine may make them slow.
@@ -32,6 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 # Beginnings of steps that may differ, and why.
 EXCEPTIONS = {
     "offload.py ": "only the async app uses it",
+    "dialects.py database_url has ": "its arguments are the driver and the app",
     "settings.py Settings.url has ": "its arguments are the driver and the app",
     "settings.py Settings.media_folder has ": "its argument is the app",
 }
@@ -42,14 +44,16 @@ Run = list[tuple[str, Counter[Step]]]
 
 
 @contextmanager
-def imported(root: Path, name: str) -> Iterator[Any]:
-    """Import the app `name` in `root` anew; restore the modules afterwards."""
+def imported(root: Path, name: str, url: str = "") -> Iterator[Any]:
+    """Import the app `name` in `root` anew, to use `url`; restore the modules afterwards."""
     before = _pop_modules()
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(root)
             for variable, value in ENVIRONMENT.items():
                 patch.setenv(variable, value)
+            if url:
+                patch.setenv("BLOG_DATABASE_URL", url)
             yield importlib.import_module(f"apps.{name}_app.main")
     finally:
         _pop_modules()
@@ -61,13 +65,13 @@ def _pop_modules() -> dict[str, Any]:
     return {name: sys.modules.pop(name) for name in names}
 
 
-def run(name: str, cases: Sequence[Case], root: Path = ROOT) -> Run:
+def run(name: str, cases: Sequence[Case], root: Path = ROOT, url: str = "") -> Run:
     """Send `cases` to the app `name` in `root`, on the existing data."""
     steps = []
     with (
         pytest.MonkeyPatch.context() as patch,
         recording(root / "apps" / "shared") as recorder,
-        imported(root, name) as main,
+        imported(root, name, url) as main,
     ):
         steps.append(("import", recorder.take()))
         # The modules of the app, and those that sign the tokens of the requests.
@@ -119,6 +123,20 @@ def both() -> dict[str, Run]:
 def test_both_apps_run_the_same_steps(both: dict[str, Run]) -> None:
     assert [found for found in differences(both) if not found.exceptions] == []
     assert set().union(*(found.exceptions for found in differences(both))) == EXCEPTIONS.keys()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_both_apps_run_the_same_steps_on_postgres(databases: Databases, driver: str) -> None:
+    runs = {}
+    for name, used in (("sync", "psycopg"), ("async", driver)):
+        url = databases.with_database(BLOG).env["URL"].replace("://", f"+{used}://")
+        clear_data()
+        runs[name] = run(name, REQUESTS, url=url)
+    found = [found for found in differences(runs) if not found.exceptions]
+    # The URL names the driver, and at import the sync app refuses asyncpg.
+    by_driver = ("postgresql+", "Settings.url runs")
+    assert [step for _, step, *_ in found if not any(name in step.what for name in by_driver)] == []
 
 
 def test_every_shared_file_is_recorded(both: dict[str, Run]) -> None:

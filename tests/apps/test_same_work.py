@@ -5,6 +5,7 @@ values are fixed. The preflight compares the same aspects, but of real servers u
 it sends each request three times to two starts of each app, which here would take minutes.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -20,15 +21,33 @@ from sqlalchemy import text
 
 from apps.shared import images, models, security
 from apps.shared.rendering import PAGE_HEADERS
-from tests.apps.conftest import DATABASE
+from tests.apps.conftest import DATABASE, ON_POSTGRES
 from tests.apps.requests import REQUESTS, Case
-from tests.apps.serving import APPS, PICTURES, recorded, routes, serving
+from tests.apps.serving import (
+    APPS,
+    PICTURES,
+    on_postgres,
+    outside,
+    postgres_url,
+    recorded,
+    routes,
+    serving,
+)
+from twinbench.measure.postgres import Databases
 
 from apps.async_app import posts as async_posts
 from apps.async_app import workload as async_workload
 
 # Of files: the time when they were written.
 VOLATILE_HEADERS = {"date", "last-modified", "etag"}
+# All rows, and the next id of each table.
+POSTGRES_ROWS = """
+    SELECT users::text FROM users UNION ALL SELECT posts::text FROM posts
+    UNION ALL SELECT nextval(pg_get_serial_sequence(name, 'id'))::text
+    FROM unnest(ARRAY['users', 'posts']) AS name ORDER BY 1
+"""
+# Parameters as psycopg and asyncpg write them, some with a cast.
+PARAMETER = re.compile(r"(%\(\w+\)s|\$\d+)(::[A-Z]+)?( WITHOUT TIME ZONE)?")
 
 
 class Work(NamedTuple):
@@ -88,8 +107,12 @@ def work(name: str, cases: Sequence[Case]) -> list[Work]:
 
 
 def rows_and_files() -> tuple[list[str], dict[str, bytes]]:
-    with closing(sqlite3.connect(DATABASE)) as database:
-        rows = [*database.iterdump()]
+    if postgres_url():
+        with outside() as connection:
+            rows = [str(row[0]) for row in connection.execute(text(POSTGRES_ROWS))]
+    else:
+        with closing(sqlite3.connect(DATABASE)) as database:
+            rows = [*database.iterdump()]
     return rows, {path.name: path.read_bytes() for path in PICTURES.iterdir()}
 
 
@@ -108,6 +131,37 @@ def test_both_apps_do_the_same_work(restart_random: Callable[[], None]) -> None:
     assert pages == [w for w in done["sync"] if "content-security-policy" in w.headers]
     expected = {name.lower(): value for name, value in PAGE_HEADERS.items()}
     assert all(expected.items() <= w.headers.items() for w in pages)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_all_drivers_do_the_same_work(
+    databases: Databases, restart_random: Callable[[], None]
+) -> None:
+    done, left = {}, {}
+    for variant in ON_POSTGRES:
+        app, driver = variant.split()
+        restart_random()
+        with on_postgres(databases, app, driver):
+            done[variant] = work(app, REQUESTS)
+            left[variant] = rows_and_files()
+    restart_random()
+    on_sqlite = work("sync", REQUESTS)
+    sync_psycopg, async_psycopg, async_asyncpg = (done[variant] for variant in ON_POSTGRES)
+    for one, other in zip(sync_psycopg, async_psycopg, strict=True):
+        assert one == other, one.case
+    for one, other in zip(sync_psycopg, async_asyncpg, strict=True):
+        assert one[:4] == other[:4], one.case
+        assert without_parameters(one) == without_parameters(other), one.case
+    for one, other in zip(sync_psycopg, on_sqlite, strict=True):
+        assert one[:4] == other[:4], one.case
+        assert one.commits == other.commits, one.case
+    assert left["sync psycopg"] == left["async psycopg"] == left["async asyncpg"]
+    assert len(left["sync psycopg"][0]) > 1_900
+
+
+def without_parameters(work: Work) -> tuple[list[str], int]:
+    return [PARAMETER.sub("?", sql) for sql, _ in work.statements], work.commits
 
 
 def test_every_route_has_a_request() -> None:

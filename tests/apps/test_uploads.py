@@ -2,13 +2,11 @@
 
 import io
 import re
-import sqlite3
 import struct
 import threading
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -20,7 +18,6 @@ from sqlalchemy import event
 from apps.shared import images
 from apps.shared.images import MAX_PIXELS, MAX_SIDE, make_profile_picture
 from apps.shared.settings import settings
-from tests.apps.conftest import DATABASE
 from tests.apps.mutated_pictures import (
     SECRET,
     Part,
@@ -32,7 +29,17 @@ from tests.apps.mutated_pictures import (
     split_png,
     valid,
 )
-from tests.apps.serving import APPS, ME, PATH, PICTURES, image_file, picture, upload, uploaded_files
+from tests.apps.serving import (
+    APPS,
+    ME,
+    PATH,
+    PICTURES,
+    execute,
+    image_file,
+    picture,
+    upload,
+    uploaded_files,
+)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
@@ -193,12 +200,6 @@ def test_too_large_upload_is_rejected_while_it_is_read(client: TestClient) -> No
 # Files and rows: nothing is lost and nothing is left behind.
 
 
-def _execute(*statements: str) -> None:
-    with closing(sqlite3.connect(DATABASE)) as database, database:
-        for statement in statements:
-            database.execute(statement)
-
-
 @pytest.mark.parametrize("path", [PATH, "/api/users/1"])
 def test_file_of_a_removed_picture_or_user_is_deleted(client: TestClient, path: str) -> None:
     upload(client, picture())
@@ -206,14 +207,27 @@ def test_file_of_a_removed_picture_or_user_is_deleted(client: TestClient, path: 
     assert uploaded_files() == []
 
 
-def test_failed_commit_keeps_the_old_file(client: TestClient) -> None:
-    before = upload(client, picture()).json()["image_file"]
-    # Each new picture violates a constraint that is checked by the commit.
-    _execute(
-        "CREATE TABLE doom (id REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)",
+# Each new picture violates a constraint that is checked by the commit.
+DOOM = "CREATE TABLE doom (id BIGINT REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)"
+FAIL_COMMITS = {
+    "sqlite": (
+        DOOM,
         "CREATE TRIGGER doomed AFTER UPDATE OF image_file ON users"
         " WHEN new.image_file IS NOT old.image_file BEGIN INSERT INTO doom VALUES (999); END",
-    )
+    ),
+    "postgresql": (
+        DOOM,
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN INSERT INTO doom VALUES (999); RETURN NEW; END'",
+        "CREATE TRIGGER doomed AFTER UPDATE OF image_file ON users FOR EACH ROW"
+        " WHEN (new.image_file IS DISTINCT FROM old.image_file) EXECUTE FUNCTION fail()",
+    ),
+}
+
+
+def test_failed_commit_keeps_the_old_file(client: TestClient, name: str) -> None:
+    before = upload(client, picture()).json()["image_file"]
+    execute(*FAIL_COMMITS[APPS[name].engine.name])
     assert upload(client, picture()).status_code == 409
     assert client.delete(PATH, headers=ME).status_code == 409
     assert image_file(client) == before
@@ -252,7 +266,7 @@ def test_upload_of_a_user_deleted_meanwhile_is_rejected(client: TestClient, name
     def delete(_c: Any, _k: Any, statement: str, *_: Any) -> None:
         if statement.startswith("UPDATE users") and not deleted:
             deleted.append(True)
-            _execute("DELETE FROM posts WHERE user_id = 1", "DELETE FROM users WHERE id = 1")
+            execute("DELETE FROM posts WHERE user_id = 1", "DELETE FROM users WHERE id = 1")
 
     engine = APPS[name].engine
     event.listen(engine, "before_cursor_execute", delete)

@@ -87,7 +87,7 @@ def test_several_workers_fill_an_empty_database_once(rig: Rig) -> None:
     [
         ("mysql://localhost/blog", "BLOG_DATABASE_URL: {app} needs one of postgresql://"),
         ("blog.db", "BLOG_DATABASE_URL: {app} needs one of postgresql://"),
-        ("postgresql://127.0.0.1:1/blog", "refused"),
+        ("postgresql://127.0.0.1:1/blog", "BLOG_DATABASE_URL: no connection to PostgreSQL"),
     ],
 )
 def test_wrong_url_of_the_blog_is_refused(rig: Rig, url: str, message: str) -> None:
