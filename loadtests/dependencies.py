@@ -3,17 +3,23 @@
 The routes are `async def`, and so nothing but a `def` dependency needs a worker thread.
 """
 
+from collections.abc import Callable
+
 from fastapi import Depends, FastAPI
 
 app = FastAPI(title="Dependencies")
 
 
-def blocking() -> None:
-    """Do nothing, in a worker thread."""
+def new_dependency(kind: str) -> Callable[[], object]:
+    """Return a new function, because FastAPI calls each function once for a request."""
 
+    def blocking() -> None:
+        """Do nothing, in a worker thread."""
 
-async def awaited() -> None:
-    """Do nothing, on the event loop."""
+    async def awaited() -> None:
+        """Do nothing, on the event loop."""
+
+    return blocking if kind == "def" else awaited
 
 
 async def noop() -> dict[str, bool]:
@@ -21,13 +27,7 @@ async def noop() -> dict[str, bool]:
     return {"done": True}
 
 
-for kind, dependency in (("def", blocking), ("async", awaited)):
-    # FastAPI would call a dependency that occurs three times only once.
-    depends = Depends(dependency, use_cache=False)
+for kind in ("def", "async"):
     for times in (0, 1, 3):
-        app.add_api_route(
-            f"/{kind}/{times}",
-            noop,
-            dependencies=[depends] * times,
-            response_model=None,
-        )
+        depends = [Depends(new_dependency(kind)) for _ in range(times)]
+        app.add_api_route(f"/{kind}/{times}", noop, dependencies=depends, response_model=None)
