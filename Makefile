@@ -1,6 +1,6 @@
 # Every target does its own set-up, in .venv; nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full bench-postgres map compare bench-generator bench-report compare-power report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full bench-postgres bench-servers map compare bench-generator bench-report compare-power report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print((3, 11) <= sys.version_info < (3, 15) or "")' 2>/dev/null),$(name))))
@@ -36,6 +36,9 @@ bench-full: $(READY)  ## every scenario, closed and open loads, 6 blocks: at mos
 
 bench-postgres: $(READY)  ## both apps on PostgreSQL, with psycopg and asyncpg: at most 20 minutes
 	@$(MEASURE) loadtests/plans/postgres.toml
+
+bench-servers: $(READY)  ## both apps on uvicorn, granian and hypercorn: at most 20 minutes
+	@$(MEASURE) loadtests/plans/servers.toml
 
 map: $(READY)  ## waiting and computing in different shares, an empty route beside others: 15 minutes
 	@$(MEASURE) loadtests/plans/map.toml

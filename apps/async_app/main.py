@@ -21,20 +21,24 @@ from apps.shared.rendering import (
     field_errors,
 )
 from apps.shared.settings import settings
-from apps.shared.upstream import CLIENT_OPTIONS
+from apps.shared.upstream import CLIENT_OPTIONS, aiohttp_client, choose_client
 
 from apps.async_app import pages, pictures, posts, users, workload
 from apps.async_app.database import PICTURES, close_database, prepare_database
 
+# By default httpx2, which has a client for either app.
+clients = {"httpx2": AsyncClient, "aiohttp": aiohttp_client}
+new_client = choose_client(clients)
+
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, AsyncClient]]:
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     """Prepare the database, and open the upstream client for all requests."""
     # Runs once, before the first request. Worker threads serve static files.
     limiter = current_default_thread_limiter()
     limiter.total_tokens = settings.worker_threads
     await prepare_database()
-    async with AsyncClient(**CLIENT_OPTIONS) as upstream:
+    async with new_client(**CLIENT_OPTIONS) as upstream:
         yield {"upstream": upstream}
     await close_database()
 

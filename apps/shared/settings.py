@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     )
     # Longer than the longest wait of a route (10 s).
     upstream_timeout_s: PositiveFloat = 15.0
+    # The client that calls it: requests in the sync app only, aiohttp in the async app only.
+    http_client: Literal["httpx2", "requests", "aiohttp"] = "httpx2"
+    # Connections to it that httpx2 and requests keep alive; the default is that of httpx2.
+    http_kept_connections: PositiveInt = 20
 
     @model_validator(mode="after")
     def _key_is_secret(self) -> Self:

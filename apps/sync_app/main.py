@@ -21,20 +21,24 @@ from apps.shared.rendering import (
     field_errors,
 )
 from apps.shared.settings import settings
-from apps.shared.upstream import CLIENT_OPTIONS
+from apps.shared.upstream import CLIENT_OPTIONS, choose_client, requests_client
 
 from apps.sync_app import pages, pictures, posts, users, workload
 from apps.sync_app.database import PICTURES, close_database, prepare_database
 
+# By default httpx2, which has a client for either app.
+clients = {"httpx2": Client, "requests": requests_client}
+new_client = choose_client(clients)
+
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Client]]:
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     """Prepare the database, and open the upstream client for all requests."""
     # Runs once, before the first request: it may block the event loop.
     limiter = current_default_thread_limiter()
     limiter.total_tokens = settings.worker_threads
     prepare_database()
-    with Client(**CLIENT_OPTIONS) as upstream:
+    with new_client(**CLIENT_OPTIONS) as upstream:
         yield {"upstream": upstream}
     close_database()
 

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import cycle, islice
 from typing import Annotated
 
+import fastapi.routing
+import fastapi_overflow
 import pytest
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
@@ -175,12 +177,23 @@ def test_deadlock_ends_with_an_error_of_the_pool() -> None:
     assert all(quoted("pool-timeout") in failure for failure in failures)
 
 
-def test_deadlock_needs_threads_plus_connections_requests() -> None:
-    enough = THREADS + CONNECTIONS
-    with pool(LONG_S):
+@pytest.mark.parametrize("connections", [CONNECTIONS, THREADS, THREADS + 1])
+def test_deadlock_needs_threads_plus_connections_requests(connections: int) -> None:
+    """Fewer threads than connections do not prevent it."""
+    enough = THREADS + connections
+    with pool(LONG_S, connections):
         assert statuses(app, *["/post"] * (enough - 1)) == [200] * (enough - 1)
-    with pool(SHORT_S):
+    with pool(SHORT_S, connections):
         assert 500 in statuses(app, *["/post"] * enough)
+
+
+def test_overflow_ends_the_deadlock_of_validation_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastapi.routing, "serialize_response", fastapi.routing.serialize_response)
+    fastapi_overflow.patch()
+    with pool(LONG_S):
+        assert statuses(app, *["/post"] * REQUESTS) == [200] * REQUESTS
+    with pool(SHORT_S):
+        assert 500 in statuses(app, *["/post/as-user"] * REQUESTS)
 
 
 def test_defaults_are_40_threads_and_15_connections() -> None:

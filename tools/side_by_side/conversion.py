@@ -16,11 +16,13 @@ RENAMED = {
     "sqlalchemy.orm.Session": "sqlalchemy.ext.asyncio.AsyncSession",
     "collections.abc.Iterator": "collections.abc.AsyncIterator",
     "httpx2.Client": "httpx2.AsyncClient",
+    "apps.shared.upstream.requests_client": "apps.shared.upstream.aiohttp_client",
     "time": "asyncio",
 }
 
-# String constants: the driver in the URL of the database, the name of the app.
+# String constants: a client, the driver in the URL of the database, the name of the app.
 STRINGS = {
+    "requests": "aiohttp",
     "sqlite+pysqlite": "sqlite+aiosqlite",
     "sync_app": "async_app",
 }

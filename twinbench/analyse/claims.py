@@ -71,7 +71,7 @@ class LoadOutcome(NamedTuple):
 
 
 class Condition(Strict):
-    """Scenario of the plan `full`, some of its loads, and bounds."""
+    """Scenario of the plan of the claim, some of its loads, and bounds."""
 
     scenario: str
     closed: list[Count] = Field(default=[], description="users")
@@ -104,7 +104,7 @@ class Condition(Strict):
 
 
 class ComparisonCondition(Condition):
-    """What the async app is, relative to the sync app. Bounds are those of async / sync."""
+    """What the second target of the scenario is, relative to the first: async / sync, as a rule."""
 
     metric: Metric
     expect: Expected
@@ -191,9 +191,10 @@ class FigureCondition(Condition):
 
 
 class Claim(Strict):
-    """Claim in our words (`text`), and who published it (`source`)."""
+    """Claim in our words (`text`), who published it (`source`), and the `plan` that judges it."""
 
     id: Name
+    plan: Name = "full"
     text: Sentence
     source: Sentence
     comparisons: list[ComparisonCondition] = Field(default=[])
@@ -226,7 +227,7 @@ def claims(results: Results, published: Iterable[Claim] | None = None) -> list[C
 
 def _judge(claim: Claim, results: Results) -> ClaimResult:
     """Return the verdict on a claim: all conditions support it together, one refutes it."""
-    judged = [_judge_condition(condition, results) for condition in claim.conditions]
+    judged = [_judge_condition(each, claim.plan, results) for each in claim.conditions]
     verdicts = {verdict for verdict, _, _ in judged}
     verdict: Verdict = "refuted" if "refuted" in verdicts else "not shown"
     if verdicts == {"supported"}:
@@ -242,10 +243,10 @@ def _judge(claim: Claim, results: Results) -> ClaimResult:
 
 
 def _judge_condition(
-    condition: ComparisonCondition | FigureCondition, results: Results
+    condition: ComparisonCondition | FigureCondition, plan: str, results: Results
 ) -> tuple[Verdict, str, list[int]]:
     """Return the verdict of one condition, its figures as text, and its cells."""
-    names = _target_names(results.plan, condition.scenario)
+    names = _target_names(results.plan, plan, condition.scenario)
     if not names:
         return "not shown", f"{condition.scenario}: not measured", []
     found = [condition.at(results, names, load) for load in condition.loads]
@@ -291,22 +292,22 @@ def _cells(results: Results, scenario: str, load: Load, targets: Sequence[str]) 
     return [cell for cell in of_load if cell.target in targets]
 
 
-def _target_names(plan: Plan, scenario: str) -> TargetNames | None:
-    """Return the names of the sync and the async app, if the scenario is that of `full`.
+def _target_names(measured: Plan, plan: str, scenario: str) -> TargetNames | None:
+    """Return the names of the two targets in `measured`, if the scenario is that of our `plan`.
 
     A scenario "wait" of another app must not be judged by claims about ours, which come with the
     checkout.
     """
-    content = _content(plan, scenario)
-    if content is None or not PLANS.is_dir() or content != _content(_full(), scenario):
+    content = _content(measured, scenario)
+    if content is None or not PLANS.is_dir() or content != _content(_of_ours(plan), scenario):
         return None
-    sync, other = plan.targets_of(plan.scenario(scenario))[:2]
+    sync, other = measured.targets_of(measured.scenario(scenario))[:2]
     return {"sync": sync, "async": other}
 
 
 @cache
-def _full() -> Plan:
-    return read_plan(PLANS / "full.toml")
+def _of_ours(plan: str) -> Plan:
+    return read_plan(PLANS / f"{plan}.toml")
 
 
 def _content(plan: Plan, name: str) -> list[object] | None:

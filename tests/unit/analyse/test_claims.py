@@ -311,24 +311,50 @@ def test_ids_of_claims_differ() -> None:
 
 
 @pytest.mark.parametrize("published", CLAIMS, ids=lambda each: str(each.id))
-def test_full_plan_measures_what_a_claim_needs(published: Claim) -> None:
+def test_plan_of_a_claim_measures_what_it_needs(published: Claim) -> None:
+    plan = read_plan(PLANS / f"{published.plan}.toml")
     for condition in published.conditions:
-        scenario = FULL.scenario(condition.scenario)
+        scenario = plan.scenario(condition.scenario)
         assert set(condition.loads) <= set(loads_of(scenario))
-        apps = [FULL.target(name).app for name in FULL.targets_of(scenario)[:2]]
+        assert len(plan.targets_of(scenario)) >= 2
+
+
+@pytest.mark.parametrize(
+    "published", [each for each in CLAIMS if each.plan == "full"], ids=lambda each: str(each.id)
+)
+def test_full_plan_compares_sync_and_async(published: Claim) -> None:
+    for condition in published.conditions:
+        targets = FULL.targets_of(FULL.scenario(condition.scenario))[:2]
+        apps = [FULL.target(name).app for name in targets]
         assert apps == ["apps.sync_app.main:app", "apps.async_app.main:app"]
 
 
 @pytest.mark.parametrize(
-    "condition", [each for of in CLAIMS for each in of.comparisons if each.metric == "p99"]
+    ("plan", "condition"),
+    [(of.plan, each) for of in CLAIMS for each in of.comparisons if each.metric == "p99"],
 )
-def test_p99_of_a_claim_has_enough_samples(condition: ComparisonCondition) -> None:
+def test_p99_of_a_claim_has_enough_samples(plan: str, condition: ComparisonCondition) -> None:
     """2,000 timed requests, on average; of closed loads their number is not known ahead."""
-    scenario = FULL.scenario(condition.scenario)
+    measured = read_plan(PLANS / f"{plan}.toml")
+    scenario = measured.scenario(condition.scenario)
     weights = [(request.weight, not request.background) for request in scenario.requests]
     share = sum(w for w, timed in weights if timed) / sum(w for w, _ in weights)
     assert not condition.closed
-    assert min(condition.open) * share * FULL.measure_s_of(scenario.name) >= 2000
+    assert min(condition.open) * share * measured.measure_s_of(scenario.name) >= 2000
+
+
+def test_claim_is_judged_by_its_plan_only() -> None:
+    """`list_posts` of the plan `drivers` compares two drivers, that of `full` the two apps."""
+    drivers = read_plan(PLANS / "drivers.toml")
+    condition = expecting("faster", (8,), scenario="list_posts")
+    of = Claim.model_validate(WORDS | {"plan": "drivers", "comparisons": [condition]})
+    in_full = compared("faster", users=8, scenario="list_posts").model_copy(
+        update={"baseline": "sync_sized", "candidate": "async_sized"}
+    )
+    in_drivers = in_full.model_copy(update={"baseline": "async", "candidate": "async_asyncpg"})
+    assert claims(results(in_full), [of]) == []
+    assert verdict(of, results(in_drivers, plan=drivers)).verdict == "supported"
+    assert claims(results(in_drivers, plan=drivers), [claim(condition)]) == []
 
 
 def test_page_names_all_values_and_has_an_example(tmp_path: Path) -> None:
