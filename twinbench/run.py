@@ -432,7 +432,8 @@ def _announcement(store: Store, rig: Rig, noise: Noise) -> str:
         f"{kept}{todo} measurements to make in {count(plan.blocks, 'block')}, about"
         f" {duration(estimate_s * todo / total)}. Run folder: {store.folder}"
     ]
-    if any(len(plan.targets_of(scenario)) > 1 for scenario in plan.scenarios):
+    compares = any(len(plan.targets_of(scenario)) > 1 for scenario in plan.scenarios)
+    if compares and not plan.sweep:
         among = all_loads(plan) if manifest.compared_versions else None
         expected = expected_difference(plan, noise, among)
         shown = f"of {expected:.0%} or more" if expected < 1 else "of more than 2x"
