@@ -1,6 +1,6 @@
 # Every target does its own set-up, in .venv; nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full map sweep compare bench-generator bench-report compare-power report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full bench-postgres map sweep compare bench-generator bench-report compare-power report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print((3, 11) <= sys.version_info < (3, 15) or "")' 2>/dev/null),$(name))))
@@ -33,6 +33,9 @@ bench-quick: $(READY)  ## the same path with fewer loads: at most 90 seconds
 
 bench-full: $(READY)  ## every scenario, closed and open loads, 6 blocks: at most 60 minutes
 	@$(MEASURE) loadtests/plans/full.toml
+
+bench-postgres: $(READY)  ## both apps on PostgreSQL, with psycopg and asyncpg: at most 20 minutes
+	@$(MEASURE) loadtests/plans/postgres.toml
 
 map: $(READY)  ## waiting and computing in different shares, an empty route beside others: 15 minutes
 	@$(MEASURE) loadtests/plans/map.toml

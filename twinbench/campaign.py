@@ -1,6 +1,6 @@
 """Loop over the measurements of a run, new or resumed; its sessions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -22,17 +22,18 @@ def new_run(
     load_average: float | None = None,
     began: datetime | None = None,
     compared: ComparedVersions | None = None,
+    databases: Mapping[str, str] | None = None,
 ) -> Store:
     """Make the folder of a run of `plan` under `runs`. Raises StoreError.
 
     `began`: when its first session did; now, if left out. `compared`: what its targets are, if
-    they are versions of one app.
+    they are versions of one app; `databases`: version and settings of those that were started.
     """
     manifest = Manifest(
         plan=plan,
         plan_file=plan_file,
         machine=machine.describe(cores, load_average),
-        versions=machine.versions(),
+        versions=machine.versions() | dict(databases or {}),
         target_versions=machine.target_versions(plan),
         sessions=[Session(started=began or now())],
         compared_versions=compared,

@@ -103,7 +103,7 @@ def run_plan(
                 store = _new_run(made, plan_file, runs, rig, noise, load, began)
             rig.plan = store.manifest().plan
             store.update_latest_link(runs.parent / "latest")
-            _keep_checks(store, pairs, load, before, console)
+            _keep_checks(store, pairs, load, before, rig.databases.remarks, console)
             _self_check(store, rig, runs, console)
             console.print(_announcement(store, rig, noise), markup=False)
             _measure(store, rig, console)
@@ -127,7 +127,14 @@ def _new_run(
     among = all_loads(made.plan) if made.versions else None
     plan = _fitted(made.plan, plan_file, spent_s, rig.start_s, rig.setup_s, noise, among)
     return campaign.new_run(
-        plan, str(plan_file), rig.cores, runs, load.load_average, began, made.versions
+        plan,
+        str(plan_file),
+        rig.cores,
+        runs,
+        load.load_average,
+        began,
+        made.versions,
+        rig.databases.versions,
     )
 
 
@@ -136,6 +143,7 @@ def _keep_checks(
     pairs: list[PreflightPair],
     load: "_MachineLoad",
     printed: Sequence[str],
+    databases: Sequence[str],
     console: Console,
 ) -> None:
     """Keep and print what a reader should know of plan, machine and targets.
@@ -149,14 +157,14 @@ def _keep_checks(
     for remark in printed:
         store.remark(remark)
     fitted = [each for each in _plan_remarks(manifest.plan) if each not in printed]
-    _add_remarks(store, [*fitted, *of_machine, *load.remarks], console)
+    _add_remarks(store, [*fitted, *of_machine, *load.remarks, *databases], console)
     _print_unequal(pairs, console)
 
 
 def _plan_remarks(plan: Plan) -> list[str]:
     """Return what a reader should know of a plan before it is measured."""
     few = []
-    if plan.blocks < LEAST_BLOCKS and not plan.precision:
+    if plan.blocks < LEAST_BLOCKS and not (plan.precision or plan.sweep):
         more = "a longer time" if plan.time else f"blocks = {LEAST_BLOCKS} or more"
         few = [FEW_BLOCKS.format(plan.blocks, more)]
     running = [
@@ -410,6 +418,7 @@ def _check_same_machine(store: Store, rig: Rig) -> None:
     before = {**manifest.versions, **manifest.target_versions, **manifest.machine.settings()}
     current = {
         **machine.versions(),
+        **rig.databases.versions,
         # What is not known, as of an interpreter that is too slow, has not changed.
         **{n: v or before.get(n) for n, v in machine.target_versions(manifest.plan).items()},
         **machine.describe(rig.cores).settings(),

@@ -5,6 +5,7 @@ A killed process cannot remove its own; the next start does. Names are
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
@@ -14,15 +15,21 @@ from pathlib import Path
 
 import psutil
 
+# In a scratch folder: the number of a shared memory segment that outlives killed processes.
+SHARED_MEMORY = "shared_memory"
+# For a scratch folder with sockets, whose paths are short, or of another user.
+SHORT = Path("/tmp")  # noqa: S108  # folders in it have random names, and are their owner's
+IPC_RMID = 0  # of shmctl(2)
 NAME = re.compile(r"twinbench-(\d+)-(\d+)-")
 # A process's start is derived from the time of boot, which changes when the clock is set.
 SAME_START_S = 60
 
 
-def make_scratch() -> Path:
-    """Return a new empty folder of this process. Raises OSError."""
+def make_scratch(within: Path | None = None) -> Path:
+    """Return a new empty folder of this process, where temporary ones are. Raises OSError."""
     own = psutil.Process()
-    return Path(tempfile.mkdtemp(prefix=f"twinbench-{own.pid}-{int(own.create_time())}-"))
+    prefix = f"twinbench-{own.pid}-{int(own.create_time())}-"
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=within))
 
 
 @contextlib.contextmanager
@@ -37,10 +44,19 @@ def scratch() -> Iterator[Path]:
 
 def remove_abandoned() -> None:
     """Remove this user's scratch folders whose process has ended."""
-    for folder in Path(tempfile.gettempdir()).glob("twinbench-*"):
+    places = {Path(tempfile.gettempdir()), SHORT}
+    for folder in (folder for place in places for folder in place.glob("twinbench-*")):
         found = NAME.match(folder.name)
         if found and _is_own(folder) and not _runs(int(found[1]), int(found[2])):
+            remove_shared_memory(folder)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_shared_memory(folder: Path) -> None:
+    """Remove the segment that a killed PostgreSQL has left; its folder has the number."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        number = int((folder / SHARED_MEMORY).read_text(encoding="ascii"))
+        ctypes.CDLL(None).shmctl(number, IPC_RMID, None)
 
 
 def _is_own(folder: Path) -> bool:

@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from apps.shared.dialects import prepare_connection
 from apps.shared.seed import create_and_seed
 from apps.shared.settings import settings
-from apps.shared.sqlite import prepare_connection
 
 PICTURES = settings.media_folder("async_app") / "profile_pics"
 
 engine = create_async_engine(
-    settings.sqlite_url("sqlite+aiosqlite", "async_app"),
+    settings.url("sqlite+aiosqlite", "async_app"),
     pool_size=settings.pool_size,
     max_overflow=settings.max_overflow,
     pool_timeout=settings.pool_timeout_s,

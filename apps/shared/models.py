@@ -3,16 +3,20 @@
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     DateTime,
     Dialect,
     ForeignKey,
     Index,
+    Integer,
     String,
     Text,
     TypeDecorator,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+# 64 bits in both: in SQLite only an INTEGER can be the row id.
+BIG_ID = BigInteger().with_variant(Integer, "sqlite")
 DEFAULT_PICTURE = "/static/default.svg"
 
 
@@ -46,7 +50,7 @@ class User(Base):
     # An id is never used again, because tokens and links outlive their user.
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BIG_ID, primary_key=True)
     username: Mapped[str] = mapped_column(String(50), unique=True)
     email: Mapped[str] = mapped_column(String(120), unique=True)
     image_file: Mapped[str | None] = mapped_column(String(200))
@@ -68,10 +72,10 @@ class Post(Base):
 
     __tablename__ = "posts"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BIG_ID, primary_key=True)
     title: Mapped[str] = mapped_column(String(100))
     content: Mapped[str] = mapped_column(Text)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    user_id: Mapped[int] = mapped_column(BIG_ID, ForeignKey("users.id"))
     date_posted: Mapped[datetime] = mapped_column(
         UtcDateTime, default=lambda: datetime.now(UTC)
     )

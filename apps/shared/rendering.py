@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.templating import Jinja2Templates
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
+from apps.shared.dialects import is_busy
 from apps.shared.security import DEMO_EMAIL, DEMO_PASSWORD
 from apps.shared.settings import settings
-from apps.shared.sqlite import is_locked
 
 STATIC = Path(__file__).with_name("static")
 JSON_PREFIXES = {"api", "workload"}
@@ -75,7 +75,7 @@ async def busy_error(request: Request, error: Exception) -> Response:
 
     `async def` in both apps: a `def` handler would wait for a worker thread when all are busy.
     """
-    if isinstance(error, OperationalError) and not is_locked(error):
+    if isinstance(error, DBAPIError) and not is_busy(error):
         raise error
     # Without the statement and its parameters.
     logger.warning("Answered 503: %s", error.args[0])

@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 from apps.shared.models import Post
 from apps.shared.settings import settings
 
-MAX_ID = 2**63 - 1  # SQLite's largest integer; the driver raises beyond it
+MAX_ID = 2**63 - 1  # the databases' largest integer; drivers raise beyond it
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID)]
 Skip = Annotated[int, Query(ge=0, le=MAX_ID)]
@@ -111,7 +111,8 @@ def normalize_email(text: str) -> str:
     try:
         return EMAIL.validate_python(text)
     except ValidationError:
-        return text.encode(errors="replace").decode()
+        # PostgreSQL accepts no NUL, and no driver half a surrogate pair.
+        return text.replace("\0", "?").encode(errors="replace").decode()
 
 
 class UserCreate(BaseModel):

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, insert, select, update
 
+from apps.shared.dialects import continue_ids, create_tables
 from apps.shared.images import demo_picture
-from apps.shared.models import Base, Post, User
+from apps.shared.models import Post, User
 from apps.shared.security import (
     DEMO_EMAIL,
     DEMO_PASSWORD,
@@ -35,17 +36,16 @@ VOCABULARY = (
 def create_and_seed(connection: Connection, pictures: Path) -> None:
     """Create the tables, fill them for the demo if there is no user, and set demo passwords.
 
-    `pictures` is the folder of the users' pictures. The write lock is taken first, because
-    several worker processes may start on one file at once.
+    `pictures` is the folder of the users' pictures.
     """
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-    Base.metadata.create_all(connection)
+    create_tables(connection)
     pictures.mkdir(parents=True, exist_ok=True)
     if settings.demo and not connection.scalar(
         select(exists().where(User.id > 0))
     ):
         connection.execute(insert(User), _users())
         connection.execute(insert(Post), _posts())
+        continue_ids(connection)
         for user in _users():
             if name := user["image_file"]:
                 (pictures / name).write_bytes(demo_picture(user["id"]))

@@ -13,6 +13,7 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import (
@@ -24,6 +25,13 @@ from pydantic_settings import (
 PREFIX = "BLOG_"
 # Public, so anybody can sign tokens of the demo; refused outside the demo.
 DEMO_KEY = SecretStr("demo key, published with its source")
+ASYNC_ONLY = "postgresql+asyncpg"  # a driver without a blocking interface
+# By scheme of a URL; psycopg 3 serves both apps.
+DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    ASYNC_ONLY: ASYNC_ONLY,
+}
 MIN_KEY_LENGTH = 32  # HS256: the length of the hash in bytes
 
 
@@ -44,6 +52,9 @@ class Settings(BaseSettings):
     # The largest upload, and about the largest body of any request.
     upload_bytes: PositiveInt = 5 * 2**20
 
+    # A PostgreSQL database: postgresql://USER:PASSWORD@HOST/NAME, with psycopg as its driver, or
+    # postgresql+asyncpg://... in the async app; by default a SQLite file.
+    database_url: str | None = None
     # The SQLite file; by default `<app>.db` in the working directory.
     database: Path | None = None
     # The folder of uploaded pictures; by default `<app>_media` in the working directory.
@@ -76,9 +87,24 @@ class Settings(BaseSettings):
             )
         return self
 
-    def sqlite_url(self, driver: str, app: str) -> str:
-        """Return the SQLAlchemy URL of the database of `app` for `driver`."""
-        return f"{driver}:///{self.database or Path(f'{app}.db')}"
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        scheme, colon, rest = url.partition("://")
+        if not colon or scheme not in DRIVERS:
+            raise ValueError(f"write it as {' or '.join(DRIVERS)}://...")
+        return f"{DRIVERS[scheme]}://{rest}"
+
+    def url(self, driver: str, app: str) -> str:
+        """Return the SQLAlchemy URL of the database of `app`; `driver` is for a SQLite file."""
+        if ASYNC_ONLY in (self.database_url or "") and "aio" not in driver:
+            raise SystemExit(
+                f"BLOG_DATABASE_URL: {app} cannot await {ASYNC_ONLY}; write postgresql+psycopg://"
+            )
+        file = self.database or Path(f"{app}.db")
+        return self.database_url or f"{driver}:///{file}"
 
     def media_folder(self, app: str) -> Path:
         """Return the folder that `app` serves under /media."""

@@ -76,5 +76,5 @@ def user_for_update(user_id: int) -> ReturningUpdate[User]:
 
 
 def database_wait(ms: float) -> Select[int]:
-    """Wait `ms` milliseconds in the database (see `sqlite.prepare_connection`)."""
+    """Wait `ms` milliseconds in the database (`sqlite.prepare_connection`, `dialects.WAIT_MS`)."""
     return select(func.wait_ms(ms))

@@ -7,14 +7,14 @@ from fastapi import Depends
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
+from apps.shared.dialects import prepare_connection
 from apps.shared.seed import create_and_seed
 from apps.shared.settings import settings
-from apps.shared.sqlite import prepare_connection
 
 PICTURES = settings.media_folder("sync_app") / "profile_pics"
 
 engine = create_engine(
-    settings.sqlite_url("sqlite+pysqlite", "sync_app"),
+    settings.url("sqlite+pysqlite", "sync_app"),
     pool_size=settings.pool_size,
     max_overflow=settings.max_overflow,
     pool_timeout=settings.pool_timeout_s,

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from httpx2 import Client
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
@@ -50,7 +50,7 @@ app.include_router(posts.router)
 app.include_router(workload.router)
 app.include_router(pages.router)
 app.add_exception_handler(PoolTimeoutError, busy_error)
-app.add_exception_handler(OperationalError, busy_error)
+app.add_exception_handler(DBAPIError, busy_error)
 
 
 @app.exception_handler(HTTPException)

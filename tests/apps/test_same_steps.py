@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 # Beginnings of steps that may differ, and why.
 EXCEPTIONS = {
     "offload.py ": "only the async app uses it",
-    "settings.py Settings.sqlite_url has ": "its arguments are the driver and the app",
+    "settings.py Settings.url has ": "its arguments are the driver and the app",
     "settings.py Settings.media_folder has ": "its argument is the app",
 }
 

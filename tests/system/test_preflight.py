@@ -25,6 +25,9 @@ TOUCH = "(FILE.parent / 'x').touch()"
 OWN_DATABASE = "sqlite3.connect(FILE.parent / 'x').execute('CREATE TABLE x (y)')"
 
 
+UNREAD = "sqlite in memory: only SQLite files and {postgres} are read"
+
+
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     plan = factories.plan(services=[factories.UPSTREAM])
@@ -225,7 +228,7 @@ RAW = "engine.raw_connection().close()"
         ("# one more COMMIT", RAW, "SQL", f"{PAST}; {PAST} and those of raw connections"),
         ("# one more COMMIT", OUTSIDE_DATABASE, "final database", OUTSIDE),
         # In both: it would be a difference, too.
-        (WORDS, IN_MEMORY, "final database", "sqlite in memory: only SQLite files can be read"),
+        (WORDS, IN_MEMORY, "final database", UNREAD),
         ("# one more COMMIT", ODD, "SQL", "the observer failed: TypeError"),
     ],
 )

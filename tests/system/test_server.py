@@ -169,7 +169,7 @@ def test_what_does_not_exist_is_named(wanted: dict[str, object], message: str) -
             "No module named 'nonexistent_module'; it ran in twinbench's own environment: set",
         ),
         ("app = (", "SyntaxError"),
-        (APP + FAILING_STARTUP, "Application startup failed"),
+        (APP + FAILING_STARTUP, "RuntimeError: no database"),
     ],
 )
 def test_an_app_that_does_not_start_is_quoted(tmp_path: Path, text: str, message: str) -> None:

@@ -66,6 +66,10 @@ def with_requirements(dependencies: Iterable[str]) -> set[str]:
     return found
 
 
+# Imported where they are needed, with a sentence if they are missing.
+OF_EXTRAS = {"psycopg"}
+
+
 def imported_names(module: Path) -> set[str]:
     """Names of the packages that are imported anywhere in a module."""
     names = set()
@@ -82,7 +86,7 @@ def test_an_installation_without_extras_has_all_that_is_imported() -> None:
     installed = with_requirements(project["dependencies"])
     assert "starlette" in installed
     providers = packages_distributions()
-    known = {"twinbench", *sys.stdlib_module_names}
+    known = {"twinbench", *OF_EXTRAS, *sys.stdlib_module_names}
     missing = {
         f"{module.relative_to(ROOT)}: {name}"
         for module in PACKAGE.rglob("*.py")

@@ -30,6 +30,8 @@ SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # The error is above these: addresses of explanations, and the statement of SQLAlchemy.
 PYDANTIC_LAST_LINE = "For further information visit"
 SQLALCHEMY_STATEMENT, SQLALCHEMY_LAST_LINE = "[SQL: ", "(Background on this error at: "
+LIBPQ_LAST_LINE = "Is the server running "
+UVICORN_LAST_LINE = "Application startup failed. Exiting."
 LAST_OUTPUT_CHARS, LAST_OUTPUT_BYTES = 300, 65_536
 # The supervisor needs milliseconds to end all descendants; on a machine that swaps, longer.
 END_TIMEOUT_S = 5.0
@@ -225,7 +227,9 @@ class Child:
 
 def _up_to_error(lines: Sequence[str]) -> list[str]:
     """Return `lines` without what explains the error that they end with."""
-    found = [line for line in lines if not line.startswith(PYDANTIC_LAST_LINE)]
+    found = [line for line in lines if not line.startswith((PYDANTIC_LAST_LINE, LIBPQ_LAST_LINE))]
+    if found and found[-1].endswith(UVICORN_LAST_LINE):
+        found.pop()
     if found and found[-1].startswith(SQLALCHEMY_LAST_LINE):
         found.pop()
         statements = [n for n, line in enumerate(found) if line.startswith(SQLALCHEMY_STATEMENT)]

@@ -15,6 +15,7 @@ from twinbench.exchange import ExchangeError, Values, send_setup
 from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.measure.locust import LocustGenerator
 from twinbench.measure.machine import pin_to, share_cores
+from twinbench.measure.postgres import Databases, PostgresError
 from twinbench.measure.processes import adopt_orphans
 from twinbench.measure.running import RunningServer
 from twinbench.measure.server import Server, ServerFailedError, ready_or_stopped
@@ -36,6 +37,7 @@ class Rig:
         # The longest that a server has taken to start; of those that start at once, its share.
         self.start_s = 0.0
         self.services = Services(plan.services, self.cores.generator, plan.ready_s)
+        self.databases = Databases(plan.targets, self.cores.generator)
         # Time of a setup request that is sent for each user, of the slowest target.
         self.setup_s = 0.0
         self._generator = LoadGenerator(log, self.cores.generator, plan.processes)
@@ -61,6 +63,7 @@ class Rig:
         self._generator.stop()
         self._locust.stop()
         self.services.stop()
+        self.databases.stop()
         adopt_orphans(False)
         pin_to(self._cores_before)
 
@@ -94,9 +97,28 @@ class Rig:
 
         All start at once. While nothing is measured, every other one starts on as many of the
         generator's cores, which halves the time that two take. One that is too large is ended.
-        Call `services.start` before.
+        Call `services.start` and `databases.start` before.
         """
+        self._make_templates(targets)
         began_s = time.monotonic()
+        found = self._start_servers(targets, observe=observe)
+        self.start_s = max(self.start_s, (time.monotonic() - began_s) / max(1, len(targets)))
+        return found
+
+    def _make_templates(self, targets: Sequence[Target]) -> None:
+        """Start targets once whose databases are empty, and keep what these hold then.
+
+        One that cannot be started has none, and says why when it is started again.
+        """
+        without = [target for target in targets if self.databases.lacks_template(target)]
+        for target, server in zip(without, self._start_servers(without), strict=True):
+            if isinstance(server, Server):
+                server.stop()
+                self.databases.keep_as_template(target)
+
+    def _start_servers(
+        self, targets: Sequence[Target], *, observe: bool = False
+    ) -> list[Server | ServerFailedError]:
         # Otherwise the order of sets of text differs from process to process.
         env = {"PYTHONHASHSEED": "0"} if observe else {}
         with contextlib.ExitStack() as stack:
@@ -106,7 +128,7 @@ class Rig:
                 spare = self.cores.generator[: len(cores)]
                 elsewhere = number % 2 and len(spare) == len(cores)
                 on = spare if elsewhere else cores
-                filled = self.services.with_addresses(target)
+                filled = self.databases.with_database(self.services.with_addresses(target))
                 servers.append(
                     RunningServer(filled, retry=self._serving is not None)
                     if target.url
@@ -118,7 +140,6 @@ class Rig:
                 if isinstance(server, Server):
                     server.move_to(self.cores.server[: server.target.workers])
             stack.pop_all()
-        self.start_s = max(self.start_s, (time.monotonic() - began_s) / max(1, len(targets)))
         return found
 
     def measure(
@@ -180,7 +201,7 @@ class Rig:
         scenario = plan.scenario(of[0].cell.scenario)
         generator = self._locust if scenario.locustfile else self._generator
         summaries = take_turns(of, generator, plan, self._captures, self._end_server)
-        service_died = self.services.why_died()
+        service_died = self.services.why_died() or self.databases.why_died()
         return {
             each.cell.target: each.fields(
                 summary, [other for other in of if other is not each], service_died
@@ -194,14 +215,15 @@ class Rig:
             self._have_services()
             self._keep_servers(cells, plan)
             return self._start_missing(cells, plan)
-        except ServerFailedError as error:  # of a service
+        except (ServerFailedError, PostgresError) as error:  # of a service, or PostgreSQL
             return {cell.target: str(error) for cell in cells}
 
     def _have_services(self) -> None:
         """Start the services that do not run; servers have the address of one that has ended."""
-        if self.services.why_died():
+        if self.services.why_died() or self.databases.why_died():
             self._stop_servers(at_once=True)
         self.services.start()
+        self.databases.start()
 
     def _keep_servers(self, cells: Sequence[Cell], plan: Plan) -> None:
         """Stop the servers that `cells` do not use: of another block, scenario or target."""

@@ -30,13 +30,14 @@ from twinbench.plan.requests import (
     SetupRequest,
     render,
 )
-from twinbench.plan.targets import SERVICE_ADDRESS, Service, Target
+from twinbench.plan.targets import POSTGRES, SERVICE_ADDRESS, Service, Target
 
 __all__ = [
     "ASPECTS",
     "MAX_RATE",
     "MAX_USERS",
     "NO_CAPTURES",
+    "POSTGRES",
     "REQUEST_ASPECTS",
     "SERVICE_ADDRESS",
     "AddedBlock",

@@ -46,6 +46,9 @@ OF_STARTED = ("cwd", "python", "env", "prepare", "workers", "limit_concurrency")
 OF_APP = ("import_from", "server", "server_options", "loop", "http")
 # In env, command and prepare of targets and services: the address of a service that runs.
 SERVICE_ADDRESS = re.compile(r"\{services\.([^{}]*)\}")
+# In the same: the URL of a fresh database, with a driver as SQLAlchemy names it.
+POSTGRES = re.compile(r"\{postgres(?:\+([a-z0-9_]+))?\}")
+ANY_POSTGRES = re.compile(r"\{postgres[^{}]*\}")
 SERVICE_PARTS = ("url", "host", "port")
 # `ready` of a service: the port, if it names one (a free one: {port}), and the path.
 READY = re.compile(r"(?:http://(?:127\.0\.0\.1|localhost):(\{port\}|\d{1,5}))?(/[!\"$-z|~]*)?")
@@ -335,6 +338,13 @@ def check_addresses(of: Started, who: str, before: Sequence[Service]) -> None:
         for part in SERVICE_PARTS
     ]
     for text in (*(of.command or ()), *prepare, *of.env.values()):
+        for found in ANY_POSTGRES.finditer(text):
+            if not POSTGRES.fullmatch(found[0]):
+                raise ValueError(
+                    f"{who} holds {found[0]}: write it as {{postgres}} or {{postgres+DRIVER}}"
+                )
+            if isinstance(of, Service):
+                raise ValueError(f"{who} holds {found[0]}, which is a database of a target")
         for found in SERVICE_ADDRESS.finditer(text):
             if found[0] not in known:
                 silent = next((s for s in before if found[1].startswith(f"{s.name}.")), None)

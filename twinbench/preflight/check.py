@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twinbench.interruption import interruptible
+from twinbench.measure.postgres import uses_postgres
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import ServerFailedError
 from twinbench.plan import REQUEST_ASPECTS, Aspect, Plan, PlanError, Scenario
@@ -111,6 +112,9 @@ def _services(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> Iter
         on_status(f"starting {', '.join(service.name for service in plan.services)}")
     try:
         rig.services.start()
+        if any(map(uses_postgres, plan.targets)):
+            on_status("starting PostgreSQL")
+        rig.databases.start()
     except ServerFailedError as error:
         kind = PlanError if error.app_not_found else PreflightError
         raise kind(f"{plan_file}: {error}") from None
@@ -124,7 +128,7 @@ def _services(plan: Plan, plan_file: str, rig: Rig, on_status: OnStatus) -> Iter
 
 
 def _died(plan_file: str, rig: Rig) -> PreflightError | None:
-    why = rig.services.why_died()
+    why = rig.services.why_died() or rig.databases.why_died()
     return PreflightError(f"{plan_file}: {why}") if why else None
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from twinbench.exchange import EndlessError, ExchangeError, Response, capture, exchange
 from twinbench.measure.control import Work
+from twinbench.measure.postgres import uses_postgres
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import Server, ServerFailedError
 from twinbench.plan import (
@@ -26,7 +27,13 @@ from twinbench.plan import (
     render,
     rows_of_users,
 )
-from twinbench.preflight.database import DatabaseError, contents, file_changes, read_files
+from twinbench.preflight.database import (
+    DatabaseError,
+    contents,
+    file_changes,
+    postgres_contents,
+    read_files,
+)
 from twinbench.preflight.findings import Problem
 from twinbench.preflight.locustfile import LocustTrial, TrialFailedError
 
@@ -141,6 +148,7 @@ class _Collector:
 
     def __init__(self, plan: Plan, who: str, server: Server, rig: Rig) -> None:
         self._plan, self._who, self._server, self._services = plan, who, server, rig.services
+        self._databases = rig.databases
         self._generator_cores = rig.cores.generator
         self._unobserved: dict[Aspect, str] = {}
         self._rng = random.Random(plan.seed)  # the same draws for every target
@@ -187,9 +195,16 @@ class _Collector:
         limit = f"limit_concurrency: {self._server.target.limit_concurrency}"
         conditions = (f"{name}: {value}" for name, value in work.conditions.items())
         return {
-            Key(AT_END, "final database"): contents(work.sqlite_files),
+            Key(AT_END, "final database"): self._databases_at_end(work),
             Key(AT_END, "settings"): "\n".join([*conditions, limit, *work.settings]),
         }
+
+    def _databases_at_end(self, work: Work) -> str:
+        target = self._server.target
+        if not uses_postgres(self._plan.target(target.name)):
+            return contents(work.sqlite_files)
+        with self._databases.connection(target) as connection:
+            return contents(work.sqlite_files) + postgres_contents(connection)
 
     def _send_all(self, scenario: Scenario) -> Iterator[_Sending]:
         """Send the requests of `scenario`, and yield those that are to be sent once more.
@@ -400,8 +415,12 @@ class _Collector:
         own = [file for file in work.opened_databases if not self._foreign_folders([file])]
         databases = list(dict.fromkeys([*work.sqlite_files, *own]))
         unobserved = dict(work.unobserved)
-        uncounted = self._services.uncounted
-        addresses = {*work.connections, *self._server.connected_to()} - self._services.counted
+        uncounted, databases_at = self._services.uncounted, self._databases.places
+        addresses = {
+            each
+            for each in {*work.connections, *self._server.connected_to()} - self._services.counted
+            if not each.startswith(databases_at)
+        }
         if elsewhere := [*uncounted.values(), *sorted(addresses - uncounted.keys())]:
             unobserved["upstream requests"] = f"those to {', '.join(elsewhere)} are not counted"
         opened: dict[Aspect, Iterable[str]] = {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from twinbench.measure.postgres import uses_postgres
 from twinbench.plan import Aspect, Target
 from twinbench.preflight.collect import OF_THE_BYTES, Key, Observation
 from twinbench.preflight.findings import Difference
@@ -150,11 +151,20 @@ def _not_comparable(one: Observation, other: Observation) -> dict[Aspect, str]:
     styles = [" + ".join(work.param_styles) for work in works]
     if all(styles) and styles[0] != styles[1]:
         found["SQL"] = f"their drivers write parameters in different ways: {' and '.join(styles)}"
-    if names := sorted({*one.work.other_databases, *other.work.other_databases}):
-        found["final database"] = f"{', '.join(names)}: only SQLite files can be read"
-    elif not any(work.sqlite_files or "final database" in work.unobserved for work in works):
-        found["final database"] = "no SQLite file was used"
+    if names := sorted({*_unread_databases(one), *_unread_databases(other)}):
+        found["final database"] = f"{', '.join(names)}: only SQLite files and {{postgres}} are read"
+    elif not any(
+        work.sqlite_files or "final database" in work.unobserved or uses_postgres(each.target)
+        for each, work in zip((one, other), works, strict=True)
+    ):
+        found["final database"] = "no database was used"
     return found
+
+
+def _unread_databases(observation: Observation) -> set[str]:
+    """Return the kinds of databases whose final state was not read."""
+    found = set(observation.work.other_databases if observation.work else ())
+    return found - {"postgresql"} if uses_postgres(observation.target) else found
 
 
 def _opaque_reason(observation: Observation) -> str:

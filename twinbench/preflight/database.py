@@ -1,4 +1,4 @@
-"""State that a server leaves behind, as text: its SQLite databases and its files."""
+"""State that a server leaves behind, as text: its databases and its files."""
 
 import contextlib
 import hashlib
@@ -6,9 +6,15 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twinbench.measure.observe import text_of
+from twinbench.text import one_line
+
+if TYPE_CHECKING:
+    import psycopg
 
 LOCK_TIMEOUT_S = 5.0  # a server at rest holds no lock for long
 # Databases are compared by their rows: their bytes depend on when a page was written back.
@@ -16,6 +22,27 @@ SQLITE_MAGIC = b"SQLite format 3\0"
 SQLITE_SUFFIXES = ("-wal", "-shm", "-journal")
 # Shorter texts are compared as such, so that volatile values are found in them.
 MAX_TEXT_BYTES = 65_536
+# Of PostgreSQL: what is the user's, and in which order the rows of a table are read.
+OF_USER = "NOT IN ('pg_catalog', 'information_schema')"
+COLUMNS = f"""
+    SELECT table_schema, table_name, column_name, data_type, is_nullable, column_default
+    FROM information_schema.columns WHERE table_schema {OF_USER}
+    ORDER BY table_schema, table_name, ordinal_position
+"""
+INDEXES = f"SELECT indexdef FROM pg_indexes WHERE schemaname {OF_USER} ORDER BY indexdef"
+SEQUENCES = f"""
+    SELECT schemaname, sequencename, last_value
+    FROM pg_sequences WHERE schemaname {OF_USER} ORDER BY schemaname, sequencename
+"""
+TABLES = f"""
+    SELECT format('%I.%I', n.nspname, c.relname), coalesce((
+        SELECT string_agg(format('%I', a.attname), ', ' ORDER BY array_position(i.indkey, a.attnum))
+        FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+        WHERE i.indrelid = c.oid AND i.indisprimary
+    ), 't::text')
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname {OF_USER} ORDER BY 1
+"""
 
 
 class DatabaseError(Exception):
@@ -28,6 +55,39 @@ def contents(files: Sequence[str]) -> str:
     They are opened read-only: their server may still be running.
     """
     return "\n".join(line for n, file in enumerate(files, 1) for line in _database(n, Path(file)))
+
+
+def postgres_contents(connection: "psycopg.Connection") -> str:
+    """Return every table of a PostgreSQL database: columns, indexes and rows; and its sequences.
+
+    Raises DatabaseError.
+    """
+    import psycopg  # of an extra
+
+    try:
+        return "\n".join(_postgres_lines(connection))
+    except psycopg.Error as error:
+        raise DatabaseError(f"the database cannot be read ({one_line(str(error))})") from None
+
+
+def _postgres_lines(connection: "psycopg.Connection") -> Iterator[str]:
+    yield "database of PostgreSQL"
+    for query in (COLUMNS, INDEXES, SEQUENCES):
+        for row in connection.execute(query):
+            yield " ".join(map(str, row))
+    for name, order in connection.execute(TABLES).fetchall():
+        found = connection.execute(f"SELECT * FROM {name} AS t ORDER BY {order}".encode())
+        names = [column.name for column in found.description or ()]
+        for row in found:
+            values = (f"{n}={_value_text(value)}" for n, value in zip(names, row, strict=True))
+            yield f"{name}: {', '.join(values)}"
+
+
+def _value_text(value: object) -> str:
+    """Return a value as text; a time with all its digits, so that volatile ones look alike."""
+    if isinstance(value, datetime | time):
+        return value.isoformat(timespec="microseconds")
+    return text_of(value)
 
 
 def read_files(folder: Path) -> dict[Path, str]:
@@ -107,7 +167,7 @@ def _rows(connection: sqlite3.Connection, name: str, sql: str) -> Iterator[str]:
         columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
         key = sorted((place, column) for _, column, *_, place in columns if place)
         order = ", ".join(_quoted(column) for _, column in key)
-    rows = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
+    rows = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")
     names = [column for column, *_ in rows.description]
     for row in rows:
         values = (f"{n}={text_of(value)}" for n, value in zip(names, row, strict=True))

@@ -115,10 +115,10 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class TileRow:
-    """Tiles beside a label, one for each column; None where there is none."""
+    """Tiles beside a label, one for each column."""
 
     label: str
-    tiles: tuple[Tile | None, ...]
+    tiles: tuple[Tile, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from twinbench.report.elements import Span, SweepMap, Table, Tile, TileRow
 from twinbench.report.format import MISSING, load_text, loads_text, number
 from twinbench.report.pairs import KINDS, grouped_scenarios, title
 from twinbench.report.scenarios import LoadSection, ScenarioView, point_texts
-from twinbench.text import printable
+from twinbench.text import labels, printable
 
 MOST_SETTINGS = 3  # at each load, in the table of the cheapest
 # Shares of the highest throughput in a map from which a tile has a stronger colour.
@@ -39,7 +39,7 @@ def sweep_headline(results: Results, sweep: SweepResult) -> tuple[Span, ...]:
         return (Span(f"No setting meets the SLO ({slo}) at any load. "),)
     best = max(met, key=lambda choice: choice.load.value)
     name = title(results.plan.target(best.targets[0]))
-    at, where = load_text(best.load), title(results.plan.scenario(best.scenario))
+    at, where = load_text(best.load), _labels(results)[best.scenario]
     return (Span(f"Cheapest with {slo} at {at} ({where}): {name}. "),)
 
 
@@ -67,6 +67,13 @@ def sweep_scenario(results: Results, scenario: Scenario, sweep: SweepResult) -> 
 # Tables.
 
 
+def _labels(results: Results) -> dict[str, str]:
+    """Return the titles of scenarios by name, with the note where another title is the same."""
+    scenarios = results.plan.scenarios
+    texts = labels([(title(each), each.note) for each in scenarios])
+    return {each.name: text for each, text in zip(scenarios, texts, strict=True)}
+
+
 def _cheapest(results: Results, scenario: Scenario, kind: LoadKind) -> Table:
     choices = [
         choice
@@ -78,8 +85,8 @@ def _cheapest(results: Results, scenario: Scenario, kind: LoadKind) -> Table:
     header = (load, "settings", "workers", "threads + connections", "requests/s", "p99 ms", "meet")
     return Table(
         id=f"cheapest-{scenario.name}-{kind}",
-        caption=f"{title(scenario)}: settings with p99 ≤ {results.plan.slo_ms:g} ms up to a load,"
-        " cheapest first",
+        caption=f"{_labels(results)[scenario.name]}: settings with p99 ≤ {results.plan.slo_ms:g} ms"
+        " up to a load, cheapest first",
         header=header,
         rows=tuple(row for choice in choices for row in _choice(results, choice, curves)),
         words=True,
@@ -166,9 +173,11 @@ class _Maps:
         self.x, *others = sweep.axes
         self.y = others[0] if others else ""
         self.names = short_names([*sweep.axes])
+        swept = [each for each in sweep.targets if each.values and each.target in self.by_target]
+        self.swept = list(dict.fromkeys(each.of for each in swept))
 
     def all(self) -> Iterable[SweepMap]:
-        loads = range(len(self.curves[0].points))
+        loads = range(len(self.curves[0].points) if self.swept else 0)
         yield from map(self._throughput, loads)
         yield from map(self._p99, loads)
 
@@ -199,15 +208,13 @@ class _Maps:
         n: int,
         name: str,
         what: str,
-        tile: Callable[[Point], tuple[str, int]],
+        text_of: Callable[[Point], tuple[str, int]],
         shades: Sequence[tuple[int, str]],
         below: str,
     ) -> SweepMap:
         load = self.curves[0].points[n].value
-        groups = tuple(self._groups(n, tile))
-        outlined = any(
-            one and one.outlined for _, rows in groups for row in rows for one in row.tiles
-        )
+        groups = tuple(self._groups(n, text_of))
+        outlined = any(tile.outlined for _, rows in groups for row in rows for tile in row.tiles)
         return SweepMap(
             name=f"{self.scenario}-{self.kind}.{name}.{load}",
             title=f"{what} at {loads_text(self.kind, [load])}",
@@ -221,25 +228,22 @@ class _Maps:
         )
 
     def _groups(
-        self, n: int, tile: Callable[[Point], tuple[str, int]]
+        self, n: int, text_of: Callable[[Point], tuple[str, int]]
     ) -> Iterable[tuple[str, tuple[TileRow, ...]]]:
         """Yield the rows of each target and each combination of further settings."""
-        targets = list(dict.fromkeys(each.of for each in self.sweep.targets if each.values))
         further = [key for key in self.sweep.axes if key not in (self.x, self.y)]
-        for of, *values in product(targets, *(self.sweep.axes[key] for key in further)):
-            fixed = dict(zip(further, values, strict=True))
-            parts = [of] * (len(targets) > 1)
+        for of, *chosen in product(self.swept, *(self.sweep.axes[key] for key in further)):
+            fixed = dict(zip(further, chosen, strict=True))
+            parts = [of] * (len(self.swept) > 1)
             parts += [f"{self.names[key]}={value}" for key, value in fixed.items()]
             rows = []
             for value in self.sweep.axes[self.y] if self.y else [""]:
-                own = fixed | ({self.y: value} if self.y else {})
+                of_row = fixed | ({self.y: value} if self.y else {})
                 label = f"{self.names[self.y]}={value}" if self.y else ""
-                found = [
-                    self._tile(n, of, own | {self.x: x}, tile) for x in self.sweep.axes[self.x]
-                ]
+                columns = [of_row | {self.x: x} for x in self.sweep.axes[self.x]]
+                found = [self._tile(n, of, values, text_of) for values in columns]
                 rows.append(TileRow(printable(label), tuple(found)))
-            if any(one for row in rows for one in row.tiles):
-                yield printable(", ".join(parts)), tuple(rows)
+            yield printable(", ".join(parts)), tuple(rows)
 
     def _tile(
         self,
@@ -247,11 +251,10 @@ class _Maps:
         of: str,
         values: dict[str, str],
         text_of: Callable[[Point], tuple[str, int]],
-    ) -> Tile | None:
-        """Return the tile of the target with these values; None if it has no such scenario."""
+    ) -> Tile:
+        """Return the tile of the target with these values."""
         target = next(t for t in self.sweep.targets if (t.of, t.values) == (of, values))
-        if not (curve := self.by_target.get(target.target)):
-            return None
+        curve = self.by_target[target.target]
         point = curve.points[n]
         (text, strength), known = text_of(point), point.status == "valid"
         if not known:

@@ -11,6 +11,7 @@ from twinbench import run
 from twinbench.measure import machine
 from twinbench.measure.busy import BusyProcess
 from twinbench.measure.machine import Cores, remarks
+from twinbench.measure.postgres import Databases
 from twinbench.measure.rig import Rig
 from twinbench.plan import PlanError
 from twinbench.report.method import SHARING, badges, conditions
@@ -73,7 +74,7 @@ def test_a_run_is_resumed_on_the_same_machine_only(
     monkeypatch.setattr(machine, "versions", lambda: store.manifest().versions)
     monkeypatch.setattr(machine, "describe", lambda _: of(**change))
     rig = Rig.__new__(Rig)
-    rig.cores = Cores((), ())
+    rig.cores, rig.databases = Cores((), ()), Databases((), ())
     if same:
         run._check_same_machine(store, rig)
         return

@@ -94,6 +94,8 @@ def test_a_wrong_key_of_a_plan_is_refused(tmp_path: Path, line: str, message: st
         ("ready_status = 204", "targets[0]: ready_status needs ready"),
         ('prepare = "alembic upgrade head"', "targets[0].prepare: Input should be a valid list"),
         ('prepare = ["a\\u0000"]', "targets[0].prepare[0]: holds a NUL byte"),
+        ('env.A = "{postgresql}"', "holds {postgresql}: write it as {postgres} or"),
+        ('env.A = "{postgres+a b}"', "holds {postgres+a b}: write it as {postgres} or"),
         ('prepare = ["{services.db.port}"]', "target 'sync' holds {services.db.port}, which is"),
         ('cwd = "nowhere"', "targets[0].cwd: there is no folder nowhere"),
         ('import_from = "nowhere"', "targets[0].import_from: there is no folder nowhere"),

@@ -248,7 +248,7 @@ def test_tokens_end_where_volatile_values_end(text: str, tokens: list[str]) -> N
     [
         ({"uses_sqlalchemy": False}, {"uses_sqlalchemy": False}, "SQL, commits (neither app uses"),
         ({"other_databases": ["postgresql"]}, {}, "final database (postgresql: only SQLite"),
-        ({"sqlite_files": []}, {"sqlite_files": []}, "final database (no SQLite file was used)"),
+        ({"sqlite_files": []}, {"sqlite_files": []}, "final database (no database was used)"),
         (
             {"sqlite_files": [], "unobserved": {"final database": "those outside"}},
             {"sqlite_files": []},

@@ -32,7 +32,6 @@ def tiles(chart: SweepMap) -> dict[tuple[str, str, str], Tile]:
         for heading, rows in chart.groups
         for row in rows
         for column, tile in zip(chart.columns, row.tiles, strict=True)
-        if tile
     }
 
 
@@ -71,10 +70,19 @@ def test_a_third_setting_and_targets_are_groups() -> None:
     assert headings == [f"{name}, workers={n}" for name in ("sync", "other") for n in (1, 2)]
 
 
-def test_a_target_without_the_scenario_has_no_rows() -> None:
+def test_a_scenario_of_one_target_has_no_headings() -> None:
     other, scenario = SYNC | {"name": "other"}, factories.scenario(closed=[64], targets=["sync"])
     plan = sweep_plan(targets=[SYNC, other], scenarios=[scenario])
-    assert len(throughput(build_view(sweep_results(plan))).groups) == 1
+    assert [heading for heading, _ in throughput(build_view(sweep_results(plan))).groups] == [""]
+
+
+def test_a_scenario_without_swept_targets_has_no_maps() -> None:
+    other, scenario = SYNC | {"name": "other"}, factories.scenario(closed=[64], targets=["other"])
+    sweep = {"targets": ["sync"], "env": AXES}
+    plan = sweep_plan(sweep=sweep, targets=[SYNC, other], scenarios=[scenario])
+    view = build_view(sweep_results(plan))
+    assert not maps(view)
+    assert view.sweep[0].rows[0][:2] == ("64", "other")
 
 
 def test_a_collapse_is_a_text_and_a_hatch() -> None:

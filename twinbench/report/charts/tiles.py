@@ -184,7 +184,7 @@ def _sweep_entries(chart: SweepMap) -> Entries:
     ]
     entries.append((Patch(color=PALE), chart.below))
     rows = [row for _, rows in chart.groups for row in rows]
-    if not all(tile.known for row in rows for tile in row.tiles if tile):
+    if not all(tile.known for row in rows for tile in row.tiles):
         entries.append((_hatched(), "collapsed in some blocks, or invalid"))
     if chart.outline:
         entries.append((Line2D([], [], color=INK, linewidth=OUTLINE), chart.outline))
