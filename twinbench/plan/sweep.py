@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from twinbench.models import error_text
-from twinbench.plan.fields import Aspect, AtMost100, NotEmpty, Processes
+from twinbench.plan.fields import Aspect, AtMost100, Processes
 from twinbench.plan.requests import Strict, SystemText
 from twinbench.plan.targets import Target, VariableName
 from twinbench.text import did_you_mean
@@ -49,10 +49,10 @@ class Sweep(Strict):
     targets: Annotated[list[str], AtMost100] = Field(
         default=[], description="names of the targets that are varied; left out: all"
     )
-    env: dict[VariableName, Annotated[list[Value], NotEmpty, AtMost100]] = Field(
+    env: dict[VariableName, Annotated[list[Value], AtMost100]] = Field(
         default={}, description="values of variables of the environment"
     )
-    workers: Annotated[list[Processes], NotEmpty, AtMost100] | None = Field(
+    workers: Annotated[list[Processes], AtMost100] | None = Field(
         default=None, description="numbers of processes"
     )
 
@@ -63,6 +63,8 @@ class Sweep(Strict):
         if WORKERS in self.env:
             raise ValueError("env.workers is no variable but a key of the sweep: workers = [...]")
         for key, values in self.axes.items():
+            if not values:
+                raise ValueError(f"{key} has no values: give some, or remove it")
             value, count = Counter(values).most_common(1)[0]
             if count > 1:
                 raise ValueError(f"{key} has the value {value} twice: remove one")
@@ -71,8 +73,8 @@ class Sweep(Strict):
     @property
     def axes(self) -> dict[str, list[str]]:
         """Values by the names of the settings: variables in their order, then workers."""
-        workers = {WORKERS: [str(value) for value in self.workers]} if self.workers else {}
-        return {**self.env, **workers}
+        workers = None if self.workers is None else [*map(str, self.workers)]
+        return self.env if workers is None else {**self.env, WORKERS: workers}
 
     def combinations(self) -> list[Combination]:
         """Return the targets of all combinations, in the order of targets and values."""

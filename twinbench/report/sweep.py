@@ -37,7 +37,8 @@ def sweep_headline(results: Results, sweep: SweepResult) -> tuple[Span, ...]:
     met = [choice for choice in sweep.choices if choice.targets]
     if not met:
         return (Span(f"No setting meets the SLO ({slo}) at any load. "),)
-    best = max(met, key=lambda choice: choice.load.value)
+    # Users and rates are no common scale: closed loads first.
+    best = max(met, key=lambda choice: (choice.load.kind == "closed", choice.load.value))
     name = title(results.plan.target(best.targets[0]))
     at, where = load_text(best.load), _labels(results)[best.scenario]
     return (Span(f"Cheapest with {slo} at {at} ({where}): {name}. "),)
@@ -127,7 +128,7 @@ def _limits(target: SweptTarget) -> str:
     """Return worker threads and connections: `40 + 15`; a dash where they are not known."""
     if target.connections is None:
         return MISSING
-    return f"{target.threads or 0} + {target.connections}"
+    return f"{target.threads or MISSING} + {target.connections}"
 
 
 def _figures(
