@@ -1,6 +1,6 @@
 # Every target does its own set-up, in .venv; nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-quick bench-full bench-postgres bench-servers map compare bench-generator bench-report compare-power report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
+.PHONY: help install bench bench-quick bench-full bench-postgres bench-servers map sweep compare bench-generator bench-report compare-power report sample calibrate check test test-rest test-all test-interrupts fmt docs lock ui clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,\
 	$(if $(shell $(name) -c 'import sys; print((3, 11) <= sys.version_info < (3, 15) or "")' 2>/dev/null),$(name))))
@@ -11,7 +11,7 @@ MEASURE := $(BIN)/twinbench run $(if $(RESUME),--resume)
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "RESUME=1 after bench, bench-quick, bench-full or map finishes the run that was interrupted."
+	@echo "RESUME=1 after bench, bench-quick, bench-full, map or sweep finishes the run that was interrupted."
 
 # pip checks every download against the hashes in the lock. The stamp is written last, so an
 # installation that was cut short is done again.
@@ -42,6 +42,9 @@ bench-servers: $(READY)  ## both apps on uvicorn, granian and hypercorn: at most
 
 map: $(READY)  ## waiting and computing in different shares, an empty route beside others: 15 minutes
 	@$(MEASURE) loadtests/plans/map.toml
+
+sweep: $(READY)  ## threads x pool: where def routes deadlock, and what is enough: 20 minutes
+	@$(MEASURE) loadtests/plans/sweep.toml
 
 compare: $(READY)  ## compare stored runs: A=folder B=folder
 	@test -n "$(A)" && test -n "$(B)" || { echo "name two runs: make compare A=reports/runs/... B=reports/latest (make compare A=... B=... ANYWAY=1 where they differ)" >&2; exit 2; }

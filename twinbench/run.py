@@ -164,7 +164,7 @@ def _keep_checks(
 def _plan_remarks(plan: Plan) -> list[str]:
     """Return what a reader should know of a plan before it is measured."""
     few = []
-    if plan.blocks < LEAST_BLOCKS and not plan.precision:
+    if plan.blocks < LEAST_BLOCKS and not (plan.precision or plan.sweep):
         more = "a longer time" if plan.time else f"blocks = {LEAST_BLOCKS} or more"
         few = [FEW_BLOCKS.format(plan.blocks, more)]
     running = [
@@ -441,7 +441,8 @@ def _announcement(store: Store, rig: Rig, noise: Noise) -> str:
         f"{kept}{todo} measurements to make in {count(plan.blocks, 'block')}, about"
         f" {duration(estimate_s * todo / total)}. Run folder: {store.folder}"
     ]
-    if any(len(plan.targets_of(scenario)) > 1 for scenario in plan.scenarios):
+    compares = any(len(plan.targets_of(scenario)) > 1 for scenario in plan.scenarios)
+    if compares and not plan.sweep:
         among = all_loads(plan) if manifest.compared_versions else None
         expected = expected_difference(plan, noise, among)
         shown = f"of {expected:.0%} or more" if expected < 1 else "of more than 2x"

@@ -35,6 +35,7 @@ from twinbench.plan import (
     read_plan,
 )
 from twinbench.plan.feed import Feed
+from twinbench.plan.sweep import Sweep
 from twinbench.plan.targets import Compare
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -51,6 +52,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Setup request": SetupRequest,
     "Feed": Feed,
     "Compare": Compare,
+    "Sweep": Sweep,
 }
 # Fields that are described elsewhere, or no keys: what the file of a feed holds.
 ELSEWHERE: dict[type[BaseModel], set[str]] = {

@@ -33,10 +33,14 @@ NO_FIGURES: dict[Metric, str] = {
 def comparisons(
     plan: Plan, cells: Sequence[CellResult], floor: Floor | None = None
 ) -> list[Comparison]:
-    """Return every other target of a scenario against its first, by each metric at each load."""
+    """Return every other target of a scenario against its first, by each metric at each load.
+
+    None of a plan with a sweep: its first target is no baseline.
+    """
     return [
         comparison
         for scenario in plan.scenarios
+        if plan.sweep is None
         for candidate in plan.targets_of(scenario)[1:]
         for loads in loads_by_kind(scenario)
         for metric in METRICS

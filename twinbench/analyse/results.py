@@ -338,6 +338,42 @@ class VersionComparison(FrozenModel):
     rows: list[VersionRow]
 
 
+class SweptTarget(FrozenModel):
+    """Target of a plan with a sweep.
+
+    `of` is the target of the plan that was varied, `values` those of its settings by name; empty if
+    it was not varied. `threads` are worker threads and `connections` those of the pool, overflow
+    included, of one process: of the built-in apps, None of others and of an app without worker
+    threads for its routes. `cost` is their sum, of other apps the sum of the values that are whole
+    numbers. `deadlock_users` is the least number of users at which a deadlock is possible.
+    """
+
+    target: str
+    of: str
+    values: dict[str, str]
+    workers: int
+    threads: int | None
+    connections: int | None
+    cost: int
+    deadlock_users: int | None
+
+
+class SweepChoice(FrozenModel):
+    """Targets that meet the SLO at this load and every lower one: by workers, then by cost."""
+
+    scenario: str
+    load: Load
+    targets: list[str]
+
+
+class SweepResult(FrozenModel):
+    """Targets of a sweep. `axes` are the values of each setting by its name."""
+
+    axes: dict[str, list[str]]
+    targets: list[SweptTarget]
+    choices: list[SweepChoice]
+
+
 class ClaimResult(FrozenModel):
     """Verdict on a public claim.
 
@@ -372,10 +408,10 @@ class Timing(FrozenModel):
 class Results(FrozenModel):
     """results.json.
 
-    `added` are blocks beyond the plan's. `remarks` are about the run as a whole: what is missing,
-    and why. `versions` are of twinbench's environment; `target_versions` of targets with an
-    environment or a server of their own. `compared_versions`: of a run whose targets are versions
-    of one app.
+    `added` are blocks beyond the plan's. `sweep`: of a plan with one, which has no comparisons.
+    `remarks` are about the run as a whole: what is missing, and why. `versions` are of twinbench's
+    environment; `target_versions` of targets with an environment or a server of their own.
+    `compared_versions`: of a run whose targets are versions of one app.
     """
 
     format: Literal[8] = 8
@@ -392,6 +428,7 @@ class Results(FrozenModel):
     claims: list[ClaimResult]
     timelines: list[Timeline]
     by_name: list[NamedRequests] = Field(default=[])
+    sweep: SweepResult | None = None
     self_check: SelfCheck | None
     machine: Machine
     versions: dict[str, str]

@@ -23,6 +23,7 @@ from twinbench.analyse.results import (
     Timing,
 )
 from twinbench.analyse.run_gates import judge_run
+from twinbench.analyse.sweep import sweep_result
 from twinbench.analyse.timelines import timelines
 from twinbench.analyse.window import TELEMETRY_COLUMNS, AnalysedCell, Windows, cell_figures
 from twinbench.plan import Cell, Plan
@@ -58,6 +59,7 @@ def analyse(store: Store) -> Results:
         over_time = timelines(store, manifest.plan, records, results)
     with remarked(remarks, "requests by name are missing"):
         by_name = requests_by_name(store, manifest.plan, records, results)
+    of_targets = curves(manifest.plan, cells)
     found = Results(
         run=store.folder.name,
         plan=manifest.plan,
@@ -66,11 +68,12 @@ def analyse(store: Store) -> Results:
         missing_cells=len(manifest.planned()) - len(records),
         preflight=manifest.preflight,
         cells=results,
-        curves=curves(manifest.plan, cells),
+        curves=of_targets,
         comparisons=compared,
         claims=[],
         timelines=over_time,
         by_name=by_name,
+        sweep=sweep_result(manifest.plan, of_targets),
         self_check=self_check,
         machine=manifest.machine,
         versions=manifest.versions,

@@ -31,6 +31,7 @@ from twinbench.plan.fields import (
 )
 from twinbench.plan.names import check_names
 from twinbench.plan.requests import BaseRequest, Request, SetupRequest, Strict, SystemPath
+from twinbench.plan.sweep import Sweep
 from twinbench.plan.targets import SERVICE_ADDRESS, Compare, Service, Target, check_addresses
 from twinbench.text import did_you_mean, duration, parse_duration, parse_percent
 
@@ -243,6 +244,9 @@ class Plan(Strict):
     ready_s: Seconds = Field(default=20.0, description="a server must answer within")
     compare: Compare | None = Field(
         default=None, description="for 'twinbench compare': environments of the versions"
+    )
+    sweep: Sweep | None = Field(
+        default=None, description="settings whose values are combined: a target for each"
     )
     services: Annotated[list[Service], AtMost100] = Field(
         default=[], description="started in this order, before the targets"

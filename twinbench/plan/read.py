@@ -21,6 +21,7 @@ from twinbench.plan.feed import read_feed
 from twinbench.plan.models import Plan, Scenario
 from twinbench.plan.prepared import check_prepared
 from twinbench.plan.requests import Request, SetupRequest
+from twinbench.plan.sweep import Sweep, with_sweep
 from twinbench.plan.targets import Compare, Service, Started, Target
 from twinbench.text import UserError, did_you_mean, one_line
 
@@ -78,7 +79,7 @@ def read_plan(path: Path, wishes: Wishes | None = None, only: Sequence[str] = ()
     for n, scenario in enumerate(plan.scenarios):
         if too_many := check_prepared(scenario):
             raise _error(path, f"scenarios[{n}]", too_many)
-    return _with_absolute_paths(_with_only(plan, only, path), path)
+    return _with_sweep(_with_absolute_paths(_with_only(plan, only, path), path), path)
 
 
 def read_scenario(name: str) -> dict[str, Any]:
@@ -111,6 +112,13 @@ def _with_use(item: Any, n: int, path: Path) -> Any:
             near = f"; a built-in one {NEEDS_CHECKOUT}: give its requests"
         raise _error(path, f"scenarios[{n}].use", what + near)
     return {"name": use} | read_scenario(use) | item
+
+
+def _with_sweep(plan: Plan, path: Path) -> Plan:
+    try:
+        return with_sweep(plan)
+    except ValueError as error:
+        raise _error(path, "sweep", str(error)) from None
 
 
 def _with_only(plan: Plan, only: Sequence[str], path: Path) -> Plan:
@@ -297,6 +305,7 @@ def _keys_at(loc: Sequence[str | int]) -> list[str]:
     """Return the keys that are known at `loc`, whose last name is a field that holds models."""
     models: dict[str, type[BaseModel]] = {
         "compare": Compare,
+        "sweep": Sweep,
         "services": Service,
         "targets": Target,
         "scenarios": Scenario,

@@ -102,7 +102,7 @@ class Mark:
 class Tile:
     """One comparison in a heat map.
 
-    `strength`: 0 for no difference, 1 to 3 by magnitude. Not `known`: not comparable.
+    `strength`: 0 for no difference, 1 to 3 by magnitude. Not `known`: not comparable, collapsed.
     """
 
     text: str
@@ -110,6 +110,15 @@ class Tile:
     strength: int
     known: bool
     hover: str
+    outlined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TileRow:
+    """Tiles beside a label, one for each column."""
+
+    label: str
+    tiles: tuple[Tile, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +176,26 @@ class HeatMap:
     @property
     def described_by(self) -> str:
         return self.table.id
+
+
+@dataclass(frozen=True, slots=True)
+class SweepMap:
+    """One figure of all targets of a sweep at one load.
+
+    `columns` are the values of the setting `x_label`; `groups` are rows under headings. `shades`:
+    what each strength of a tile stands for, and `below` that of none. `outline`: what outlined
+    tiles are, empty if none is.
+    """
+
+    name: str
+    title: str
+    x_label: str
+    columns: tuple[str, ...]
+    groups: tuple[tuple[str, tuple[TileRow, ...]], ...]
+    shades: tuple[tuple[int, str], ...]
+    below: str
+    outline: str
+    described_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,4 +275,4 @@ class TimelineChart:
     described_by: str
 
 
-Chart = HeatMap | LineChart | TimelineChart
+Chart = HeatMap | LineChart | SweepMap | TimelineChart

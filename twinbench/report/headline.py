@@ -8,6 +8,7 @@ from twinbench.report.elements import Advantage, Span, VerdictTable
 from twinbench.report.facts import loads_of_most, status_cells
 from twinbench.report.format import loads_text, number
 from twinbench.report.pairs import title
+from twinbench.report.sweep import sweep_headline
 from twinbench.text import count
 
 MOST_WORDS = 25
@@ -22,6 +23,8 @@ def headline(results: Results, tables: Sequence[VerdictTable]) -> tuple[Span, ..
         often = "".join(f" Most often: {reason}." for reason, _ in reasons.most_common(1))
         cells = count(len(results.cells), "measurement")
         return (Span(f"No result: {cells}, none of them valid.{often}"),)
+    if results.sweep:
+        return (*sweep_headline(results, results.sweep), *_first_collapse(results, places=False))
     if not tables:
         return (Span(_highest_throughput(results)),)
     table = next((t for t in tables if any(row.advantages for row in t.rows)), tables[0])

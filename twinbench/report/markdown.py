@@ -58,6 +58,8 @@ def _blocks(view: ReportView) -> Iterable[tuple[str, list[str]]]:
     yield "**Remarks**", [f"- {plain(remark)}" for remark in view.remarks]
     for table in view.verdicts:
         yield f"**{plain(table.caption)}**", _verdicts(table)
+    for cheapest in view.sweep:
+        yield f"**{plain(cheapest.caption)}**", _table(cheapest.header, cheapest.rows)
     yield "**Figures**", _facts(view)
     claims = [f"- {row[1]}: {plain(row[0])} {plain(row[2])}" for row in view.claims.rows]
     yield "**Published claims**", claims

@@ -113,7 +113,10 @@ def _aa_check(pair: TargetPair) -> Badge:
 
 
 def _exceptions(results: Results) -> Iterable[Badge]:
-    for target in results.plan.targets:
+    if sweep := results.plan.sweep:
+        targets = count(len(results.plan.targets), "target")
+        yield Badge(f"{targets} differ in {', '.join(sweep.axes)}", "plain", "method")
+    for target in results.plan.targets if not sweep else ():
         if target.expected_differences:
             yield Badge(f"{title(target)} is expected to differ", "plain", "method")
     for scenario in results.plan.scenarios:
@@ -156,6 +159,8 @@ def question(results: Results) -> tuple[str, ...]:
     targets = results.plan.targets
     if results.compared_versions:
         return BASE, HEAD
+    if sweep := results.plan.sweep:
+        return (f"Which {', '.join(sweep.axes)}",)
     if _is_own(results):
         return DEF_OR_ASYNC
     return tuple(dict.fromkeys(title(target) for target in targets))[:MOST_CHOICES]

@@ -23,6 +23,7 @@ from twinbench.report.elements import (
     Point,
     ReferenceLine,
     Series,
+    SweepMap,
     Table,
     TimelineChart,
 )
@@ -45,12 +46,12 @@ PERCENT_TICKS = (50, 90, 99, 99.9, 99.99)
 
 @dataclass(frozen=True, slots=True)
 class LoadSection:
-    """A scenario under one kind of load."""
+    """A scenario under one kind of load; tables without rows have nothing to show."""
 
     facts: Table
-    charts: tuple[LineChart | TimelineChart, ...]
+    charts: tuple[LineChart | SweepMap | TimelineChart, ...]
     figures: Table
-    names: Table  # without rows, unless the scenario has a locustfile
+    names: Table  # of the requests of a locustfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +282,7 @@ class _Section:
         rows = []
         for n, load in enumerate(self.loads):
             compared = [text for pair in self.pairs for text in _compared(pair, load)]
-            measured = [text for curve in self.curves for text in _measured(curve.points[n])]
+            measured = [text for curve in self.curves for text in point_texts(curve.points[n])]
             rows.append((f"{load:,}", *compared, *measured))
         caption = f"{title(self.scenario)}: all figures"
         if self.pairs:
@@ -386,7 +387,7 @@ def _result(pair: TargetPair, comparison: Comparison) -> str:
     return "; ".join(comparison.reasons) or "not comparable"
 
 
-def _measured(point: CurvePoint) -> list[str]:
+def point_texts(point: CurvePoint) -> list[str]:
     """Return throughput, percentiles, maximum and CPU time of one target at one load."""
     if not point.blocks:
         return ["collapsed" if point.collapsed else "invalid", "", "", "", ""]

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from twinbench.analyse.results import VersionVerdict
+from twinbench.report.elements import Table as Texts
 from twinbench.report.elements import VerdictTable
 from twinbench.report.markdown import advantages
 from twinbench.report.versions import RowView, VersionsView
@@ -29,6 +30,8 @@ def show(view: ReportView, console: Console) -> None:
     """Print the verdicts, the badges and the headline."""
     for table in view.verdicts:
         console.print(_table(table))
+    for cheapest in view.sweep:
+        console.print(_texts(cheapest))
     badges = " · ".join(badge.marked for badge in view.badges)
     console.print(printable(badges), markup=False)
     console.print(printable(view.headline_text), markup=False, style="bold")
@@ -46,6 +49,15 @@ def _table(table: VerdictTable) -> Table:
         found.add_row(escape(row.label), f"[{style}]{faster}[/]", where, *cells)
     if len(table.rows) > MOST_ROWS:
         found.add_row(f"{len(table.rows) - MOST_ROWS} more in the report")
+    return found
+
+
+def _texts(table: Texts) -> Table:
+    found = Table(title=escape(table.caption), title_justify="left", box=None, pad_edge=False)
+    for heading in table.header:
+        found.add_column(escape(heading), overflow="fold")
+    for row in table.rows[:MOST_ROWS]:
+        found.add_row(*map(escape, row))
     return found
 
 

@@ -12,6 +12,7 @@ from twinbench.report.elements import Badge, Chart, HeatMap, Span, Table, Verdic
 from twinbench.report.headline import headline
 from twinbench.report.pairs import KINDS, grouped_scenarios, target_pairs
 from twinbench.report.scenarios import ScenarioView, scenario_view
+from twinbench.report.sweep import cheapest_tables, sweep_scenario
 from twinbench.report.verdicts import heat_map, verdict_table
 
 
@@ -28,6 +29,7 @@ class ReportView:
     remarks: tuple[str, ...]
     verdicts: tuple[VerdictTable, ...]
     heat_maps: tuple[HeatMap, ...]
+    sweep: tuple[Table, ...]
     scenarios: tuple[ScenarioView, ...]
     claims: Table
     floor: str
@@ -77,7 +79,13 @@ def build_view(results: Results, answer: str = "") -> ReportView:
         remarks=tuple(results.remarks),
         verdicts=tuple(table for _, table in shown),
         heat_maps=tuple(heat_map(own, table) for own, table in shown),
-        scenarios=tuple(scenario_view(results, s, pairs) for s in grouped_scenarios(results.plan)),
+        sweep=cheapest_tables(results),
+        scenarios=tuple(
+            sweep_scenario(results, scenario, results.sweep)
+            if results.sweep
+            else scenario_view(results, scenario, pairs)
+            for scenario in grouped_scenarios(results.plan)
+        ),
         claims=method.claims_table(results),
         floor=method.floor_text(results.self_check) if results.self_check else "",
         self_check=method.self_check_table(results),

@@ -144,6 +144,10 @@ def _installed(
 def chosen_target(plan: Plan, plan_file: Path, name: str | None) -> Target:
     """Return the target whose versions are compared. Raises PlanError."""
     known = [target.name for target in plan.targets]
+    if plan.sweep:
+        raise PlanError(
+            f"{plan_file}: sweep: versions are compared with one setting each: remove [sweep]"
+        )
     if name is None and len(known) > 1:
         raise PlanError(
             f"{plan_file}: {count(len(known), 'target')}: name the one whose versions are compared:"

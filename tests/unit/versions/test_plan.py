@@ -47,6 +47,11 @@ def refusal(root: Path, old: str = "", new: str = "", target: str | None = None)
     return message
 
 
+def test_a_sweep_is_refused(root: Path) -> None:
+    old, sweep = "[compare]", "[sweep]\nworkers = [1, 2]\n"
+    assert "remove [sweep]" in refusal(root, old, sweep + old)
+
+
 def test_versions_become_three_targets(root: Path) -> None:
     write(root / "shop.py", app("not committed"))
     before = digest(root)
