@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from twinbench.measure import postgres
+from twinbench.measure import cluster
 from twinbench.measure.postgres import Databases
 from twinbench.plan import Target
 
@@ -57,7 +57,7 @@ def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """Private cluster of PostgreSQL for this session."""
-    pytest.importorskip(postgres.WHEEL, reason="no PostgreSQL: pip install '.[postgres]'")
+    pytest.importorskip(cluster.WHEEL, reason="no PostgreSQL: pip install '.[postgres]'")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("DATABASE_URL", raising=False)
         user = Target(name="any", command=["true"], env={"DATABASE_URL": "{postgres}"})

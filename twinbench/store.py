@@ -75,6 +75,7 @@ class Machine(BaseModel):
     python: str
     server_cores: tuple[Number, ...]
     generator_cores: tuple[Number, ...]
+    database_cores: tuple[Number, ...] = ()  # of a database that the run has started
     sharing: Sharing | None = None
     threads_per_core: Number | None = None
     governor: str | None = None
@@ -96,6 +97,19 @@ Stamp = Annotated[int, Field(ge=0, lt=2**63)]
 CpuSeconds = Annotated[Amount, AfterValidator(lambda seconds: round(seconds, 4))]
 
 
+class DatabaseUse(BaseModel):
+    """Use of a database server that the run has given to the target; None if unknown.
+
+    `connections`: the most that were open; `active`: mean number of sessions that executed a
+    statement, and `waiting` of those that waited for a lock, the disk or another process.
+    """
+
+    cpu_s: CpuSeconds | None = None
+    connections: Number | None = None
+    active: Amount | None = None
+    waiting: Amount | None = None
+
+
 class CellRecord(BaseModel):
     """Record of one measurement.
 
@@ -107,9 +121,10 @@ class CellRecord(BaseModel):
     `generator_cpu_s`: CPU time of the busiest generator process in the windows;
     `generator_waited_s`: time it was runnable without a core. `server_cpu_s` and
     `server_memory_mib` are None if unknown. `idle_cpu_s`: CPU time of the servers of other targets
-    in the windows. `restarted`: why the server was replaced within the block. `starts_s` and
-    `took_s`: its share of the time to start the servers, and of all time. `remarks`: what is
-    missing, such as telemetry, and why. `locust`: of the users of a locustfile.
+    in the windows. `database`: of a target with a database of the run. `restarted`: why the server
+    was replaced within the block. `starts_s` and `took_s`: its share of the time to start the
+    servers, and of all time. `remarks`: what is missing, such as telemetry, and why. `locust`: of
+    the users of a locustfile.
     """
 
     number: Number
@@ -131,6 +146,7 @@ class CellRecord(BaseModel):
     generator_cpu_s: Amount = 0.0
     generator_waited_s: Figure = 0.0  # negative if the kernel stops reporting it
     idle_cpu_s: dict[str, CpuSeconds] = {}
+    database: DatabaseUse | None = None
     restarted: str = ""
     starts_s: Amount = 0.0
     took_s: Amount = 0.0

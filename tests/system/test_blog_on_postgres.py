@@ -9,14 +9,14 @@ import pytest
 
 from tests.support.gated import get
 from tests.support.processes import LONG_S, clean_rig, twinbench
-from twinbench.measure import postgres
+from twinbench.measure import cluster
 from twinbench.measure.rig import Rig
 from twinbench.measure.server import ServerFailedError
 from twinbench.paths import PLANS, ROOT
 from twinbench.plan import Plan, Target
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.postgres]
-pytest.importorskip(postgres.WHEEL, reason="no PostgreSQL: pip install '.[postgres]'")
+pytest.importorskip(cluster.WHEEL, reason="no PostgreSQL: pip install '.[postgres]'")
 
 # App, and the driver in its URL.
 PAIRS = (

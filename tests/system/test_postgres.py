@@ -5,6 +5,8 @@ import errno
 import os
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,15 +25,16 @@ from tests.support.processes import (
     twinbench,
     wait_for,
 )
-from twinbench.measure import postgres
-from twinbench.measure.postgres import Databases, PostgresError
+from twinbench.measure import cluster
+from twinbench.measure.cluster import PostgresError
+from twinbench.measure.postgres import Databases
 from twinbench.measure.rig import Rig
 from twinbench.plan import Plan, Target
 from twinbench.scratch import SHORT
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.postgres]
 NO_POSTGRES = "no PostgreSQL: pip install '.[postgres]'"
-pytest.importorskip(postgres.WHEEL, reason=NO_POSTGRES)
+pytest.importorskip(cluster.WHEEL, reason=NO_POSTGRES)
 psycopg = pytest.importorskip("psycopg", reason=NO_POSTGRES)
 
 # Fills an empty database at its start; each request adds a row and responds with their number.
@@ -73,6 +76,7 @@ targets = [
 scenarios = [{ name = "add", closed = [1], requests = [{ path = "/" }] }]
 """
 URL = {"DATABASE_URL": "{postgres}"}
+WAIT_FOR_LOCK = "SELECT pg_advisory_lock(1)"
 
 
 @pytest.fixture
@@ -175,6 +179,51 @@ def test_times_are_shown_with_all_digits(folder: Path) -> None:
     assert "made=2026-11-12T13:14:00.000000" in done.stderr
 
 
+def test_sessions_and_cpu_time_are_sampled(databases: Databases) -> None:
+    target, connection = on(databases)
+    _, idle = on(databases, "two")
+    other = databases.connection(target)
+    templated = Target(name="one", command=["true"], env=URL)
+    with connection, idle, other, databases.sampler([templated]) as sampler:
+        begin_ns = time.perf_counter_ns()
+        sampler.sample_cpu()
+        other.execute("SELECT pg_advisory_lock(1)")
+        waiter = threading.Thread(
+            target=connection.execute, args=["SET statement_timeout = 3000; " + WAIT_FOR_LOCK]
+        )
+        waiter.start()
+        idle.execute("SELECT count(*) FROM generate_series(1, 2000000)")
+        time.sleep(1.0)
+        other.execute("SELECT pg_advisory_unlock(1)")
+        waiter.join()
+        sampler.sample_cpu()
+    use = sampler.use("one", [(begin_ns, time.perf_counter_ns())])
+    assert sampler.remarks == []
+    assert use
+    assert use.connections == 2  # without the sampler's
+    assert use.cpu_s
+    assert use.active
+    assert use.waiting
+    assert sampler.use("two", [(begin_ns, time.perf_counter_ns())]) is None
+
+
+def test_databases_of_a_killed_run_are_removed(
+    databases: Databases, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, connection = on(databases)
+    names = ("twinbench_0badcafe_one", "twinbench_00c0ffee_one")
+    with connection:
+        for name in names:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        # This one's run goes on.
+        connection.execute(f"SET application_name = '{names[1].removesuffix('_one')}'".encode())
+        monkeypatch.setenv("DATABASE_URL", target.env["DATABASE_URL"])
+        done = twinbench("check", "shop.toml", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        rows = connection.execute("SELECT datname FROM pg_database").fetchall()
+        assert {name for (name,) in rows}.intersection(names) == {names[1]}
+
+
 def test_killed_cluster_is_replaced_and_nothing_is_left(folder: Path) -> None:
     app = Target(name="one", app="one:app", cwd=folder, env=URL)
     with clean_rig(plan_of(app), folder) as rig:
@@ -192,7 +241,7 @@ def test_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(postgres, "Child", fails)
+    monkeypatch.setattr(cluster, "Child", fails)
     with pytest.raises(PostgresError, match="No space left on device"):
         Databases([Target(name="one", command=["true"], env=URL)], ()).start()
     places = tmp_path, SHORT
@@ -275,7 +324,7 @@ def test_user_who_may_not_write_is_refused(
 
 def test_without_the_wheel_the_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setattr(postgres, "WHEEL", "no_such_wheel")
+    monkeypatch.setattr(cluster, "WHEEL", "no_such_wheel")
     with pytest.raises(PostgresError, match="pip install 'twinbench"):
         Databases([Target(name="one", command=["true"], env=URL)], ()).start()
 

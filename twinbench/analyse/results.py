@@ -85,6 +85,20 @@ class ServerTelemetry(FrozenModel):
     connections_waiting_max: int | None = None
 
 
+class Database(FrozenModel):
+    """Database server that the run has given to a target, in the windows; None if unknown.
+
+    `cpu`: share of one core; `connections_max`: the most that were open. Of its sessions `active`
+    executed a statement, on average, and `waiting` of those waited for a lock, the disk or
+    another process.
+    """
+
+    cpu: float | None
+    connections_max: int | None
+    active: float | None
+    waiting: float | None
+
+
 class CellFigures(ServerTelemetry):
     """Figures of one measurement; which requests count: docs/results.md.
 
@@ -118,6 +132,7 @@ class CellFigures(ServerTelemetry):
     per_cpu_s: float | None
     server_memory_mib: float | None
     idle_cpu: float | None = None
+    database: Database | None = None
     restarted: str = ""
 
     @property

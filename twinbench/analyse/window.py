@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from twinbench.analyse.results import (
     CellFigures,
     CellResult,
+    Database,
     Generator,
     LatencySummary,
     ServerTelemetry,
@@ -220,6 +221,7 @@ def cell_figures(
         per_cpu_s=responses / cpu_s if cpu_s else None,
         server_memory_mib=record.server_memory_mib,
         idle_cpu=idle_cpu(record),
+        database=_database(record),
         restarted=record.restarted,
         **dict(server_telemetry(record, telemetry, collapse_s)),
     )
@@ -282,6 +284,17 @@ def idle_cpu(record: CellRecord) -> float | None:
     if not record.idle_cpu_s or not record.window_s:
         return None
     return max(record.idle_cpu_s.values()) / record.window_s
+
+
+def _database(record: CellRecord) -> Database | None:
+    if not (use := record.database):
+        return None
+    return Database(
+        cpu=None if use.cpu_s is None or not record.window_s else use.cpu_s / record.window_s,
+        connections_max=use.connections,
+        active=use.active,
+        waiting=use.waiting,
+    )
 
 
 def _rate(

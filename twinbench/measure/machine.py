@@ -37,7 +37,10 @@ OWN_PACKAGES = (
     *("granian", "hypercorn", "gunicorn", "uvicorn-worker", "flask", "django", "quart", "litestar"),
     *("asyncpg", "psycopg", "psycopg2", "aiomysql", "httpx", "aiohttp", "requests"),
 )
-PACKAGES = (*APP_PACKAGES, "httpx2", "locust", "gevent")
+PACKAGES = (
+    *APP_PACKAGES,
+    *("httpx2", "aiohttp", "requests", "psycopg", "asyncpg", "locust", "gevent"),
+)
 # cgroup v1 writes the highest multiple of a page that a signed number holds for "no limit".
 NO_LIMIT_BYTES = 2**62
 # Limit, usage, and the line of memory.stat for files that can be dropped, of v2 and v1.
@@ -75,21 +78,24 @@ MAX_VERSION = 40  # characters
 
 
 class Cores(NamedTuple):
-    """CPU numbers; both empty where nothing is pinned.
+    """CPU numbers; all empty where nothing is pinned.
 
+    `database`: of PostgreSQL; empty without one, or where it is on the generator's.
     `sharing`: why server and generator are not on physical cores of their own, if they are not.
     """
 
     server: tuple[int, ...]
     generator: tuple[int, ...]
     sharing: Sharing | None = None
+    database: tuple[int, ...] = ()
 
 
-def share_cores(workers: int = 1) -> Cores:
+def share_cores(workers: int = 1, *, processes: int = 1, database: bool = False) -> Cores:
     """Divide the usable CPUs between a server with `workers` and the generator.
 
     The server gets the last physical cores, one hardware thread per worker; their other hardware
-    threads stay idle. All other CPUs are for the generator and the harness.
+    threads stay idle. A `database` gets as many before them, as long as one is left for each of
+    the generator's `processes`. All other CPUs are for the generator and the harness.
     """
     usable = _usable_cpus()
     if not usable:
@@ -102,10 +108,13 @@ def share_cores(workers: int = 1) -> Cores:
         return Cores(usable[-count:], usable[:-count], "hardware threads")
     count = min(workers, len(groups) - 1)
     quota = cpu_quota()
+    own = max(0, min(count, len(groups) - count - processes)) if database else 0
+    rest = len(groups) - count - own
     return Cores(
         # The last ones: CPU 0, which handles most interrupts, is on the first.
         server=tuple(group[0] for group in groups[-count:]),
-        generator=tuple(sorted(cpu for group in groups[:-count] for cpu in group)),
+        generator=tuple(sorted(cpu for group in groups[:rest] for cpu in group)),
+        database=tuple(sorted(cpu for group in groups[rest:-count] for cpu in group)),
         sharing="quota" if quota is not None and quota < count + 1 else None,
     )
 
@@ -137,6 +146,7 @@ def describe(cores: Cores, load_average: float | None = None) -> Machine:
         python=f"{platform.python_implementation()} {platform.python_version()}",
         server_cores=cores.server,
         generator_cores=cores.generator,
+        database_cores=cores.database,
         sharing=cores.sharing,
         threads_per_core=_threads_per_core(),
         governor=_governor(),

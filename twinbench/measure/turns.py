@@ -14,6 +14,7 @@ from twinbench.exchange import Values
 from twinbench.job import GeneratorState, GeneratorSummary, Job, JobTarget, Locustfile
 from twinbench.measure.generator import LoadGenerator
 from twinbench.measure.locust import LocustGenerator
+from twinbench.measure.postgres import DatabaseSampler
 from twinbench.measure.server import Server, ServerFailedError
 from twinbench.measure.telemetry import (
     NO_INSIDE_TELEMETRY,
@@ -85,7 +86,11 @@ class CellInTurns:
         return f"collapsed {at}" if self.collapsed else f"did not drain {at}"
 
     def fields(
-        self, summary: GeneratorSummary, others: Sequence["CellInTurns"], service_died: str
+        self,
+        summary: GeneratorSummary,
+        others: Sequence["CellInTurns"],
+        database: DatabaseSampler,
+        service_died: str,
     ) -> dict[str, Any]:
         """Write telemetry.parquet; return the fields of the record."""
         outcome, reason = ("collapsed" if self.collapsed else "done"), ""
@@ -106,10 +111,12 @@ class CellInTurns:
             "drained": self._drained,
             "server_cpu_s": server_cpu_s,
             "server_memory_mib": self._memory_mib,
+            "database": database.use(self.cell.target, windows),
             "idle_cpu_s": {name: cpu_s for name, cpu_s in idle.items() if cpu_s is not None},
             "remarks": [
                 *self.server.remarks,
                 *self.sampler.remarks,
+                *database.remarks,
                 *self._remarks,
                 *(summary.locust.remarks if summary.locust else ()),
             ],
@@ -121,6 +128,7 @@ def take_turns(
     generator: LoadGenerator | LocustGenerator,
     plan: Plan,
     captures: Mapping[str, Values],
+    database: DatabaseSampler,
     end: End,
 ) -> list[GeneratorSummary]:
     """Measure cells at one load. Raises GeneratorFailedError."""
@@ -130,6 +138,7 @@ def take_turns(
     with contextlib.ExitStack() as stack:
         for each in of:
             stack.enter_context(each.sampler)
+        stack.enter_context(database)
         generator.begin(_job(of, plan, captures))
         begun: set[int] = set()
         while (
@@ -140,8 +149,10 @@ def take_turns(
             begun.add(number)
             for each in of:
                 each.sampler.sample()  # all idle: what follows is of this turn
+            database.sample_cpu()
             turns.allow(number, generator.warm_up(number, 0.0 if again else plan.warmup_s))
             of[number].end_turn(generator.measure(turns.take(number)), end)
+        database.sample_cpu()
         summaries = generator.finish()
         for each in of:
             each.leave()

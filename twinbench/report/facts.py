@@ -11,6 +11,7 @@ from twinbench.plan import LoadKind
 from twinbench.report.elements import Table
 from twinbench.report.format import MISSING, load_range, loads_text, number
 from twinbench.report.pairs import title
+from twinbench.store import Machine
 from twinbench.text import count
 
 CAPTIONS: dict[LoadKind, str] = {
@@ -19,6 +20,8 @@ CAPTIONS: dict[LoadKind, str] = {
 }
 # Share of its cores above which a server is limited by CPU; all of them is never quite read.
 FULL_CPU = 0.9
+# Share of its active sessions above which waits inside the database limit it.
+MOST_WAIT = 0.5
 # Share of its core above which the generator's CPU time is mostly that of requests.
 MOSTLY_REQUESTS = 0.1
 
@@ -41,9 +44,10 @@ def _facts(results: Results, curve: Curve) -> dict[str, str]:
     return {
         "Peak requests/s": _peak(curve),
         f"p99 within {results.plan.slo_ms:g} ms": _objective(curve),
-        "Limited by": _limits(cells, max(1, len(results.machine.server_cores))),
+        "Limited by": _limits(cells, results.machine),
         "CPU per request": _cpu(curve),
         "Event-loop lag, p99": _at_highest(cells, "loop_lag_p99_ms", "ms"),
+        "Database": _database(cells),
         "Memory": _at_highest(cells, "server_memory_mib", "MiB"),
         "Collapsed": "; ".join(
             f"{share} blocks at {loads_text(kind, loads)}"
@@ -134,7 +138,7 @@ def _objective(curve: Curve) -> str:
     return f"up to {loads_text(curve.load_kind, [met.value])}"
 
 
-def _limits(cells: Sequence[CellResult], cores: int) -> str:
+def _limits(cells: Sequence[CellResult], machine: Machine) -> str:
     """Return what was used up at the highest load with a result in half of its blocks or more."""
     usable = [cell for cell in cells if cell.status != "invalid"]
     if not usable:
@@ -147,10 +151,12 @@ def _limits(cells: Sequence[CellResult], cores: int) -> str:
             max(getattr(cell, f"{pool}_used_max") for cell in collapsed) for pool in POOLS
         )
         return f"deadlock: {threads} threads wait for {connections} connections"
+    cores = max(1, len(machine.server_cores))
     used = [cell.server_cpu / cores for cell in own if cell.server_cpu is not None]
     cpu = f"CPU {100 * median(used):.0f} %" if used else ""
     limits = [cpu] if used and median(used) >= FULL_CPU else []
     limits += [f"{pool} {most}/{most}" for pool in POOLS if (most := _exhausted(own, pool))]
+    limits += _database_limits(own, machine)
     text = ", ".join(limits) or f"not saturated{f' ({cpu})' if cpu else ''}"
     return f"{text} at {loads_text(own[0].load.kind, [load])}"
 
@@ -163,6 +169,38 @@ def _exhausted(cells: Sequence[CellResult], pool: str) -> int:
     used = {getattr(cell, f"{pool}_used_max") for cell in cells}
     waited = all(getattr(cell, f"{pool}_waiting_max") for cell in cells)
     return (used.pop() or 0) if len(used) == 1 and waited else 0
+
+
+def _database_limits(cells: Sequence[CellResult], machine: Machine) -> Iterable[str]:
+    """Yield what shows that the database was the limit: its CPU, or sessions that wait there."""
+    shown = [(cell.database, cell.generator.cpu) for cell in cells if cell.database]
+    alone, shared = len(machine.database_cores), len(machine.generator_cores)
+    beside = 0 if alone else 1
+    cpu = [use.cpu + beside * generator for use, generator in shown if use.cpu is not None]
+    if cpu and (share := median(cpu) / (alone or shared or 1)) >= FULL_CPU:
+        yield f"database{' and generator' * beside}: CPU {100 * share:.0f} %"
+    known = [(use.active, use.waiting or 0) for use, _ in shown if use.active is not None]
+    active, waiting = (median(numbers) for numbers in zip(*known, strict=True)) if known else (0, 0)
+    if waiting >= max(1, MOST_WAIT * active):
+        yield f"database: {number(waiting)} of {number(active)} active sessions wait"
+
+
+def _database(cells: Sequence[CellResult]) -> str:
+    """Return what the database did at the highest load at which it is known."""
+    known = [cell for cell in status_cells(cells, "valid") if cell.database]
+    if not known:
+        return ""
+    load = max(cell.load.value for cell in known)
+    uses = [cell.database for cell in known if cell.database and cell.load.value == load]
+    units = {"connections_max": "connections", "active": "active", "waiting": "waiting"}
+    parts = [
+        f"{number(median(values))} {unit}"
+        for name, unit in units.items()
+        if (values := [found for use in uses if (found := getattr(use, name)) is not None])
+    ]
+    if cpu := [use.cpu for use in uses if use.cpu is not None]:
+        parts.insert(0, f"CPU {100 * median(cpu):.0f} %")
+    return f"{', '.join(parts)} at {loads_text(cells[0].load.kind, [load])}" if parts else ""
 
 
 def _cpu(curve: Curve) -> str:

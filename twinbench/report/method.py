@@ -52,7 +52,7 @@ LIMITS = (
 )
 RUNS_ALREADY = "was running before: not fresh, not pinned, no memory limit"
 TELEMETRY = {"inside": "", "outside": "telemetry from outside", "none": "no telemetry"}
-OWN_APPS = ("apps.sync_app.", "apps.async_app.")  # on SQLite
+OWN_APPS = ("apps.sync_app.", "apps.async_app.")
 LIMIT_OF_SQLITE = "SQLite has no asynchronous driver: aiosqlite runs one thread per connection."
 DEF_OR_ASYNC = ("def", "async def")
 MOST_CHOICES = 4  # in the title
@@ -161,19 +161,20 @@ def question(results: Results) -> tuple[str, ...]:
         return BASE, HEAD
     if sweep := results.plan.sweep:
         return (f"Which {', '.join(sweep.axes)}",)
-    if _is_own(results):
+    if _own(results):
         return DEF_OR_ASYNC
     return tuple(dict.fromkeys(title(target) for target in targets))[:MOST_CHOICES]
 
 
 def limits(results: Results) -> tuple[str, ...]:
     """Return what the figures of this run cannot show."""
-    return (*LIMITS, LIMIT_OF_SQLITE) if _is_own(results) else LIMITS
+    on_sqlite = any("BLOG_DATABASE_URL" not in target.env for target in _own(results))
+    return (*LIMITS, LIMIT_OF_SQLITE) if on_sqlite else LIMITS
 
 
-def _is_own(results: Results) -> bool:
-    """Return whether the built-in apps were measured."""
-    return any((target.app or "").startswith(OWN_APPS) for target in results.plan.targets)
+def _own(results: Results) -> list[Target]:
+    """Return the targets that are built-in apps."""
+    return [t for t in results.plan.targets if (t.app or "").startswith(OWN_APPS)]
 
 
 def setup_table(results: Results) -> Table:
@@ -185,6 +186,8 @@ def setup_table(results: Results) -> Table:
             ", ".join(map(str, own)) for own in (machine.server_cores, machine.generator_cores)
         )
         cores = f"server on {server}, generator on {generator}"
+        if machine.database_cores:
+            cores += f", PostgreSQL on {', '.join(map(str, machine.database_cores))}"
     size = f"{count(machine.cores, 'core')}, {machine.memory_gib} GiB, {machine.system}"
     rows = [
         ("machine", f"{machine.cpu}, {size}"),

@@ -74,6 +74,33 @@ def test_cores_are_shared_by_physical_core(
     assert share_cores(workers) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "cpus", "workers", "processes", "expected"),
+    [
+        # Two cores: it is on the generator's.
+        ("kernel-6.8", None, 1, 1, Cores((1,), (0,))),
+        ("kernel-5.10", None, 1, 1, Cores((3,), (0, 1), database=(2,))),
+        ("kernel-5.10", {1, 2, 3}, 1, 1, Cores((3,), (1,), database=(2,))),
+        # As many as the server has, but no core of the generator's processes.
+        ("kernel-5.10", None, 2, 1, Cores((2, 3), (0,), database=(1,))),
+        ("kernel-5.10", None, 1, 3, Cores((3,), (0, 1, 2))),
+        # Both hardware threads: a database has more processes than workers.
+        ("threads-apart", None, 1, 1, Cores((3,), (0, 1, 4, 5), database=(2, 6))),
+        ("threads-adjacent", {2}, 1, 1, Cores((), (), "one core")),
+    ],
+)
+def test_a_database_has_cores_where_there_are_three(
+    become: Become,
+    name: str,
+    cpus: set[int] | None,
+    workers: int,
+    processes: int,
+    expected: Cores,
+) -> None:
+    become(name, cpus)
+    assert share_cores(workers, processes=processes, database=True) == expected
+
+
 @pytest.mark.parametrize("refused", [False, True])
 def test_nothing_is_pinned_where_that_fails(monkeypatch: pytest.MonkeyPatch, refused: bool) -> None:
     def refuse(*_: object) -> None:

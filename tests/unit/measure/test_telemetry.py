@@ -18,6 +18,7 @@ from tests.support.factories import EIGHT_USERS
 from tests.support.faults import BOOM, FULL_DISK, raising
 from twinbench.job import GeneratorSummary
 from twinbench.measure import telemetry
+from twinbench.measure.postgres import DatabaseSampler
 from twinbench.measure.probe import COLUMNS as PROBE_COLUMNS
 from twinbench.measure.probe import PERIOD_NS, ROW, LoopLag, Probe
 from twinbench.measure.processes import Child, ResourceUse
@@ -204,6 +205,9 @@ def test_a_big_server_is_ended_without_telemetry(
     assert len(found.remarks) == 1
 
 
+NO_DATABASE = DatabaseSampler({}, None)
+
+
 @pytest.mark.parametrize("part", ["frame", "cpu_s", "write"])
 def test_telemetry_that_cannot_be_kept_is_a_remark(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str
@@ -212,9 +216,9 @@ def test_telemetry_that_cannot_be_kept_is_a_remark(
     server = SimpleNamespace(sampler=lambda _: sampler(child), remarks=[])
     cell = CellInTurns(CELL, cast("Server", server), tmp_path, LIMIT)
     monkeypatch.setattr(cell.sampler, part, raising(BOOM))
-    fields = cell.fields(SUMMARY, [], "")
+    fields = cell.fields(SUMMARY, [], NO_DATABASE, "")
     assert fields["remarks"] == [f"{NO_TELEMETRY}: RuntimeError: boom"]
     assert fields["server_cpu_s"] is None
     monkeypatch.setattr(cell.sampler, part, raising(FULL_DISK))
     with pytest.raises(OSError, match="No space left"):
-        cell.fields(SUMMARY, [], "")
+        cell.fields(SUMMARY, [], NO_DATABASE, "")

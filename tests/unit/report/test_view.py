@@ -15,7 +15,7 @@ from tests.support.outcomes import (
     results_of,
     with_scenarios,
 )
-from twinbench.analyse.results import Results
+from twinbench.analyse.results import Database, Generator, Results
 from twinbench.analyse.statistics import smallest_difference
 from twinbench.report.elements import VerdictRow
 from twinbench.report.format import load_range, share, would_have_seen
@@ -173,6 +173,34 @@ def test_a_deadlock_is_a_failure_and_a_limit() -> None:
     view = build_view(with_cells(results_of(READ), ("sync", "collapsed"), **used, **waiting))
     assert failures(view.verdicts[0].rows[0]) == "sync deadlocks from 128 users"
     assert facts_of(view)["Limited by"][0] == "deadlock: 40 threads wait for 15 connections"
+
+
+@pytest.mark.parametrize(
+    ("use", "cores", "expected"),
+    [
+        ({"cpu": 0.95}, (2,), "database: CPU 95 % at 128 users"),
+        ({"cpu": 0.95}, (2, 3), "not saturated"),
+        # On the generator's core, which used another part of it.
+        ({"cpu": 0.8}, (), "database and generator: CPU 95 % at 128 users"),
+        ({"cpu": 0.5}, (), "not saturated"),
+        ({"waiting": 9.0}, (2,), "database: 9 of 10 active sessions wait at 128 users"),
+        ({"waiting": 4.0}, (2,), "not saturated"),
+    ],
+)
+def test_a_database_is_a_limit(
+    use: dict[str, float], cores: tuple[int, ...], expected: str
+) -> None:
+    database = Database.model_validate(
+        {"cpu": 0.1, "connections_max": 15, "active": 10, "waiting": 0} | use
+    )
+    generator = Generator(cpu=0.15, waited=0, lag_p50_ms=None, lag_p99_ms=None)
+    results = with_cells(
+        results_of(WAIT), ("sync", "valid"), database=database, generator=generator, server_cpu=0.5
+    )
+    machine = factories.machine(database_cores=cores)
+    facts = facts_of(build_view(results.model_copy(update={"machine": machine})))
+    assert facts["Limited by"][0].startswith(expected)
+    assert facts["Database"][0].endswith(f" active, {use.get('waiting', 0):g} waiting at 128 users")
 
 
 def test_labels_have_the_note_where_titles_are_equal() -> None:
