@@ -130,7 +130,7 @@ def test_both_apps_run_the_same_steps(both: dict[str, Run]) -> None:
 def test_both_apps_run_the_same_steps_on_postgres(databases: Databases, driver: str) -> None:
     runs = {}
     for name, used in (("sync", "psycopg"), ("async", driver)):
-        url = databases.with_database(BLOG).env["URL"].replace("://", f"+{used}://")
+        url = databases.with_database(BLOG, empty=True).env["URL"].replace("://", f"+{used}://")
         clear_data()
         runs[name] = run(name, REQUESTS, url=url)
     found = [found for found in differences(runs) if not found.exceptions]

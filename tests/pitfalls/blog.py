@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy
 from fastapi import Depends
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ForeignKey, NullPool, create_engine
+from sqlalchemy import Engine, ForeignKey, NullPool, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
@@ -74,12 +74,12 @@ SessionDep = Annotated[AsyncSession, Depends(get_session)]
 outside = create_engine(f"sqlite+pysqlite:///{DATABASE}", poolclass=NullPool)
 
 
-def reset_database() -> None:
+def reset_database(engine: Engine = outside) -> None:
     """Create the users Ada (1) and Bob (2), and a post of each (1 and 2)."""
-    Base.metadata.drop_all(outside)
-    Base.metadata.create_all(outside)
-    with Session(outside) as session:
-        session.add_all([User(id=1, username="ada"), User(id=2, username="bob")])
+    Base.metadata.drop_all(engine)
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all([User(username="ada"), User(username="bob")])
         session.flush()
-        session.add_all([Post(id=1, title="first", user_id=1), Post(id=2, title="b", user_id=2)])
+        session.add_all([Post(title="first", user_id=1), Post(title="b", user_id=2)])
         session.commit()

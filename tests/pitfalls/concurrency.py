@@ -93,10 +93,14 @@ new_session = sessionmaker(class_=WatchedSession, expire_on_commit=False)
 
 
 @contextmanager
-def pool(pool_timeout: float, connections: int = CONNECTIONS) -> Iterator[Engine]:
+def pool(
+    pool_timeout: float,
+    connections: int = CONNECTIONS,
+    url: str = f"sqlite+pysqlite:///{DATABASE}",
+) -> Iterator[Engine]:
     """Bind `new_session` to a pool of this size."""
     engine = create_engine(
-        f"sqlite+pysqlite:///{DATABASE}",
+        url,
         poolclass=WatchedPool,
         pool_size=connections,
         max_overflow=0,
