@@ -11,7 +11,7 @@ from markupsafe import Markup
 from twinbench.interruption import check_interrupted
 from twinbench.remarks import remarked
 from twinbench.report.charts import figure_of
-from twinbench.report.charts.frame import PALETTE
+from twinbench.report.charts.frame import COLOURS, PALETTE
 from twinbench.report.charts.svg import drawing, inline, svg_of
 from twinbench.report.elements import Chart, HeatMap, TargetIndex
 from twinbench.report.markdown import comment, markdown
@@ -33,7 +33,7 @@ ENVIRONMENT = Environment(
     finalize=lambda value: printable(value) if type(value) is str else value,
 )
 SCRIPT = (Path(__file__).parent / "templates" / "page.js").read_text(encoding="utf-8")
-TARGET_CLASSES = tuple(PALETTE)[:4]
+TARGET_CLASSES = tuple(PALETTE)[: len(COLOURS)]
 
 
 def write_report(
@@ -88,6 +88,7 @@ def page_html(
         charts={name: Markup(svg) for name, svg in charts.items()},  # noqa: S704
         class_of=_class_of,
         palette=PALETTE,
+        target_classes=TARGET_CLASSES,
         script=Markup(script),  # noqa: S704 - ours
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         **more,

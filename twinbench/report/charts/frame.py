@@ -25,8 +25,12 @@ LABEL_BELOW = 18.0  # ticks and their letters
 # Width of an average letter by its height, in matplotlib's own font; others are narrower.
 LETTER_WIDTH = 0.6
 
-# Distinct for colour-blind readers and in grey: they differ in lightness, as markers do in shape.
-COLOURS = ("#b84f08", "#1565c0", "#2e7d32", "#8e24aa")
+# The first four are distinct for colour-blind readers and in grey: they differ in lightness, as
+# markers do in shape.
+COLOURS = (
+    *("#b84f08", "#1565c0", "#2e7d32", "#8e24aa"),
+    *("#c2185b", "#00767a", "#7a6a00", "#4e342e"),
+)
 MARKERS = ("s", "o", "^", "D", "v", "P", "*", "p")
 GREY, PALE, INK, PAGE = "#6b7078", "#e4e6e9", "#30343a", "#ffffff"
 # The CSS variable of each colour, in the light and in the dark. Letters in any of them can be read
@@ -36,6 +40,10 @@ PALETTE = {
     "candidate": (COLOURS[1], "#7db4f5"),
     "third": (COLOURS[2], "#7cc47f"),
     "fourth": (COLOURS[3], "#d493e0"),
+    "fifth": (COLOURS[4], "#f28ab2"),
+    "sixth": (COLOURS[5], "#5fc9c4"),
+    "seventh": (COLOURS[6], "#d2c25a"),
+    "eighth": (COLOURS[7], "#c4a89e"),
     "quiet": (GREY, "#a2a8b1"),
     "ink": (INK, "#e6e8eb"),
     "pale": (PALE, "#343941"),
