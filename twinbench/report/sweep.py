@@ -48,7 +48,7 @@ def sweep_scenario(results: Results, scenario: Scenario, sweep: SweepResult) -> 
     """Return one scenario: heat maps, and a row of figures for each target and load."""
     sections = [
         LoadSection(
-            facts=EMPTY,
+            facts=_border(results, scenario, curves, sweep),
             charts=tuple(_Maps(results, sweep, curves).all()),
             figures=_figures(results, scenario, curves, sweep),
             names=EMPTY,
@@ -115,6 +115,44 @@ def _choice(
             _p99(point),
             share,
         )
+
+
+def _border(
+    results: Results, scenario: Scenario, curves: Sequence[Curve], sweep: SweepResult
+) -> Table:
+    """Return from how many users each setting may deadlock, beside where it collapsed."""
+    by_target = {curve.target: curve for curve in curves}
+    found = [
+        (target.deadlock_users, by_target[target.target])
+        for target in sweep.targets
+        if target.deadlock_users is not None and target.target in by_target
+    ]
+    if not found or curves[0].load_kind != "closed":
+        return EMPTY
+    return Table(
+        id=f"border-{scenario.name}",
+        caption="Deadlock: possible by arithmetic (threads + connections), and collapses measured",
+        header=("setting", "possible from", "no collapse up to", "collapsed at"),
+        rows=tuple(
+            (
+                title(results.plan.target(curve.target)),
+                f"{users} users",
+                *_collapses(curve),
+            )
+            for users, curve in sorted(found, key=lambda each: each[0])
+        ),
+    )
+
+
+def _collapses(curve: Curve) -> tuple[str, str]:
+    """Return the highest load before the first collapse, and the loads with one."""
+    collapsed = [point.value for point in curve.points if point.collapsed]
+    first = min(collapsed, default=None)
+    before = [p.value for p in curve.points if first is None or p.value < first]
+    return (
+        loads_text("closed", before[-1:]) if before else MISSING,
+        loads_text("closed", collapsed) if collapsed else MISSING,
+    )
 
 
 def _p99(point: Point) -> str:

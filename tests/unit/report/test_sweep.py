@@ -130,6 +130,13 @@ def test_the_table_has_a_row_where_no_setting_is_enough() -> None:
     assert table.rows[-1] == ("64", "none", "", "", "", "", "0 of 4")
 
 
+def test_the_border_of_the_deadlock_is_beside_the_collapses() -> None:
+    view = build_view(sweep_results(collapsed=[COLLAPSED]))
+    rows = view.scenarios[0].sections[0].facts.rows
+    assert rows[0] == ("WORKER_THREADS=10, POOL_SIZE=5", "15 users", "8 users", "64 users")
+    assert rows[-1] == ("WORKER_THREADS=40, POOL_SIZE=40", "80 users", "64 users", "–")
+
+
 def test_the_headline_names_the_cheapest_setting_and_the_collapse() -> None:
     text = build_view(sweep_results(collapsed=[COLLAPSED])).headline_text
     assert "WORKER_THREADS=40, POOL_SIZE=5." in text
