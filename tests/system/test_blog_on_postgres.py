@@ -96,6 +96,24 @@ def test_wrong_url_of_the_blog_is_refused(rig: Rig, url: str, message: str) -> N
             rig.start(blog(app, url))
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE ROLE guest LOGIN",
+        "CREATE ROLE guest LOGIN; GRANT CREATE ON SCHEMA public TO guest;"
+        " ALTER ROLE guest SET default_transaction_read_only = on",
+    ],
+)
+def test_database_that_may_not_be_written_is_refused(rig: Rig, statement: str) -> None:
+    filled = rig.databases.with_database(blog("sync_app", "{postgres}"))
+    with rig.databases.connection(filled) as connection:
+        connection.execute(statement.encode())
+    url = filled.env["BLOG_DATABASE_URL"].replace("twinbench@", "guest@")
+    for app in ("sync_app", "async_app"):
+        with pytest.raises(ServerFailedError, match="BLOG_DATABASE_URL: read-only, or its user"):
+            rig.start(blog(app, url))
+
+
 def test_asyncpg_is_refused_in_the_sync_app(rig: Rig) -> None:
     with pytest.raises(ServerFailedError, match="sync_app needs one of"):
         rig.start(blog("sync_app", "{postgres+asyncpg}"))
