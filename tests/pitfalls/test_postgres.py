@@ -142,7 +142,7 @@ PSYCOPG_UNNAMED = {"prepare_threshold": None}
 @pytest.fixture
 def pooler(url: str, tmp_path: Path) -> Iterator[str]:
     """Address of the same database behind PgBouncer, which has two connections to it."""
-    program = shutil.which("pgbouncer")
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if not program:
         pytest.skip("no pgbouncer: apt-get install pgbouncer")
     made = make_url(url)

@@ -213,7 +213,7 @@ class DatabaseSampler:
     def sample_cpu(self) -> None:
         """Note the CPU time so far: call it before and after each turn."""
         pid = self._cluster and self._cluster.pid
-        if pid:
+        if pid and not self.remarks:
             with remarked(self.remarks, NO_TELEMETRY):
                 self._cpu.append((time.perf_counter_ns(), family_cpu_s(pid)))
 
