@@ -227,8 +227,10 @@ def test_databases_of_a_killed_run_are_removed(
 def test_killed_cluster_is_replaced_and_nothing_is_left(folder: Path) -> None:
     app = Target(name="one", app="one:app", cwd=folder, env=URL)
     with clean_rig(plan_of(app), folder) as rig:
+        before = postmasters()
         rig.databases.start()
-        os.kill(postmaster(), signal.SIGKILL)
+        [started] = postmasters() - before
+        os.kill(started, signal.SIGKILL)
         assert wait_for(lambda: bool(rig.databases.why_died()))
         assert rig.databases.why_died().startswith("PostgreSQL died: it was killed by signal 9")
         rig.databases.start()
@@ -242,10 +244,10 @@ def test_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(cluster, "Child", fails)
+    before = scratch_folders(tmp_path, SHORT)
     with pytest.raises(PostgresError, match="No space left on device"):
         Databases([Target(name="one", command=["true"], env=URL)], ()).start()
-    places = tmp_path, SHORT
-    assert not [path for place in places for path in place.glob(f"twinbench-{os.getpid()}-*")]
+    assert scratch_folders(tmp_path, SHORT) == before
 
 
 def test_killed_run_leaves_no_cluster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,11 +345,16 @@ def test_cluster_in_a_long_folder_has_a_short_socket(
         made.stop()
 
 
-def postmaster() -> int:
-    """Return the process of PostgreSQL that has started all others: the first one."""
-    found = []
+def postmasters() -> set[int]:
+    """Return the processes of PostgreSQL below this one that have started all others."""
+    found: dict[int, int] = {}
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # a session that has ended
             if process.name() == "postgres":
-                found.append((process.create_time(), process.pid))
-    return min(found)[1]
+                found[process.pid] = process.ppid()
+    return {pid for pid, parent in found.items() if parent not in found}
+
+
+def scratch_folders(*places: Path) -> set[Path]:
+    """Return the folders of this process, that of the session's cluster among them."""
+    return {path for place in places for path in place.glob(f"twinbench-{os.getpid()}-*")}
