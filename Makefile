@@ -43,7 +43,7 @@ bench-servers: $(READY)  ## both apps on uvicorn, granian and hypercorn: at most
 map: $(READY)  ## waiting and computing in different shares, an empty route beside others: 15 minutes
 	@$(MEASURE) loadtests/plans/map.toml
 
-sweep: $(READY)  ## threads x pool: where def routes deadlock, and what is enough: 20 minutes
+sweep: $(READY)  ## threads x pool: where def routes deadlock, and what is enough: 10 minutes
 	@$(MEASURE) loadtests/plans/sweep.toml
 
 compare: $(READY)  ## compare stored runs: A=folder B=folder
