@@ -297,4 +297,5 @@ def value(connection: "psycopg.Connection", query: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return one_line(str(error).strip() or type(error).__name__, 200)
+    first = str(error).strip().partition("\n")[0]
+    return one_line(first or type(error).__name__, 200)
