@@ -252,6 +252,7 @@ def test_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 def test_killed_run_leaves_no_cluster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "temporary").mkdir()
+    shared = shared_memory()
     monkeypatch.setenv("TMPDIR", str(folder / "temporary"))
     mark = f"postgres-{os.getpid()}"
     run = command("run", "shop.toml", self_check=False)
@@ -263,6 +264,8 @@ def test_killed_run_leaves_no_cluster(folder: Path, monkeypatch: pytest.MonkeyPa
     assert none_left(mark)
     assert twinbench("check", "shop.toml", cwd=folder).returncode == 0
     assert not list((folder / "temporary").iterdir())
+    # The initdb of another test may have some for a moment.
+    assert wait_for(lambda: shared_memory() <= shared)
 
 
 def test_server_that_runs_is_used_and_left_as_it_was(
@@ -353,6 +356,10 @@ def postmasters() -> set[int]:
             if process.name() == "postgres":
                 found[process.pid] = process.ppid()
     return {pid for pid, parent in found.items() if parent not in found}
+
+
+def shared_memory() -> set[Path]:
+    return set(Path("/dev/shm").glob("PostgreSQL.*"))  # noqa: S108
 
 
 def scratch_folders(*places: Path) -> set[Path]:

@@ -37,6 +37,8 @@ SETTINGS = {
     # A commit does not wait for the disk, as with SQLite's write-ahead log in the blog: how long a
     # shared disk takes is noise. A crash would lose the last commits, and nothing else.
     "synchronous_commit": "off",
+    # In its folder: one that is killed leaves nothing in /dev/shm.
+    "dynamic_shared_memory_type": "mmap",
     "log_min_messages": "fatal",  # its last output says why it does not start
     "log_checkpoints": "off",
 }
