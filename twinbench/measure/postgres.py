@@ -24,7 +24,7 @@ from twinbench.measure.cluster import (
     execute,
     value,
 )
-from twinbench.measure.processes import family_cpu_s
+from twinbench.measure.processes import tree_cpu_s
 from twinbench.plan import POSTGRES, Target
 from twinbench.remarks import remarked
 from twinbench.store import DatabaseUse
@@ -215,7 +215,7 @@ class DatabaseSampler:
         pid = self._cluster and self._cluster.pid
         if pid and not self.remarks:
             with remarked(self.remarks, NO_TELEMETRY):
-                self._cpu.append((time.perf_counter_ns(), family_cpu_s(pid)))
+                self._cpu.append((time.perf_counter_ns(), tree_cpu_s(pid)))
 
     def use(self, target: str, windows_ns: Sequence[tuple[int, int]]) -> DatabaseUse | None:
         """Return what a target used in its windows, None if it has no database.
@@ -236,7 +236,7 @@ class DatabaseSampler:
             cpu_s = float(np.diff(np.interp(edges, samples[:, 0], samples[:, 1]), axis=1).sum())
         return DatabaseUse(
             cpu_s=cpu_s,
-            connections=max((each.all for each in own), default=None),
+            connections=max((each.connections for each in own), default=None),
             active=fmean(each.active for each in own) if own else None,
             waiting=fmean(each.waiting for each in own) if own else None,
         )
@@ -255,6 +255,6 @@ class DatabaseSampler:
 class _Sessions(NamedTuple):
     t_ns: int
     database: str
-    all: int
+    connections: int
     active: int
     waiting: int

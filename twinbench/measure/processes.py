@@ -347,7 +347,7 @@ class PsutilTree:
         return ResourceUse(threads, self._cpu_s, memory / 2**20)
 
 
-def family_cpu_s(pid: int) -> float:
+def tree_cpu_s(pid: int) -> float:
     """Return the CPU seconds of the only child of `pid`, a supervisor, and of its own children.
 
     A PostgreSQL of hundreds of sessions is sampled in a millisecond. Those of sessions that have
